@@ -1,0 +1,417 @@
+//! One Kubernetes object, its identity, and where it was declared.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::value::{Digest, Draft, JsonError, Purpose, Value, ValueRef, View};
+
+/// An API group and kind; the version is not part of what a thing is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct GroupKind {
+    /// The API group; empty for the core group.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub group: Arc<str>,
+    /// The kind, such as `Deployment`.
+    pub kind: Arc<str>,
+}
+
+/// What makes two declarations the same object: group, kind, namespace and name; never the version.
+///
+/// `namespace` is `None` for cluster-scoped objects, and for objects whose scope is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ResourceKey {
+    /// Group and kind.
+    #[serde(flatten)]
+    pub group_kind: Arc<GroupKind>,
+    /// Namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Arc<str>>,
+    /// Name. For an object that has only `metadata.generateName`, that prefix: it ends in `-`, which no name may.
+    pub name: Arc<str>,
+}
+
+/// Where an object was declared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Origin {
+    /// Which of several sources, counted from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub source: u16,
+    /// Path of the file from the root of the source.
+    pub file: Arc<str>,
+    /// Which document of the file, counted from 0.
+    pub document: u32,
+    /// Line on which the document starts, counted from 1; 0 when there is no text behind it.
+    pub line: u32,
+}
+
+/// One Kubernetes object. Cloning shares it; `Debug` prints the key; it cannot be serialised by accident.
+///
+/// ```
+/// use gitops_core::resource::Resource;
+/// use gitops_core::value::Value;
+///
+/// let value = Value::from_json(br#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"shop"}}"#)?;
+/// let resource = Resource::new(value)?;
+/// assert_eq!(resource.key().to_string(), "apps/Deployment shop/web");
+/// assert_eq!(resource.version(), "v1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Resource(Arc<Inner>);
+
+struct Inner {
+    key: ResourceKey,
+    version: Arc<str>,
+    tree: Value,
+    intent: OnceLock<Digest>,
+}
+
+/// A tree that is no Kubernetes object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidResource {
+    /// Not a map at all.
+    #[error("a Kubernetes object is a map, not a {0}")]
+    NotAMap(&'static str),
+    /// A required text field is absent.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A required text field is empty or holds something else.
+    #[error("`{field}` must be a non-empty string, not {found}")]
+    NotText {
+        /// The field.
+        field: &'static str,
+        /// What it holds instead.
+        found: &'static str,
+    },
+    /// `apiVersion` has more than one slash, or an empty part.
+    #[error("`apiVersion` must be `version` or `group/version`")]
+    ApiVersion,
+    /// The typed object did not serialise to JSON.
+    #[error("the object does not serialise to JSON: {0}")]
+    Json(Arc<str>),
+}
+
+impl GroupKind {
+    /// Names a kind.
+    #[must_use]
+    pub fn new(group: &str, kind: &str) -> Self {
+        Self { group: group.into(), kind: kind.into() }
+    }
+}
+
+impl ResourceKey {
+    /// Names an object; an empty namespace is none.
+    #[must_use]
+    pub fn new<'n>(group: &str, kind: &str, namespace: impl Into<Option<&'n str>>, name: &str) -> Self {
+        let namespace = namespace.into().filter(|namespace| !namespace.is_empty()).map(Arc::from);
+        Self { group_kind: Arc::new(GroupKind::new(group, kind)), namespace, name: name.into() }
+    }
+
+    /// Returns the API group; empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group_kind.group
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.group_kind.kind
+    }
+
+    /// Returns whether this is an object of `group` and `kind`.
+    #[must_use]
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group() == group && self.kind() == kind
+    }
+
+    /// Returns this key in another namespace, or in none.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: Option<&str>) -> Self {
+        Self { namespace: namespace.map(Arc::from), ..self.clone() }
+    }
+}
+
+impl Origin {
+    /// Names document `document` of `file`, which starts on `line`.
+    #[must_use]
+    pub fn new(file: &Arc<str>, document: u32, line: u32) -> Self {
+        Self { source: 0, file: Arc::clone(file), document, line }
+    }
+
+    /// Returns this place in another of several sources.
+    #[must_use]
+    pub fn in_source(self, source: u16) -> Self {
+        Self { source, ..self }
+    }
+}
+
+impl Resource {
+    /// Reads the identity of an object.
+    ///
+    /// # Errors
+    /// When `apiVersion`, `kind`, or both `metadata.name` and `metadata.generateName` are missing or no texts.
+    pub fn new(tree: Value) -> Result<Self, InvalidResource> {
+        let root = tree.root();
+        if root.as_map().is_none() {
+            return Err(InvalidResource::NotAMap(root.kind_name()));
+        }
+        let api_version = text(root, &["apiVersion"], "apiVersion")?;
+        let (group, version) = split_api_version(api_version).ok_or(InvalidResource::ApiVersion)?;
+        let kind = text(root, &["kind"], "kind")?;
+        let name = match text(root, &["metadata", "name"], "metadata.name") {
+            Err(InvalidResource::Missing(_)) => {
+                match text(root, &["metadata", "generateName"], "metadata.generateName") {
+                    Err(InvalidResource::Missing(_)) => return Err(InvalidResource::Missing("metadata.name")),
+                    prefix => prefix?,
+                }
+            }
+            name => name?,
+        };
+        let namespace = match text(root, &["metadata", "namespace"], "metadata.namespace") {
+            Ok(namespace) => Some(namespace),
+            // Go reads an absent, a null and an empty namespace alike.
+            Err(InvalidResource::Missing(_) | InvalidResource::NotText { found: "an empty string", .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let key = ResourceKey::new(group, kind, namespace, name);
+        let version = version.into();
+        Ok(Self(Arc::new(Inner { key, version, tree, intent: OnceLock::new() })))
+    }
+
+    /// Reads a typed object: a `k8s_openapi` type, or a struct of your own.
+    ///
+    /// # Errors
+    /// When it does not serialise, or has no kind or name.
+    pub fn from_typed(object: &impl Serialize) -> Result<Self, InvalidResource> {
+        let tree = Value::from_serialize(object).map_err(|error| {
+            let cause = match error {
+                JsonError::Syntax(cause) => cause.to_string(),
+                JsonError::Build(cause) => cause.to_string(),
+            };
+            InvalidResource::Json(cause.into())
+        })?;
+        Self::new(tree)
+    }
+
+    /// Returns what object this is.
+    #[must_use]
+    pub fn key(&self) -> &ResourceKey {
+        &self.0.key
+    }
+
+    /// Returns the version it is written in, such as `v1`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Returns `apiVersion`, such as `apps/v1`.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        self.tree().get("apiVersion").and_then(ValueRef::as_str).unwrap_or_default()
+    }
+
+    /// Returns the tree, for walking.
+    #[must_use]
+    pub fn tree(&self) -> ValueRef<'_> {
+        self.0.tree.root()
+    }
+
+    /// Returns the whole value; cloning it shares it.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.0.tree
+    }
+
+    /// Returns a text field of `metadata`.
+    #[must_use]
+    pub fn metadata(&self, field: &str) -> Option<&str> {
+        self.tree().dig(&["metadata", field])?.as_str()
+    }
+
+    /// Returns the uid the server gave it.
+    #[must_use]
+    pub fn uid(&self) -> Option<&str> {
+        self.metadata("uid")
+    }
+
+    /// Returns the version the server gave its present content.
+    #[must_use]
+    pub fn resource_version(&self) -> Option<&str> {
+        self.metadata("resourceVersion")
+    }
+
+    /// Returns an annotation.
+    #[must_use]
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.tree().dig(&["metadata", "annotations", name])?.as_str()
+    }
+
+    /// Returns a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.tree().dig(&["metadata", "labels", name])?.as_str()
+    }
+
+    /// Returns the prefix of an object whose name the server, or the planner, completes.
+    #[must_use]
+    pub fn generate_name(&self) -> Option<&str> {
+        let metadata = self.tree().get("metadata")?;
+        metadata.get("name").is_none_or(ValueRef::is_null).then(|| metadata.get("generateName")?.as_str())?
+    }
+
+    /// Returns whether it is being deleted: neither present nor absent.
+    #[must_use]
+    pub fn is_terminating(&self) -> bool {
+        self.tree().dig(&["metadata", "deletionTimestamp"]).is_some_and(|at| !at.is_null())
+    }
+
+    /// Returns the digest of what a source declares: everything but what only a server sets.
+    #[must_use]
+    pub fn intent(&self) -> Digest {
+        *self.0.intent.get_or_init(|| {
+            let server_set = self
+                .tree()
+                .get("metadata")
+                .and_then(ValueRef::as_map)
+                .is_some_and(|metadata| metadata.iter().any(|(name, _)| SERVER_SET.contains(&name)));
+            if !server_set && self.tree().get("status").is_none() {
+                return self.tree().digest(Purpose::Intent);
+            }
+            let mut draft = self.tree().to_draft();
+            draft.remove("status");
+            if let Some(metadata) = draft.get_mut("metadata") {
+                SERVER_SET.iter().for_each(|name| drop(metadata.remove(name)));
+            }
+            draft.freeze().root().digest(Purpose::Intent)
+        })
+    }
+
+    /// Returns the raw content. The one door: every place where content leaves is found by searching for this name.
+    #[must_use]
+    pub fn expose(&self) -> Exposed<'_> {
+        Exposed(self)
+    }
+
+    /// Edits a copy.
+    ///
+    /// # Errors
+    /// When the edit took away what makes it an object.
+    pub fn edit(&self, edit: impl FnOnce(&mut Draft)) -> Result<Self, InvalidResource> {
+        let mut draft = self.tree().to_draft();
+        edit(&mut draft);
+        Self::new(draft.freeze())
+    }
+}
+
+/// Metadata that only a server sets. Rule 2 of the exact rules (docs/decisions) drops it from what Git says.
+pub const SERVER_SET: [&str; 8] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Raw content of a [`Resource`], as its [`Resource::expose`] gave it out.
+#[derive(Clone, Copy)]
+pub struct Exposed<'a>(&'a Resource);
+
+impl Exposed<'_> {
+    /// Returns compact JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.0.tree().to_json()
+    }
+}
+
+impl fmt::Debug for Exposed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Exposed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.value().serialize(serializer)
+    }
+}
+
+/// Splits `group/version`; the core group is empty.
+#[must_use]
+pub fn split_api_version(api_version: &str) -> Option<(&str, &str)> {
+    match api_version.split_once('/') {
+        None if !api_version.is_empty() => Some(("", api_version)),
+        Some((group, version)) if !group.is_empty() && !version.is_empty() && !version.contains('/') => {
+            Some((group, version))
+        }
+        _ => None,
+    }
+}
+
+fn text<'a>(root: ValueRef<'a>, path: &[&str], field: &'static str) -> Result<&'a str, InvalidResource> {
+    match root.dig(path).map(ValueRef::view) {
+        None | Some(View::Null) => Err(InvalidResource::Missing(field)),
+        Some(View::String("")) => Err(InvalidResource::NotText { field, found: "an empty string" }),
+        Some(View::String(text)) => Ok(text),
+        Some(View::Bool(_)) => Err(InvalidResource::NotText { field, found: "a boolean" }),
+        Some(View::Int(_) | View::Float(_)) => Err(InvalidResource::NotText { field, found: "a number" }),
+        Some(View::List(_)) => Err(InvalidResource::NotText { field, found: "a list" }),
+        Some(View::Map(_)) => Err(InvalidResource::NotText { field, found: "a map" }),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
+impl fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{}/{}", self.group, self.kind) }
+    }
+}
+
+/// `apps/Deployment shop/web`; cluster-scoped objects have no namespace part.
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.group_kind, self.name),
+            None => write!(f, "{} {}", self.group_kind, self.name),
+        }
+    }
+}
+
+/// `apps/web.yaml:12`
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { f.write_str(&self.file) } else { write!(f, "{}:{}", self.file, self.line) }
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resource({})", self.key())
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.tree == other.0.tree
+    }
+}
+
+impl Eq for Resource {}

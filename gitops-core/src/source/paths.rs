@@ -1,0 +1,191 @@
+//! Which files of a source are wanted.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Which files of a source are wanted: folders or files, narrowed by globs.
+///
+/// Paths are relative to the root of the source, use `/`, and may not leave it. Globs are matched against the path
+/// below the root it was found under (as Argo CD's `directory.include`): `*` stays within a folder, `**` does not,
+/// `{a,b}` and `[a-z]` work. Exclusion is decided first.
+///
+/// Without an `include`, files ending in `.yaml`, `.yml` or `.json` are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Paths {
+    /// Folders or files; the default is the whole source.
+    pub roots: Vec<Arc<str>>,
+    /// Whether folders below the roots are read. Default: `Recurse::Yes`.
+    pub recurse: Recurse,
+    /// Files wanted; empty means every manifest.
+    pub include: Vec<Arc<str>>,
+    /// Files not wanted.
+    pub exclude: Vec<Arc<str>>,
+}
+
+/// Whether folders below the roots are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Recurse {
+    /// Only files directly in a root.
+    No,
+    /// All levels.
+    #[default]
+    Yes,
+}
+
+/// A path or glob that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPaths {
+    /// A root that is absolute or leaves the source.
+    #[error("path `{0}` leaves the repository; give a path relative to its root, without `..`")]
+    Outside(Arc<str>),
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { roots: vec!["".into()], recurse: Recurse::Yes, include: Vec::new(), exclude: Vec::new() }
+    }
+}
+
+impl Paths {
+    /// Wants everything under `roots`. `.` and a trailing `/` are understood.
+    ///
+    /// # Errors
+    /// When a root is absolute or has a `..`.
+    pub fn under<'p>(roots: impl IntoIterator<Item = &'p str>) -> Result<Self, InvalidPaths> {
+        let mut normal = roots.into_iter().map(normalise).collect::<Result<Vec<_>, _>>()?;
+        normal.sort();
+        normal.dedup();
+        if normal.is_empty() {
+            normal.push("".into());
+        }
+        Ok(Self { roots: normal, ..Self::default() })
+    }
+
+    /// Sets whether folders below the roots are read.
+    #[must_use]
+    pub fn with_recurse(self, recurse: Recurse) -> Self {
+        Self { recurse, ..self }
+    }
+
+    /// Adds a glob of files wanted.
+    #[must_use]
+    pub fn with_include(mut self, glob: &str) -> Self {
+        self.include.push(glob.into());
+        self
+    }
+
+    /// Adds a glob of files not wanted.
+    #[must_use]
+    pub fn with_exclude(mut self, glob: &str) -> Self {
+        self.exclude.push(glob.into());
+        self
+    }
+
+    /// Returns whether the file at `path` (from the root of the source) is wanted.
+    #[must_use]
+    pub fn wants(&self, path: &str) -> bool {
+        self.roots.iter().any(|root| below(root, path).is_some_and(|rest| self.wants_below(rest)))
+    }
+
+    /// Returns whether a wanted file may lie in the folder at `path` (from the root of the source).
+    #[must_use]
+    pub fn may_enter(&self, path: &str) -> bool {
+        self.roots.iter().any(|root| {
+            below(path, root).is_some()
+                || below(root, path).is_some_and(|rest| rest.is_empty() || self.recurse == Recurse::Yes)
+        })
+    }
+
+    fn wants_below(&self, rest: &str) -> bool {
+        // A root that is a file itself has nothing below it and is wanted as such.
+        if rest.is_empty() {
+            return true;
+        }
+        if self.recurse == Recurse::No && rest.contains('/') {
+            return false;
+        }
+        let any = |globs: &[Arc<str>]| globs.iter().any(|glob| fast_glob::glob_match(&**glob, rest));
+        if any(&self.exclude) {
+            return false;
+        }
+        if self.include.is_empty() {
+            return [".yaml", ".yml", ".json"].iter().any(|end| rest.ends_with(end));
+        }
+        any(&self.include)
+    }
+}
+
+fn normalise(path: &str) -> Result<Arc<str>, InvalidPaths> {
+    if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        return Err(InvalidPaths::Outside(path.into()));
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    Ok(parts.join("/").into())
+}
+
+/// Returns the part of `path` below `root`, empty when they are equal.
+fn below<'p>(root: &str, path: &'p str) -> Option<&'p str> {
+    match path.strip_prefix(root)? {
+        rest if root.is_empty() || rest.is_empty() => Some(rest),
+        rest => rest.strip_prefix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_wanted_if_a_root_holds_it_and_the_globs_agree() {
+        let apps = Paths::under(["./apps/"]).unwrap();
+        let flat = apps.clone().with_recurse(Recurse::No);
+        let narrow = apps.clone().with_include("**/*.yaml").with_exclude("{test,dev}/**");
+        let file = Paths::under(["apps/web.yaml"]).unwrap();
+        for (paths, path, wanted) in [
+            (&apps, "apps/web.yaml", true),
+            (&apps, "apps/a/b/web.yml", true),
+            (&apps, "apps2/web.yaml", false),
+            (&apps, "apps/README.md", false),
+            (&flat, "apps/web.json", true),
+            (&flat, "apps/a/web.json", false),
+            (&narrow, "apps/web.yaml", true),
+            (&narrow, "apps/web.json", false),
+            (&narrow, "apps/dev/web.yaml", false),
+            (&file, "apps/web.yaml", true),
+            (&file, "apps/web.yaml2", false),
+            (&Paths::default(), "x.yaml", true),
+        ] {
+            assert_eq!(paths.wants(path), wanted, "{path} {paths:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_entered_on_the_way_to_a_root_and_below_it_if_recursing() {
+        let deep = Paths::under(["a/b"]).unwrap();
+        let flat = deep.clone().with_recurse(Recurse::No);
+        for (paths, path, enters) in [
+            (&deep, "", true),
+            (&deep, "a", true),
+            (&deep, "a/b", true),
+            (&deep, "a/b/c", true),
+            (&deep, "a/c", false),
+            (&flat, "a/b", true),
+            (&flat, "a/b/c", false),
+        ] {
+            assert_eq!(paths.may_enter(path), enters, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_root_cannot_leave_the_source() {
+        for path in ["/etc", "..", "a/../../b"] {
+            assert!(Paths::under([path]).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A persistent tree of files by content id.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+use super::RevisionId;
+
+/// Names content: equal ids, equal bytes, for ever. For Git the blob id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ContentId(Arc<str>);
+
+/// The files of one revision that are wanted, and what could not be listed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The revision.
+    pub revision: RevisionId,
+    /// The root folder.
+    pub root: Arc<Folder>,
+    /// What is missing or odd. A blocking problem means the snapshot is incomplete.
+    pub problems: Vec<Problem>,
+}
+
+/// A folder. Equal folders of two snapshots may be one allocation, so comparing snapshots costs what changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Folder {
+    /// Names all that is below this folder, unfiltered; for Git the tree id.
+    pub id: Option<ContentId>,
+    /// The entries that are wanted, by name.
+    pub entries: BTreeMap<Arc<str>, Entry>,
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a tree has leaves and branches")]
+pub enum Entry {
+    /// A file.
+    File {
+        /// Names its bytes.
+        id: ContentId,
+    },
+    /// A folder that holds at least one wanted file.
+    Folder(Arc<Folder>),
+}
+
+/// One file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct File {
+    /// Path from the root of the source.
+    pub path: Arc<str>,
+    /// Names its bytes.
+    pub id: ContentId,
+}
+
+impl ContentId {
+    /// Names content.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Snapshot {
+    /// Gathers the files of a revision.
+    #[must_use]
+    pub fn new(revision: &RevisionId, root: Arc<Folder>) -> Self {
+        Self { revision: revision.clone(), root, problems: Vec::new() }
+    }
+
+    /// Adds what is missing or odd.
+    #[must_use]
+    pub fn with_problems(self, problems: Vec<Problem>) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// Lists the files in byte order of their paths.
+    #[must_use]
+    pub fn files(&self) -> Vec<File> {
+        let mut files = Vec::new();
+        collect(&self.root, "", &mut files);
+        files.sort_by(|left, right| left.path.as_bytes().cmp(right.path.as_bytes()));
+        files
+    }
+}
+
+impl Folder {
+    /// Adds a file at a path with `/` between folders; folders on the way are made.
+    pub fn insert(&mut self, path: &str, id: ContentId) {
+        match path.split_once('/') {
+            None => {
+                self.entries.insert(path.into(), Entry::File { id });
+            }
+            Some((folder, rest)) => {
+                let entry = self.entries.entry(folder.into()).or_insert_with(|| Entry::Folder(Arc::default()));
+                if matches!(entry, Entry::File { .. }) {
+                    *entry = Entry::Folder(Arc::default());
+                }
+                if let Entry::Folder(below) = entry {
+                    Arc::make_mut(below).insert(rest, id);
+                }
+            }
+        }
+    }
+}
+
+fn collect(folder: &Folder, prefix: &str, files: &mut Vec<File>) {
+    for (name, entry) in &folder.entries {
+        let path = if prefix.is_empty() { name.to_string() } else { format!("{prefix}/{name}") };
+        match entry {
+            Entry::File { id } => files.push(File { path: path.into(), id: id.clone() }),
+            Entry::Folder(below) => collect(below, &path, files),
+        }
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

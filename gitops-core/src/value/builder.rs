@@ -1,0 +1,340 @@
+//! Building a [`Value`] from a stream of events, without recursion and without an intermediate tree.
+
+use super::Value;
+use super::tree::{Node, Span, Tag, Tree};
+
+/// Why a tree could not be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Offsets are 32 bits.
+    #[error("more than 4 GiB of text or 500 million nodes in one object")]
+    TooLarge,
+    /// A caller's mistake: an end without a start, an entry without a key, a root left open or given twice.
+    #[error("events do not form one tree")]
+    Unbalanced,
+    /// A number that JSON cannot hold.
+    #[error("not a finite number")]
+    NotFinite,
+}
+
+/// Builds one [`Value`] from events, such as those of a parser.
+///
+/// Inside a map, [`Builder::key`] precedes each value. Keys may come in any order; of equal keys the **last** one wins
+/// (as Go's decoders have it). Misuse is remembered and answered by [`Builder::finish`], so events need no checks.
+///
+/// ```
+/// use gitops_core::value::Builder;
+///
+/// let mut builder = Builder::new();
+/// builder.start_map();
+/// builder.key("replicas");
+/// builder.int(3);
+/// builder.end();
+/// let value = builder.finish()?;
+/// assert_eq!(value.to_json(), r#"{"replicas":3}"#);
+/// # Ok::<(), gitops_core::value::BuildError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Builder {
+    nodes: Vec<Node>,
+    keys: Vec<Span>,
+    text: String,
+    index: KeyIndex,
+    open: Vec<Open>,
+    key: u32,
+    error: Option<BuildError>,
+    /// Scratch of [`Builder::sort`].
+    blocks: Vec<(u32, u32)>,
+    sorted: Vec<Node>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    at: u32,
+    items: u32,
+    is_map: bool,
+    /// Keys came in strictly rising byte order so far.
+    in_order: bool,
+    /// 1 + index of the last key.
+    last_key: u32,
+}
+
+impl Builder {
+    /// Starts an empty tree.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts an empty tree with room for an object whose source text has `bytes` bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut builder = Self::default();
+        builder.nodes.reserve(bytes / 16);
+        builder.text.reserve(bytes / 2);
+        builder
+    }
+
+    /// Returns how many lists and maps are open.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Names the next value; only inside a map.
+    pub fn key(&mut self, key: &str) {
+        let in_map = self.open.last().is_some_and(|open| open.is_map);
+        if !in_map || self.key != 0 {
+            self.fail(BuildError::Unbalanced);
+            return;
+        }
+        let id = self.intern(key);
+        self.key = id;
+        let last = self.open.last().map_or(0, |open| open.last_key);
+        let rises = last == 0 || self.key_text(last).as_bytes() < key.as_bytes();
+        if let Some(open) = self.open.last_mut() {
+            open.last_key = id;
+            open.in_order &= rises;
+        }
+    }
+
+    /// Adds `null`.
+    pub fn null(&mut self) {
+        self.push(Tag::Null, 0, 0);
+    }
+
+    /// Adds a boolean.
+    pub fn bool(&mut self, flag: bool) {
+        self.push(Tag::Bool, 0, u32::from(flag));
+    }
+
+    /// Adds a whole number.
+    pub fn int(&mut self, number: i64) {
+        let node = Node::of_bits(Tag::Int, 0, number.cast_unsigned());
+        self.push(Tag::Int, node.a, node.b);
+    }
+
+    /// Adds a float; infinities and NaN make [`Builder::finish`] fail.
+    pub fn float(&mut self, number: f64) {
+        if !number.is_finite() {
+            self.fail(BuildError::NotFinite);
+        }
+        let node = Node::of_bits(Tag::Float, 0, number.to_bits());
+        self.push(Tag::Float, node.a, node.b);
+    }
+
+    /// Adds a string.
+    pub fn string(&mut self, text: &str) {
+        let span = self.store(text);
+        self.push(Tag::String, span.start, span.len);
+    }
+
+    /// Opens a list.
+    pub fn start_list(&mut self) {
+        self.start(Tag::List);
+    }
+
+    /// Opens a map.
+    pub fn start_map(&mut self) {
+        self.start(Tag::Map);
+    }
+
+    /// Closes the list or map opened last.
+    pub fn end(&mut self) {
+        let Some(open) = self.open.pop() else {
+            self.fail(BuildError::Unbalanced);
+            return;
+        };
+        if self.key != 0 {
+            self.fail(BuildError::Unbalanced);
+            self.key = 0;
+        }
+        let items = if open.in_order { open.items } else { self.sort(open) };
+        let span = self.len().saturating_sub(open.at);
+        if let Some(node) = self.nodes.get_mut(open.at as usize) {
+            (node.a, node.b) = (items, span);
+        }
+    }
+
+    /// Adds a copy of a finished tree as the next value.
+    pub fn value(&mut self, value: super::ValueRef<'_>) {
+        use super::View;
+        // Depth is counted in `ends`: one entry per open container, the number of nodes at which it closes.
+        let (tree, start) = (value.tree, value.at);
+        let mut ends: Vec<u32> = Vec::new();
+        for at in start..start.saturating_add(tree.span(start)) {
+            while ends.last() == Some(&at) {
+                ends.pop();
+                self.end();
+            }
+            let node = tree.node(at);
+            if at != start && node.key() != 0 {
+                self.key(tree.key(at));
+            }
+            match tree.view(at) {
+                View::Null => self.null(),
+                View::Bool(flag) => self.bool(flag),
+                View::Int(number) => self.int(number),
+                View::Float(number) => self.float(number),
+                View::String(text) => self.string(text),
+                View::List(_) | View::Map(_) => {
+                    self.start(node.tag());
+                    ends.push(at.saturating_add(node.span()));
+                }
+            }
+        }
+        for _ in ends {
+            self.end();
+        }
+    }
+
+    /// Returns the tree.
+    ///
+    /// # Errors
+    /// When the events did not form exactly one tree, or it does not fit.
+    pub fn finish(mut self) -> Result<Value, BuildError> {
+        let whole = self.nodes.first().is_some_and(|root| root.span() as usize == self.nodes.len());
+        if !self.open.is_empty() || !whole {
+            self.fail(BuildError::Unbalanced);
+        }
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(Value::from_tree(Tree {
+                nodes: self.nodes.into_boxed_slice(),
+                keys: self.keys.into_boxed_slice(),
+                text: self.text.into_boxed_str(),
+            })),
+        }
+    }
+
+    fn start(&mut self, tag: Tag) {
+        let at = self.len();
+        self.push(tag, 0, 1);
+        self.open.push(Open { at, items: 0, is_map: tag == Tag::Map, in_order: true, last_key: 0 });
+    }
+
+    fn push(&mut self, tag: Tag, a: u32, b: u32) {
+        let key = std::mem::take(&mut self.key);
+        match self.open.last_mut() {
+            Some(open) if open.is_map == (key != 0) => open.items = open.items.saturating_add(1),
+            None if self.nodes.is_empty() => {}
+            _ => self.fail(BuildError::Unbalanced),
+        }
+        if self.nodes.len() >= (u32::MAX >> 3) as usize {
+            self.fail(BuildError::TooLarge);
+            return;
+        }
+        self.nodes.push(Node::new(tag, key, a, b));
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "`push` keeps the count below 2^29")]
+    fn len(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    fn fail(&mut self, error: BuildError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn store(&mut self, text: &str) -> Span {
+        let (Ok(start), Ok(len)) = (u32::try_from(self.text.len()), u32::try_from(text.len())) else {
+            self.fail(BuildError::TooLarge);
+            return Span { start: 0, len: 0 };
+        };
+        self.text.push_str(text);
+        Span { start, len }
+    }
+
+    fn key_text(&self, key: u32) -> &str {
+        let span = key.checked_sub(1).and_then(|index| self.keys.get(index as usize));
+        span.and_then(|span| self.text.get(span.range())).unwrap_or("")
+    }
+
+    /// Returns 1 + the index of `key`, adding it when it is new.
+    fn intern(&mut self, key: &str) -> u32 {
+        let (keys, text) = (&self.keys, &self.text);
+        let same = |id: u32| {
+            let span = id.checked_sub(1).and_then(|index| keys.get(index as usize));
+            span.and_then(|span| text.get(span.range())) == Some(key)
+        };
+        let slot = match self.index.find(key, same) {
+            Ok(id) => return id,
+            Err(slot) => slot,
+        };
+        let Ok(id) = u32::try_from(self.keys.len().saturating_add(1)) else {
+            self.fail(BuildError::TooLarge);
+            return 1;
+        };
+        let span = self.store(key);
+        self.keys.push(span);
+        self.index.put(slot, id);
+        id
+    }
+
+    /// Brings the entries of the map that is being closed into key order; of equal keys the last stays.
+    /// Returns how many entries are left.
+    fn sort(&mut self, open: Open) -> u32 {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        blocks.clear();
+        let first = open.at.saturating_add(1);
+        let mut at = first;
+        while let Some(node) = self.nodes.get(at as usize) {
+            blocks.push((at, node.span()));
+            at = at.saturating_add(node.span().max(1));
+        }
+        let text = |at: u32| self.nodes.get(at as usize).map_or("", |node| self.key_text(node.key())).as_bytes();
+        blocks.sort_by(|left, right| text(left.0).cmp(text(right.0)).then(right.0.cmp(&left.0)));
+        // Equal keys stand together now, the last one first.
+        blocks.dedup_by(|later, kept| text(later.0) == text(kept.0));
+        let mut sorted = std::mem::take(&mut self.sorted);
+        sorted.clear();
+        for (at, span) in &blocks {
+            let range = *at as usize..at.saturating_add(*span) as usize;
+            sorted.extend_from_slice(self.nodes.get(range).unwrap_or(&[]));
+        }
+        self.nodes.truncate(first as usize);
+        self.nodes.extend_from_slice(&sorted);
+        let items = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+        (self.blocks, self.sorted) = (blocks, sorted);
+        items
+    }
+}
+
+/// Finds keys that this tree already has. Bounded: a key that does not fit its few slots is simply stored again, so
+/// hostile keys cost nothing but room.
+#[derive(Debug, Default)]
+struct KeyIndex {
+    slots: Vec<u32>,
+}
+
+const SLOTS: usize = 512;
+const PROBES: usize = 4;
+
+impl KeyIndex {
+    fn find(&mut self, key: &str, same: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, 0);
+        }
+        let hash = key
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        let start = (hash ^ (hash >> 32)) as usize;
+        for probe in 0..PROBES {
+            let slot = start.wrapping_add(probe) % SLOTS;
+            match self.slots.get(slot) {
+                Some(0) | None => return Err(slot),
+                Some(&id) if same(id) => return Ok(id),
+                Some(_) => {}
+            }
+        }
+        Err(SLOTS)
+    }
+
+    fn put(&mut self, slot: usize, id: u32) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = id;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! SHA-256 digests with the purpose mixed in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::{ValueRef, View};
+
+/// What a digest is for. Digests of two purposes never compare equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// What a source declares of one object.
+    Intent,
+    /// What a decision read of a live object.
+    Facts,
+    /// The bytes of a file.
+    Content,
+    /// The schema of a kind.
+    Schema,
+    /// The rules and the owner in force.
+    Rules,
+    /// A plan.
+    Plan,
+    /// An identifier made from what it names.
+    Identity,
+}
+
+/// A SHA-256 digest. Prints and serialises as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+/// Feeds a [`Digest`]. Every piece is length-prefixed, so no two sequences of pieces collide by concatenation.
+#[derive(Clone, Debug)]
+pub struct Hasher(Sha256);
+
+impl Digest {
+    /// Returns the digest of `bytes` for `purpose`.
+    #[must_use]
+    pub fn of(purpose: Purpose, bytes: &[u8]) -> Self {
+        Hasher::new(purpose).bytes(bytes).finish()
+    }
+
+    /// Returns the first 16 hex digits, enough to name a thing to a person.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(16).collect()
+    }
+}
+
+impl Hasher {
+    /// Starts a digest for `purpose`.
+    #[must_use]
+    pub fn new(purpose: Purpose) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update([purpose as u8, 1]);
+        Self(hasher)
+    }
+
+    /// Adds a piece.
+    #[must_use]
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.piece(bytes);
+        self
+    }
+
+    /// Adds a text, or the mark of its absence.
+    #[must_use]
+    pub fn text<'a>(self, text: impl Into<Option<&'a str>>) -> Self {
+        match text.into() {
+            Some(text) => self.bytes(text.as_bytes()),
+            None => self.mark(b'~'),
+        }
+    }
+
+    /// Adds another digest.
+    #[must_use]
+    pub fn digest(self, digest: &Digest) -> Self {
+        self.bytes(&digest.0)
+    }
+
+    /// Adds a tree.
+    #[must_use]
+    pub fn value(mut self, value: ValueRef<'_>) -> Self {
+        self.walk(value);
+        self
+    }
+
+    /// Returns the digest.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+
+    fn mark(mut self, mark: u8) -> Self {
+        self.0.update([mark]);
+        self
+    }
+
+    fn piece(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn walk(&mut self, value: ValueRef<'_>) {
+        match value.view() {
+            View::Null => self.0.update(b"n"),
+            View::Bool(flag) => self.0.update([b'b', u8::from(flag)]),
+            View::Int(number) => {
+                self.0.update(b"i");
+                self.0.update(number.to_le_bytes());
+            }
+            View::Float(number) => {
+                self.0.update(b"f");
+                self.0.update(number.to_bits().to_le_bytes());
+            }
+            View::String(text) => {
+                self.0.update(b"s");
+                self.piece(text.as_bytes());
+            }
+            View::List(list) => {
+                self.0.update(b"[");
+                self.0.update((list.len() as u64).to_le_bytes());
+                list.iter().for_each(|item| self.walk(item));
+            }
+            View::Map(map) => {
+                self.0.update(b"{");
+                self.0.update((map.len() as u64).to_le_bytes());
+                for (key, value) in map {
+                    self.piece(key.as_bytes());
+                    self.walk(value);
+                }
+            }
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    /// Returns the digest of this node and all below it.
+    #[must_use]
+    pub fn digest(self, purpose: Purpose) -> Digest {
+        Hasher::new(purpose).value(self).finish()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let mut digest = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(InvalidDigest);
+        }
+        for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| InvalidDigest)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidDigest)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// Not 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a digest has 64 hex digits")]
+pub struct InvalidDigest;
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Arc::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
