@@ -12,4 +12,10 @@ pub mod problem;
 
 pub mod manifest;
 
+pub mod model;
+
 pub mod source;
+
+pub mod state;
+
+pub mod cluster;
