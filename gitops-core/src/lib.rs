@@ -16,6 +16,12 @@ pub mod model;
 
 pub mod source;
 
+pub mod policy;
+
 pub mod state;
 
 pub mod cluster;
+
+pub mod diff;
+
+pub mod health;

@@ -14,7 +14,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{LiveState, Namespaces};
 
 pub use error::{Cause, ClusterError, Failure, FieldConflict};
-pub use write::{Force, Guard, Mode, PatchStep, Propagation, Verb, Write, WriteOutcome, Written};
+pub use write::{Force, Guard, Mode, PatchStep, Verb, Write, WriteOutcome, Written};
 
 /// What somebody wants to know of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

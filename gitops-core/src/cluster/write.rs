@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::path::FieldPath;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::value::Value;
 
 /// One write. Being data, it can be recorded, shown, delayed and made to fail in one place.
@@ -111,20 +111,6 @@ pub enum Mode {
     Commit,
     /// The cluster answers as if, and changes nothing.
     DryRun,
-}
-
-/// What happens to the objects that a deleted one owns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum Propagation {
-    /// They go first.
-    #[default]
-    Foreground,
-    /// They go later.
-    Background,
-    /// They stay.
-    Orphan,
 }
 
 /// The answer to a write.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::manifest::ParsedFile;
 use crate::model::{ApiModel, KindFacts, Scope};
+use crate::policy::{self, Options};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
 use crate::source::Revision;
@@ -37,6 +38,8 @@ pub struct Declared {
     pub resource: Resource,
     /// Where it was declared; `None` for objects built in a program.
     pub origin: Option<Origin>,
+    /// How to treat it, from its annotations.
+    pub options: Options,
 }
 
 /// Whether all of the source could be read. Only a complete desired state permits pruning (rule 29).
@@ -124,8 +127,9 @@ impl DesiredState {
         for (resource, origin) in resources {
             let (resource, problems) = self.canonical(resource, &model, default_namespace);
             let (resource, more) = prepare(&resource, &model);
+            let (options, wrong) = policy::options(&resource);
             let key = resource.key().clone();
-            for problem in problems.into_iter().chain(more) {
+            for problem in problems.into_iter().chain(more).chain(wrong) {
                 let problem = problem.of(&key);
                 if problem.severity == Severity::Blocks {
                     self.held.insert(key.clone());
@@ -135,7 +139,7 @@ impl DesiredState {
                     _ => problem,
                 });
             }
-            self.declare(key, Declared { resource, origin: origin.cloned() });
+            self.declare(key, Declared { resource, origin: origin.cloned(), options });
         }
         self.problems.sort();
         self.problems.dedup();
