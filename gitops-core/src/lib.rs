@@ -25,3 +25,5 @@ pub mod cluster;
 pub mod diff;
 
 pub mod health;
+
+pub mod plan;
