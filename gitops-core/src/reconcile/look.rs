@@ -152,6 +152,10 @@ impl Looked {
             None => OperationId::derive(&app.owner, &self.plan.digest(), now),
         };
         let mut ledger = self.ledger.clone();
+        if let (None, Some(Record::V1(given_up))) = (&record, &ledger.running) {
+            // Another revision is wanted by now. What its hooks left is known to the next runs of these hooks.
+            ledger.hooks.extend(given_up.hooks.iter().cloned());
+        }
         ledger.inventory =
             sync::intend(&ledger.inventory, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
         let setup = Setup {
