@@ -12,4 +12,6 @@ pub mod problem;
 
 pub mod manifest;
 
+pub mod model;
+
 pub mod source;
