@@ -14,4 +14,6 @@ pub mod manifest;
 
 pub mod model;
 
+pub mod ssa;
+
 pub mod source;
