@@ -27,3 +27,5 @@ pub mod diff;
 pub mod health;
 
 pub mod plan;
+
+pub mod memory;
