@@ -12,6 +12,7 @@
 //! - [`Source::resolve`] pins a branch, tag or commit: see [`GitSource`] for the rules.
 //! - [`Source::snapshot`] names the files of a commit by blob id, and shares the folders that did not change.
 //! - [`Source::read`] gives their bytes.
+//! - [`Source::history`] tells who changed a path or a line, and when.
 //!
 //! ```
 //! use gitops_core::source::{Paths, Source, Target};
@@ -46,10 +47,12 @@
 //! # Blocking
 //!
 //! Reading a repository is file I/O and unpacking, done at once inside the `async` methods: their futures are ready at
-//! the first poll. Most calls take well under a millisecond; a first snapshot of a large repository may take longer. Where that would disturb other tasks, call them from a thread for blocking work, such as
+//! the first poll. Most calls take well under a millisecond; a first snapshot of a large repository, `log` and `blame`
+//! may take longer. Where that would disturb other tasks, call them from a thread for blocking work, such as
 //! `tokio::task::spawn_blocking`. No lock is held across an `await`.
 
 mod error;
+mod history;
 mod links;
 mod objects;
 mod open;
@@ -124,7 +127,23 @@ impl Source for GitSource {
     }
 
     fn history(&self) -> Option<&dyn History> {
-        None
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl History for GitSource {
+    /// Lists the commits that changed a file under `paths`, as `git log -- path` does: at a merge that left the files
+    /// as one parent had them, only that parent is followed; otherwise all are, newest commit first. A merge is listed
+    /// if it differs from every parent. In a shallow clone the last commit counts as the first one.
+    async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError> {
+        history::log(&self.local(), &self.limits, from, paths, limit)
+    }
+
+    /// Names the commit that last changed a line, as `git blame` does without following renames. Where a shallow clone
+    /// ends before the answer is known there is an error, not a guess.
+    async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
+        history::blame(&self.local(), &self.limits, at, file, line)
     }
 }
 

@@ -22,7 +22,6 @@ pub(crate) struct ParsedCommit {
     pub(crate) tree: ObjectId,
     pub(crate) parents: Vec<ObjectId>,
     /// When it was committed, in seconds. Orders a log.
-    #[expect(dead_code, reason = "the log, which follows, orders by it")]
     pub(crate) committed: i64,
     pub(crate) about: Commit,
 }

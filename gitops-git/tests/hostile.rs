@@ -4,11 +4,11 @@
 
 mod support;
 
-use gitops_core::source::{ContentId, Paths, Source};
+use gitops_core::source::{ContentId, History, Paths, Source};
 use gix::objs::{Kind, Write};
 use proptest::prelude::*;
 
-use support::{Repo, answer, resolve, snapshot};
+use support::{Repo, answer, resolve, revision, snapshot};
 
 fn repo() -> Repo {
     let repo = Repo::new();
@@ -58,7 +58,9 @@ fn no_object_makes_it_panic() {
                 let ids: Vec<ContentId> = found.files().into_iter().map(|file| file.id).collect();
                 prop_assert_eq!(answer(source.read(&ids)).unwrap().len(), ids.len());
             }
+            let _log = answer(source.log(&revision(&commit), &paths, 10));
         }
+        let _blame = answer(source.blame(&revision(&commit), "a.yaml", 1));
     });
 }
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use gitops_core::source::{Paths, SourceFailure};
+use gitops_core::source::{Paths, Source, SourceFailure};
 use gitops_git::GitSource;
 
 use support::{Repo, START, git, listed, resolved, succeed};
@@ -190,6 +190,7 @@ fn a_source_may_be_shared_between_threads_and_shows_only_its_place() {
             scope.spawn(|| assert_eq!(resolved(&source, "main"), id));
         }
     });
+    assert!(source.history().is_some());
     let shown = format!("{source:?}").replace(&repo.path().display().to_string(), "PATH");
     let limits = "GitLimits { files: 200000, entries: 2000000, object_bytes: 67108864 }";
     assert_eq!(shown, format!("GitSource {{ location: \"PATH\", limits: {limits} }}"));
