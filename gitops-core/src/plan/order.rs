@@ -1,0 +1,1 @@
+//! The order of steps: phases, waves, providers before dependents, kinds.
