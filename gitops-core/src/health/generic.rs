@@ -40,7 +40,7 @@ pub(super) fn silence(object: Reading<'_>, clues: &Clues<'_>) -> Health {
         return quiet("no-status", "");
     }
     if let (KindFacts::Served(kind), false) = (clues.model.kind(&key.group_kind), says_something)
-        && !kind.status_subresource
+        && !kind.has_status_subresource
     {
         return quiet("no-status", "");
     }
