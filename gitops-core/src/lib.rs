@@ -14,6 +14,8 @@ pub mod manifest;
 
 pub mod model;
 
+pub mod ssa;
+
 pub mod source;
 
 pub mod policy;
