@@ -30,4 +30,8 @@ pub mod health;
 
 pub mod plan;
 
+pub mod sync;
+
+pub mod reconcile;
+
 pub mod memory;

@@ -8,7 +8,13 @@ use super::Plan;
 
 /// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
 #[must_use]
-pub fn plan(comparison: &Comparison, desired: &DesiredState, policy: &SyncPolicy, context: &Context<'_>) -> Plan {
-    let _ = (comparison, desired, policy, context);
+pub fn plan(
+    comparison: &Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    hooks: super::HookRun,
+) -> Plan {
+    let _ = (comparison, desired, policy, context, hooks);
     todo!()
 }

@@ -1,6 +1,9 @@
 //! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
 
 mod annotations;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fmt;
