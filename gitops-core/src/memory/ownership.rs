@@ -109,7 +109,8 @@ fn path_text(path: &FieldPath) -> String {
         match segment {
             Segment::Field(name) => write!(text, ".{name}"),
             Segment::Key(keys) => {
-                let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect();
+                let keys: Vec<String> =
+                    keys.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect();
                 write!(text, "[{}]", keys.join(","))
             }
             Segment::Item(value) => write!(text, "[={}]", value.to_json()),

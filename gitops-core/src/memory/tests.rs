@@ -111,15 +111,14 @@ fn only_a_change_of_what_is_wanted_counts_as_a_generation() {
         ))
     };
     let mut server = ApiServer::new(1);
-    for (about, object, generation) in [
-        ("created", deployment(1, "a"), 1),
-        ("label", deployment(1, "b"), 1),
-        ("replicas", deployment(2, "b"), 2),
-    ] {
+    for (about, object, generation) in
+        [("created", deployment(1, "a"), 1), ("label", deployment(1, "b"), 1), ("replicas", deployment(2, "b"), 2)]
+    {
         let answer = server.apply(&object, "me", now());
         assert_eq!(number(answer.as_object().unwrap(), &["metadata", "generation"]), Some(generation), "{about}");
     }
-    let live = server.get(deployment(1, "").key()).unwrap().edit(|draft| draft.entry("status").set("replicas", 2)).unwrap();
+    let live =
+        server.get(deployment(1, "").key()).unwrap().edit(|draft| draft.entry("status").set("replicas", 2)).unwrap();
     let answer = server.update_status(&live, "controller", now());
     assert_eq!(number(answer.as_object().unwrap(), &["metadata", "generation"]), Some(2), "status");
 }
@@ -137,7 +136,8 @@ fn another_managers_value_is_a_conflict_that_names_field_and_manager() {
 fn what_must_be_there_or_must_not_is_refused_by_its_own_reason() {
     let mut server = ApiServer::new(1);
     let missing = config_map("nowhere", "web", "1");
-    let widget = object(r#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","namespace":"default"}}"#);
+    let widget =
+        object(r#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","namespace":"default"}}"#);
     let live = config_map("default", "web", "1");
     server.create(&live, "me", now());
     let stale = live.edit(|draft| draft.entry("metadata").set("resourceVersion", "1")).unwrap();
@@ -169,8 +169,11 @@ fn dependents_go_with_their_owner_or_stay_as_was_asked() {
         let request = deletion(&server, owner.key(), DeleteOptions::new(propagation));
         assert_eq!(server.handle(&request, now()).code, 200);
         server.collect(now());
-        let names: Vec<String> =
-            server.of_kind(&GroupKind::new("", "ConfigMap")).iter().map(|object| object.key().name.to_string()).collect();
+        let names: Vec<String> = server
+            .of_kind(&GroupKind::new("", "ConfigMap"))
+            .iter()
+            .map(|object| object.key().name.to_string())
+            .collect();
         assert_eq!(names, left, "{propagation:?}");
     }
 }
@@ -188,7 +191,8 @@ fn an_owner_deleted_in_the_foreground_waits_for_a_dependent_that_is_held() {
     server.handle(&request, now());
     server.collect(now());
     assert!(server.get(owner.key()).unwrap().is_terminating());
-    let free = server.get(held.key()).unwrap().edit(|draft| drop(draft.entry("metadata").remove("finalizers"))).unwrap();
+    let free =
+        server.get(held.key()).unwrap().edit(|draft| drop(draft.entry("metadata").remove("finalizers"))).unwrap();
     server.update(&free, "me", now());
     server.collect(now());
     assert_eq!((server.get(held.key()), server.get(owner.key())), (None, None));
@@ -211,7 +215,8 @@ fn a_namespace_takes_its_content_with_it_and_takes_nothing_new_meanwhile() {
     assert_eq!((status.code, status.causes[0].0), (403, CauseReason::NamespaceTerminating));
     server.collect(now());
     assert!(server.get(namespace.key()).is_some() && server.get(config_map("shop", "free", "").key()).is_none());
-    let free = server.get(held.key()).unwrap().edit(|draft| drop(draft.entry("metadata").remove("finalizers"))).unwrap();
+    let free =
+        server.get(held.key()).unwrap().edit(|draft| drop(draft.entry("metadata").remove("finalizers"))).unwrap();
     server.update(&free, "me", now());
     server.collect(now());
     assert!(server.get(namespace.key()).is_none());
@@ -225,7 +230,9 @@ fn a_crd_serves_its_kind_once_established_and_takes_its_objects_with_it() {
         "versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":
         {"spec":{"type":"object","properties":{"size":{"type":"integer","default":3}}}}}}}]}}"#,
     );
-    let widget = object(r#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","namespace":"default"},"spec":{}}"#);
+    let widget = object(
+        r#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w","namespace":"default"},"spec":{}}"#,
+    );
     let mut server = ApiServer::new(1);
     assert_eq!(server.create(&crd, "me", now()).code, 201);
     assert_eq!(server.create(&widget, "me", now()).code, 404, "not established yet");
@@ -287,7 +294,8 @@ fn a_watch_replays_what_changed_and_says_when_it_comes_too_late() {
     assert!(
         matches!(events.events.as_slice(), [Event::Added(_), Event::Modified(_), Event::Deleted(last)]
             if last.resource_version() == Some(&server.version().to_string())),
-        "{:?}", events.events
+        "{:?}",
+        events.events
     );
     server.forget_history();
     assert_eq!(server.handle(&Request::new(endpoint, Action::Watch(watch(start))), now()).code, 410);
