@@ -139,14 +139,14 @@ impl ApiServer {
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
-        prepare::decoded(context.kind, &self.model, &mut draft);
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
-            object = ownership::update(context, &self.model, None, &object)?;
+            object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
         self.prepare_new(context.kind, &mut draft);
@@ -167,11 +167,11 @@ impl ApiServer {
         ownership: Ownership,
     ) -> Result<Response, Status> {
         prepare::keep_identity(live, &mut draft);
-        prepare::decoded(context.kind, &self.model, &mut draft);
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
-            object = ownership::update(context, &self.model, Some(live), &object)?;
+            object = ownership::update(context, &self.model, Some(live), &object);
         }
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
