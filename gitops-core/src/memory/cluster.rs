@@ -12,7 +12,7 @@ use crate::cluster::{
     WriteOutcome, Written,
 };
 use crate::model::{ApiModel, KindFacts, Scope};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, Segment};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{LiveState, Namespaces};
 use crate::time::{Timer, Timestamp};
@@ -253,9 +253,12 @@ fn json_patch(live: &Resource, steps: &[PatchStep]) -> Value {
         match step {
             PatchStep::Set(path, value) => {
                 let segments = path.segments();
-                let parents = (1..segments.len()).map(|length| segments.iter().take(length).cloned().collect());
-                let missing = parents.filter(|parent: &FieldPath| parent.find(tree.root()).is_none());
-                patch.extend(missing.map(|parent| json_step("add", &parent, &tree, Some(Draft::map()))));
+                for (length, (here, below)) in segments.iter().zip(segments.iter().skip(1)).enumerate() {
+                    let parent: FieldPath = segments.iter().take(length + 1).cloned().collect();
+                    if parent.find(tree.root()).is_none() {
+                        patch.push(json_step("add", &parent, &tree, Some(fresh(here, below))));
+                    }
+                }
                 let operation = if path.find(tree.root()).is_some() { "replace" } else { "add" };
                 patch.push(json_step(operation, path, &tree, Some(value.into())));
             }
@@ -271,6 +274,19 @@ fn json_patch(live: &Resource, steps: &[PatchStep]) -> Value {
         }
     }
     Draft::List(patch).freeze()
+}
+
+/// What is made on the way to a field: an item with its keys, a list for items, else a map.
+fn fresh(here: &Segment, below: &Segment) -> Draft {
+    match (here, below) {
+        (Segment::Key(keys), _) => {
+            let mut item = Draft::map();
+            keys.iter().for_each(|(name, value)| item.set(name, value));
+            item
+        }
+        (_, Segment::Field(_)) => Draft::map(),
+        _ => Draft::list(),
+    }
 }
 
 fn json_step(operation: &str, path: &FieldPath, tree: &Value, value: Option<Draft>) -> Draft {
@@ -325,7 +341,7 @@ fn failure(write: &Write, status: &Status) -> Failure {
         Reason::NotFound => Failure::NotFound,
         Reason::AlreadyExists => Failure::AlreadyExists,
         Reason::Conflict if !status.conflicts.is_empty() => {
-            Failure::FieldConflict { conflicts: status.conflicts.clone() }
+            Failure::FieldConflict { conflicts: status.conflicts.to_vec() }
         }
         Reason::Conflict => Failure::Stale,
         Reason::Forbidden if is(CauseReason::NamespaceTerminating) => {

@@ -97,9 +97,8 @@ impl ApiServer {
             let mut blocked = false;
             for dependent in dependents {
                 let reference = references(&dependent).into_iter().find(|reference| text(reference, "uid") == uid);
-                let blocks = reference.is_some_and(|reference| {
-                    reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true))
-                });
+                let blocks =
+                    reference.is_some_and(|reference| reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true)));
                 self.check_owners(&dependent, now);
                 blocked |= blocks && self.store.get(dependent.key()).is_some();
             }

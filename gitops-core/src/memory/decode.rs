@@ -66,7 +66,8 @@ fn place(context: &Context<'_>, mut draft: Draft) -> Result<Draft, Status> {
 /// Checks the object that came of a patch, and puts back what no patch can change.
 pub(super) fn patched(context: &Context<'_>, live: &Resource, mut draft: Draft) -> Result<Draft, Status> {
     let name = &live.key().name;
-    let same = |field: &str| draft.get(field).and_then(Draft::as_str) == live.tree().get(field).and_then(ValueRef::as_str);
+    let same =
+        |field: &str| draft.get(field).and_then(Draft::as_str) == live.tree().get(field).and_then(ValueRef::as_str);
     if !same("kind") || !same("apiVersion") {
         let why = refuse::fault("patch", CauseReason::Invalid, "the patch changes the kind or the version");
         return Err(refuse::invalid_of("", "", "", vec![why]));

@@ -142,7 +142,10 @@ fn default_propagation(live: &Resource) -> Option<Propagation> {
 
 /// The answer to a deletion that is done: some kinds answer with the object.
 fn gone(context: &Context<'_>, live: &Resource) -> Response {
-    if matches!((live.key().group(), live.key().kind()), ("", "Service" | "Pod" | "ServiceAccount" | "PodTemplate" | "ResourceQuota")) {
+    if matches!(
+        (live.key().group(), live.key().kind()),
+        ("", "Service" | "Pod" | "ServiceAccount" | "PodTemplate" | "ResourceQuota")
+    ) {
         return Response::object(200, live.clone());
     }
     let status = Status::new(200, Reason::Success, "");

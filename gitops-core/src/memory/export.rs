@@ -86,7 +86,8 @@ impl ApiServer {
             return Err(damaged("its checksum does not match, so it was cut off or changed"));
         }
         let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let counters = lines.next().and_then(|line| Value::from_json(line).ok()).ok_or_else(|| damaged("no counters"))?;
+        let counters =
+            lines.next().and_then(|line| Value::from_json(line).ok()).ok_or_else(|| damaged("no counters"))?;
         let counter = |name: &str| {
             let text = counters.root().get(name).and_then(ValueRef::as_str);
             text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| damaged(&format!("no counter `{name}`")))

@@ -9,6 +9,7 @@ mod cluster;
 mod collect;
 mod crd;
 mod decode;
+mod defaults;
 mod delete;
 mod export;
 mod faults;
@@ -35,3 +36,6 @@ pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch
 pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::Outcome;
+
+#[cfg(test)]
+mod tests;

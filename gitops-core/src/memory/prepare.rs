@@ -1,9 +1,10 @@
 //! What the server does to an object between reading it and storing it, by kind.
 
-use crate::model::{ApiModel, ServedKind};
+use crate::model::{ApiModel, KindFacts, ServedKind};
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
+use super::defaults;
 use super::server::{ApiServer, Context};
 
 /// What the server sets, and a client cannot change.
@@ -47,7 +48,14 @@ const COUNTED: [(&str, &str); 25] = [
 ];
 
 /// The object as the server understands it: what it derives while reading, before anybody owns anything.
-pub(super) fn decoded(kind: &ServedKind, _model: &ApiModel, draft: &mut Draft) {
+pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft: &mut Draft) {
+    let schema = model.schema(&kind.group_kind, version);
+    if is_custom(kind) {
+        defaults::prune(schema, draft, 0);
+        defaults::fill(schema, draft, 0);
+    } else {
+        defaults::drop_nulls(draft, 0);
+    }
     match (&*kind.group_kind.group, &*kind.group_kind.kind) {
         ("", "Namespace") => {
             let metadata = draft.entry("metadata");
@@ -163,10 +171,9 @@ fn counts(kind: &ServedKind) -> bool {
     COUNTED.contains(&pair) || is_custom(kind)
 }
 
-/// Groups of built-in kinds have no dot, or end in `.k8s.io`; a CRD may not claim the latter without approval.
+/// Whether a CRD made this kind.
 pub(super) fn is_custom(kind: &ServedKind) -> bool {
-    let group = &*kind.group_kind.group;
-    group.contains('.') && !group.ends_with(".k8s.io")
+    !matches!(ApiModel::builtin().kind(&kind.group_kind), KindFacts::Served(_))
 }
 
 /// Whether two objects differ in nothing but the times of their field managers.

@@ -31,7 +31,7 @@ pub(super) fn namespace_terminating(endpoint: &Endpoint, name: &str, namespace: 
     );
     let cause = Cause::new("metadata.namespace", &format!("namespace {namespace} is being terminated"));
     let status = Status::new(403, Reason::Forbidden, message).about(&endpoint.group, &endpoint.plural, name);
-    Status { causes: vec![(CauseReason::NamespaceTerminating, cause)], ..status }
+    Status { causes: Box::new([(CauseReason::NamespaceTerminating, cause)]), ..status }
 }
 
 pub(super) fn forbidden(endpoint: &Endpoint, name: &str, why: &str) -> Status {

@@ -87,9 +87,9 @@ pub struct Status {
     /// Its group.
     pub group: Option<Arc<str>>,
     /// The fields at fault.
-    pub causes: Vec<(CauseReason, Cause)>,
+    pub causes: Box<[(CauseReason, Cause)]>,
     /// For a field conflict: the same as data.
-    pub conflicts: Vec<FieldConflict>,
+    pub conflicts: Box<[FieldConflict]>,
 }
 
 /// Why a request was refused.
@@ -184,8 +184,8 @@ impl Status {
             uid: None,
             kind: None,
             group: None,
-            causes: Vec::new(),
-            conflicts: Vec::new(),
+            causes: Box::default(),
+            conflicts: Box::default(),
         }
     }
 

@@ -1,20 +1,13 @@
 //! The `scale` subresource: the replicas of an object, and nothing else.
 
 use crate::model::ServedKind;
+use crate::path::{FieldPath, Segment};
 use crate::resource::Resource;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::refuse;
 use super::response::{CauseReason, Status};
 use super::server::Context;
-
-/// Where the numbers are: wanted and present.
-pub(super) fn paths(kind: &ServedKind) -> Option<[&'static [&'static str]; 2]> {
-    let standard: [&[&str]; 2] = [&["spec", "replicas"], &["status", "replicas"]];
-    let (group, name) = (&*kind.group_kind.group, &*kind.group_kind.kind);
-    matches!((group, name), ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") | ("", "ReplicationController"))
-        .then_some(standard)
-}
 
 /// The `Scale` of an object.
 pub(super) fn read(kind: &ServedKind, live: &Resource) -> Value {
@@ -26,13 +19,19 @@ pub(super) fn read(kind: &ServedKind, live: &Resource) -> Value {
             scale.entry("metadata").set(field, text);
         }
     }
-    let [wanted, present] = paths(kind).unwrap_or_default();
+    let number = |path: &FieldPath| path.find(live.tree()).and_then(ValueRef::as_i64);
     scale.set("spec", Draft::map());
-    if let Some(replicas) = live.tree().dig(wanted).and_then(ValueRef::as_i64).filter(|replicas| *replicas != 0) {
+    if let Some(replicas) = kind.scale.as_ref().and_then(|paths| number(&paths.spec_replicas)).filter(|n| *n != 0) {
         scale.entry("spec").set("replicas", replicas);
     }
-    scale.entry("status").set("replicas", live.tree().dig(present).and_then(ValueRef::as_i64).unwrap_or(0));
-    if let Some(selector) = live.tree().dig(&["spec", "selector"]).and_then(selector_text) {
+    let present = kind.scale.as_ref().and_then(|paths| number(&paths.status_replicas)).unwrap_or(0);
+    scale.entry("status").set("replicas", present);
+    let declared = kind.scale.as_ref().and_then(|paths| paths.label_selector.as_ref());
+    let selector = match declared {
+        Some(path) => path.find(live.tree()).and_then(ValueRef::as_str).map(str::to_owned),
+        None => live.tree().dig(&["spec", "selector"]).and_then(selector_text),
+    };
+    if let Some(selector) = selector {
         scale.entry("status").set("selector", selector);
     }
     scale.freeze()
@@ -53,12 +52,15 @@ pub(super) fn write(context: &Context<'_>, live: &Resource, scale: &Draft) -> Re
         let fault = refuse::fault("spec.replicas", CauseReason::Invalid, &text);
         return Err(refuse::invalid_of("autoscaling", "Scale", &live.key().name, vec![fault]));
     }
-    let [wanted, _] = paths(context.kind).ok_or_else(refuse::not_served)?;
+    let paths = context.kind.scale.as_ref().ok_or_else(refuse::not_served)?;
     let mut draft = live.tree().to_draft();
-    wanted.iter().fold(&mut draft, |at, field| at.entry(field));
-    if let Some(parent) = wanted.split_last().map(|(last, parents)| (last, parents)) {
-        let (last, parents) = parent;
-        parents.iter().fold(&mut draft, |at, field| at.entry(field)).set(last, replicas);
+    let mut at = &mut draft;
+    for segment in paths.spec_replicas.segments() {
+        // The API takes plain fields only.
+        if let Segment::Field(name) = segment {
+            at = at.entry(name);
+        }
     }
+    *at = Draft::Int(replicas);
     Ok(draft)
 }

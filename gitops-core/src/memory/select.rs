@@ -82,7 +82,8 @@ fn parse_labels(text: &str) -> Option<Vec<Requirement>> {
 fn requirement(text: &str) -> Option<Requirement> {
     let key = |text: &str| {
         let text = text.trim();
-        let fine = !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || "(),!=".contains(letter));
+        let fine =
+            !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || "(),!=".contains(letter));
         fine.then(|| text.to_owned())
     };
     if let Some(values) = text.strip_suffix(')') {

@@ -204,7 +204,7 @@ impl ApiServer {
         let below = match endpoint.subresource.as_deref() {
             None => true,
             Some("status") => one && kind.has_status_subresource,
-            Some("scale") => one && super::scale::paths(kind).is_some(),
+            Some("scale") => one && kind.scale.is_some(),
             Some(_) => false,
         };
         let served = kind.versions.contains(&endpoint.version);

@@ -52,7 +52,9 @@ pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> 
         let added: Vec<&String> = after.iter().filter(|name| !before.contains(name)).collect();
         if !added.is_empty() {
             let names = added.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
-            let why = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{names}}}");
+            let why = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{names}}}"
+            );
             faults.push(fault("metadata.finalizers", CauseReason::Forbidden, &why));
         }
     }
@@ -95,7 +97,11 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
             }
             let value = value.as_str().unwrap_or_default();
             if value.len() > 63 {
-                faults.push(("metadata.labels".to_owned(), CauseReason::Invalid, format!("Invalid value: \"{value}\": must be no more than 63 bytes")));
+                faults.push((
+                    "metadata.labels".to_owned(),
+                    CauseReason::Invalid,
+                    format!("Invalid value: \"{value}\": must be no more than 63 bytes"),
+                ));
             }
             if !value.is_empty() && !is_name_part(value) {
                 faults.push(fault("metadata.labels", CauseReason::Invalid, &format!("\"{value}\": {LABEL_VALUE}")));
@@ -108,7 +114,8 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
                 faults.push(fault("metadata.annotations", CauseReason::Invalid, &format!("\"{key}\": {why}")));
             }
         }
-        let size = annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum::<usize>();
+        let size =
+            annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum::<usize>();
         if size > ANNOTATIONS {
             let text = format!("Too long: may not be more than {ANNOTATIONS} bytes");
             faults.push(("metadata.annotations".to_owned(), CauseReason::Invalid, text));
@@ -122,11 +129,16 @@ fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
     let Some(Draft::List(owners)) = metadata.get("ownerReferences") else { return };
     let text = |owner: &Draft, field: &str| owner.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
     let controls = |owner: &&Draft| owner.get("controller") == Some(&Draft::Bool(true));
-    let names: Vec<String> =
-        owners.iter().filter(controls).map(|owner| format!("{}/{}", text(owner, "kind"), text(owner, "name"))).collect();
+    let names: Vec<String> = owners
+        .iter()
+        .filter(controls)
+        .map(|owner| format!("{}/{}", text(owner, "kind"), text(owner, "name")))
+        .collect();
     if let [first, second, ..] = names.as_slice() {
         let all = Draft::List(owners.clone()).freeze().to_json();
-        let why = format!("{all}: Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}");
+        let why = format!(
+            "{all}: Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+        );
         faults.push(fault("metadata.ownerReferences", CauseReason::Invalid, &why));
     }
 }
@@ -254,7 +266,8 @@ fn immutable_claim(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<F
         spec
     };
     if fixed(before) != fixed(after) {
-        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        let why =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         faults.push(fault("spec", CauseReason::Forbidden, why));
     }
 }

@@ -16,9 +16,10 @@ impl ApiServer {
         let now = self.store.version();
         let after = match watch.after.as_deref().unwrap_or_default() {
             "" | "0" => None,
-            text => Some(text.parse::<u64>().map_err(|_| {
-                refuse::internal(format!("strconv.ParseUint: parsing \"{text}\": invalid syntax"))
-            })?),
+            text => Some(
+                text.parse::<u64>()
+                    .map_err(|_| refuse::internal(format!("strconv.ParseUint: parsing \"{text}\": invalid syntax")))?,
+            ),
         };
         let mut events = Vec::new();
         match after {

@@ -44,7 +44,10 @@ impl ApiServer {
         let live = context.shown(self.live(context)?);
         let name = &live.key().name;
         if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", live.uid().unwrap_or_default());
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                live.uid().unwrap_or_default()
+            );
             return Err(refuse::conflict(context.endpoint, name, &why));
         }
         self.check_version(context, &draft, &live)?;
@@ -73,7 +76,12 @@ impl ApiServer {
         }
     }
 
-    pub(super) fn patch_apply(&mut self, context: &Context<'_>, body: &Value, force: Force) -> Result<Response, Status> {
+    pub(super) fn patch_apply(
+        &mut self,
+        context: &Context<'_>,
+        body: &Value,
+        force: Force,
+    ) -> Result<Response, Status> {
         let Some(manager) = context.manager.filter(|manager| !manager.is_empty()) else {
             let why = refuse::fault("fieldManager", CauseReason::Required, "is required for apply patch");
             return Err(refuse::invalid_of("meta.k8s.io", "PatchOptions", "", vec![why]));
@@ -94,9 +102,8 @@ impl ApiServer {
         let merged = ownership::apply(context, &self.model, live.as_ref(), &applied, manager, force)?;
         let Some(live) = live else {
             if let Some(uid) = uid {
-                let why = format!(
-                    "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                );
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(refuse::conflict(context.endpoint, &key.name, &why));
             }
             return self.insert(context, merged, Ownership::Applied);
@@ -132,14 +139,14 @@ impl ApiServer {
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
-        prepare::decoded(context.kind, &self.model, &mut draft);
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
-            object = ownership::update(context, &self.model, None, &object)?;
+            object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
         self.prepare_new(context.kind, &mut draft);
@@ -160,11 +167,11 @@ impl ApiServer {
         ownership: Ownership,
     ) -> Result<Response, Status> {
         prepare::keep_identity(live, &mut draft);
-        prepare::decoded(context.kind, &self.model, &mut draft);
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
-            object = ownership::update(context, &self.model, Some(live), &object)?;
+            object = ownership::update(context, &self.model, Some(live), &object);
         }
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
@@ -215,7 +222,9 @@ impl ApiServer {
         let key = ResourceKey::new("", "Namespace", None, namespace);
         match self.store.get(&key) {
             None => Err(refuse::namespace_missing(namespace)),
-            Some(live) if live.is_terminating() => Err(refuse::namespace_terminating(context.endpoint, name, namespace)),
+            Some(live) if live.is_terminating() => {
+                Err(refuse::namespace_terminating(context.endpoint, name, namespace))
+            }
             Some(_) => Ok(()),
         }
     }
@@ -226,7 +235,8 @@ impl ApiServer {
         let digest = self.issue();
         let letter = |byte: u8| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().map_or('x', char::from);
         let pairs = digest.as_bytes().chunks(2).take(5);
-        let suffix = pairs.map(|pair| letter(pair.iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte))));
+        let suffix =
+            pairs.map(|pair| letter(pair.iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte))));
         let prefix: String = prefix.chars().take(58).collect();
         prefix.chars().chain(suffix).collect()
     }
