@@ -11,6 +11,8 @@
 #![expect(clippy::unwrap_used, reason = "a malformed recording must stop the run")]
 
 mod deviations;
+mod drift;
+mod health;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +32,13 @@ pub(crate) struct Case {
 type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
-const SUITES: &[(&str, Suite)] = &[("yaml/cases", yaml::kubectl), ("yaml/kustomize", yaml::kustomize)];
+const SUITES: &[(&str, Suite)] = &[
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
+    ("k8s/drift", drift::verdicts),
+    ("yaml/cases", yaml::kubectl),
+    ("yaml/kustomize", yaml::kustomize),
+];
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
