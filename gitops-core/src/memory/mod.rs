@@ -4,6 +4,7 @@
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
 //! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
 
+mod blame;
 mod clock;
 mod cluster;
 mod collect;
@@ -17,12 +18,14 @@ mod ownership;
 mod patching;
 mod prepare;
 mod refuse;
+mod repository;
 mod request;
 mod response;
 mod scale;
 mod select;
 mod server;
 mod settle;
+mod source;
 mod store;
 mod validate;
 mod watch;
@@ -36,6 +39,9 @@ pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch
 pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::Outcome;
+pub use source::MemorySource;
 
+#[cfg(test)]
+mod source_tests;
 #[cfg(test)]
 mod tests;
