@@ -14,6 +14,8 @@ pub mod manifest;
 
 pub mod model;
 
+pub mod ssa;
+
 pub mod source;
 
 pub mod policy;
@@ -27,3 +29,9 @@ pub mod diff;
 pub mod health;
 
 pub mod plan;
+
+pub mod sync;
+
+pub mod reconcile;
+
+pub mod memory;

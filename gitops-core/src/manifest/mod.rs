@@ -1,13 +1,27 @@
 //! Bytes of a file → resources. Total: what cannot be read becomes a [`Problem`] beside what can.
 //!
 //! Reads what kubectl and Argo CD read, the way they read it: Go's yaml.v2 dialect, its splitting of documents, merge
-//! keys and alias budget, and JSON streams.
+//! keys and alias budget, and JSON streams. Rule: `YAMLOrJSONDecoder` of k8s.io/apimachinery, sigs.k8s.io/yaml and
+//! go.yaml.in/yaml/v2, as recorded case by case.
+//!
+//! Documents are counted as if every `List` were written out: a document that holds nothing has no number, and each
+//! item of a `List` has one of its own. So file and number name one object.
+
+mod events;
+mod fault;
+mod json;
+mod places;
+mod resources;
+mod stream;
+mod text;
+mod yaml;
 
 use std::sync::Arc;
 
 use crate::path::FieldPath;
 use crate::problem::Problem;
 use crate::resource::{Origin, Resource};
+use crate::value::Value;
 
 /// Which reader the text is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,16 +87,85 @@ pub struct Position {
     pub column: u32,
 }
 
-/// Reads one file.
-#[must_use]
-pub fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Limits) -> ParsedFile {
-    let _ = (bytes, dialect, limits);
-    ParsedFile { file: Arc::clone(file), resources: Vec::new(), problems: Vec::new() }
+/// One document of a file, whatever it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Document {
+    /// Its content; never null.
+    pub value: Value,
+    /// Line on which it starts, counted from 1.
+    pub line: u32,
 }
 
-/// Finds where a field is written: its key, or its item for lists. A second pass over one document, on demand.
+/// Why the rest of a file was not read. Of what precedes it, the documents are sound.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{}: {text}", position.line, position.column)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// Where.
+    pub position: Position,
+    /// What is wrong: one line, lower case, no full stop.
+    pub text: Arc<str>,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+    /// Whether a limit was reached; otherwise the text is not YAML or JSON.
+    pub too_large: bool,
+}
+
+/// Reads one file as Kubernetes objects.
+///
+/// Total: what cannot be read is a problem beside what can. A syntax error holds back the rest of the file, a document
+/// that is no object only itself. Empty documents are passed over, `List`s are flattened.
+///
+/// ```
+/// use gitops_core::manifest::{Dialect, Limits, parse};
+///
+/// let parsed = parse(&"web.yaml".into(), b"apiVersion: v1\nkind: Service\nmetadata: {name: web}\n---\nkind: Job\n",
+///     Dialect::Kubectl, &Limits::default());
+/// assert_eq!(parsed.resources[0].0.key().to_string(), "Service web");
+/// assert_eq!(
+///     parsed.problems[0].to_string(),
+///     "web.yaml:5: `apiVersion` is missing; a manifest needs `apiVersion`, `kind` and `metadata.name`; \
+///      leave files that are no manifests out of the source's paths",
+/// );
+/// ```
 #[must_use]
-pub fn locate(bytes: &[u8], document: u32, field: &FieldPath) -> Option<Position> {
-    let _ = (bytes, document, field);
-    None
+pub fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Limits) -> ParsedFile {
+    resources::parse(file, bytes, dialect, limits)
+}
+
+/// Reads the documents of one file, whatever they hold, up to the first that cannot be read.
+#[must_use]
+pub fn documents(bytes: &[u8], dialect: Dialect, limits: &Limits) -> (Vec<Document>, Option<Stopped>) {
+    let (pieces, fault) = stream::Input { bytes, dialect, limits }.read();
+    let documents =
+        pieces.into_iter().map(|piece| Document { value: piece.value, line: Position::of(piece.start).line });
+    (documents.collect(), fault.map(Stopped::from))
+}
+
+/// Finds where a field of one object is written: its key, or its item for lists.
+///
+/// `document` is [`Origin::document`]. A second pass over the file, on demand, so that reading need not keep positions.
+/// A field that an alias or merge brings in is found where it is written.
+#[must_use]
+pub fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &FieldPath) -> Option<Position> {
+    resources::locate(bytes, dialect, document, field)
+}
+
+impl Position {
+    /// The position of a mark in a file.
+    fn of(mark: yaml::Mark) -> Self {
+        Self { line: mark.line.saturating_add(1), column: mark.column.saturating_add(1) }
+    }
+}
+
+impl From<fault::Fault> for Stopped {
+    fn from(fault: fault::Fault) -> Self {
+        Self {
+            position: Position::of(fault.mark),
+            text: fault.text.into(),
+            hint: fault.hint,
+            too_large: fault.kind == fault::FaultKind::TooLarge,
+        }
+    }
 }

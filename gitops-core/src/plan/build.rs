@@ -9,7 +9,9 @@ use crate::problem::{Code, Problem};
 use crate::resource::ResourceKey;
 use crate::state::{Declared, DesiredState, Owner, Tracking};
 
-use super::{Action, Format, Impact, Payload, Plan, Precondition, Reason, SkipReason, Skipped, depend, order, prune};
+use super::{
+    Action, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, SkipReason, Skipped, depend, order, prune,
+};
 
 /// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
 ///
@@ -17,15 +19,22 @@ use super::{Action, Format, Impact, Payload, Plan, Precondition, Reason, SkipRea
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
 ///   custom resources of its CRD, and what names it as a dependency. Later waves go on. A hook that is held back holds
 ///   back the phases that follow its own, as if it had failed.
-/// - Hooks run when anything else is done; so a sync of an application that is in sync writes nothing.
+/// - Hooks run when anything else is done, unless `hooks` says otherwise; so a sync of an application that is in sync
+///   writes nothing.
 /// - An object that is no longer declared is deleted only by rules 26 to 31 of the exact rules, after everything that
 ///   is declared was applied and is healthy.
 #[must_use]
-pub fn plan(comparison: &Comparison, desired: &DesiredState, policy: &SyncPolicy, context: &Context<'_>) -> Plan {
+pub fn plan(
+    comparison: &Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    hooks: HookRun,
+) -> Plan {
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
     let mut nodes = decided(comparison, desired, context.owner, &mut problems);
     let (mut removals, mut skipped) = prune::removals(comparison, desired, policy, context, &mut problems);
-    rest_if_idle(&mut nodes, &removals);
+    rest_if_idle(&mut nodes, &removals, hooks);
     depend::connect(&mut nodes, &mut problems);
     let providers_first = depend::sort(&mut nodes, &mut problems);
     depend::hold(&mut nodes, &providers_first);
@@ -33,7 +42,7 @@ pub fn plan(comparison: &Comparison, desired: &DesiredState, policy: &SyncPolicy
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
     }
     depend::hold_phases(&mut nodes);
-    rest_if_idle(&mut nodes, &removals);
+    rest_if_idle(&mut nodes, &removals, hooks);
     skipped.extend(nodes.iter().filter_map(|node| match node.fate {
         Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
         Fate::InPlace | Fate::Do(_) => None,
@@ -91,7 +100,10 @@ impl Node<'_> {
 }
 
 /// Takes out the hooks where there is nothing else to do.
-fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>]) {
+fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
+    if hooks == HookRun::Always {
+        return;
+    }
     if removals.is_empty() && !nodes.iter().any(|node| node.is_resource() && node.work().is_some()) {
         nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
     }

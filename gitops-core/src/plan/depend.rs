@@ -256,12 +256,14 @@ pub(super) fn stopped_by_hook(nodes: &[Node<'_>]) -> bool {
     blocked_hook(nodes, Phase::PreSync)
 }
 
-/// Holds back the phases after one whose hook is held back.
+/// Holds back the phases after one whose hook is held back. What runs on failure stays.
 pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
-    let (before, during) = (stopped_by_hook(nodes), blocked_hook(nodes, Phase::Sync));
+    let Some(blocked) = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase)) else {
+        return;
+    };
     for node in nodes.iter_mut().filter(|node| node.work().is_some()) {
-        let only_after = node.phases().all(|phase| phase >= Phase::PostSync);
-        if (before && node.is_resource()) || (during && only_after && node.phases().any(|p| p == Phase::PostSync)) {
+        let later = node.phases().all(|phase| phase > blocked);
+        if later && node.phases().any(|phase| phase != Phase::SyncFail) {
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }
     }

@@ -287,7 +287,32 @@ pub enum SkipReason {
     SameObject,
 }
 
+/// When hooks are planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum HookRun {
+    /// When something else is to be done.
+    #[default]
+    WithChanges,
+    /// Always: an operation that was interrupted must still run those it has not run.
+    Always,
+}
+
 impl Plan {
+    /// Returns a plan that does nothing.
+    #[must_use]
+    pub fn empty(owner: &Owner) -> Self {
+        Self {
+            format: Format::V1,
+            owner: owner.clone(),
+            revisions: Vec::new(),
+            steps: Vec::new(),
+            gates: Vec::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
     /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

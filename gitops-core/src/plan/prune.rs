@@ -6,7 +6,7 @@ use crate::diff::{Compared, Comparison, Context, Outcome};
 use crate::policy::{self, Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
-use crate::state::{Completeness, DesiredState, Standing};
+use crate::state::{Completeness, DesiredState, Standing, Trust};
 
 use super::build::{as_seen, foreign};
 use super::depend::defines;
@@ -222,6 +222,11 @@ fn guard(
         )
     } else if desired.problems.iter().chain(&comparison.problems).any(unreadable) {
         ("nothing is pruned: the inventory could not be read".into(), "sync again once it can be read")
+    } else if context.inventory.trust == Trust::Lost {
+        (
+            "nothing is pruned: the inventory of this application is lost, or there has been none yet".into(),
+            "sync again; this sync writes a new one",
+        )
     } else if count >= entries {
         (
             format!("nothing is pruned: all {entries} entries of the inventory would go"),

@@ -8,11 +8,26 @@ use serde::{Deserialize, Serialize};
 use crate::resource::ResourceKey;
 
 /// What an application applied. Written before acting; entries leave only when their object is confirmed gone.
+///
+/// The default is an empty inventory that was lost, or never was: nothing is pruned by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inventory {
     /// The entries.
     pub entries: BTreeMap<ResourceKey, Entry>,
+    /// Whether these are all the entries there should be.
+    pub trust: Trust,
+}
+
+/// Whether an inventory says all. Rule 30 of the exact rules: a lost or unreadable inventory prunes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Trust {
+    /// It was lost or could not be read, or there has not been one yet.
+    #[default]
+    Lost,
+    /// It was read as it was written.
+    Whole,
 }
 
 /// One object of an inventory. Rule 26 of the exact rules.
@@ -64,6 +79,12 @@ impl Entry {
 }
 
 impl Inventory {
+    /// Returns an inventory with these entries and all of them.
+    #[must_use]
+    pub fn whole(entries: impl IntoIterator<Item = (ResourceKey, Entry)>) -> Self {
+        Self { entries: entries.into_iter().collect(), trust: Trust::Whole }
+    }
+
     /// Returns the entry of an object.
     #[must_use]
     pub fn get(&self, key: &ResourceKey) -> Option<&Entry> {
@@ -101,7 +122,7 @@ impl Serialize for Inventory {
 impl<'de> Deserialize<'de> for Inventory {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let rows = Vec::<Row>::deserialize(deserializer)?;
-        Ok(Self { entries: rows.into_iter().map(|row| (row.key, row.entry)).collect() })
+        Ok(Self::whole(rows.into_iter().map(|row| (row.key, row.entry))))
     }
 }
 

@@ -10,7 +10,7 @@ mod owner;
 mod prepare;
 
 pub use desired::{Completeness, Declared, DesiredState};
-pub use inventory::{Entry, Inventory, Standing};
+pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
 pub use owner::{InvalidName, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
 pub use prepare::prepare;

@@ -110,7 +110,7 @@ fn server_set(resource: &Resource, model: &ApiModel, edits: &mut Vec<Edit>, prob
     }
     let has_status = resource.tree().get("status");
     let subresource =
-        matches!(model.kind(&resource.key().group_kind), KindFacts::Served(kind) if kind.status_subresource);
+        matches!(model.kind(&resource.key().group_kind), KindFacts::Served(kind) if kind.has_status_subresource);
     if let (Some(status), true) = (has_status, subresource) {
         edits.push(Edit::Remove(&["status"]));
         // Generators write `status: {}`; only a status with content was meant to say something.

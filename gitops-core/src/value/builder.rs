@@ -44,6 +44,7 @@ pub struct Builder {
     open: Vec<Open>,
     key: u32,
     error: Option<BuildError>,
+    duplicates: usize,
     /// Scratch of [`Builder::sort`].
     blocks: Vec<(u32, u32)>,
     sorted: Vec<Node>,
@@ -76,10 +77,22 @@ impl Builder {
         builder
     }
 
+    /// Returns whether nothing was added yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Returns how many lists and maps are open.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.open.len()
+    }
+
+    /// Returns how many entries of closed maps gave way to a later one of equal key.
+    #[must_use]
+    pub fn duplicates(&self) -> usize {
+        self.duplicates
     }
 
     /// Names the next value; only inside a map.
@@ -286,7 +299,9 @@ impl Builder {
         let text = |at: u32| self.nodes.get(at as usize).map_or("", |node| self.key_text(node.key())).as_bytes();
         blocks.sort_by(|left, right| text(left.0).cmp(text(right.0)).then(right.0.cmp(&left.0)));
         // Equal keys stand together now, the last one first.
+        let all = blocks.len();
         blocks.dedup_by(|later, kept| text(later.0) == text(kept.0));
+        self.duplicates = self.duplicates.saturating_add(all.saturating_sub(blocks.len()));
         let mut sorted = std::mem::take(&mut self.sorted);
         sorted.clear();
         for (at, span) in &blocks {

@@ -7,7 +7,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use super::{Plan, plan};
+use super::{HookRun, Plan, plan};
 use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why};
 use crate::model::ApiModel;
 use crate::path::FieldPath;
@@ -38,7 +38,7 @@ impl World {
     fn new(lines: &str) -> Self {
         let owner = Owner::new("", "app").unwrap();
         let (desired, comparison) = (DesiredState::default(), Comparison::default());
-        let mut world = Self { desired, comparison, inventory: Inventory::default(), owner };
+        let mut world = Self { desired, comparison, inventory: Inventory::whole([]), owner };
         for (at, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
             world.add(at, line);
         }
@@ -98,7 +98,13 @@ impl World {
 
     fn plan(&self, policy: &SyncPolicy) -> Plan {
         let model = ApiModel::builtin();
-        plan(&self.comparison, &self.desired, policy, &Context::new(&model, &self.owner, &self.inventory))
+        plan(
+            &self.comparison,
+            &self.desired,
+            policy,
+            &Context::new(&model, &self.owner, &self.inventory),
+            HookRun::default(),
+        )
     }
 }
 

@@ -1,0 +1,213 @@
+//! Documents → resources and problems.
+
+use std::sync::Arc;
+
+use super::places::{Finder, Repeats, Step, steps};
+use super::stream::{Input, Piece};
+use super::yaml::Mark;
+use super::{Dialect, Duplicates, Limits, ParsedFile, Position, Stopped};
+use crate::path::FieldPath;
+use crate::problem::{Code, Problem};
+use crate::resource::{InvalidResource, Origin, Resource};
+use crate::value::{Value, ValueRef};
+
+/// How many repeated keys of one file are reported one by one.
+const REPEATS: usize = 20;
+
+pub(super) fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Limits) -> ParsedFile {
+    let mut parsed = ParsedFile { file: Arc::clone(file), resources: Vec::new(), problems: Vec::new() };
+    if is_lfs_pointer(bytes) {
+        let problem =
+            Problem::blocks(Code::InvalidResource, "this is a Git LFS pointer, not the manifest it stands for");
+        parsed.problems.push(
+            problem.at(&Origin::new(file, 0, 1)).hint("commit the manifest itself; Git LFS content is not fetched"),
+        );
+        return parsed;
+    }
+    let input = Input { bytes, dialect, limits };
+    let (pieces, fault) = input.read();
+    let mut number = 0_u32;
+    for piece in &pieces {
+        let refused = piece.repeats && report_repeats(&mut parsed, input, piece, number);
+        for object in objects(input, piece) {
+            if number as usize >= limits.documents {
+                let text = format!("the file has more than {} documents", limits.documents);
+                let origin = Origin::new(file, number, object.line);
+                parsed.problems.push(Problem::blocks(Code::TooLarge, text).at(&origin).hint("split the file"));
+                return parsed;
+            }
+            let origin = Origin::new(file, number, object.line);
+            number = number.saturating_add(1);
+            if refused {
+                continue;
+            }
+            match Resource::new(object.value) {
+                Ok(resource) => parsed.resources.push((resource, origin)),
+                Err(error) => parsed.problems.push(invalid(&error).at(&origin)),
+            }
+        }
+    }
+    if let Some(fault) = fault {
+        parsed.problems.push(stopped(file, bytes, number, Stopped::from(fault)));
+    }
+    parsed
+}
+
+pub(super) fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &FieldPath) -> Option<Position> {
+    let input = Input { bytes, dialect, limits: &Limits::default() };
+    let (pieces, _) = input.read();
+    let mut left = document as usize;
+    for piece in &pieces {
+        let count = count(piece.value.root());
+        if left >= count {
+            left = left.saturating_sub(count);
+            continue;
+        }
+        let object = objects(input, piece).into_iter().nth(left)?;
+        let mut path = object.steps;
+        path.extend(steps(object.value.root(), field)?);
+        let mark = find(input, piece, &path).pop()?;
+        return Some(Position::of(mark));
+    }
+    None
+}
+
+/// One object of a document.
+struct Object {
+    value: Value,
+    line: u32,
+    /// How to reach it from the document's root.
+    steps: Vec<Step>,
+}
+
+/// Whether a value is a list of objects, and the kind of them that its own kind says.
+fn list_of(value: ValueRef<'_>) -> Option<(&str, Option<crate::value::List<'_>>)> {
+    let item_kind = value.get("kind")?.as_str()?.strip_suffix("List")?;
+    let items = value.get("items")?;
+    match items.as_list() {
+        None if items.is_null() => Some((item_kind, None)),
+        None => None,
+        items => Some((item_kind, items)),
+    }
+}
+
+/// How many objects a document holds.
+fn count(value: ValueRef<'_>) -> usize {
+    let (mut count, mut left) = (0_usize, vec![value]);
+    while let Some(value) = left.pop() {
+        match list_of(value) {
+            None => count = count.saturating_add(1),
+            Some((_, items)) => left.extend(items.into_iter().flatten()),
+        }
+    }
+    count
+}
+
+/// Returns the objects of a document in order, lists and lists in lists flattened.
+fn objects(input: Input<'_>, piece: &Piece) -> Vec<Object> {
+    let whole = Object { value: piece.value.clone(), line: Position::of(piece.start).line, steps: Vec::new() };
+    let mut objects = Vec::new();
+    let mut left = vec![whole];
+    while let Some(object) = left.pop() {
+        let Some((item_kind, items)) = list_of(object.value.root()) else {
+            objects.push(object);
+            continue;
+        };
+        let mut path = object.steps.clone();
+        path.push(Step::Field("items".to_owned()));
+        path.push(Step::EveryItem);
+        let marks = find(input, piece, &path);
+        let mut lines = marks.into_iter().map(|mark| Position::of(mark).line);
+        let api_version = object.value.root().get("apiVersion").and_then(ValueRef::as_str);
+        let start = left.len();
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            path.pop();
+            path.push(Step::Index(index));
+            let value = typed_item(item, item_kind, api_version);
+            left.push(Object { value, line: lines.next().unwrap_or(object.line), steps: path.clone() });
+        }
+        if let Some(added) = left.get_mut(start..) {
+            added.reverse();
+        }
+    }
+    objects
+}
+
+/// Items of a typed list, such as `ConfigMapList`, may leave their type to the list.
+/// Rule: `unstructuredJSONScheme.decodeToList` of k8s.io/apimachinery.
+fn typed_item(item: ValueRef<'_>, kind: &str, api_version: Option<&str>) -> Value {
+    let untyped = item.as_map().is_some() && item.get("kind").is_none() && item.get("apiVersion").is_none();
+    match api_version {
+        Some(api_version) if untyped && !kind.is_empty() => {
+            let mut draft = item.to_draft();
+            draft.set("kind", kind);
+            draft.set("apiVersion", api_version);
+            draft.freeze()
+        }
+        _ => item.to_value(),
+    }
+}
+
+fn find(input: Input<'_>, piece: &Piece, path: &[Step]) -> Vec<Mark> {
+    let mut finder = Finder::new(path);
+    let lines = input.replay(&piece.place, &mut finder);
+    finder.found().into_iter().map(|mark| piece.place.in_file(input.bytes, mark, lines)).collect()
+}
+
+/// Reports the keys that are given twice; returns whether the document is refused.
+fn report_repeats(parsed: &mut ParsedFile, input: Input<'_>, piece: &Piece, number: u32) -> bool {
+    let mut finder = Repeats::default();
+    let lines = input.replay(&piece.place, &mut finder);
+    let repeats = finder.found();
+    let refuse = input.limits.duplicates == Duplicates::Refuse && !repeats.is_empty();
+    for repeat in repeats.iter().take(REPEATS) {
+        let first = Position::of(piece.place.in_file(input.bytes, repeat.first, lines));
+        let second = Position::of(piece.place.in_file(input.bytes, repeat.second, lines));
+        let key = &repeat.key;
+        let problem = if refuse {
+            Problem::blocks(Code::InvalidResource, format!("key `{key}` is given twice in one map"))
+        } else {
+            Problem::warning(Code::DuplicateKey, format!("key `{key}` is given twice in one map; the last one wins"))
+        };
+        parsed.problems.push(
+            problem
+                .at(&Origin::new(&parsed.file, number, second.line))
+                .column(second.column)
+                .and_at(&Origin::new(&parsed.file, number, first.line))
+                .hint("keep one of the two"),
+        );
+    }
+    if repeats.len() > REPEATS {
+        let text = format!("{} more keys are given twice", repeats.len().saturating_sub(REPEATS));
+        let line = Position::of(piece.start).line;
+        parsed.problems.push(Problem::warning(Code::DuplicateKey, text).at(&Origin::new(&parsed.file, number, line)));
+    }
+    refuse
+}
+
+fn invalid(error: &InvalidResource) -> Problem {
+    let text = match error {
+        InvalidResource::Missing(_) => format!("{error}; a manifest needs `apiVersion`, `kind` and `metadata.name`"),
+        error => error.to_string(),
+    };
+    Problem::blocks(Code::InvalidResource, text).hint("leave files that are no manifests out of the source's paths")
+}
+
+fn stopped(file: &Arc<str>, bytes: &[u8], number: u32, stopped: Stopped) -> Problem {
+    let code = if stopped.too_large { Code::TooLarge } else { Code::InvalidSyntax };
+    let origin = Origin::new(file, number, stopped.position.line);
+    let problem = Problem::blocks(code, stopped.text).at(&origin).column(stopped.position.column);
+    if !stopped.too_large && bytes.windows(2).any(|pair| pair == b"{{") {
+        return problem
+            .hint("this looks like a template; render it and commit the result, or leave it out of the paths");
+    }
+    match stopped.hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+/// Rule: the Git LFS specification, "The Pointer".
+fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/") && bytes.len() < 1024
+}
