@@ -14,7 +14,7 @@ use crate::GitLimits;
 use crate::error::{beyond, shown};
 use crate::links::{Place, Reader};
 use crate::objects::{self, ParsedCommit};
-use crate::tree::Lister;
+use crate::tree::{Known, Lister};
 
 /// A commit and the wanted files in it.
 struct Listed {
@@ -33,7 +33,7 @@ pub(crate) fn log(
     let ends = objects::boundary(repository)?;
     let mut lister = Lister::new(repository, limits, paths);
     let (id, commit) = objects::pinned(repository, from)?;
-    let files = lister.list(commit.tree, None, false)?;
+    let files = list(&mut lister, commit.tree, None)?;
 
     let mut queue = BinaryHeap::from([(commit.committed, Reverse(0), id)]);
     let mut waiting = BTreeMap::from([(id, Listed { id, commit, files })]);
@@ -45,7 +45,7 @@ pub(crate) fn log(
         if !ends.contains(&id) {
             for id in child.commit.parents.iter().copied() {
                 let commit = objects::commit(repository, id)?;
-                let files = lister.list(commit.tree, Some(&child.files), true)?;
+                let files = list(&mut lister, commit.tree, Some(&child.files))?;
                 parents.push(Listed { id, commit, files });
             }
         }
@@ -124,6 +124,15 @@ fn same_files(left: &Arc<Folder>, right: &Arc<Folder>) -> bool {
     };
     Arc::ptr_eq(left, right)
         || left.entries.keys().eq(right.entries.keys()) && left.entries.values().zip(right.entries.values()).all(same)
+}
+
+/// Lists a tree of which nothing may be missing: what cannot be read must not look like a change.
+fn list(lister: &mut Lister<'_>, tree: ObjectId, known: Option<&Arc<Folder>>) -> Result<Arc<Folder>, SourceError> {
+    let files = lister.list(tree, known.map(Known::SamePaths))?;
+    match lister.damage.take() {
+        Some(error) => Err(error),
+        None => Ok(files),
+    }
 }
 
 fn find(reader: &mut Reader<'_>, tree: ObjectId, file: &str) -> Result<Option<ObjectId>, SourceError> {

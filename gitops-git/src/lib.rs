@@ -6,7 +6,7 @@
 //! answers everywhere; objects are only read, nothing in a repository is ever executed.
 //!
 //! This crate parses no manifest and decides nothing: which files matter is said by
-//! [`Paths`](gitops_core::source::Paths), what they mean by `gitops-core`.
+//! [`Paths`], what they mean by `gitops-core`.
 //!
 //! - [`GitSource::open`] finds the repository of a folder.
 //! - [`Source::resolve`] pins a branch, tag or commit: see [`GitSource`] for the rules.

@@ -43,7 +43,7 @@ impl GitSource {
         let path = path.as_ref();
         let discovery = upwards::Options { trust: upwards::TrustPolicy::Assume(Trust::Full), ..Default::default() };
         // Isolated: no configuration but the repository's own, and no environment, so that answers do not depend on them.
-        let isolated = || gix::open::Options::isolated().bail_if_untrusted(false);
+        let isolated = || gix::open::Options::isolated();
         let trust = gix::sec::trust::Mapping { full: isolated(), reduced: isolated() };
         // A `.git` file says where the repository is, which is known to the folder it is in.
         let folder = match path.parent() {

@@ -40,12 +40,21 @@ pub(crate) fn snapshot(
             Place::File(_) | Place::Folder(_) | Place::Outside | Place::Circle => {}
         }
     }
-    let reuse = known.is_some_and(|known| known.paths.as_ref() == Some(paths));
-    let root = lister.list(commit.tree, known.map(|known| &known.root), reuse)?;
+    let known = known.map(|known| match known.paths.as_ref() {
+        Some(same) if same == paths => Known::SamePaths(&known.root),
+        _ => Known::OtherPaths(&known.root),
+    });
+    let root = lister.list(commit.tree, known)?;
     if count(&root) > limits.files {
         return Err(lister.too_many());
     }
     Ok(Snapshot::new(revision, root).with_paths(paths).with_problems(lister.problems))
+}
+
+/// What was listed before. Equal folders are shared with it; of the same paths, what has the same id is not read again.
+pub(crate) enum Known<'k> {
+    SamePaths(&'k Arc<Folder>),
+    OtherPaths(&'k Arc<Folder>),
 }
 
 /// Lists trees, one after the other, for the same paths.
@@ -53,6 +62,7 @@ pub(crate) struct Lister<'r> {
     reader: Reader<'r>,
     paths: &'r Paths,
     root: ObjectId,
+    /// Whether what has a known id need not be read.
     reuse: bool,
     files: usize,
     /// The trees we are in.
@@ -60,6 +70,8 @@ pub(crate) struct Lister<'r> {
     /// Folders known to hold no wanted file.
     barren: BTreeSet<(BString, ObjectId)>,
     pub(crate) problems: Vec<Problem>,
+    /// The first error that became a problem.
+    pub(crate) damage: Option<SourceError>,
 }
 
 /// Whether the id of a tree alone decides what was listed below it. A link or a problem makes it `No`: then the folder
@@ -81,21 +93,18 @@ impl<'r> Lister<'r> {
             around: Vec::new(),
             barren: BTreeSet::new(),
             problems: Vec::new(),
+            damage: None,
         }
     }
 
-    /// Lists `tree`. Folders equal to those of `known` are shared; with `reuse` (`known` is of the same paths) those
-    /// with the same id are not even read.
-    pub(crate) fn list(
-        &mut self,
-        tree: ObjectId,
-        known: Option<&Arc<Folder>>,
-        reuse: bool,
-    ) -> Result<Arc<Folder>, SourceError> {
+    /// Lists `tree`.
+    pub(crate) fn list(&mut self, tree: ObjectId, known: Option<Known<'_>>) -> Result<Arc<Folder>, SourceError> {
         self.reader.restart();
-        (self.root, self.reuse, self.files) = (tree, reuse, 0);
         self.around.clear();
         self.problems.clear();
+        (self.root, self.files, self.damage) = (tree, 0, None);
+        self.reuse = matches!(known, Some(Known::SamePaths(_)));
+        let known = known.map(|(Known::SamePaths(known) | Known::OtherPaths(known))| known);
         Ok(self.folder(tree, b"".as_bstr(), known)?.0)
     }
 
@@ -263,7 +272,9 @@ impl<'r> Lister<'r> {
         if matches!(error.failure, SourceFailure::TooLarge { .. }) || self.paths.roots.iter().any(on_the_way) {
             return Err(error);
         }
-        Ok(self.problem(Problem::blocks(Code::UnreadableFile, error.to_string()), &text))
+        let problem = Problem::blocks(Code::UnreadableFile, error.to_string());
+        self.damage.get_or_insert(error);
+        Ok(self.problem(problem, &text))
     }
 
     fn problem(&mut self, problem: Problem, path: &str) -> Pure {

@@ -181,6 +181,19 @@ fn a_history_with_a_missing_commit_is_damaged_not_short() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_read_does_not_look_like_a_change() {
+    let repo = Repo::new();
+    repo.write("apps/web/a.yaml", "1").write("apps/db/b.yaml", "1").commit("One");
+    let head = repo.write("apps/web/a.yaml", "2").commit("Two");
+    let lost = repo.id("HEAD~1:apps/web");
+    repo.remove(&lost);
+    let source = repo.source();
+    let text = format!("the tree `{lost}` is missing: the repository is damaged; run `git fsck`, or clone again");
+    assert_eq!(answer(source.log(&revision(&head), &under("apps"), 9)).unwrap_err().to_string(), text);
+    assert_eq!(subjects(&source, &head, &under("apps/db"), 9), ["One"]);
+}
+
+#[test]
 fn a_long_history_is_walked_without_deep_recursion() {
     let repo = Repo::new();
     let mut script = String::new();
