@@ -224,7 +224,7 @@ impl Machine {
                 Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
                 Some(Flight::Namespace) => self.namespace_made(result, now),
                 Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
-                Some(Flight::Cleanup(hook)) => self.cleaned(&hook, result),
+                Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },
