@@ -33,3 +33,5 @@ pub mod plan;
 pub mod sync;
 
 pub mod reconcile;
+
+pub mod memory;

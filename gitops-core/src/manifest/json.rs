@@ -353,10 +353,10 @@ impl<'b, E: Events> Reader<'b, E> {
     }
 }
 
-fn push_lossy(text: &mut String, bytes: &[u8]) {
+/// Adds bytes that should be UTF-8; each byte that is not becomes U+FFFD.
+pub(super) fn push_lossy(text: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Go replaces byte by byte.
         chunk.invalid().iter().for_each(|_| text.push(char::REPLACEMENT_CHARACTER));
     }
 }

@@ -156,11 +156,25 @@ impl<'b> Input<'b> {
     }
 
     fn read_chunk(self, pieces: &mut Vec<Piece>, chunk: Chunk) -> Result<(), Fault> {
-        let text = self.lines(&chunk);
-        let mut builder = Builder::with_capacity(text.len());
-        let start = self.feed(&text, &mut builder).map_err(|fault| fault.below(chunk.lines))?;
+        let bytes = self.lines(&chunk);
+        let (start, builder) = match self.read_fast(&bytes) {
+            Some(read) => read,
+            None => {
+                let mut builder = Builder::with_capacity(bytes.len());
+                (self.feed(&bytes, &mut builder).map_err(|fault| fault.below(chunk.lines))?, builder)
+            }
+        };
         let start = Mark { line: start.line.saturating_add(chunk.lines), ..start };
         self.push(pieces, builder, start, Place::Yaml(chunk))
+    }
+
+    /// Reads plain block YAML the short way.
+    fn read_fast(self, chunk: &[u8]) -> Option<(Mark, Builder)> {
+        let text = Text::usual(chunk)?;
+        let mut builder = Builder::with_capacity(text.len());
+        let start = yaml::read_fast(text, self.dialect, self.limits, &mut builder)?;
+        // For kustomize, equal keys are a fault, which the long way words.
+        if self.dialect == Dialect::Kustomize && builder.duplicates() > 0 { None } else { Some((start, builder)) }
     }
 
     /// The lines of a chunk as Go hands them on: ended by a line feed each, without the carriage return before it.

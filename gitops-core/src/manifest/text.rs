@@ -9,8 +9,16 @@ use super::yaml::Mark;
 #[derive(Debug)]
 pub(super) struct Text<'b> {
     pub(super) text: Cow<'b, str>,
-    /// Why the text ends before its bytes do.
-    bad: Option<&'static str>,
+    bad: Option<Bad>,
+}
+
+/// Why a text ends before its bytes do.
+#[derive(Clone, Copy, Debug)]
+enum Bad {
+    /// This follows.
+    Here(&'static str),
+    /// The bytes end within a character, as one sees who reads up to there.
+    AtEnd(&'static str),
 }
 
 /// Go reads its input in blocks of this size, and knows nothing of what lies behind the last block it needed.
@@ -27,12 +35,37 @@ impl<'b> Text<'b> {
         }
     }
 
+    /// Returns the bytes as text when they hold nothing unusual: UTF-8 with line feeds as the only line breaks.
+    pub(super) fn usual(bytes: &'b [u8]) -> Option<&'b str> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let suspect = |byte: u8| matches!(byte, 0..=8 | 11..=31 | 127 | 0xC2 | 0xE2 | 0xEF);
+        let unusual =
+            |at: usize| match (bytes.get(at), bytes.get(at.saturating_add(1)), bytes.get(at.saturating_add(2))) {
+                (Some(0xC2), Some(next), _) => *next < 0xA0,
+                // The separators U+2028 and U+2029; the byte order mark and two that are no characters.
+                (Some(0xE2), Some(0x80), Some(0xA8 | 0xA9)) => true,
+                (Some(0xEF), Some(0xBB), Some(0xBF)) | (Some(0xEF), Some(0xBF), Some(0xBE..)) => true,
+                (Some(0xE2 | 0xEF), ..) => false,
+                _ => true,
+            };
+        let mut suspects = bytes.iter().enumerate().filter(|(_, byte)| suspect(**byte));
+        if suspects.any(|(at, _)| unusual(at)) { None } else { Some(text) }
+    }
+
     fn from_utf8(bytes: &'b [u8]) -> Self {
         let (text, bad) = match std::str::from_utf8(bytes) {
             Ok(text) => (text, None),
             Err(error) => {
-                let valid = bytes.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok());
-                (valid.unwrap_or(""), Some("the file is not valid UTF-8 from here on"))
+                let (valid, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
+                let width = match rest.first() {
+                    Some(0xC0..=0xDF) => 2,
+                    Some(0xE0..=0xEF) => 3,
+                    Some(0xF0..=0xF7) => 4,
+                    _ => 1,
+                };
+                let text = "the file is not valid UTF-8 from here on";
+                let bad = if width > rest.len() { Bad::AtEnd(text) } else { Bad::Here(text) };
+                (std::str::from_utf8(valid).unwrap_or(""), Some(bad))
             }
         };
         Self::checked(Cow::Borrowed(text), bad)
@@ -41,13 +74,13 @@ impl<'b> Text<'b> {
     fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Self {
         let units = bytes.chunks(2).map_while(|pair| <[u8; 2]>::try_from(pair).ok()).map(unit);
         let mut text = String::with_capacity(bytes.len());
-        let mut bad =
-            if bytes.len().is_multiple_of(2) { None } else { Some("this UTF-16 text ends within a character") };
+        let cut = Bad::AtEnd("this UTF-16 text ends within a character");
+        let mut bad = if bytes.len().is_multiple_of(2) { None } else { Some(cut) };
         for character in char::decode_utf16(units) {
             match character {
                 Ok(character) => text.push(character),
                 Err(_) => {
-                    bad = Some("this is half a UTF-16 character");
+                    bad = Some(Bad::Here("this is half a UTF-16 character"));
                     break;
                 }
             }
@@ -56,9 +89,9 @@ impl<'b> Text<'b> {
     }
 
     /// Cuts the text at the first character that YAML does not allow.
-    fn checked(text: Cow<'b, str>, bad: Option<&'static str>) -> Self {
+    fn checked(text: Cow<'b, str>, bad: Option<Bad>) -> Self {
         let Some(end) = first_forbidden(&text) else { return Self { text, bad } };
-        let bad = Some("a manifest cannot hold control characters");
+        let bad = Some(Bad::Here("a manifest cannot hold control characters"));
         let text = match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or("")),
             Cow::Owned(mut text) => {
@@ -71,8 +104,11 @@ impl<'b> Text<'b> {
 
     /// Returns what is wrong with the bytes behind the text, if whoever read `read` bytes of it got to see them.
     pub(super) fn fault(&self, read: usize) -> Option<Fault> {
-        let text = self.bad?;
-        if self.text.len() / BLOCK > read.saturating_add(3) / BLOCK {
+        let (text, is_seen) = match self.bad? {
+            Bad::Here(text) => (text, self.text.len() / BLOCK <= read.saturating_add(3) / BLOCK),
+            Bad::AtEnd(text) => (text, self.text.get(read..).is_none_or(|rest| rest.chars().nth(2).is_none())),
+        };
+        if !is_seen {
             return None;
         }
         let line_start = self.text.rfind('\n').map_or(0, |at| at.saturating_add(1));

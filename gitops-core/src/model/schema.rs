@@ -188,6 +188,12 @@ impl<'a> TypeRef<'a> {
         EMPTY.get_or_init(Schema::empty).at(DEDUCED)
     }
 
+    /// Returns the name of this type, if it has one.
+    #[must_use]
+    pub fn name(self) -> Option<&'a str> {
+        self.schema.names.iter().find(|(_, id)| **id == self.id).map(|(name, _)| &**name)
+    }
+
     /// Returns the type of a field; deduced when it is not declared.
     #[must_use]
     pub fn field(self, name: &str) -> Self {
@@ -288,7 +294,6 @@ impl fmt::Debug for Schema {
 
 impl fmt::Debug for TypeRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.schema.names.iter().find(|(_, id)| **id == self.id).map_or("inlined", |(name, _)| name);
-        write!(f, "TypeRef({name})")
+        write!(f, "TypeRef({})", self.name().unwrap_or("inlined"))
     }
 }

@@ -74,13 +74,15 @@ impl Loader {
         }
         let mut atom = Atom::default();
         if let Some(scalar) = of.get("scalar").filter(|scalar| !scalar.is_null()) {
-            atom.scalar = Some(match scalar.as_str() {
-                Some("string") => Scalar::String,
-                Some("numeric") => Scalar::Numeric,
-                Some("boolean") => Scalar::Boolean,
-                Some("untyped") => Scalar::Untyped,
-                _ => return Err(error("scalar", "unknown scalar")),
-            });
+            match scalar.as_str() {
+                Some("string") => atom.scalar = Some(Scalar::String),
+                Some("numeric") => atom.scalar = Some(Scalar::Numeric),
+                Some("boolean") => atom.scalar = Some(Scalar::Boolean),
+                Some("untyped") => atom.scalar = Some(Scalar::Untyped),
+                // A scalar of an unknown type is like a type that is not there: its values do not validate.
+                Some(unknown) => atom.missing = Some(format!("scalar {unknown}").into()),
+                None => return Err(error("scalar", "not a name")),
+            }
         }
         if let Some(list) = of.get("list").filter(|list| !list.is_null()) {
             let element = self.reference(list.get("elementType"), depth)?;

@@ -3,8 +3,12 @@
 //! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
 
 mod build;
+mod depend;
 mod order;
+mod prune;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +42,8 @@ pub struct Plan {
     pub gates: Vec<Gate>,
     /// What is left alone, and why.
     pub skipped: Vec<Skipped>,
-    /// What is wrong. Not part of the digest, and not kept when a plan is stored.
+    /// What is wrong: with the desired state, the comparison and the plan. Not part of the digest, and not kept when a
+    /// plan is stored.
     #[serde(skip)]
     pub problems: Vec<Problem>,
 }
@@ -76,7 +81,7 @@ pub struct Step {
     pub version: Arc<str>,
     /// Phase.
     pub phase: Phase,
-    /// Wave within the phase.
+    /// Wave within the phase. For a deletion the wave it was applied in: deletions run in the reverse order.
     pub wave: i32,
     /// What to do.
     pub action: Action,
@@ -133,6 +138,9 @@ pub enum Payload {
     Digest(Digest),
     /// Secrets: the document at this place of the pinned revision. A digest of a guessable secret would tell it.
     Declared {
+        /// Which of several sources, counted from 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        source: u16,
         /// File.
         file: Arc<str>,
         /// Document, counted from 0.
@@ -175,7 +183,8 @@ pub enum After {
     Gate(GateId),
 }
 
-/// A barrier between waves. Being a node, it keeps the number of edges linear.
+/// A barrier: the end of a wave, of a part of a wave, or of a group of deletions. Being a node, it keeps the number of
+/// edges linear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
@@ -227,7 +236,7 @@ pub enum Impact {
 }
 
 /// An object that is left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Skipped {
@@ -272,6 +281,10 @@ pub enum SkipReason {
     OwnedByAnother,
     /// A hook that does not run in a sync.
     NotThisPhase,
+    /// It is declared, and its own annotation says to leave it alone.
+    Ignored,
+    /// It is no longer declared under this API group, but under another one: it is the same object.
+    SameObject,
 }
 
 /// When hooks are planned.
@@ -322,6 +335,18 @@ impl Plan {
     }
 }
 
+impl Action {
+    /// Returns what is sent, if anything is.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
+            Self::Hook { payload, .. } => Some(payload),
+            Self::Delete { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -339,7 +364,14 @@ impl fmt::Display for SkipReason {
             Self::Guarded => "not declared any more; a guard stopped pruning",
             Self::CreateOnly => "is created only once",
             Self::OwnedByAnother => "belongs to its owner",
-            Self::NotThisPhase => "is a hook of another phase",
+            Self::NotThisPhase => "is a hook that does not run in a sync",
+            Self::Ignored => "is left alone; its annotation says so",
+            Self::SameObject => "is declared under another API group",
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }

@@ -234,7 +234,7 @@ pub(crate) fn go_json(value: ValueRef<'_>, out: &mut String) {
 }
 
 /// Go writes floats like JavaScript: plain between 1e-6 and 1e21, with an exponent beyond.
-fn go_float(number: f64, out: &mut String) {
+pub(crate) fn go_float(number: f64, out: &mut String) {
     let size = number.abs();
     let plain = size == 0.0 || (1e-6..1e21).contains(&size);
     let text = if plain { format!("{number}") } else { format!("{number:e}") };

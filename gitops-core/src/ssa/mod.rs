@@ -15,6 +15,7 @@ mod kubectl;
 mod managed;
 mod order;
 mod set;
+mod text;
 mod tracked;
 mod typed;
 mod updater;
@@ -26,7 +27,10 @@ pub use fields_v1::{FieldsV1Error, segment_from_text, segment_to_text};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFieldsProblem, Operation};
 pub use order::{compare_segments, compare_values, equal_values};
 pub use set::FieldSet;
+pub use text::path_text;
 pub use tracked::ANCIENT_CHANGES;
 pub use typed::{Comparison, Duplicates, Emptied, Typed, TypedError, TypedProblem};
-pub use updater::{Applied, ConvertError, Converter, Filter, Force, Managers, Owned, UpdateError, Updater};
+pub use updater::{
+    Applied, ConvertError, Converter, Filter, Force, Managers, Owned, UpdateError, Updater, changed_managers,
+};
 pub use write::BEFORE_FIRST_APPLY;

@@ -38,6 +38,26 @@ impl Owned {
 /// All managers of an object. `K` is how a manager is told apart.
 pub type Managers<K> = BTreeMap<K, Owned>;
 
+/// Returns the managers whose part differs: with what only one side has, or all of `after` where the version changed.
+#[must_use]
+pub fn changed_managers<K: Ord + Clone>(before: &Managers<K>, after: &Managers<K>) -> Managers<K> {
+    let mut changed = Managers::new();
+    for (manager, owned) in before.iter().chain(after) {
+        let difference = match (before.get(manager), after.get(manager)) {
+            (Some(before), Some(after)) if before.version != after.version => after.clone(),
+            (Some(before), Some(after)) => {
+                let (gone, new) = (before.fields.difference(&after.fields), after.fields.difference(&before.fields));
+                after.with(gone.union(&new))
+            }
+            _ => owned.clone(),
+        };
+        if !difference.fields.is_empty() {
+            changed.insert(manager.clone(), difference);
+        }
+    }
+    changed
+}
+
 /// Turns values of one version into another.
 pub trait Converter<'s> {
     /// Returns `value` at `version`.

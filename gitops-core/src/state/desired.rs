@@ -104,6 +104,11 @@ impl DesiredState {
         self.held.contains(key)
     }
 
+    #[cfg(test)]
+    pub(crate) fn hold(&mut self, key: &ResourceKey) {
+        self.held.insert(key.clone());
+    }
+
     /// Returns the kinds whose scope nobody knows; nothing of these is pruned (rule 1).
     #[must_use]
     pub fn unknown_kinds(&self) -> &BTreeSet<GroupKind> {

@@ -77,6 +77,12 @@ impl Builder {
         builder
     }
 
+    /// Returns whether nothing was added yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Returns how many lists and maps are open.
     #[must_use]
     pub fn depth(&self) -> usize {

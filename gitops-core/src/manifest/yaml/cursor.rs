@@ -12,7 +12,12 @@ pub(super) struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, pos: 0, mark: Mark::default() }
+        Self::at(text, 0, Mark::default())
+    }
+
+    /// Starts at byte `pos`, whose place is `mark`.
+    pub(super) fn at(text: &'t str, pos: usize, mark: Mark) -> Self {
+        Self { text, pos, mark }
     }
 
     /// Byte offset of this place.
@@ -79,6 +84,11 @@ impl<'t> Cursor<'t> {
     /// A letter, digit, `_` or `-`.
     pub(super) fn is_word(&self) -> bool {
         matches!(self.byte(0), b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-')
+    }
+
+    /// Whether the text starts with a second byte order mark, and this place lies in Go's first block of it.
+    pub(super) fn starts_with_bom(&self) -> bool {
+        self.pos < 512 && self.text.starts_with('\u{FEFF}')
     }
 
     /// `---` or `...` at the start of a line.

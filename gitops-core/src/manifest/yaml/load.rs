@@ -302,44 +302,48 @@ impl<'n, 't, E: Events> Loader<'n, 't, E> {
     }
 
     fn scalar(&mut self, typed: &Typed<'_>, mark: Mark) -> Result<(), Fault> {
-        match typed {
-            Typed::Null => self.out.null(),
-            Typed::Bool(flag) => self.out.bool(*flag),
-            Typed::Int(number) => self.out.int(*number),
-            #[expect(clippy::cast_precision_loss, reason = "Kubernetes holds such numbers as float64")]
-            Typed::Uint(number) => self.out.float(*number as f64),
-            Typed::Float(number) if number.is_finite() => match as_json_int(*number) {
-                Some(number) => self.out.int(number),
-                None => self.out.float(*number),
-            },
-            Typed::Float(_) => {
-                return Err(Fault::syntax(mark, "a manifest cannot hold an infinite or undefined number"));
-            }
-            Typed::Text(_) | Typed::Date(_) => {
-                let text = match typed {
-                    Typed::Text(text) => text,
-                    Typed::Date(text) => *text,
-                    _ => "",
-                };
-                if !self.aliases.is_empty() {
-                    self.aliased_text = self.aliased_text.saturating_add(text.len());
-                    if self.aliased_text > self.limits.bytes {
-                        return Err(Fault::too_large(mark, "aliases repeat too much text").hint("write the values out"));
-                    }
-                }
-                self.out.string(text);
+        if let (Typed::Text(text), false) = (typed, self.aliases.is_empty()) {
+            self.aliased_text = self.aliased_text.saturating_add(text.len());
+            if self.aliased_text > self.limits.bytes {
+                return Err(Fault::too_large(mark, "aliases repeat too much text").hint("write the values out"));
             }
         }
-        Ok(())
+        if send(typed, self.out) {
+            return Ok(());
+        }
+        Err(Fault::syntax(mark, "a manifest cannot hold an infinite or undefined number"))
     }
 }
 
-/// The whole number that Go's JSON spelling of a float reads back as.
-pub(in crate::manifest) fn as_json_int(number: f64) -> Option<i64> {
-    // Go spells floats from 1e21 on with an exponent, and those below without a dot; what does not fit stays a float.
-    let whole = number.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
+/// Sends a scalar the way it comes out of Go's JSON; returns whether JSON can hold it.
+pub(super) fn send(typed: &Typed<'_>, out: &mut impl Events) -> bool {
+    match typed {
+        Typed::Null => out.null(),
+        Typed::Bool(flag) => out.bool(*flag),
+        Typed::Int(number) => out.int(*number),
+        #[expect(clippy::cast_precision_loss, reason = "Kubernetes holds such numbers as float64")]
+        Typed::Uint(number) => out.float(*number as f64),
+        Typed::Float(number) if number.is_finite() => match as_json_int(*number) {
+            Some(number) => out.int(number),
+            None => out.float(*number),
+        },
+        Typed::Float(_) => return false,
+        Typed::Text(text) => out.string(text),
+        Typed::Date(text) => out.string(text),
+    }
+    true
+}
+
+/// The whole number that Go's JSON spelling of a float reads back as: floats below 1e21 are spelled without a dot, in
+/// their shortest digits; what does not fit stays a float.
+fn as_json_int(number: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "in range and whole")]
-    whole.then_some(number as i64)
+    match number.abs() {
+        _ if number.fract() != 0.0 => None,
+        0.0..9_007_199_254_740_992.0 => Some(number as i64),
+        0.0..1e21 => number.to_string().parse().ok(),
+        _ => None,
+    }
 }
 
 /// Go's shortest `%g` of a float32.

@@ -6,6 +6,7 @@
 
 mod compose;
 mod cursor;
+mod fast;
 mod load;
 mod properties;
 mod resolve;
@@ -14,6 +15,7 @@ mod scan;
 mod steps;
 
 pub(super) use compose::compose;
+pub(super) use fast::read_fast;
 pub(super) use load::load;
 
 /// A place in one document: line and column from 0, and the number of characters before it.

@@ -6,6 +6,7 @@ use super::Mark;
 use super::compose::Scalar;
 use crate::manifest::Dialect;
 use crate::manifest::fault::Fault;
+use crate::manifest::json::push_lossy;
 
 /// A scalar whose type is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -265,5 +266,7 @@ fn binary(text: &str, mark: Mark) -> Result<Typed<'_>, Fault> {
         bits <<= 6_usize.saturating_mul(padding);
         bytes.extend(bits.to_be_bytes().iter().skip(1).take(3_usize.saturating_sub(padding)));
     }
-    Ok(Typed::Text(String::from_utf8_lossy(&bytes).into_owned().into()))
+    let mut text = String::new();
+    push_lossy(&mut text, &bytes);
+    Ok(Typed::Text(text.into()))
 }

@@ -45,6 +45,8 @@ struct SimpleKey {
     possible: bool,
     /// It stands where only a key may stand.
     required: bool,
+    /// The token waits until it is settled whether it is a key.
+    waits: bool,
     token: usize,
     mark: Mark,
 }
@@ -83,6 +85,12 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Starts at byte `pos` of `text`, inside a block collection at column `indent`, to read one scalar.
+    pub(super) fn at_scalar(text: &'t str, pos: usize, column: u32, indent: i64) -> Self {
+        let mark = Mark { column, ..Mark::default() };
+        Self { at: Cursor::at(text, pos, mark), keys: Vec::new(), indent, ..Self::new(text, 0) }
+    }
+
     /// Returns the next token without taking it.
     pub(super) fn peek(&mut self) -> Result<&Token<'t>, Fault> {
         while self.needs_more()? {
@@ -105,7 +113,7 @@ impl<'t> Scanner<'t> {
         }
         let taken = self.taken;
         let at = self.keys.partition_point(|key| key.token < taken);
-        if self.keys.get(at).is_some_and(|key| key.token == taken) { self.is_valid(at) } else { Ok(false) }
+        if self.keys.get(at).is_some_and(|key| key.waits && key.token == taken) { self.is_valid(at) } else { Ok(false) }
     }
 
     /// A simple key lies on one line and within 1,024 characters.
@@ -127,7 +135,8 @@ impl<'t> Scanner<'t> {
         if self.key_allowed {
             self.drop_key()?;
             let required = self.flow == 0 && self.indent == i64::from(self.at.mark.column);
-            let key = SimpleKey { possible: true, required, token: self.next_token_number(), mark: self.at.mark };
+            let (token, mark) = (self.next_token_number(), self.at.mark);
+            let key = SimpleKey { possible: true, required, waits: true, token, mark };
             if let Some(slot) = self.keys.last_mut() {
                 *slot = key;
             }
@@ -174,9 +183,14 @@ impl<'t> Scanner<'t> {
         }
         self.indents.push(self.indent);
         self.indent = column;
-        let at = token.map_or(self.queue.len(), |token| token.saturating_sub(self.taken));
-        self.queue.insert(at.min(self.queue.len()), Token { kind, mark });
+        self.insert(token, Token { kind, mark });
         Ok(())
+    }
+
+    /// Queues a token before the one numbered `before`; at the end when that is not there.
+    fn insert(&mut self, before: Option<usize>, token: Token<'t>) {
+        let at = before.and_then(|before| before.checked_sub(self.taken)).unwrap_or(usize::MAX);
+        self.queue.insert(at.min(self.queue.len()), token);
     }
 
     /// Closes the block collections that are indented deeper than `column`.
@@ -189,6 +203,10 @@ impl<'t> Scanner<'t> {
 
     fn skip_to_token(&mut self) {
         loop {
+            // A slip of yaml.v2: it looks for a byte order mark at the start of its buffer, not at this line.
+            if self.at.mark.column == 0 && self.at.starts_with_bom() {
+                self.at.skip();
+            }
             let tabs = self.flow > 0 || !self.key_allowed;
             self.at.skip_while(|at| at.byte(0) == b' ' || (tabs && at.byte(0) == b'\t'));
             self.at.skip_comment();
@@ -291,7 +309,11 @@ impl<'t> Scanner<'t> {
         self.drop_key()?;
         if self.flow > 0 {
             self.flow = self.flow.saturating_sub(1);
-            self.keys.pop();
+            let inner = self.keys.pop().unwrap_or_default();
+            // A slip of yaml.v2: empty brackets do not wait to become a key, so `[]: x` reads as `[]`.
+            if let Some(outer) = self.keys.last_mut().filter(|outer| outer.token == inner.token) {
+                outer.waits = false;
+            }
         }
         self.key_allowed = false;
         self.push_marker(kind, 1);
@@ -329,8 +351,7 @@ impl<'t> Scanner<'t> {
         let last = self.keys.len().saturating_sub(1);
         if self.is_valid(last)? {
             let key = self.keys.get(last).copied().unwrap_or_default();
-            let at = key.token.saturating_sub(self.taken).min(self.queue.len());
-            self.queue.insert(at, Token { kind: Kind::Key, mark: key.mark });
+            self.insert(Some(key.token), Token { kind: Kind::Key, mark: key.mark });
             self.indent_to(key.mark, Some(key.token), Kind::BlockMapStart)?;
             if let Some(key) = self.keys.last_mut() {
                 key.possible = false;

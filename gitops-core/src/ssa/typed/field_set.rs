@@ -80,3 +80,41 @@ fn of_list<'a>(
     }
     FieldSet::from_proper(members)
 }
+
+impl FieldSet {
+    /// Returns the leaves of a value without a schema. List items that have scalar fields `key`, `name` or `id` are
+    /// named by these, others by their place.
+    ///
+    /// Rule: structured-merge-diff's `SetFromValue`.
+    #[must_use]
+    pub fn guessed(value: ValueRef<'_>) -> Self {
+        guess(value, 0).1
+    }
+}
+
+fn guess(value: ValueRef<'_>, depth: usize) -> (bool, FieldSet) {
+    let entry = |(segment, item): (Segment, ValueRef<'_>)| {
+        let (is_member, below) = guess(item, depth + 1);
+        Entry { segment, is_member, below }
+    };
+    match value.view() {
+        View::List(items) if depth < MAX_DEPTH => {
+            let named = items.iter().enumerate().map(|(index, item)| (guess_name(index, item), item));
+            (false, FieldSet::from_unsorted(named.map(entry).collect()))
+        }
+        View::Map(fields) if depth < MAX_DEPTH => {
+            let named = fields.iter().map(|(name, value)| (Segment::field(name), value));
+            (false, FieldSet::from_entries(named.map(entry).collect()))
+        }
+        _ => (true, FieldSet::new()),
+    }
+}
+
+fn guess_name(index: usize, item: ValueRef<'_>) -> Segment {
+    let scalar = |name: &'static str| {
+        let value = item.get(name)?;
+        (!matches!(value.view(), View::Null | View::List(_) | View::Map(_))).then(|| (name, value.to_value()))
+    };
+    let keys: Vec<_> = ["id", "key", "name"].into_iter().filter_map(scalar).collect();
+    if keys.is_empty() { Segment::Index(u32::try_from(index).unwrap_or(u32::MAX)) } else { Segment::key(keys) }
+}
