@@ -38,6 +38,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("argo/health", health::argo),
     ("argo/kstatus", health::kstatus),
     ("k8s/drift", drift::verdicts),
+    ("k8s/roundtrip", drift::round_trips),
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
     ("smd/conflicts", smd::conflicts),
