@@ -207,6 +207,12 @@ impl<'a> TypeRef<'a> {
         self.atom().map.as_ref().is_some_and(|map| map.type_of(name).is_some())
     }
 
+    /// Returns whether the field is declared by name.
+    #[must_use]
+    pub fn declares(self, name: &str) -> bool {
+        self.atom().map.as_ref().is_some_and(|map| map.field(name).is_some())
+    }
+
     /// Returns the default of a field, where the schema states one.
     #[must_use]
     pub fn default_of(self, name: &str) -> Option<&'a Value> {

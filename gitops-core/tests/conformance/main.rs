@@ -35,6 +35,10 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
+    ("k8s/drift", drift::verdicts),
+    ("k8s/roundtrip", drift::round_trips),
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
     ("smd/conflicts", smd::conflicts),
