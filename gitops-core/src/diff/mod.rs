@@ -2,7 +2,11 @@
 
 mod claim;
 mod compare;
+mod equal;
+mod mask;
+mod owned;
 mod show;
+mod step;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -21,6 +25,7 @@ use crate::value::{Digest, Value};
 
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
+pub use show::lines;
 
 /// What every comparison is made against.
 #[derive(Clone, Copy, Debug)]
@@ -252,3 +257,8 @@ impl fmt::Display for Why {
         }
     }
 }
+
+#[cfg(test)]
+mod state_tests;
+#[cfg(test)]
+mod tests;

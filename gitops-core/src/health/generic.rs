@@ -41,6 +41,7 @@ pub(super) fn silence(object: Reading<'_>, clues: &Clues<'_>) -> Health {
     }
     if let (KindFacts::Served(kind), false) = (clues.model.kind(&key.group_kind), says_something)
         && !kind.has_status_subresource
+        && !clues.model.schema(&key.group_kind, object.live.version()).allows("status")
     {
         return quiet("no-status", "");
     }

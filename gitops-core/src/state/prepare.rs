@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 
-use crate::model::{ApiModel, KindFacts};
+use crate::model::{ApiModel, KindFacts, TypeRef};
 use crate::path::FieldPath;
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, SERVER_SET};
@@ -19,10 +19,10 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 #[must_use]
 pub fn prepare(resource: &Resource, model: &ApiModel) -> (Resource, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut edits: Vec<Edit> = Vec::new();
+    let mut edits: Vec<Edit<'_>> = Vec::new();
     server_set(resource, model, &mut edits, &mut problems);
     if has_null(resource.tree()) {
-        edits.push(Edit::Nulls);
+        edits.push(Edit::Nulls(model.schema(&resource.key().group_kind, resource.version())));
     }
     let key = resource.key();
     if key.is("rbac.authorization.k8s.io", "ClusterRole")
@@ -55,13 +55,13 @@ pub fn prepare(resource: &Resource, model: &ApiModel) -> (Resource, Vec<Problem>
     (edited.unwrap_or_else(|_| resource.clone()), problems)
 }
 
-enum Edit {
+enum Edit<'a> {
     Remove(&'static [&'static str]),
-    Nulls,
+    Nulls(TypeRef<'a>),
     StringData,
 }
 
-impl Edit {
+impl Edit<'_> {
     fn perform(self, draft: &mut Draft) {
         match self {
             Self::Remove(path) => {
@@ -71,7 +71,7 @@ impl Edit {
                     parent.remove(last);
                 }
             }
-            Self::Nulls => remove_nulls(draft),
+            Self::Nulls(of) => remove_nulls(draft, of),
             Self::StringData => {
                 let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
                 for (name, text) in texts {
@@ -84,7 +84,7 @@ impl Edit {
     }
 }
 
-fn server_set(resource: &Resource, model: &ApiModel, edits: &mut Vec<Edit>, problems: &mut Vec<Problem>) {
+fn server_set(resource: &Resource, model: &ApiModel, edits: &mut Vec<Edit<'_>>, problems: &mut Vec<Problem>) {
     const PATHS: [&[&str]; SERVER_SET.len()] = [
         &["metadata", "creationTimestamp"],
         &["metadata", "deletionGracePeriodSeconds"],
@@ -120,7 +120,7 @@ fn server_set(resource: &Resource, model: &ApiModel, edits: &mut Vec<Edit>, prob
     }
 }
 
-fn string_data(resource: &Resource, edits: &mut Vec<Edit>, problems: &mut Vec<Problem>) {
+fn string_data(resource: &Resource, edits: &mut Vec<Edit<'_>>, problems: &mut Vec<Problem>) {
     let field = || FieldPath::fields(&["stringData"]);
     let Some(View::Map(texts)) = resource.tree().get("stringData").map(ValueRef::view) else {
         if resource.tree().get("stringData").is_some_and(|value| !value.is_null()) {
@@ -151,14 +151,16 @@ fn has_null(value: ValueRef<'_>) -> bool {
     }
 }
 
-/// Removes map entries whose value is null. Null items of lists stay: they hold a place.
-fn remove_nulls(draft: &mut Draft) {
+/// Removes map entries whose value is null, unless the schema says that null is a value there. Null items of lists
+/// stay: they hold a place.
+fn remove_nulls(draft: &mut Draft, of: TypeRef<'_>) {
     match draft {
-        Draft::Map(map) => {
-            map.retain(|_, value| *value != Draft::Null);
-            map.values_mut().for_each(remove_nulls);
-        }
-        Draft::List(items) => items.iter_mut().for_each(remove_nulls),
+        Draft::Map(map) => map.retain(|name, value| {
+            let of = of.field(name);
+            remove_nulls(value, of);
+            *value != Draft::Null || of.is_nullable() && !of.is_deduced()
+        }),
+        Draft::List(items) => items.iter_mut().for_each(|item| remove_nulls(item, of.element())),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cluster::{ClusterError, Write};
 use crate::model::ApiModel;
 use crate::plan::{After, Plan};
-use crate::policy::{Phase as SyncPhase, SyncPolicy};
+use crate::policy::{Phase as SyncPhase, SyncPolicy, WaitFor};
 use crate::resource::ResourceKey;
 use crate::state::{DesiredState, LiveState, Owner};
 use crate::time::Timestamp;
@@ -343,6 +343,9 @@ impl Machine {
 
     /// Returns whether anything waits for the object of a step to be healthy or gone.
     pub(super) fn is_awaited(&self, step: u32) -> bool {
+        if self.setup.policy.wait == WaitFor::Everything {
+            return true;
+        }
         self.nodes
             .get(step as usize)
             .is_some_and(|node| node.dependents.iter().any(|(level, _)| *level == Level::Settled))

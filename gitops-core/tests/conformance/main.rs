@@ -12,6 +12,8 @@
 #![expect(clippy::indexing_slicing, reason = "JSON answers null for what is not there")]
 
 mod deviations;
+mod drift;
+mod health;
 mod smd;
 mod yaml;
 
@@ -59,6 +61,9 @@ const SUITES: &[(&str, Suite)] = &[
     ("smd/v6_4_0/merge", smd::merge_old),
     ("smd/v6_4_0/merge_random", smd::merge_random_old),
     ("smd/v6_4_0/typed_remove_extract", smd::remove_old),
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
+    ("k8s/drift", drift::verdicts),
 ];
 
 fn main() -> ExitCode {
