@@ -12,4 +12,26 @@ pub mod problem;
 
 pub mod manifest;
 
+pub mod model;
+
+pub mod ssa;
+
 pub mod source;
+
+pub mod policy;
+
+pub mod state;
+
+pub mod cluster;
+
+pub mod diff;
+
+pub mod health;
+
+pub mod plan;
+
+pub mod sync;
+
+pub mod reconcile;
+
+pub mod memory;

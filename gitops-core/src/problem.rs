@@ -60,6 +60,8 @@ pub enum Code {
     UnreadableOwnership,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
+    /// The object is being deleted: neither there nor gone. A note.
+    Terminating,
     /// The cluster refused a write. Holds back the object and what must follow it.
     Refused,
 }

@@ -127,11 +127,17 @@ fn parse(text: &str) -> Option<Timestamp> {
         _ => {
             let (sign, offset) = (if offset.starts_with('-') { -1 } else { 1 }, offset.get(1..)?);
             let (hours, minutes) = offset.split_once(':')?;
-            sign * (digits(hours)? * 60 + digits(minutes)?)
+            let (hours, minutes) = (digits(hours)?, digits(minutes)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            sign * (hours * 60 + minutes)
         }
     };
     let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - minutes * 60;
-    Some(Timestamp(seconds * 1000 + millis))
+    // RFC 3339 has four digits for the year, also once the zone is folded into UTC.
+    let writable = days_from_civil(0, 1, 1)..days_from_civil(10_000, 1, 1);
+    writable.contains(&seconds.div_euclid(86_400)).then_some(Timestamp(seconds * 1000 + millis))
 }
 
 /// A short run of decimal digits.
@@ -197,6 +203,9 @@ mod tests {
             "2026-01-01T00:00:00",
             "2026-01-01T00:00:00.xZ",
             "é-01-01T00:00:00Z",
+            "2026-01-01T00:00:00+24:00",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }

@@ -1,1 +1,154 @@
-//! placeholder
+//! Desired state from Git: a [`Source`] over local working copies and bare repositories.
+//!
+//! [`GitSource`] opens a repository itself, without a `git` program, and reads commits, trees and blobs. It never looks
+//! at the work tree or the index: what is not committed does not exist. The configuration of the user and of the
+//! machine, environment variables and `safe.directory` play no part either, so the same repository gives the same
+//! answers everywhere; objects are only read, nothing in a repository is ever executed.
+//!
+//! This crate parses no manifest and decides nothing: which files matter is said by
+//! [`Paths`], what they mean by `gitops-core`.
+//!
+//! - [`GitSource::open`] finds the repository of a folder.
+//! - [`Source::resolve`] pins a branch, tag or commit: see [`GitSource`] for the rules.
+//! - [`Source::snapshot`] names the files of a commit by blob id, and shares the folders that did not change.
+//! - [`Source::read`] gives their bytes.
+//! - [`Source::history`] tells who changed a path or a line, and when.
+//!
+//! ```
+//! use gitops_core::source::{Paths, Source, Target};
+//! use gitops_git::GitSource;
+//!
+//! # async fn example(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//! let source = GitSource::open(folder)?;
+//! let revision = source.resolve(&Target::new("HEAD")).await?;
+//! let files = source.snapshot(&revision.id, &Paths::under(["apps"])?, None).await?.files();
+//! let bytes = source.read(&[files[0].id.clone()]).await?.remove(0)?;
+//!
+//! assert_eq!(&*files[0].path, "apps/web.yaml");
+//! assert_eq!(&*bytes, b"kind: Pod\n");
+//! assert_eq!(revision.commit.unwrap().subject(), "Add the web shop");
+//! # Ok(())
+//! # }
+//! #
+//! # let folder = tempfile::tempdir().unwrap();
+//! # std::fs::create_dir(folder.path().join("apps")).unwrap();
+//! # std::fs::write(folder.path().join("apps/web.yaml"), "kind: Pod\n").unwrap();
+//! # for arguments in ["init -q", "add .", "-c user.name=Ann -c user.email=ann@example.org commit -qm"] {
+//! #     let mut git = std::process::Command::new("git");
+//! #     git.current_dir(folder.path()).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+//! #     git.args(arguments.split(' '));
+//! #     assert!(git.args(arguments.ends_with("-qm").then_some("Add the web shop")).status().unwrap().success());
+//! # }
+//! # let example = std::pin::pin!(example(folder.path()));
+//! # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+//! # assert!(matches!(std::future::Future::poll(example, &mut context), std::task::Poll::Ready(Ok(()))));
+//! ```
+//!
+//! # Blocking
+//!
+//! Reading a repository is file I/O and unpacking, done at once inside the `async` methods: their futures are ready at
+//! the first poll. Most calls take well under a millisecond; a first snapshot of a large repository, `log` and `blame`
+//! may take longer. Where that would disturb other tasks, call them from a thread for blocking work, such as
+//! `tokio::task::spawn_blocking`. No lock is held across an `await`.
+
+mod error;
+mod history;
+mod links;
+mod objects;
+mod open;
+mod resolve;
+mod tree;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
+
+pub use open::GitLimits;
+
+/// A Git repository on this machine as a [`Source`].
+///
+/// # Revisions
+///
+/// | target | means |
+/// |---|---|
+/// | `HEAD`, `@`, empty | the commit that is checked out; for a bare repository its default branch |
+/// | `main`, `v1.2.0`, `origin/main` | a branch, tag or remote branch |
+/// | `refs/heads/main`, `heads/main` | exactly this reference |
+/// | 40 (SHA-256: 64) hex digits | exactly this object |
+/// | 4 or more hex digits | the one commit or tag whose id starts so |
+/// | any of these followed by `~`, `~3`, `^`, `^2`, `^{}` | ancestors, parents of a merge |
+///
+/// - A full id always means the object. Otherwise a reference is preferred to the start of an id, so a branch named
+///   `deadbeef` wins (as in Git and Argo CD).
+/// - A short name that is, for instance, both a branch and a tag is ambiguous, unless both lead to the same commit.
+///   Git prefers the tag with a warning nobody reads; Argo CD takes what the server lists first. Give the full reference.
+/// - Tags are followed to their commit. What leads to no commit is refused.
+/// - Reflogs (`@{..}`), ranges, searches (`:/text`) and paths (`HEAD:file`) are refused: they name no commit, or a
+///   different one in each clone.
+///
+/// # Files
+///
+/// - Content ids are blob ids, folder ids are tree ids. `refs/replace` is ignored, so equal ids stay equal bytes.
+/// - Links are followed within the commit, to files and to folders. A link that leads outside, to nothing or back to a
+///   folder around it is a problem of the snapshot.
+/// - Submodules are not read, and a warning says so.
+/// - What cannot be listed is a blocking problem; a root that cannot be read is an error.
+#[derive(Clone)]
+pub struct GitSource {
+    repository: gix::ThreadSafeRepository,
+    location: PathBuf,
+    limits: GitLimits,
+}
+
+#[async_trait]
+impl Source for GitSource {
+    async fn resolve(&self, target: &Target) -> Result<Revision, SourceError> {
+        let repository = self.local();
+        let id = resolve::resolve(&repository, target.as_str())?;
+        let commit = objects::commit(&repository, id)?;
+        Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
+    }
+
+    async fn snapshot(
+        &self,
+        revision: &RevisionId,
+        paths: &Paths,
+        known: Option<&Snapshot>,
+    ) -> Result<Snapshot, SourceError> {
+        tree::snapshot(&self.local(), &self.limits, revision, paths, known)
+    }
+
+    async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
+        let repository = self.local();
+        Ok(ids.iter().map(|id| objects::content(&repository, &self.limits, id)).collect())
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl History for GitSource {
+    /// Lists the commits that changed a file under `paths`, as `git log -- path` does: at a merge that left the files
+    /// as one parent had them, only that parent is followed; otherwise all are, newest commit first. A merge is listed
+    /// if it differs from every parent. In a shallow clone the last commit counts as the first one.
+    async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError> {
+        history::log(&self.local(), &self.limits, from, paths, limit)
+    }
+
+    /// Names the commit that last changed a line, as `git blame` does without following renames. Where a shallow clone
+    /// ends before the answer is known there is an error, not a guess.
+    async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
+        history::blame(&self.local(), &self.limits, at, file, line)
+    }
+}
+
+impl fmt::Debug for GitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitSource").field("location", &self.location).field("limits", &self.limits).finish()
+    }
+}

@@ -35,6 +35,11 @@ pub enum SourceFailure {
         /// Names that are close to it.
         similar: Vec<Arc<str>>,
     },
+    /// The target is a branch on which nothing was committed yet.
+    NoCommit {
+        /// The branch.
+        branch: Arc<str>,
+    },
     /// The target names more than one revision.
     AmbiguousRevision {
         /// The target.
@@ -115,8 +120,11 @@ impl fmt::Display for SourceFailure {
             Self::UnknownRevision { target, similar } => {
                 write!(f, "revision `{target}` does not exist; did you mean {}?", list(similar))
             }
+            Self::NoCommit { branch } => {
+                write!(f, "branch `{branch}` has no commit yet; commit something, or give another revision")
+            }
             Self::AmbiguousRevision { target, candidates } => {
-                write!(f, "revision `{target}` is ambiguous: it could be {}; give more of it", list(candidates))
+                write!(f, "revision `{target}` is ambiguous; give one of {}", list(candidates))
             }
             Self::UnknownPath { path, revision } => {
                 write!(f, "revision `{revision}` has no `{path}`; paths start at the root of the repository")

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Which files of a source are wanted: folders or files, narrowed by globs.
 ///
@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Paths {
-    /// Folders or files; the default is the whole source.
+    /// Folders or files, sorted, in the form that [`Paths::under`] gives; the default is the whole source.
+    #[serde(deserialize_with = "read_roots")]
     pub roots: Vec<Arc<str>>,
     /// Whether folders below the roots are read. Default: `Recurse::Yes`.
     pub recurse: Recurse,
@@ -58,13 +59,7 @@ impl Paths {
     /// # Errors
     /// When a root is absolute or has a `..`.
     pub fn under<'p>(roots: impl IntoIterator<Item = &'p str>) -> Result<Self, InvalidPaths> {
-        let mut normal = roots.into_iter().map(normalise).collect::<Result<Vec<_>, _>>()?;
-        normal.sort();
-        normal.dedup();
-        if normal.is_empty() {
-            normal.push("".into());
-        }
-        Ok(Self { roots: normal, ..Self::default() })
+        Ok(Self { roots: normalise_all(roots)?, ..Self::default() })
     }
 
     /// Sets whether folders below the roots are read.
@@ -119,6 +114,21 @@ impl Paths {
         }
         any(&self.include)
     }
+}
+
+fn read_roots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<str>>, D::Error> {
+    let roots = Vec::<String>::deserialize(deserializer)?;
+    normalise_all(roots.iter().map(String::as_str)).map_err(serde::de::Error::custom)
+}
+
+fn normalise_all<'p>(roots: impl IntoIterator<Item = &'p str>) -> Result<Vec<Arc<str>>, InvalidPaths> {
+    let mut normal = roots.into_iter().map(normalise).collect::<Result<Vec<_>, _>>()?;
+    normal.sort();
+    normal.dedup();
+    if normal.is_empty() {
+        normal.push("".into());
+    }
+    Ok(normal)
 }
 
 fn normalise(path: &str) -> Result<Arc<str>, InvalidPaths> {
@@ -186,6 +196,15 @@ mod tests {
     fn a_root_cannot_leave_the_source() {
         for path in ["/etc", "..", "a/../../b"] {
             assert!(Paths::under([path]).is_err(), "{path}");
+            assert!(serde_json::from_value::<Paths>(serde_json::json!({ "roots": [path] })).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn roots_read_from_text_mean_what_they_mean_in_code() {
+        for roots in [&["./apps/", "apps"][..], &["."], &[]] {
+            let read: Paths = serde_json::from_value(serde_json::json!({ "roots": roots })).unwrap();
+            assert_eq!(read, Paths::under(roots.iter().copied()).unwrap());
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::problem::Problem;
 
-use super::RevisionId;
+use super::{Paths, RevisionId};
 
 /// Names content: equal ids, equal bytes, for ever. For Git the blob id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,6 +21,8 @@ pub struct ContentId(Arc<str>);
 pub struct Snapshot {
     /// The revision.
     pub revision: RevisionId,
+    /// Which files were asked for; `None` if not told. Only a snapshot of the same paths can stand in for reading again.
+    pub paths: Option<Paths>,
     /// The root folder.
     pub root: Arc<Folder>,
     /// What is missing or odd. A blocking problem means the snapshot is incomplete.
@@ -31,7 +33,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Folder {
-    /// Names all that is below this folder, unfiltered; for Git the tree id.
+    /// Names all that is below this folder, unfiltered; for Git the tree id. `None` where the tree alone does not decide
+    /// what is below, such as with a link to a file elsewhere or a file that cannot be read.
     pub id: Option<ContentId>,
     /// The entries that are wanted, by name.
     pub entries: BTreeMap<Arc<str>, Entry>,
@@ -78,7 +81,13 @@ impl Snapshot {
     /// Gathers the files of a revision.
     #[must_use]
     pub fn new(revision: &RevisionId, root: Arc<Folder>) -> Self {
-        Self { revision: revision.clone(), root, problems: Vec::new() }
+        Self { revision: revision.clone(), paths: None, root, problems: Vec::new() }
+    }
+
+    /// Adds which files were asked for.
+    #[must_use]
+    pub fn with_paths(self, paths: &Paths) -> Self {
+        Self { paths: Some(paths.clone()), ..self }
     }
 
     /// Adds what is missing or odd.

@@ -21,13 +21,15 @@ pub enum JsonError {
 }
 
 impl Value {
-    /// Reads one JSON value. Whole numbers beyond 64 signed bits become floats, as in Kubernetes.
+    /// Reads one JSON value. Whole numbers beyond 64 signed bits become floats, as in Kubernetes; bytes that are not
+    /// UTF-8 become U+FFFD each, as in Go.
     ///
     /// # Errors
     /// When the bytes are not exactly one JSON value, or nest deeper than 128 levels.
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
         let mut builder = Builder::with_capacity(bytes.len());
-        let mut input = serde_json::Deserializer::from_slice(bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let mut input = serde_json::Deserializer::from_str(&text);
         Feed(&mut builder).deserialize(&mut input).map_err(JsonError::Syntax)?;
         input.end().map_err(JsonError::Syntax)?;
         builder.finish().map_err(JsonError::Build)

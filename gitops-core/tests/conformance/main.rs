@@ -9,8 +9,12 @@
 #![expect(clippy::disallowed_methods, reason = "reads recorded files, and their place from the environment")]
 #![expect(clippy::print_stdout, reason = "the counts are the output of this program")]
 #![expect(clippy::unwrap_used, reason = "a malformed recording must stop the run")]
+#![expect(clippy::indexing_slicing, reason = "JSON answers null for what is not there")]
 
 mod deviations;
+mod drift;
+mod health;
+mod smd;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +34,37 @@ pub(crate) struct Case {
 type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
-const SUITES: &[(&str, Suite)] = &[("yaml/cases", yaml::kubectl), ("yaml/kustomize", yaml::kustomize)];
+const SUITES: &[(&str, Suite)] = &[
+    ("yaml/cases", yaml::kubectl),
+    ("yaml/kustomize", yaml::kustomize),
+    ("smd/conflicts", smd::conflicts),
+    ("smd/fieldpath_fieldsv1", smd::fields_v1),
+    ("smd/fieldpath_from_value", smd::from_value),
+    ("smd/fieldpath_managers", smd::managers),
+    ("smd/fieldpath_path_element", smd::path_element),
+    ("smd/fieldpath_path_element_order", smd::order),
+    ("smd/fieldpath_path_string", smd::path_string),
+    ("smd/fieldpath_set_ops", smd::set_ops),
+    ("smd/merge", smd::merge),
+    ("smd/merge_random", smd::merge_random),
+    ("smd/real", smd::real),
+    ("smd/schema_resolve", smd::resolve),
+    ("smd/typed_compare", smd::compare),
+    ("smd/typed_exclude_fields", smd::exclude),
+    ("smd/typed_merge", smd::typed_merge),
+    ("smd/typed_reconcile", smd::reconcile),
+    ("smd/typed_remove_extract", smd::remove),
+    ("smd/typed_toset", smd::to_set),
+    ("smd/typed_validate", smd::validate),
+    ("smd/value_compare", smd::value_compare),
+    ("smd/value_json", smd::value_json),
+    ("smd/v6_4_0/merge", smd::merge_old),
+    ("smd/v6_4_0/merge_random", smd::merge_random_old),
+    ("smd/v6_4_0/typed_remove_extract", smd::remove_old),
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
+    ("k8s/drift", drift::verdicts),
+];
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -1,0 +1,41 @@
+//! What must hold for any bytes.
+//!
+//! Each function takes bytes and panics where a law is broken. `fuzz_targets/` hands them to libFuzzer, one line each;
+//! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
+
+mod manifest;
+mod model;
+mod stored;
+mod values;
+
+pub use manifest::manifest;
+pub use model::{field_set, model};
+pub use stored::{cluster_state, ledger, plan};
+pub use values::{texts, value_json};
+
+/// What is run over bytes; panics where a law is broken.
+pub type Body = fn(&[u8]);
+
+/// Every body by the name of its target.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("cluster_state", cluster_state),
+    ("field_set", field_set),
+    ("ledger", ledger),
+    ("manifest", manifest),
+    ("model", model),
+    ("plan", plan),
+    ("texts", texts),
+    ("value_json", value_json),
+];
+
+/// Makes a fuzz target of a body; without `cargo fuzz`, an empty program.
+#[macro_export]
+macro_rules! target {
+    ($body:path) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|bytes: &[u8]| $body(bytes));
+
+        #[cfg(not(fuzzing))]
+        fn main() {}
+    };
+}

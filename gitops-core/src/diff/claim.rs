@@ -1,0 +1,45 @@
+//! What ties a live object to us.
+
+use crate::resource::Resource;
+use crate::state::{Entry, OPERATION_ANNOTATION, Standing, Tracking};
+use crate::value::ValueRef;
+
+use super::owned::applied;
+use super::{Claim, Context};
+
+/// Gathers what ties a live object that Git does not declare to us, or to others.
+#[must_use]
+pub fn claim(live: &Resource, context: &Context<'_>) -> Claim {
+    of(live, None, context, &context.owner.manager())
+}
+
+/// The same with what Git declares of it, if anything, and the name of our field manager.
+pub(super) fn of(live: &Resource, declared: Option<&Resource>, context: &Context<'_>, manager: &str) -> Claim {
+    let tracking = Tracking::of(live);
+    let tracked = tracking.as_ref().is_some_and(|id| context.owner.is(id) && id.key == *live.key());
+    let applied = applied(live, manager).is_some();
+    let entry = context.inventory.get(live.key()).filter(|entry| proves(entry, live, tracked && applied));
+    let standing = entry.map(|entry| entry.standing.clone());
+    Claim { standing, tracking, tracked, applied, owned: is_owned(live, declared) }
+}
+
+/// Whether an inventory entry speaks of this very object and not of a namesake.
+///
+/// Rule 27 of the exact rules: as long as no answer told the uid, a create is proven by its operation id together with
+/// our tracking id and our Apply entry (`marked`).
+fn proves(entry: &Entry, live: &Resource, marked: bool) -> bool {
+    match (&entry.uid, &entry.standing) {
+        (Some(uid), _) => live.uid() == Some(uid),
+        (None, Standing::Intended(operation)) => marked && live.annotation(OPERATION_ANNOTATION) == Some(operation),
+        (None, _) => false,
+    }
+}
+
+/// Whether it has owner references that Git does not declare: then its owner decides over it.
+fn is_owned(live: &Resource, declared: Option<&Resource>) -> bool {
+    fn owners(object: &Resource) -> impl Iterator<Item = Option<&str>> {
+        let list = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
+        list.into_iter().flatten().map(|owner| owner.get("uid")?.as_str())
+    }
+    owners(live).any(|uid| !declared.is_some_and(|declared| owners(declared).any(|other| other == uid)))
+}

@@ -1,0 +1,328 @@
+//! The comparison of two states and of two objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::KindFacts;
+use crate::policy::{self, Role};
+use crate::problem::{Code, Problem};
+use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::state::{DesiredState, Live, LiveState, Owner, Standing, Tracking};
+use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+
+use super::tree::{self, Stamp};
+use super::{Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why, claim};
+
+/// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
+#[must_use]
+pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, previous: &Comparison) -> Comparison {
+    let mut pass = Pass::new(context);
+    let mut entries = Vec::with_capacity(desired.declared.len());
+    let mut before = previous.entries.iter().peekable();
+    for (key, declared) in &desired.declared {
+        if !declared.options.is_resource() {
+            continue;
+        }
+        while before.next_if(|(other, _)| *other < key).is_some() {}
+        let known = before.next_if(|(other, _)| *other == key).map(|(_, entry)| entry);
+        let held = if desired.is_held(key) { Held::Yes } else { Held::No };
+        entries.push((key.clone(), pass.declared(&declared.resource, live.get(key), held, known)));
+    }
+    let extra = pass.extra(desired, live, &entries, previous);
+    entries.extend(extra);
+    let problems = entries.iter().filter_map(|(key, entry)| problem(key, entry)).collect();
+    Comparison { entries: entries.into_iter().collect(), problems }
+}
+
+/// Compares one declared, prepared object with what the cluster holds.
+#[must_use]
+pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) -> Compared {
+    let declared = Pass::new(context).declared(desired, live, Held::No, None);
+    Arc::unwrap_or_clone(declared)
+}
+
+/// Returns the digest of what decisions read of a live object.
+///
+/// Of a Secret no value goes into it, not even as a digest, which could be guessed (rule 39 of the exact rules): its
+/// version stands for them.
+#[must_use]
+pub fn facts(live: &Resource) -> Facts {
+    let version = live.resource_version().filter(|_| live.key().is("", "Secret"));
+    let mut hasher = Hasher::new(Purpose::Facts).text(version);
+    for (name, value) in live.tree().as_map().into_iter().flatten() {
+        hasher = match name {
+            "status" => continue,
+            "data" | "stringData" if version.is_some() => continue,
+            "metadata" => metadata(hasher, value, version.is_some()),
+            _ => hasher.text(name).value(value),
+        };
+    }
+    Facts(hasher.finish())
+}
+
+/// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
+#[must_use]
+pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
+    let id = owner.tracking_id(prepared.key());
+    let stamped =
+        prepared.edit(|draft| draft.entry("metadata").entry("annotations").set(owner.annotation(), id.as_str()));
+    // An annotation takes away neither kind nor name.
+    stamped.unwrap_or_else(|_| prepared.clone())
+}
+
+/// Metadata without versions and without the times at which managers last wrote.
+fn metadata(mut hasher: Hasher, metadata: ValueRef<'_>, is_secret: bool) -> Hasher {
+    for (name, value) in metadata.as_map().into_iter().flatten() {
+        hasher = match (name, value.as_list()) {
+            ("resourceVersion" | "generation", _) => continue,
+            // It may hold a copy of the values.
+            ("annotations", _) if is_secret => continue,
+            ("managedFields", Some(entries)) => {
+                let mut entries: Vec<ValueRef<'_>> = entries.iter().collect();
+                entries.sort_by_cached_key(|entry| {
+                    ["manager", "operation", "apiVersion", "subresource"]
+                        .map(|field| entry.get(field).and_then(ValueRef::as_str))
+                });
+                entries.into_iter().fold(hasher.text(name), |hasher, entry| {
+                    let fields = entry.as_map().into_iter().flatten();
+                    fields
+                        .filter(|(field, _)| *field != "time")
+                        .fold(hasher, |hasher, (field, value)| hasher.text(field).value(value))
+                })
+            }
+            _ => hasher.text(name).value(value),
+        };
+    }
+    hasher
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+}
+
+/// What stays the same through one comparison.
+struct Pass<'a> {
+    context: &'a Context<'a>,
+    manager: Arc<str>,
+    rules: Digest,
+    /// The kind looked up last; objects come in order of their kinds.
+    kind: Option<(Arc<GroupKind>, Digest)>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
+        let manager = context.owner.manager();
+        let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
+        Self { context, manager, rules: rules.finish(), kind: None }
+    }
+
+    fn declared(
+        &mut self,
+        desired: &Resource,
+        live: Live<'_>,
+        held: Held,
+        known: Option<&Arc<Compared>>,
+    ) -> Arc<Compared> {
+        let (read, facts) = read(live, known);
+        let memo = self.memo(desired.key(), Some(desired), live, held, facts);
+        if let Some(known) = known.filter(|known| known.memo == memo) {
+            return kept(known, read);
+        }
+        let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
+        let (outcome, strategy) = match (held, live) {
+            (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
+            (Held::No, Live::Present(live)) if !live.is_terminating() => {
+                (self.verdict(desired, live), Strategy::Structural)
+            }
+            (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
+        };
+        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, strategy, memo })
+    }
+
+    fn verdict(&self, desired: &Resource, live: &Resource) -> Outcome {
+        let owner = self.context.owner;
+        let id = Draft::String(owner.tracking_id(desired.key()));
+        let of = self.context.model.schema(&desired.key().group_kind, desired.version());
+        let stamp = Stamp { annotation: owner.annotation(), id: &id };
+        let changes = tree::changes(desired, live, of, &self.manager, stamp);
+        if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) }
+    }
+
+    /// The verdict where there is no content to compare.
+    fn without_content(&self, key: &ResourceKey, live: Live<'_>) -> Outcome {
+        match live {
+            // Only terminating ones come here.
+            Live::Present(_) => Outcome::Terminating,
+            Live::MetadataOnly(live) if live.is_terminating() => Outcome::Terminating,
+            Live::MetadataOnly(_) | Live::NotLooked => Outcome::Unknown(Why::NotLooked),
+            Live::Absent => Outcome::Missing,
+            Live::Unreadable(why) => Outcome::Unknown(Why::Unreadable(why.clone())),
+            // A kind that a CRD of the same set declares will be served.
+            Live::NotServed => match self.context.model.kind(&key.group_kind) {
+                KindFacts::Served(_) => Outcome::Missing,
+                _ => Outcome::Unknown(Why::UnknownKind),
+            },
+        }
+    }
+
+    /// What is not declared and claimed by us, or was.
+    fn extra(
+        &mut self,
+        desired: &DesiredState,
+        live: &LiveState,
+        declared: &[(ResourceKey, Arc<Compared>)],
+        previous: &Comparison,
+    ) -> BTreeMap<ResourceKey, Arc<Compared>> {
+        let mut extra = BTreeMap::new();
+        let mut keys = desired.declared.keys().peekable();
+        let mut uids = None;
+        for object in live.objects() {
+            let key = object.key();
+            while keys.next_if(|other| *other < key).is_some() {}
+            if keys.next_if(|other| *other == key).is_some() {
+                continue;
+            }
+            if self.context.inventory.get(key).is_none() && Tracking::of(object).is_none() {
+                continue;
+            }
+            let claim = claim::of(object, None, self.context, &self.manager);
+            let uids = uids.get_or_insert_with(|| uids_of(declared));
+            let is_claimed = claim.standing.is_some() || claim.tracked && !claim.owned;
+            if !is_claimed || object.uid().is_some_and(|uid| uids.contains(uid)) || is_hook(object, &claim) {
+                continue;
+            }
+            let known = previous.entries.get(key);
+            extra.insert(key.clone(), self.entry_of_extra(live.get(key), object, claim, known));
+        }
+        for key in self.context.inventory.entries.keys().filter(|key| !desired.declared.contains_key(key)) {
+            let outcome = match live.get(key) {
+                Live::Unreadable(why) => Outcome::Unknown(Why::Unreadable(why.clone())),
+                Live::NotLooked => Outcome::Unknown(Why::NotLooked),
+                // A kind that is not served now may come back with its objects (rule 29).
+                Live::NotServed => Outcome::Unknown(Why::UnknownKind),
+                Live::Absent | Live::Present(_) | Live::MetadataOnly(_) => continue,
+            };
+            let memo = self.memo(key, None, live.get(key), Held::No, None);
+            let known = previous.entries.get(key).filter(|known| known.memo == memo);
+            let entry = known.cloned().unwrap_or_else(|| {
+                Arc::new(Compared {
+                    outcome,
+                    claim: Claim::default(),
+                    live: None,
+                    facts: None,
+                    strategy: Strategy::None,
+                    memo,
+                })
+            });
+            extra.insert(key.clone(), entry);
+        }
+        extra
+    }
+
+    fn entry_of_extra(
+        &mut self,
+        live: Live<'_>,
+        object: &Resource,
+        claim: Claim,
+        known: Option<&Arc<Compared>>,
+    ) -> Arc<Compared> {
+        let (_, facts) = read(live, known);
+        let memo = self.memo(object.key(), None, live, Held::No, facts);
+        if let Some(known) = known.filter(|known| known.memo == memo) {
+            return kept(known, Some(object));
+        }
+        let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
+        Arc::new(Compared { outcome, claim, live: Some(object.clone()), facts, strategy: Strategy::None, memo })
+    }
+
+    /// The digest of everything an entry depends on.
+    fn memo(
+        &mut self,
+        key: &ResourceKey,
+        desired: Option<&Resource>,
+        live: Live<'_>,
+        held: Held,
+        facts: Option<Facts>,
+    ) -> Digest {
+        let kind = self.digest_of(&key.group_kind);
+        let (state, why) = match live {
+            Live::Present(_) => (0, None),
+            Live::MetadataOnly(_) => (1, None),
+            Live::Absent => (2, None),
+            Live::NotServed => (3, None),
+            Live::Unreadable(why) => (4, Some(why.to_string())),
+            Live::NotLooked => (5, None),
+        };
+        let entry = self.context.inventory.get(key);
+        let (standing, operation) = match entry.map(|entry| &entry.standing) {
+            None => (0, None),
+            Some(Standing::Intended(operation)) => (1, Some(&**operation)),
+            Some(Standing::Created) => (2, None),
+            Some(Standing::Adopted) => (3, None),
+            Some(Standing::Releasing) => (4, None),
+            Some(Standing::Deleting) => (5, None),
+        };
+        let mut hasher = Hasher::new(Purpose::Rules)
+            .bytes(&[state, standing, u8::from(held == Held::Yes), u8::from(desired.is_some())])
+            .text(why.as_deref())
+            .text(operation)
+            .text(entry.and_then(|entry| entry.uid.as_deref()))
+            .digest(&self.rules)
+            .digest(&kind);
+        for digest in [desired.map(Resource::intent), facts.map(|facts| facts.0)].into_iter().flatten() {
+            hasher = hasher.digest(&digest);
+        }
+        hasher.finish()
+    }
+
+    fn digest_of(&mut self, kind: &Arc<GroupKind>) -> Digest {
+        match &self.kind {
+            Some((last, digest)) if Arc::ptr_eq(last, kind) || last == kind => *digest,
+            _ => {
+                let digest = self.context.model.digest_of(kind);
+                self.kind = Some((Arc::clone(kind), digest));
+                digest
+            }
+        }
+    }
+}
+
+/// Returns the object that was read, and its facts; those of the last time are kept while the object is the same.
+fn read<'l>(live: Live<'l>, known: Option<&Arc<Compared>>) -> (Option<&'l Resource>, Option<Facts>) {
+    let (Live::Present(live) | Live::MetadataOnly(live)) = live else { return (None, None) };
+    let before = known.and_then(|known| known.live.as_ref().zip(known.facts));
+    let same = before.filter(|(before, _)| before.value().same(live.value()));
+    (Some(live), Some(same.map_or_else(|| facts(live), |(_, facts)| facts)))
+}
+
+/// An earlier verdict that still holds; status and versions may have moved on.
+fn kept(known: &Arc<Compared>, live: Option<&Resource>) -> Arc<Compared> {
+    match (&known.live, live) {
+        (Some(before), Some(now)) if !before.value().same(now.value()) => {
+            Arc::new(Compared { live: Some(now.clone()), ..Compared::clone(known) })
+        }
+        _ => Arc::clone(known),
+    }
+}
+
+/// One object that is served in two groups has one uid (rule 28).
+fn uids_of(declared: &[(ResourceKey, Arc<Compared>)]) -> BTreeSet<&str> {
+    declared.iter().filter_map(|(_, entry)| entry.live.as_ref()?.uid()).collect()
+}
+
+fn is_hook(object: &Resource, claim: &Claim) -> bool {
+    claim.standing.is_none() && policy::options(object).0.role != Role::Resource
+}
+
+fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {
+    match &entry.outcome {
+        Outcome::Unknown(Why::Unreadable(why)) => Some(
+            Problem::blocks(Code::UnreadableLive, format!("could not be read: {why}"))
+                .of(key)
+                .hint("allow `get` and `list` of this kind, or see whether the cluster answers"),
+        ),
+        _ => None,
+    }
+}

@@ -1,0 +1,264 @@
+//! Desired × live → [`Comparison`]: what is in sync, what is not, and why. Pure and total.
+
+mod claim;
+mod compare;
+mod equal;
+mod mask;
+mod owned;
+mod show;
+mod step;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::model::ApiModel;
+use crate::path::FieldPath;
+use crate::problem::Problem;
+use crate::resource::{Resource, ResourceKey};
+use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
+use crate::time::Timestamp;
+use crate::value::{Digest, Value};
+
+pub use claim::claim;
+pub use compare::{compare, compare_one, facts, stamp};
+pub use show::lines;
+
+/// What every comparison is made against.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Context<'a> {
+    /// Kinds and schemas.
+    pub model: &'a ApiModel,
+    /// Who we are.
+    pub owner: &'a Owner,
+    /// What we applied.
+    pub inventory: &'a Inventory,
+}
+
+/// The result for every object that is declared or claimed. Objects that nobody of us claims are not in it; nor are
+/// hooks and ignored objects.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// One entry per object.
+    pub entries: BTreeMap<ResourceKey, Arc<Compared>>,
+    /// What is wrong with objects, beside what the desired state said already.
+    pub problems: Vec<Problem>,
+}
+
+/// The result for one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compared {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// What ties the live object to us, or to others.
+    pub claim: Claim,
+    /// The live object, if it was read.
+    pub live: Option<Resource>,
+    /// Digest of what the verdict read of the live object.
+    pub facts: Option<Facts>,
+    /// How the verdict was reached.
+    pub strategy: Strategy,
+    /// Digest of everything the verdict depends on; an equal one gives an equal verdict.
+    pub memo: Digest,
+}
+
+/// The verdict on one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Git and cluster agree on everything we own or want.
+    Synced,
+    /// They do not; never empty.
+    OutOfSync(Arc<[Change]>),
+    /// Declared, and not on the cluster.
+    Missing,
+    /// On the cluster and claimed by us, and not declared.
+    Extra,
+    /// Being deleted: neither present nor absent (rule 12).
+    Terminating,
+    /// Could not be told.
+    Unknown(Why),
+}
+
+/// Why a verdict is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Why {
+    /// The object, its kind or its namespace could not be read.
+    Unreadable(Unreadable),
+    /// Nobody looked.
+    NotLooked,
+    /// The cluster serves no such kind and no CRD of the set declares it.
+    UnknownKind,
+    /// A problem holds the object back; it is among the problems.
+    Held,
+}
+
+/// How a verdict was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Strategy {
+    /// There was nothing to compare.
+    None,
+    /// Field by field: what is declared, and what we own and no longer declare.
+    Structural,
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Change {
+    /// The field, as people write it.
+    pub path: FieldPath,
+    /// The field as a JSON Pointer; into the live object where it is there, else into the desired one.
+    pub pointer: Arc<str>,
+    /// What a sync will do.
+    pub kind: ChangeKind,
+    /// What the cluster holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Shown>,
+    /// What Git wants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Shown>,
+    /// Who owns the live value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<FieldOwner>,
+}
+
+/// What a sync does to a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// It sets another value.
+    Value,
+    /// It adds the field.
+    Added,
+    /// It removes the field, which we own and Git no longer declares.
+    Removed,
+    /// It moves an item of an ordered list.
+    Moved,
+}
+
+/// A value that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "shown or not")]
+pub enum Shown {
+    /// It holds no secret.
+    Plain(Value),
+    /// It holds a secret. Within one object equal letters mean equal values; there is no way back.
+    Masked(char),
+}
+
+/// An owner of a live field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct FieldOwner {
+    /// Field manager.
+    pub manager: Arc<str>,
+    /// `Apply` or `Update`.
+    pub operation: &'static str,
+    /// Subresource, if it wrote through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subresource: Option<Arc<str>>,
+    /// When it last changed what it owns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+}
+
+/// What ties a live object to us, or to others. Rule 28 of the exact rules builds the proof for pruning from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// How the inventory has it, if its uid matches (or is not known yet).
+    pub standing: Option<Standing>,
+    /// Its tracking id, whoever's it is.
+    pub tracking: Option<Tracking>,
+    /// Whether the tracking id is ours and names this very object.
+    pub tracked: bool,
+    /// Whether our field manager has an Apply entry on it.
+    pub applied: bool,
+    /// Whether it has owner references that are not declared: then it is somebody's child.
+    pub owned: bool,
+}
+
+/// Digest of exactly what a decision read of a live object: content, ownership without times, finalizers, deletion.
+/// Status and versions are out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Facts(pub(crate) Digest);
+
+impl<'a> Context<'a> {
+    /// Gathers what comparisons are made against.
+    #[must_use]
+    pub fn new(model: &'a ApiModel, owner: &'a Owner, inventory: &'a Inventory) -> Self {
+        Self { model, owner, inventory }
+    }
+}
+
+impl Comparison {
+    /// Returns the result for one object.
+    #[must_use]
+    pub fn get(&self, key: &ResourceKey) -> Option<&Compared> {
+        self.entries.get(key).map(|entry| &**entry)
+    }
+
+    /// Returns whether every object is in sync.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.entries.values().all(|entry| entry.outcome == Outcome::Synced)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(value) => f.write_str(&value.to_json()),
+            Self::Masked(letter) => write!(f, "(secret {letter})"),
+        }
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Plain(value) => value.serialize(serializer),
+            Self::Masked(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl fmt::Display for FieldOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.manager)?;
+        match &self.subresource {
+            Some(subresource) => write!(f, " ({subresource})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "could not be read: {why}"),
+            Self::NotLooked => f.write_str("was not looked up"),
+            Self::UnknownKind => f.write_str("is of a kind the cluster does not serve"),
+            Self::Held => f.write_str("is held back by a problem"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod state_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Who owns which field, read in place from `metadata.managedFields`.
+
+use std::sync::Arc;
+
+use crate::model::TypeRef;
+use crate::resource::Resource;
+use crate::value::{List, Map, Value, ValueRef, View};
+
+use super::FieldOwner;
+use super::equal::same;
+use super::step::Step;
+
+/// What one manager owns at a place: a node of a FieldsV1 tree. Malformed nodes own nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Owned<'a>(Option<Map<'a>>);
+
+/// An item of a keyed list or set, as FieldsV1 names it.
+pub(super) struct OwnedItem<'a> {
+    /// The key fields, or the value of a set.
+    pub(super) key: Value,
+    pub(super) below: Owned<'a>,
+}
+
+/// Returns the entries of `metadata.managedFields`.
+pub(super) fn entries(live: &Resource) -> Option<List<'_>> {
+    live.tree().dig(&["metadata", "managedFields"])?.as_list()
+}
+
+/// Returns what `manager` has applied; `None` without an Apply entry of that name.
+pub(super) fn applied<'a>(live: &'a Resource, manager: &str) -> Option<ValueRef<'a>> {
+    entries(live)?.iter().find(|entry| {
+        let is = |field: &str, text: &str| entry.get(field).and_then(ValueRef::as_str) == Some(text);
+        is("manager", manager) && is("operation", "Apply") && entry.get("subresource").is_none()
+    })
+}
+
+/// Returns who owns the field at `path`, in order of their names.
+pub(super) fn owners(live: &Resource, path: &[Step<'_>]) -> Vec<FieldOwner> {
+    let owning = entries(live).into_iter().flatten().filter(|entry| Owned::of(*entry).owns(path));
+    let mut owners: Vec<FieldOwner> = owning.filter_map(owner).collect();
+    owners.sort();
+    owners.dedup();
+    owners
+}
+
+fn owner(entry: ValueRef<'_>) -> Option<FieldOwner> {
+    let text = |field: &str| entry.get(field).and_then(ValueRef::as_str);
+    Some(FieldOwner {
+        manager: text("manager")?.into(),
+        operation: if text("operation")? == "Apply" { "Apply" } else { "Update" },
+        subresource: text("subresource").filter(|name| !name.is_empty()).map(Arc::from),
+        time: text("time").and_then(|time| time.parse().ok()),
+    })
+}
+
+impl<'a> Owned<'a> {
+    /// Reads an entry of `managedFields`. Nobody owns the whole object: an empty entry owns nothing.
+    pub(super) fn of(entry: ValueRef<'a>) -> Self {
+        Self(entry.get("fieldsV1").and_then(ValueRef::as_map).filter(|fields| !fields.is_empty()))
+    }
+
+    /// Returns whether the field itself is owned, not only fields below it.
+    pub(super) fn is_member(self) -> bool {
+        self.0.is_some_and(|map| map.is_empty() || map.get(".").is_some())
+    }
+
+    /// Returns whether the field is owned with all that is below it.
+    pub(super) fn is_leaf(self) -> bool {
+        self.0.is_some_and(|map| map.iter().all(|(name, _)| name == "."))
+    }
+
+    /// Returns what is owned of every child because this is owned as one value.
+    pub(super) fn inherited(self) -> Self {
+        if self.is_leaf() { self } else { Self::default() }
+    }
+
+    /// Returns the fields below, in byte order.
+    pub(super) fn fields(self) -> impl Iterator<Item = (&'a str, Self)> {
+        let entries = self.0.into_iter().flatten();
+        entries.filter_map(|(name, below)| Some((name.strip_prefix("f:")?, Self(below.as_map()))))
+    }
+
+    /// Returns the list items below.
+    pub(super) fn items(self) -> impl Iterator<Item = OwnedItem<'a>> {
+        self.0.into_iter().flatten().filter_map(|(name, below)| {
+            let key = name.strip_prefix("k:").or_else(|| name.strip_prefix("v:"))?;
+            Some(OwnedItem { key: Value::from_json(key.as_bytes()).ok()?, below: Self(below.as_map()) })
+        })
+    }
+
+    /// Whether the path is owned, or something around it as one value, or something below it.
+    fn owns(self, path: &[Step<'_>]) -> bool {
+        let mut at = self;
+        for step in path {
+            if at.is_leaf() {
+                return true;
+            }
+            let next = match step {
+                Step::Field(name) => at.fields().find(|(field, _)| field == name).map(|(_, below)| below),
+                Step::Index { .. } => None,
+                step => at.items().find(|item| step.is(item.key.root())).map(|item| item.below),
+            };
+            match next {
+                Some(next) => at = next,
+                None => return false,
+            }
+        }
+        at.0.is_some()
+    }
+}
+
+/// Whether everything in `live` is owned.
+pub(super) fn is_wholly_owned(live: ValueRef<'_>, mine: Owned<'_>) -> bool {
+    match live.view() {
+        _ if mine.is_leaf() => true,
+        View::Map(map) if !map.is_empty() => {
+            let mut owned = mine.fields().peekable();
+            map.iter().all(|(name, value)| {
+                while owned.next_if(|(field, _)| *field < name).is_some() {}
+                owned.next_if(|(field, _)| *field == name).is_some_and(|(_, below)| is_wholly_owned(value, below))
+            })
+        }
+        View::List(list) => {
+            !list.is_empty() && mine.items().filter(|item| item.below.is_member()).count() == list.len()
+        }
+        _ => false,
+    }
+}
+
+/// Returns a key field of a list item; the server fills in its default, such as `protocol: TCP` of a port.
+pub(super) fn key_field<'a>(item: ValueRef<'a>, name: &str, element: TypeRef<'a>) -> Option<ValueRef<'a>> {
+    let written = item.get(name).filter(|value| !value.is_null());
+    written.or_else(|| element.default_of(name).map(Value::root))
+}
+
+/// Returns whether two list items have the same key.
+pub(super) fn same_key(left: ValueRef<'_>, right: ValueRef<'_>, keys: &[Arc<str>], element: TypeRef<'_>) -> bool {
+    keys.iter().all(|name| match (key_field(left, name, element), key_field(right, name, element)) {
+        (Some(left), Some(right)) => same(left, right, element.field(name).meaning()),
+        (left, right) => left.is_none() && right.is_none(),
+    })
+}

@@ -1,0 +1,190 @@
+//! Is it working? A verdict with its rule and message; `now` is an input.
+//!
+//! Built-in kinds are judged as Argo CD judges them, but for known faults of its checks: each rule that differs says
+//! so where it stands. Any other kind is judged by the conditions that most controllers write. What an object does not
+//! say is never taken for health at once: rule 40 of the exact rules.
+
+mod generic;
+mod pods;
+mod reading;
+mod services;
+mod workloads;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ApiModel;
+use crate::resource::Resource;
+use crate::time::Timestamp;
+
+use reading::{Finding, Reading};
+
+/// How long an object may stay silent before it is taken for healthy (rule 40).
+pub const SETTLE: Duration = Duration::from_secs(30);
+/// The same for kinds of which other objects, or their controllers elsewhere, do report (rule 40).
+pub const SETTLE_REPORTING: Duration = Duration::from_secs(300);
+
+/// How an object is, from best to worst; the order decides aggregation.
+///
+/// Rule: Argo CD's order, which its users know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_enums, reason = "the statuses of Argo CD")]
+pub enum HealthStatus {
+    /// It works.
+    #[default]
+    Healthy,
+    /// It was told to pause.
+    Suspended,
+    /// It is on its way.
+    Progressing,
+    /// It is not there.
+    Missing,
+    /// It failed, or will not get there by itself.
+    Degraded,
+    /// It could not be told.
+    Unknown,
+}
+
+/// How sure a verdict is. Rule 40 of the exact rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Confidence {
+    /// The object says so itself.
+    Reported,
+    /// There is nothing to wait for: the kind has no status.
+    NothingToReport,
+    /// It should say, and has not said anything for the settle time.
+    Unconfirmed,
+}
+
+/// A verdict on one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Health {
+    /// How it is.
+    pub status: HealthStatus,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// For people: why. May be empty.
+    pub message: Arc<str>,
+    /// The rule that decided, such as `apps/Deployment` or `conditions`.
+    pub rule: &'static str,
+}
+
+/// What a health verdict depends on besides the object.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Clues<'a> {
+    /// Kinds; says whether status is reported at all.
+    pub model: &'a ApiModel,
+    /// The present instant.
+    pub now: Timestamp,
+    /// When we last changed its spec, if we know; else its creation counts.
+    pub changed: Option<Timestamp>,
+    /// How long it may stay silent. Default: [`SETTLE`], and [`SETTLE_REPORTING`] for Ingresses.
+    pub settle: Duration,
+}
+
+impl<'a> Clues<'a> {
+    /// Gathers what verdicts depend on.
+    #[must_use]
+    pub fn new(model: &'a ApiModel, now: Timestamp) -> Self {
+        Self { model, now, changed: None, settle: SETTLE }
+    }
+
+    /// Adds when we last changed the spec of the object.
+    #[must_use]
+    pub fn changed_at(self, changed: Timestamp) -> Self {
+        Self { changed: Some(changed), ..self }
+    }
+
+    /// Sets how long the object may stay silent, such as [`SETTLE_REPORTING`].
+    #[must_use]
+    pub fn settling(self, settle: Duration) -> Self {
+        Self { settle, ..self }
+    }
+}
+
+impl Health {
+    /// States a verdict that the object reported.
+    #[must_use]
+    pub fn reported(status: HealthStatus, rule: &'static str, message: impl Into<Arc<str>>) -> Self {
+        Self { status, confidence: Confidence::Reported, message: message.into(), rule }
+    }
+}
+
+/// Judges one live object. Total: whatever is malformed counts as not said.
+#[must_use]
+pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
+    let object = Reading::new(live);
+    if live.is_terminating() {
+        return Health::reported(HealthStatus::Progressing, "terminating", "pending deletion");
+    }
+    if let Some(status) = object.status
+        && status.as_map().is_none()
+        && !status.is_null()
+    {
+        let message = format!("its status is a {}, not a map", status.kind_name());
+        return Health::reported(HealthStatus::Unknown, "malformed", message);
+    }
+    let key = live.key();
+    let (rule, find) = rule_of(key.group(), key.kind()).unwrap_or(("conditions", generic::conditions));
+    match find(object) {
+        Some((status, message)) => Health::reported(status, rule, message),
+        None if rule == INGRESS => {
+            let settle = clues.settle.max(SETTLE_REPORTING);
+            generic::silence(object, &clues.settling(settle))
+        }
+        None => generic::silence(object, clues),
+    }
+}
+
+const INGRESS: &str = "networking.k8s.io/Ingress";
+
+type Rule = (&'static str, fn(Reading<'_>) -> Finding);
+
+/// The rule of a built-in kind.
+fn rule_of(group: &str, kind: &str) -> Option<Rule> {
+    Some(match (group, kind) {
+        ("apps" | "extensions", "Deployment") => ("apps/Deployment", workloads::deployment),
+        ("apps", "StatefulSet") => ("apps/StatefulSet", workloads::stateful_set),
+        ("apps" | "extensions", "DaemonSet") => ("apps/DaemonSet", workloads::daemon_set),
+        ("apps" | "extensions", "ReplicaSet") => ("apps/ReplicaSet", workloads::replica_set),
+        ("", "ReplicationController") => ("ReplicationController", workloads::replica_set),
+        ("", "Pod") => ("Pod", pods::pod),
+        ("batch", "Job") => ("batch/Job", pods::job),
+        ("batch", "CronJob") => ("batch/CronJob", pods::cron_job),
+        ("", "Service") => ("Service", services::service),
+        ("networking.k8s.io" | "extensions", "Ingress") => (INGRESS, services::ingress),
+        ("", "PersistentVolumeClaim") => ("PersistentVolumeClaim", services::claim),
+        ("", "Namespace") => ("Namespace", services::namespace),
+        ("autoscaling", "HorizontalPodAutoscaler") => ("autoscaling/HorizontalPodAutoscaler", services::autoscaler),
+        ("apiregistration.k8s.io", "APIService") => ("apiregistration.k8s.io/APIService", services::api_service),
+        ("policy", "PodDisruptionBudget") => ("policy/PodDisruptionBudget", services::disruption_budget),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            ("apiextensions.k8s.io/CustomResourceDefinition", services::definition)
+        }
+        ("argoproj.io", "Workflow") => ("argoproj.io/Workflow", services::workflow),
+        _ => return None,
+    })
+}
+
+/// Returns the worst of several statuses; `Healthy` for none.
+#[must_use]
+pub fn worst(statuses: impl IntoIterator<Item = HealthStatus>) -> HealthStatus {
+    statuses.into_iter().max().unwrap_or_default()
+}
+
+impl fmt::Display for HealthStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! What follows from a deletion, and CRDs that start and stop serving their kind: the controllers no cluster is
+//! without.
+
+use std::collections::BTreeSet;
+
+use crate::model::KindFacts;
+use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
+use crate::time::Timestamp;
+use crate::value::{Draft, ValueRef};
+
+use super::crd;
+use super::delete::{FOREGROUND, ORPHAN};
+use super::prepare;
+use super::server::ApiServer;
+use super::store::owners;
+
+/// Holds a CRD until its custom resources are gone.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+/// Holds a claim while a Pod may use it.
+const CLAIM: &str = "kubernetes.io/pvc-protection";
+
+/// Objects that controllers have not looked at since they, or what they depend on, changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queues {
+    pub(super) lifecycle: BTreeSet<ResourceKey>,
+    pub(super) workloads: BTreeSet<ResourceKey>,
+    /// Workloads that wait for time to pass.
+    pub(super) waiting: BTreeSet<ResourceKey>,
+}
+
+impl ApiServer {
+    /// Carries deletions to their end and lets CRDs serve their kind, as far as nothing holds them.
+    ///
+    /// Garbage collector: objects whose owners are all gone are deleted; an owner deleted in the foreground goes after
+    /// its blocking dependents; orphans forget their owner. Namespaces take their content with them, CRDs their custom
+    /// resources. Rule: Kubernetes, "Garbage Collection", "Finalizers".
+    pub fn collect(&mut self, now: Timestamp) {
+        while let Some(key) = self.queues.lifecycle.pop_first() {
+            if let Some(object) = self.store.get(&key).cloned() {
+                self.carry(&object, now);
+            }
+        }
+    }
+
+    /// Remembers who has to look at a change: the object itself, its owners, its dependents, and what holds it all.
+    pub(super) fn notice(&mut self, before: Option<&Resource>, after: Option<&Resource>) {
+        let mut keys = BTreeSet::new();
+        for object in before.into_iter().chain(after) {
+            keys.insert(object.key().clone());
+            keys.extend(owners(object).filter_map(|owner| Some(self.store.by_uid(owner)?.key().clone())));
+        }
+        let ends = after.is_none_or(Resource::is_terminating);
+        if let (true, Some(object)) = (ends, before.or(after)) {
+            let dependents = object.uid().map(|uid| self.store.dependents(uid)).unwrap_or_default();
+            keys.extend(dependents.iter().map(|dependent| dependent.key().clone()));
+            if let Some(namespace) = &object.key().namespace {
+                keys.insert(ResourceKey::new("", "Namespace", None, namespace));
+            }
+            if let KindFacts::Served(kind) = self.model.kind(&object.key().group_kind)
+                && prepare::is_custom(&kind)
+            {
+                let name = format!("{}.{}", kind.plural, kind.group_kind.group);
+                keys.insert(ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name));
+            }
+        }
+        self.queues.workloads.extend(keys.iter().cloned());
+        self.queues.lifecycle.append(&mut keys);
+    }
+
+    fn carry(&mut self, object: &Resource, now: Timestamp) {
+        match (object.key().group(), object.key().kind()) {
+            ("", "Namespace") => self.empty_namespace(object, now),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.serve(object, now),
+            ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, CLAIM),
+            _ => {}
+        }
+        let Some(object) = self.store.get(object.key()).cloned() else { return };
+        if object.is_terminating() {
+            self.end(&object, now);
+        }
+        let Some(object) = self.store.get(object.key()).cloned() else { return };
+        if owners(&object).next().is_some() {
+            self.check_owners(&object, now);
+        }
+    }
+
+    /// Takes the garbage collector's own finalizers off a terminating owner, when their time has come.
+    fn end(&mut self, owner: &Resource, now: Timestamp) {
+        let Some(uid) = owner.uid() else { return };
+        let dependents = self.store.dependents(uid);
+        if holds(owner, ORPHAN) {
+            for dependent in &dependents {
+                self.forget_owners(dependent, &[uid.to_owned()]);
+            }
+            self.release(owner, ORPHAN);
+        } else if holds(owner, FOREGROUND) {
+            let mut blocked = false;
+            for dependent in dependents {
+                let reference = references(&dependent).into_iter().find(|reference| text(reference, "uid") == uid);
+                let blocks =
+                    reference.is_some_and(|reference| reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true)));
+                self.check_owners(&dependent, now);
+                blocked |= blocks && self.store.get(dependent.key()).is_some();
+            }
+            if !blocked {
+                self.release(owner, FOREGROUND);
+            }
+        }
+    }
+
+    /// Deletes a dependent that has no owner left, or only owners that wait for it.
+    fn check_owners(&mut self, object: &Resource, now: Timestamp) {
+        let (mut solid, mut waiting, mut dangling) = (0, Vec::new(), Vec::new());
+        for reference in references(object) {
+            let uid = text(&reference, "uid").to_owned();
+            match self.owner(object, &reference) {
+                Some(owner) if owner.is_terminating() && holds(owner, FOREGROUND) => waiting.push(uid),
+                Some(_) => solid += 1,
+                None => dangling.push(uid),
+            }
+        }
+        let nobody = waiting.is_empty() && dangling.is_empty();
+        if nobody || object.is_terminating() {
+            return;
+        }
+        if solid > 0 {
+            dangling.append(&mut waiting);
+            self.forget_owners(object, &dangling);
+            return;
+        }
+        let has_dependents = object.uid().is_some_and(|uid| !self.store.dependents(uid).is_empty());
+        let propagation = match (waiting.is_empty(), has_dependents) {
+            (false, true) => Propagation::Foreground,
+            _ => Propagation::Background,
+        };
+        self.delete_now(object, propagation, now);
+    }
+
+    /// The owner a reference means: by uid, and where the dependent may have one. A namespaced object may be owned by
+    /// one of its namespace or of the cluster, a cluster-scoped one only by the latter.
+    fn owner(&self, dependent: &Resource, reference: &Draft) -> Option<&Resource> {
+        let owner = self.store.by_uid(text(reference, "uid"))?;
+        let key = owner.key();
+        let near = key.namespace.is_none() || key.namespace == dependent.key().namespace;
+        (near && key.kind() == text(reference, "kind") && *key.name == *text(reference, "name")).then_some(owner)
+    }
+
+    fn forget_owners(&mut self, object: &Resource, uids: &[String]) {
+        let mut kept = references(object);
+        kept.retain(|reference| !uids.iter().any(|uid| text(reference, "uid") == uid));
+        let edited = object.edit(|draft| {
+            let metadata = draft.entry("metadata");
+            if kept.is_empty() {
+                drop(metadata.remove("ownerReferences"));
+            } else {
+                metadata.set("ownerReferences", kept);
+            }
+        });
+        if let Ok(edited) = edited {
+            self.store(&edited);
+        }
+    }
+
+    /// Takes a finalizer off, which may end the object.
+    fn release(&mut self, object: &Resource, finalizer: &str) {
+        let Some(live) = self.store.get(object.key()).filter(|live| holds(live, finalizer)) else { return };
+        let edited = live.edit(|draft| {
+            let metadata = draft.entry("metadata");
+            if let Some(Draft::List(names)) = metadata.get_mut("finalizers") {
+                names.retain(|name| name.as_str() != Some(finalizer));
+                if names.is_empty() {
+                    drop(metadata.remove("finalizers"));
+                }
+            }
+        });
+        let Ok(edited) = edited else { return };
+        if prepare::may_go(&edited) {
+            self.erase(edited.key());
+        } else {
+            self.store(&edited);
+        }
+    }
+
+    /// Deletes what is in a terminating namespace, then lets go of it.
+    fn empty_namespace(&mut self, namespace: &Resource, now: Timestamp) {
+        if !namespace.is_terminating() {
+            return;
+        }
+        let name = &namespace.key().name;
+        let inside = |object: &&Resource| object.key().namespace.as_ref() == Some(name);
+        let content: Vec<Resource> = self.store.objects().filter(inside).cloned().collect();
+        for object in content.iter().filter(|object| !object.is_terminating()) {
+            self.delete_now(object, Propagation::Background, now);
+        }
+        if self.store.objects().any(|object| inside(&object)) {
+            return;
+        }
+        let edited = namespace.edit(|draft| {
+            drop(draft.entry("spec").remove("finalizers"));
+        });
+        let Ok(edited) = edited else { return };
+        if prepare::may_go(&edited) {
+            self.erase(edited.key());
+        } else if edited.tree() != namespace.tree() {
+            self.store(&edited);
+        }
+    }
+
+    /// Lets a CRD serve its kind; deletes the custom resources of a terminating one.
+    fn serve(&mut self, definition: &Resource, now: Timestamp) {
+        if definition.is_terminating() {
+            let spec = |path: &[&str]| definition.tree().dig(path).and_then(ValueRef::as_str).unwrap_or_default();
+            let kind = GroupKind::new(spec(&["spec", "group"]), spec(&["spec", "names", "kind"]));
+            let objects: Vec<Resource> = self.store.of_kind(&kind, None).into_iter().cloned().collect();
+            for object in objects.iter().filter(|object| !object.is_terminating()) {
+                self.delete_now(object, Propagation::Background, now);
+            }
+            if self.store.of_kind(&kind, None).is_empty() {
+                self.release(definition, CLEANUP);
+            }
+            return;
+        }
+        if crd::is_established(definition) && holds(definition, CLEANUP) {
+            return;
+        }
+        let edited = definition.edit(|draft| {
+            draft.set("status", crd::accepted(definition, now));
+            let finalizers = draft.entry("metadata").entry("finalizers");
+            if finalizers.as_list_mut().is_none() {
+                *finalizers = Draft::list();
+            }
+            finalizers.as_list_mut().into_iter().for_each(|names| names.push(CLEANUP.into()));
+        });
+        if let Ok(edited) = edited {
+            self.store(&edited);
+        }
+    }
+}
+
+fn holds(object: &Resource, finalizer: &str) -> bool {
+    let names = object.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
+    names.into_iter().flatten().any(|name| name.as_str() == Some(finalizer))
+}
+
+fn references(object: &Resource) -> Vec<Draft> {
+    let list = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
+    list.into_iter().flatten().map(ValueRef::to_draft).collect()
+}
+
+fn text<'d>(reference: &'d Draft, field: &str) -> &'d str {
+    reference.get(field).and_then(Draft::as_str).unwrap_or_default()
+}

@@ -1,0 +1,61 @@
+//! CustomResourceDefinitions: from declared to served.
+
+use crate::resource::Resource;
+use crate::time::Timestamp;
+use crate::value::{Draft, ValueRef};
+
+/// Completes a new CRD by the names it leaves out.
+pub(super) fn prepare_new(draft: &mut Draft) {
+    let spec = draft.entry("spec");
+    if spec.get("conversion").is_none() {
+        spec.entry("conversion").set("strategy", "None");
+    }
+    let names = spec.entry("names");
+    let kind = names.get("kind").and_then(Draft::as_str).unwrap_or_default().to_owned();
+    if names.get("singular").is_none() {
+        names.set("singular", kind.to_lowercase());
+    }
+    if names.get("listKind").is_none() {
+        names.set("listKind", format!("{kind}List"));
+    }
+}
+
+/// Whether its kind is served.
+pub(super) fn is_established(crd: &Resource) -> bool {
+    condition(crd, "Established") == Some("True")
+}
+
+pub(super) fn condition<'r>(object: &'r Resource, name: &str) -> Option<&'r str> {
+    let conditions = object.tree().dig(&["status", "conditions"])?.as_list()?;
+    let found = conditions.iter().find(|condition| condition.get("type").and_then(ValueRef::as_str) == Some(name))?;
+    found.get("status")?.as_str()
+}
+
+/// The status that the server's own controllers give a CRD whose names nobody else has.
+pub(super) fn accepted(crd: &Resource, now: Timestamp) -> Draft {
+    let mut status = crd.tree().get("status").map_or_else(Draft::map, ValueRef::to_draft);
+    if let Some(names) = crd.tree().dig(&["spec", "names"]) {
+        status.set("acceptedNames", names);
+    }
+    let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list);
+    let storage = |version: &ValueRef<'_>| version.get("storage").and_then(ValueRef::as_bool) == Some(true);
+    let stored = versions.and_then(|versions| versions.iter().find(storage)?.get("name")?.as_str().map(str::to_owned));
+    if status.get("storedVersions").is_none() {
+        status.set("storedVersions", stored.into_iter().map(Draft::from).collect::<Vec<_>>());
+    }
+    let conditions = [
+        ("NamesAccepted", "NoConflicts", "no conflicts found"),
+        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ];
+    let conditions = conditions.map(|(name, reason, message)| {
+        let mut condition = Draft::map();
+        condition.set("type", name);
+        condition.set("status", "True");
+        condition.set("reason", reason);
+        condition.set("message", message);
+        condition.set("lastTransitionTime", now.whole_seconds().to_string());
+        condition
+    });
+    status.set("conditions", conditions.to_vec());
+    status
+}

@@ -1,0 +1,101 @@
+//! Reading the body of a write, and what it says against the place it was sent to.
+
+use crate::model::Scope;
+use crate::resource::Resource;
+use crate::value::{Draft, Value, ValueRef};
+
+use super::refuse;
+use super::response::{CauseReason, Status};
+use super::server::Context;
+
+/// Reads the body of a create, update or apply.
+pub(super) fn body(context: &Context<'_>, body: &Value) -> Result<Draft, Status> {
+    let root = body.root();
+    let text = |field: &str| root.get(field).and_then(ValueRef::as_str).unwrap_or_default();
+    if root.as_map().is_none() {
+        return Err(refuse::bad_request(format!("the body must be an object, not a {}", root.kind_name())));
+    }
+    let (kind, expected) = (text("kind"), &*context.kind.group_kind.kind);
+    if kind.is_empty() {
+        return Err(refuse::bad_request("Object 'Kind' is missing in the body"));
+    }
+    if kind != expected {
+        let version = text("apiVersion");
+        let message = format!("{kind} in version \"{version}\" cannot be handled as a {expected}");
+        return Err(refuse::bad_request(message));
+    }
+    let (given, expected) = (text("apiVersion"), context.endpoint.api_version());
+    if given != expected {
+        let message =
+            format!("the API version in the data ({given}) does not match the expected API version ({expected})");
+        return Err(refuse::bad_request(message));
+    }
+    place(context, root.to_draft())
+}
+
+/// Puts the object where the request says it is.
+fn place(context: &Context<'_>, mut draft: Draft) -> Result<Draft, Status> {
+    let metadata = draft.entry("metadata");
+    if let Some(metadata) = metadata.as_map_mut() {
+        // Go reads an absent and a null field alike.
+        metadata.retain(|_, value| *value != Draft::Null);
+    }
+    match (&context.endpoint.namespace, context.kind.scope) {
+        (Some(namespace), Scope::Namespaced) => {
+            let given = metadata.get("namespace").and_then(Draft::as_str).unwrap_or_default();
+            if !given.is_empty() && given != &**namespace {
+                let why = "the namespace of the provided object does not match the namespace sent on the request";
+                return Err(refuse::bad_request(why));
+            }
+            metadata.set("namespace", &**namespace);
+        }
+        (None, Scope::Namespaced) => return Err(refuse::method_not_allowed()),
+        _ => drop(metadata.remove("namespace")),
+    }
+    if let Some(name) = &context.endpoint.name {
+        let given = metadata.get("name").and_then(Draft::as_str).unwrap_or_default();
+        if !given.is_empty() && given != &**name {
+            let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
+            return Err(refuse::bad_request(why));
+        }
+        metadata.set("name", &**name);
+    }
+    Ok(draft)
+}
+
+/// Checks the object that came of a patch, and puts back what no patch can change.
+pub(super) fn patched(context: &Context<'_>, live: &Resource, mut draft: Draft) -> Result<Draft, Status> {
+    let name = &live.key().name;
+    let same =
+        |field: &str| draft.get(field).and_then(Draft::as_str) == live.tree().get(field).and_then(ValueRef::as_str);
+    if !same("kind") || !same("apiVersion") {
+        let why = refuse::fault("patch", CauseReason::Invalid, "the patch changes the kind or the version");
+        return Err(refuse::invalid_of("", "", "", vec![why]));
+    }
+    let metadata = draft.entry("metadata");
+    if metadata.get("name").and_then(Draft::as_str).is_some_and(|given| given != &**name) {
+        let why = "the name of the object cannot be changed by a patch";
+        let fault = refuse::fault("metadata.name", CauseReason::Invalid, why);
+        return Err(refuse::invalid(context, name, vec![fault]));
+    }
+    place(context, draft)
+}
+
+/// The resource version that a body asks for, if it asks for one.
+pub(super) fn wanted_version(draft: &Draft) -> Result<Option<u64>, Status> {
+    let version = draft.get("metadata").and_then(|metadata| metadata.get("resourceVersion"));
+    let version = version.and_then(Draft::as_str).unwrap_or_default();
+    // `0` is no precondition.
+    match version.parse::<u64>() {
+        Ok(0) => Ok(None),
+        Ok(version) => Ok(Some(version)),
+        Err(_) if version.is_empty() => Ok(None),
+        Err(_) => Err(refuse::internal(format!("strconv.ParseUint: parsing \"{version}\": invalid syntax"))),
+    }
+}
+
+/// The uid that a body asks for, if it asks for one.
+pub(super) fn wanted_uid(draft: &Draft) -> Option<String> {
+    let uid = draft.get("metadata")?.get("uid")?.as_str()?;
+    (!uid.is_empty()).then(|| uid.to_owned())
+}

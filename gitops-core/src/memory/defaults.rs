@@ -1,0 +1,80 @@
+//! What a schema fills in and takes away when the server reads an object.
+
+use crate::model::TypeRef;
+use crate::value::Draft;
+
+/// How deep an object may nest; what lies deeper stays as it is.
+const DEPTH: usize = 128;
+
+/// Fields of an object that no schema of a CRD declares.
+const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+/// Fills in the defaults that the schema of a CRD states.
+///
+/// Rule: Kubernetes, "Custom Resources", "Defaulting": a default counts where its parent is there.
+pub(super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    match draft {
+        Draft::Map(_) => {
+            for name in schema.fields() {
+                if depth == 0 && ENVELOPE.contains(&&**name) {
+                    continue;
+                }
+                let nullable = schema.field(name).is_nullable();
+                let missing = draft.get(name).is_none_or(|value| *value == Draft::Null && !nullable);
+                if let Some(default) = schema.default_of(name).filter(|_| missing) {
+                    draft.set(name, default);
+                }
+            }
+            for (name, value) in draft.as_map_mut().into_iter().flatten() {
+                if depth > 0 || !ENVELOPE.contains(&&**name) {
+                    fill(schema.field(name), value, depth + 1);
+                }
+            }
+        }
+        Draft::List(items) => items.iter_mut().for_each(|item| fill(schema.element(), item, depth + 1)),
+        _ => {}
+    }
+}
+
+/// Takes away fields that the schema of a CRD does not know.
+///
+/// Rule: Kubernetes, "Custom Resources", "Field pruning".
+pub(super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+    if depth > DEPTH || schema.is_deduced() {
+        return;
+    }
+    match draft {
+        Draft::Map(map) => {
+            if depth > 0 {
+                map.retain(|name, _| schema.allows(name));
+            } else {
+                map.retain(|name, _| schema.allows(name) || ENVELOPE.contains(&&**name));
+            }
+            for (name, value) in map {
+                if depth > 0 || !ENVELOPE.contains(&&**name) {
+                    prune(schema.field(name), value, depth + 1);
+                }
+            }
+        }
+        Draft::List(items) => items.iter_mut().for_each(|item| prune(schema.element(), item, depth + 1)),
+        _ => {}
+    }
+}
+
+/// Takes away nulls: Go reads an absent and a null field of a built-in kind alike.
+pub(super) fn drop_nulls(draft: &mut Draft, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    match draft {
+        Draft::Map(map) => {
+            map.retain(|_, value| *value != Draft::Null);
+            map.values_mut().for_each(|value| drop_nulls(value, depth + 1));
+        }
+        Draft::List(items) => items.iter_mut().for_each(|item| drop_nulls(item, depth + 1)),
+        _ => {}
+    }
+}

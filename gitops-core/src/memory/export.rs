@@ -1,0 +1,110 @@
+//! The state of a server as bytes, and back.
+
+use std::collections::BTreeMap;
+
+use crate::resource::Resource;
+use crate::value::{Digest, Draft, Purpose, Value, ValueRef};
+
+use super::server::ApiServer;
+use super::store::Store;
+
+/// What the first line of a state says it is.
+const FORMAT: &str = "gitops.rs/memory-api-server";
+/// The version of the format that is written, and the newest that is read.
+const VERSION: i64 = 1;
+/// What to do about a state that cannot be used.
+const HINT: &str = "restore it from a copy, or remove it to start with an empty cluster";
+
+/// Bytes that are no state of an [`ApiServer`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The bytes are something else.
+    #[error("this is no cluster state: {0}; {HINT}")]
+    Foreign(String),
+    /// A newer version of this library wrote it.
+    #[error("the cluster state has format version {found}, this program reads up to {VERSION}; use a newer program")]
+    TooNew {
+        /// The version found.
+        found: i64,
+    },
+    /// The bytes were cut off or changed.
+    #[error("the cluster state is damaged: {0}; {HINT}")]
+    Damaged(String),
+}
+
+impl ApiServer {
+    /// Returns the whole state but for the memory of past changes and scripted outcomes. Equal states give equal bytes.
+    ///
+    /// The bytes are lines of JSON: a header with the format, its version and a checksum of what follows, the
+    /// counters, then one object per line. They hold Secrets in clear, as the state of a cluster does.
+    #[must_use]
+    pub fn export(&self) -> Vec<u8> {
+        let mut counters = Draft::map();
+        for (name, number) in [
+            ("seed", self.seed),
+            ("issued", self.issued),
+            ("addresses", self.addresses),
+            ("resourceVersion", self.store.version()),
+        ] {
+            // As text: a counter has 64 unsigned bits.
+            counters.set(name, number.to_string());
+        }
+        let mut body = counters.freeze().to_json();
+        body.push('\n');
+        for object in self.store.objects() {
+            body.push_str(&object.expose().to_json());
+            body.push('\n');
+        }
+        let mut header = Draft::map();
+        header.set("format", FORMAT);
+        header.set("version", VERSION);
+        header.set("checksum", Digest::of(Purpose::Content, body.as_bytes()).to_string());
+        format!("{}\n{body}", header.freeze().to_json()).into_bytes()
+    }
+
+    /// Reads the state that [`ApiServer::export`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are something else, were cut off or changed, or are of a newer version.
+    pub fn import(bytes: &[u8]) -> Result<Self, ImportError> {
+        let damaged = |what: &str| ImportError::Damaged(what.to_owned());
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (header, body) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        let body = body.get(1..).unwrap_or_default();
+        let header = Value::from_json(header).map_err(|_| ImportError::Foreign("its first line is not JSON".into()))?;
+        if header.root().get("format").and_then(ValueRef::as_str) != Some(FORMAT) {
+            return Err(ImportError::Foreign(format!("its first line does not name the format `{FORMAT}`")));
+        }
+        match header.root().get("version").and_then(ValueRef::as_i64) {
+            Some(found) if found > VERSION => return Err(ImportError::TooNew { found }),
+            Some(1..=VERSION) => {}
+            _ => return Err(damaged("the first line has no version")),
+        }
+        let checksum = Digest::of(Purpose::Content, body).to_string();
+        if header.root().get("checksum").and_then(ValueRef::as_str) != Some(&checksum) {
+            return Err(damaged("its checksum does not match, so it was cut off or changed"));
+        }
+        let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let counters =
+            lines.next().and_then(|line| Value::from_json(line).ok()).ok_or_else(|| damaged("no counters"))?;
+        let counter = |name: &str| {
+            let text = counters.root().get(name).and_then(ValueRef::as_str);
+            text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| damaged(&format!("no counter `{name}`")))
+        };
+        let mut objects = BTreeMap::new();
+        for (at, line) in lines.enumerate() {
+            let value = Value::from_json(line).map_err(|error| damaged(&format!("line {}: {error}", at + 3)))?;
+            let object = Resource::new(value).map_err(|error| damaged(&format!("line {}: {error}", at + 3)))?;
+            objects.insert(object.key().clone(), object);
+        }
+        let mut server = Self::empty(counter("seed")?);
+        server.issued = counter("issued")?;
+        server.addresses = counter("addresses")?;
+        server.store = Store::restore(counter("resourceVersion")?, objects);
+        server.refresh_model();
+        let all: Vec<Resource> = server.store.objects().cloned().collect();
+        all.iter().for_each(|object| server.notice(None, Some(object)));
+        Ok(server)
+    }
+}

@@ -1,0 +1,267 @@
+//! What the server does to an object between reading it and storing it, by kind.
+
+use crate::model::{ApiModel, KindFacts, ServedKind};
+use crate::resource::Resource;
+use crate::value::{Draft, ValueRef};
+
+use super::defaults;
+use super::server::{ApiServer, Context};
+
+/// What the server sets, and a client cannot change.
+const IDENTITY: [&str; 7] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Built-in kinds that count generations, as recorded from kube-apiserver 1.36. Custom resources all do.
+const COUNTED: [(&str, &str); 25] = [
+    ("", "Pod"),
+    ("", "PodTemplate"),
+    ("", "ReplicationController"),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("apps", "DaemonSet"),
+    ("apps", "Deployment"),
+    ("apps", "ReplicaSet"),
+    ("apps", "StatefulSet"),
+    ("batch", "CronJob"),
+    ("batch", "Job"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "IngressClass"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("policy", "PodDisruptionBudget"),
+    ("resource.k8s.io", "DeviceClass"),
+    ("resource.k8s.io", "ResourceSlice"),
+    ("scheduling.k8s.io", "PriorityClass"),
+];
+
+/// The object as the server understands it: what it derives while reading, before anybody owns anything.
+pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft: &mut Draft) {
+    let schema = model.schema(&kind.group_kind, version);
+    if is_custom(kind) {
+        defaults::prune(schema, draft, 0);
+        defaults::fill(schema, draft, 0);
+    } else {
+        defaults::drop_nulls(draft, 0);
+    }
+    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+        ("", "Namespace") => {
+            let metadata = draft.entry("metadata");
+            if let Some(name) = metadata.get("name").and_then(Draft::as_str).map(str::to_owned) {
+                metadata.entry("labels").set("kubernetes.io/metadata.name", name);
+            }
+        }
+        ("", "Secret") => encode_string_data(draft),
+        _ => {}
+    }
+}
+
+/// `stringData` is written into `data` and never kept.
+fn encode_string_data(draft: &mut Draft) {
+    use base64::Engine as _;
+    let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
+    for (key, text) in texts {
+        if let Draft::String(text) = text {
+            draft.entry("data").set(&key, base64::engine::general_purpose::STANDARD.encode(text));
+        }
+    }
+}
+
+/// Puts back what a client cannot change.
+pub(super) fn keep_identity(live: &Resource, draft: &mut Draft) {
+    let before = live.tree().get("metadata");
+    let metadata = draft.entry("metadata");
+    for field in IDENTITY {
+        match before.and_then(|before| before.get(field)) {
+            Some(value) => metadata.set(field, value),
+            None => drop(metadata.remove(field)),
+        }
+    }
+}
+
+/// Through the main resource status stays; through `status` everything else does.
+pub(super) fn keep_others_part(context: &Context<'_>, live: &Resource, draft: &mut Draft) {
+    let put_back = |draft: &mut Draft, field: &str| match live.tree().get(field) {
+        Some(value) => draft.set(field, value),
+        None => drop(draft.remove(field)),
+    };
+    if context.endpoint.subresource.as_deref() != Some("status") {
+        if context.kind.has_status_subresource {
+            put_back(draft, "status");
+        }
+        return;
+    }
+    let status = draft.remove("status");
+    let managed = draft.entry("metadata").remove("managedFields");
+    *draft = live.tree().to_draft();
+    match status {
+        Some(status) => draft.set("status", status),
+        None => drop(draft.remove("status")),
+    }
+    if let Some(managed) = managed {
+        draft.entry("metadata").set("managedFields", managed);
+    }
+}
+
+/// Completes an update by what its kind keeps.
+pub(super) fn changed(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
+    let mut keep = |path: [&str; 2]| {
+        if let Some(value) = live.tree().dig(&path) {
+            let [outer, inner] = path;
+            if draft.get(outer).and_then(|outer| outer.get(inner)).is_none() {
+                draft.entry(outer).set(inner, value);
+            }
+        }
+    };
+    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+        ("", "Service") => {
+            keep(["spec", "clusterIP"]);
+            keep(["spec", "clusterIPs"]);
+        }
+        ("", "PersistentVolumeClaim") => keep(["spec", "volumeName"]),
+        ("", "Namespace") => {
+            // Only `finalize` changes them.
+            if let Some(value) = live.tree().dig(&["spec", "finalizers"]) {
+                draft.entry("spec").set("finalizers", value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Counts a change of what is wanted. Rule: API conventions, "Metadata": `generation`.
+pub(super) fn count_generation(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
+    let Some(generation) = live.tree().dig(&["metadata", "generation"]).and_then(ValueRef::as_i64) else { return };
+    if !counts(kind) {
+        return;
+    }
+    let name = &*kind.group_kind.kind;
+    let annotations_count = &*kind.group_kind.group == "apps" && matches!(name, "Deployment" | "ReplicaSet");
+    let mut wanted = draft.clone();
+    let mut before = live.tree().to_draft();
+    for draft in [&mut wanted, &mut before] {
+        let metadata = draft.remove("metadata");
+        drop(draft.remove("apiVersion"));
+        if kind.has_status_subresource {
+            drop(draft.remove("status"));
+        }
+        if let (true, Some(Draft::Map(mut metadata))) = (annotations_count, metadata) {
+            draft.set("annotations", metadata.remove("annotations").unwrap_or_default());
+        }
+    }
+    if wanted != before {
+        draft.entry("metadata").set("generation", generation + 1);
+    }
+}
+
+fn counts(kind: &ServedKind) -> bool {
+    let pair = (&*kind.group_kind.group, &*kind.group_kind.kind);
+    COUNTED.contains(&pair) || is_custom(kind)
+}
+
+/// Whether a CRD made this kind.
+pub(super) fn is_custom(kind: &ServedKind) -> bool {
+    !matches!(ApiModel::builtin().kind(&kind.group_kind), KindFacts::Served(_))
+}
+
+/// Whether two objects differ in nothing but the times of their field managers.
+///
+/// Such a write is dropped by the server, lest every identical apply be a change.
+pub(super) fn same_but_times(before: &Resource, after: &Resource) -> bool {
+    if before.tree() == after.tree() {
+        return true;
+    }
+    let timeless = |object: &Resource| {
+        let mut draft = object.tree().to_draft();
+        let entries = draft.get_mut("metadata").and_then(|metadata| metadata.get_mut("managedFields"));
+        for entry in entries.and_then(Draft::as_list_mut).into_iter().flatten() {
+            drop(entry.remove("time"));
+        }
+        draft
+    };
+    timeless(before) == timeless(after)
+}
+
+/// Whether an object is marked for deletion and nothing holds it any more.
+pub(super) fn may_go(object: &Resource) -> bool {
+    let empty = |path: &[&str]| object.tree().dig(path).and_then(ValueRef::as_list).is_none_or(|list| list.is_empty());
+    let namespace = object.key().is("", "Namespace");
+    object.is_terminating() && empty(&["metadata", "finalizers"]) && (!namespace || empty(&["spec", "finalizers"]))
+}
+
+impl ApiServer {
+    /// Completes a new object by what only the server knows.
+    pub(super) fn prepare_new(&mut self, kind: &ServedKind, draft: &mut Draft) {
+        if kind.has_status_subresource {
+            drop(draft.remove("status"));
+        }
+        if counts(kind) {
+            draft.entry("metadata").set("generation", 1);
+        }
+        match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+            ("", "Namespace") => {
+                draft.entry("spec").set("finalizers", vec!["kubernetes".into()]);
+                draft.entry("status").set("phase", "Active");
+            }
+            ("", "Service") => self.allocate_address(draft),
+            ("", "Pod") => draft.entry("status").set("phase", "Pending"),
+            ("", "PersistentVolumeClaim") => {
+                draft.entry("status").set("phase", "Pending");
+                draft.entry("metadata").set("finalizers", vec!["kubernetes.io/pvc-protection".into()]);
+            }
+            ("batch", "Job") => name_job(draft),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
+            _ => {}
+        }
+    }
+
+    /// Gives a Service a cluster IP from 10.96.200.0 on, in the order of creation.
+    fn allocate_address(&mut self, draft: &mut Draft) {
+        let spec = draft.entry("spec");
+        let given = spec.get("clusterIP").and_then(Draft::as_str).unwrap_or_default().to_owned();
+        let external = spec.get("type").and_then(Draft::as_str) == Some("ExternalName");
+        if external {
+            return;
+        }
+        let address = if given.is_empty() {
+            self.addresses += 1;
+            let number = self.addresses;
+            format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250)
+        } else {
+            given
+        };
+        spec.set("clusterIP", &*address);
+        if spec.get("clusterIPs").is_none() {
+            spec.set("clusterIPs", vec![Draft::from(address)]);
+        }
+    }
+}
+
+/// A Job without a selector of its own is told apart by its uid.
+fn name_job(draft: &mut Draft) {
+    let metadata = draft.entry("metadata");
+    let text = |field: &str| metadata.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
+    let (uid, name) = (text("uid"), text("name"));
+    let spec = draft.entry("spec");
+    if spec.get("manualSelector") == Some(&Draft::Bool(true)) || spec.get("selector").is_some() {
+        return;
+    }
+    spec.entry("selector").entry("matchLabels").set("batch.kubernetes.io/controller-uid", &*uid);
+    let labels = spec.entry("template").entry("metadata").entry("labels");
+    for prefix in ["batch.kubernetes.io/", ""] {
+        labels.set(&format!("{prefix}controller-uid"), &*uid);
+        labels.set(&format!("{prefix}job-name"), &*name);
+    }
+}

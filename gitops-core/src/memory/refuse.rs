@@ -1,0 +1,96 @@
+//! Refusals, worded as the recorded server words them.
+
+use crate::cluster::Cause;
+
+use super::request::Endpoint;
+use super::response::{CauseReason, Reason, Status};
+use super::server::Context;
+
+pub(super) fn not_served() -> Status {
+    Status::new(404, Reason::NotServed, "the server could not find the requested resource")
+}
+
+pub(super) fn method_not_allowed() -> Status {
+    let message = "the server does not allow this method on the requested resource";
+    Status::new(405, Reason::MethodNotAllowed, message)
+}
+
+pub(super) fn not_found(endpoint: &Endpoint, name: &str) -> Status {
+    let message = format!("{} \"{name}\" not found", endpoint.qualified());
+    Status::new(404, Reason::NotFound, message).about(&endpoint.group, &endpoint.plural, name)
+}
+
+pub(super) fn namespace_missing(name: &str) -> Status {
+    Status::new(404, Reason::NotFound, format!("namespaces \"{name}\" not found")).about("", "namespaces", name)
+}
+
+pub(super) fn namespace_terminating(endpoint: &Endpoint, name: &str, namespace: &str) -> Status {
+    let message = format!(
+        "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+        endpoint.qualified()
+    );
+    let cause = Cause::new("metadata.namespace", &format!("namespace {namespace} is being terminated"));
+    let status = Status::new(403, Reason::Forbidden, message).about(&endpoint.group, &endpoint.plural, name);
+    Status { causes: Box::new([(CauseReason::NamespaceTerminating, cause)]), ..status }
+}
+
+pub(super) fn forbidden(endpoint: &Endpoint, name: &str, why: &str) -> Status {
+    let message = format!("{} \"{name}\" is forbidden: {why}", endpoint.qualified());
+    Status::new(403, Reason::Forbidden, message).about(&endpoint.group, &endpoint.plural, name)
+}
+
+pub(super) fn already_exists(endpoint: &Endpoint, name: &str) -> Status {
+    let message = format!("{} \"{name}\" already exists", endpoint.qualified());
+    Status::new(409, Reason::AlreadyExists, message).about(&endpoint.group, &endpoint.plural, name)
+}
+
+/// A version or uid stands against it.
+pub(super) fn conflict(endpoint: &Endpoint, name: &str, why: &str) -> Status {
+    let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", endpoint.qualified());
+    Status::new(409, Reason::Conflict, message).about(&endpoint.group, &endpoint.plural, name)
+}
+
+pub(super) fn stale(endpoint: &Endpoint, name: &str) -> Status {
+    let why = "the object has been modified; please apply your changes to the latest version and try again";
+    conflict(endpoint, name, why)
+}
+
+pub(super) fn bad_request(message: impl Into<std::sync::Arc<str>>) -> Status {
+    Status::new(400, Reason::BadRequest, message)
+}
+
+pub(super) fn internal(message: impl Into<std::sync::Arc<str>>) -> Status {
+    Status::new(500, Reason::Internal, message)
+}
+
+/// One field that is not valid: its path, why, and the rest of the message.
+pub(super) type Fault = (String, CauseReason, String);
+
+/// States what is wrong with one field.
+pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
+    let word = match reason {
+        CauseReason::Invalid => "Invalid value",
+        CauseReason::Required => "Required value",
+        CauseReason::Forbidden => "Forbidden",
+        CauseReason::Duplicate => "Duplicate value",
+        CauseReason::NotSupported => "Unsupported value",
+        CauseReason::FieldManagerConflict | CauseReason::NamespaceTerminating => "",
+    };
+    let text = if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };
+    (field.to_owned(), reason, text)
+}
+
+/// The object is not valid, for each of these reasons.
+pub(super) fn invalid(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> Status {
+    let kind = &context.kind.group_kind;
+    invalid_of(&kind.group, &kind.kind, name, faults)
+}
+
+pub(super) fn invalid_of(group: &str, kind: &str, name: &str, faults: Vec<Fault>) -> Status {
+    let lines: Vec<String> = faults.iter().map(|(field, _, text)| format!("{field}: {text}")).collect();
+    let lines = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
+    let of = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+    let status = Status::new(422, Reason::Invalid, format!("{of} \"{name}\" is invalid: {lines}"));
+    let causes = faults.into_iter().map(|(field, reason, text)| (reason, Cause::new(&field, &text))).collect();
+    Status { causes, ..status.about(group, kind, name) }
+}

@@ -1,0 +1,200 @@
+//! What is asked of the server, as the Kubernetes API has it.
+
+use std::sync::Arc;
+
+use crate::cluster::{Force, Mode};
+use crate::model::{Scope, ServedKind};
+use crate::resource::Propagation;
+use crate::value::Value;
+
+/// One request, as an HTTP request to a Kubernetes API server has it: where, what, by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// What.
+    pub action: Action,
+    /// The field manager of a write.
+    pub manager: Option<Arc<str>>,
+    /// Whether a write counts.
+    pub mode: Mode,
+}
+
+/// The place of a resource in the API, as its URL names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The API group; empty for the core group.
+    pub group: Arc<str>,
+    /// The API version, such as `v1`.
+    pub version: Arc<str>,
+    /// The plural name, such as `deployments`.
+    pub plural: Arc<str>,
+    /// The namespace; `None` for cluster-scoped kinds and for lists over all namespaces.
+    pub namespace: Option<Arc<str>>,
+    /// The name; `None` for lists and creation.
+    pub name: Option<Arc<str>>,
+    /// `status` or `scale`.
+    pub subresource: Option<Arc<str>>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Reads one object.
+    Get,
+    /// Reads many.
+    List(Select),
+    /// Reads what changed after a version.
+    Watch(Watch),
+    /// Creates an object.
+    Create(Value),
+    /// Replaces an object.
+    Update(Value),
+    /// Server-side apply.
+    Apply {
+        /// The fields wanted.
+        body: Value,
+        /// Whether fields of others are taken.
+        force: Force,
+    },
+    /// Changes parts of an object.
+    Patch(Patch),
+    /// Deletes an object.
+    Delete(DeleteOptions),
+    /// Deletes all objects that are selected.
+    DeleteCollection(Select, DeleteOptions),
+}
+
+/// A patch, by its media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Value),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' own: a merge that knows keyed lists.
+    Strategic(Value),
+}
+
+/// Which objects of a list are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Select {
+    /// Label selector, as in a URL.
+    pub labels: Option<Arc<str>>,
+    /// Field selector, as in a URL.
+    pub fields: Option<Arc<str>>,
+}
+
+/// From where, and how, changes are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Watch {
+    /// Which objects.
+    pub select: Select,
+    /// After which version; `None`, empty and `0` mean "the present objects first".
+    pub after: Option<Arc<str>>,
+    /// Whether bookmarks are wanted.
+    pub bookmarks: bool,
+}
+
+/// How to delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeleteOptions {
+    /// What happens to dependents; `None` means the default of the kind.
+    pub propagation: Option<Propagation>,
+    /// The object must have this uid.
+    pub uid: Option<Arc<str>>,
+    /// The object must have this resource version.
+    pub version: Option<Arc<str>>,
+}
+
+impl Request {
+    /// Asks for `action` at `endpoint`.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, action: Action) -> Self {
+        Self { endpoint, action, manager: None, mode: Mode::Commit }
+    }
+
+    /// Names the field manager.
+    #[must_use]
+    pub fn by(self, manager: &str) -> Self {
+        Self { manager: Some(manager.into()), ..self }
+    }
+
+    /// Sets whether it counts.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+}
+
+impl Endpoint {
+    /// Names the collection of a kind at one of its versions.
+    #[must_use]
+    pub fn of(kind: &ServedKind, version: &str) -> Self {
+        Self {
+            group: Arc::clone(&kind.group_kind.group),
+            version: version.into(),
+            plural: Arc::clone(&kind.plural),
+            namespace: None,
+            name: None,
+            subresource: None,
+        }
+    }
+
+    /// Names the collection in a namespace; a cluster-scoped `kind` has none.
+    #[must_use]
+    pub fn within(self, kind: &ServedKind, namespace: Option<&Arc<str>>) -> Self {
+        let namespace = namespace.filter(|_| kind.scope == Scope::Namespaced).cloned();
+        Self { namespace, ..self }
+    }
+
+    /// Names one object.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Names a subresource.
+    #[must_use]
+    pub fn under(self, subresource: &str) -> Self {
+        Self { subresource: Some(subresource.into()), ..self }
+    }
+
+    /// Returns `apiVersion`, such as `apps/v1`.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Returns the plural name with its group, as messages have it: `deployments.apps`.
+    pub(super) fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
+impl DeleteOptions {
+    /// Deletes with this propagation.
+    #[must_use]
+    pub fn new(propagation: Propagation) -> Self {
+        Self { propagation: Some(propagation), ..Self::default() }
+    }
+
+    /// Demands a uid.
+    #[must_use]
+    pub fn only_uid(self, uid: &str) -> Self {
+        Self { uid: Some(uid.into()), ..self }
+    }
+
+    /// Demands a resource version.
+    #[must_use]
+    pub fn only_version(self, version: &str) -> Self {
+        Self { version: Some(version.into()), ..self }
+    }
+}

@@ -1,0 +1,279 @@
+//! The server itself: routing, reading, and what all requests share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::Mode;
+use crate::model::{ApiModel, KindFacts, Scope, ServedKind};
+use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::time::Timestamp;
+use crate::value::{Draft, Hasher, Purpose};
+
+use super::collect::Queues;
+use super::refuse;
+use super::request::{Action, Endpoint, Request, Select};
+use super::response::{Body, List, Response, Status};
+use super::select::Selector;
+use super::settle::Outcome;
+use super::store::Store;
+
+/// A Kubernetes API server in one value: synchronous, without a clock, and the same every time for the same seed and
+/// requests.
+///
+/// [`ApiServer::handle`] answers as the recorded server does (kube-apiserver 1.36): field ownership, versions,
+/// generations, finalizers, namespaces, CRDs, dry runs, watches. What controllers do is apart: [`ApiServer::collect`]
+/// deletes what must follow a deletion and lets CRDs serve their kind, [`ApiServer::settle`] also makes workloads
+/// healthy. It admits everybody and runs no webhooks.
+///
+/// ```
+/// use gitops_core::memory::ApiServer;
+/// use gitops_core::resource::{Resource, ResourceKey};
+/// use gitops_core::time::Timestamp;
+/// use gitops_core::value::Value;
+///
+/// let map = br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","namespace":"default"},"data":{"a":"1"}}"#;
+/// let map = Resource::new(Value::from_json(map)?)?;
+/// let mut server = ApiServer::new(7);
+/// let answer = server.apply(&map, "me", Timestamp::EPOCH);
+/// assert_eq!(answer.code, 201);
+/// assert_eq!(server.get(map.key()).and_then(Resource::resource_version), Some("105"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    pub(super) seed: u64,
+    /// How many names, uids and addresses were given out.
+    pub(super) issued: u64,
+    /// How many cluster IPs were given out.
+    pub(super) addresses: u64,
+    pub(super) store: Store,
+    /// Built-in kinds, and those of established CRDs.
+    pub(super) model: ApiModel,
+    /// What controllers have not looked at yet.
+    pub(super) queues: Queues,
+    pub(super) outcomes: BTreeMap<ResourceKey, Outcome>,
+}
+
+/// What a request is about, once its kind is known.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'r> {
+    pub(super) kind: &'r ServedKind,
+    pub(super) endpoint: &'r Endpoint,
+    pub(super) manager: Option<&'r str>,
+    pub(super) mode: Mode,
+    pub(super) now: Timestamp,
+}
+
+/// Namespaces that are there from the start and cannot be deleted, but for the last.
+pub(super) const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+impl ApiServer {
+    /// Starts a server with nothing but the namespaces every cluster has.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut server = Self::empty(seed);
+        for name in NAMESPACES {
+            let mut draft = Draft::map();
+            draft.set("apiVersion", "v1");
+            draft.set("kind", "Namespace");
+            draft.entry("metadata").set("name", name);
+            if let Ok(namespace) = Resource::new(draft.freeze()) {
+                server.create(&namespace, "kube-apiserver", Timestamp::EPOCH);
+            }
+        }
+        server
+    }
+
+    pub(super) fn empty(seed: u64) -> Self {
+        Self {
+            seed,
+            issued: 0,
+            addresses: 0,
+            store: Store::new(),
+            model: ApiModel::builtin(),
+            queues: Queues::default(),
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// Answers one request. A refusal and a dry run change nothing.
+    pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
+        let counters = (self.issued, self.addresses);
+        let answer = self.route(request, now);
+        if answer.is_err() || request.mode == Mode::DryRun {
+            (self.issued, self.addresses) = counters;
+        }
+        answer.unwrap_or_else(Response::from)
+    }
+
+    /// Returns what is served now: built-in kinds and those of established CRDs.
+    #[must_use]
+    pub fn model(&self) -> &ApiModel {
+        &self.model
+    }
+
+    /// Returns the version of the last write.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.store.version()
+    }
+
+    /// Returns an object as it is stored.
+    #[must_use]
+    pub fn get(&self, key: &ResourceKey) -> Option<&Resource> {
+        self.store.get(key)
+    }
+
+    /// Returns all objects, in order of their keys.
+    pub fn objects(&self) -> impl Iterator<Item = &Resource> {
+        self.store.objects()
+    }
+
+    /// Returns the objects of a kind, in the byte order of `namespace/name`.
+    #[must_use]
+    pub fn of_kind(&self, kind: &GroupKind) -> Vec<&Resource> {
+        self.store.of_kind(kind, None)
+    }
+
+    /// Names the place of an object in the API; `None` when its kind is not served.
+    #[must_use]
+    pub fn endpoint(&self, key: &ResourceKey, version: &str) -> Option<Endpoint> {
+        let KindFacts::Served(kind) = self.model.kind(&key.group_kind) else { return None };
+        Some(Endpoint::of(&kind, version).within(&kind, key.namespace.as_ref()).named(&key.name))
+    }
+
+    /// Server-side apply by `manager`, unforced.
+    pub fn apply(&mut self, object: &Resource, manager: &str, now: Timestamp) -> Response {
+        let (body, force) = (object.value().clone(), crate::cluster::Force::No);
+        self.ask(object, Action::Apply { body, force }, manager, now)
+    }
+
+    /// Creates an object as `manager`.
+    pub fn create(&mut self, object: &Resource, manager: &str, now: Timestamp) -> Response {
+        self.ask(object, Action::Create(object.value().clone()), manager, now)
+    }
+
+    /// Replaces an object as `manager`.
+    pub fn update(&mut self, object: &Resource, manager: &str, now: Timestamp) -> Response {
+        self.ask(object, Action::Update(object.value().clone()), manager, now)
+    }
+
+    /// Replaces the status of an object as `manager`.
+    pub fn update_status(&mut self, object: &Resource, manager: &str, now: Timestamp) -> Response {
+        let Some(endpoint) = self.endpoint(object.key(), object.version()) else { return refuse::not_served().into() };
+        let request = Request::new(endpoint.under("status"), Action::Update(object.value().clone()));
+        self.handle(&request.by(manager), now)
+    }
+
+    fn ask(&mut self, object: &Resource, action: Action, manager: &str, now: Timestamp) -> Response {
+        let Some(mut endpoint) = self.endpoint(object.key(), object.version()) else {
+            return refuse::not_served().into();
+        };
+        if matches!(action, Action::Create(_)) {
+            endpoint.name = None;
+        }
+        self.handle(&Request::new(endpoint, action).by(manager), now)
+    }
+
+    fn route(&mut self, request: &Request, now: Timestamp) -> Result<Response, Status> {
+        let endpoint = &request.endpoint;
+        let kind = self.kind_at(endpoint)?;
+        let manager = request.manager.as_deref();
+        let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
+        match &request.action {
+            Action::Get => self.read(&context),
+            Action::List(select) => self.list(&context, select),
+            Action::Watch(watch) => self.watch(&context, watch),
+            Action::Create(body) => self.post(&context, body),
+            Action::Update(body) => self.put(&context, body),
+            Action::Apply { body, force } => self.patch_apply(&context, body, *force),
+            Action::Patch(patch) => self.patch(&context, patch),
+            Action::Delete(options) => self.delete(&context, options),
+            Action::DeleteCollection(select, options) => self.delete_collection(&context, select, options),
+        }
+    }
+
+    /// The kind that an endpoint means, if it is served there.
+    fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
+        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(refuse::not_served)?;
+        let one = endpoint.name.is_some();
+        let placed = match kind.scope {
+            Scope::Namespaced => endpoint.namespace.is_some() || !one,
+            _ => endpoint.namespace.is_none(),
+        };
+        let below = match endpoint.subresource.as_deref() {
+            None => true,
+            Some("status") => one && kind.has_status_subresource,
+            Some("scale") => one && kind.scale.is_some(),
+            Some(_) => false,
+        };
+        let served = kind.versions.contains(&endpoint.version);
+        if placed && below && served { Ok(Arc::clone(kind)) } else { Err(refuse::not_served()) }
+    }
+
+    fn read(&self, context: &Context<'_>) -> Result<Response, Status> {
+        let live = self.live(context)?;
+        if context.endpoint.subresource.as_deref() == Some("scale") {
+            return Ok(Response::new(Body::Value(super::scale::read(context.kind, live))));
+        }
+        Ok(Response::object(200, context.shown(live)))
+    }
+
+    fn list(&self, context: &Context<'_>, select: &Select) -> Result<Response, Status> {
+        let selector = Selector::parse(select)?;
+        let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
+        let wanted = found.into_iter().filter(|object| selector.matches(object));
+        let items = wanted.map(|object| context.shown(object)).collect();
+        Ok(Response::new(Body::List(List { items, version: self.store.version() })))
+    }
+
+    /// The object a request names.
+    pub(super) fn live(&self, context: &Context<'_>) -> Result<&Resource, Status> {
+        let key = context.key()?;
+        self.store.get(&key).ok_or_else(|| refuse::not_found(context.endpoint, &key.name))
+    }
+
+    /// A number that was not given out before, mixed with the seed.
+    pub(super) fn issue(&mut self) -> String {
+        self.issued += 1;
+        let text = format!("{}/{}", self.seed, self.issued);
+        Hasher::new(Purpose::Identity).text(&*text).finish().to_string()
+    }
+
+    /// A uid in the form of a random UUID (RFC 9562, version 4).
+    pub(super) fn new_uid(&mut self) -> String {
+        let hex = self.issue();
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
+    }
+
+    /// Takes up what the CRDs now say. To be called after each change of one.
+    pub(super) fn refresh_model(&mut self) {
+        let crds = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
+        let established = |crd: &&Resource| super::crd::is_established(crd);
+        let crds: Vec<&Resource> = self.store.of_kind(&crds, None).into_iter().filter(established).collect();
+        self.model = ApiModel::builtin().with_crds(crds);
+    }
+}
+
+impl Context<'_> {
+    /// The key of the object that the endpoint names.
+    pub(super) fn key(&self) -> Result<ResourceKey, Status> {
+        let name = self.endpoint.name.as_ref().ok_or_else(refuse::method_not_allowed)?;
+        Ok(self.key_of(name))
+    }
+
+    pub(super) fn key_of(&self, name: &str) -> ResourceKey {
+        let kind = &self.kind.group_kind;
+        ResourceKey::new(&kind.group, &kind.kind, self.endpoint.namespace.as_deref(), name)
+    }
+
+    /// The object at the version that was asked for. Conversion is by name only, as with strategy None of a CRD.
+    pub(super) fn shown(&self, object: &Resource) -> Resource {
+        if *object.version() == *self.endpoint.version {
+            return object.clone();
+        }
+        let edited = object.edit(|draft| draft.set("apiVersion", self.endpoint.api_version()));
+        edited.unwrap_or_else(|_| object.clone())
+    }
+}

@@ -1,0 +1,273 @@
+//! Create, update, patch and apply: from a body to a stored object.
+
+use crate::cluster::{Force, Mode};
+use crate::resource::{Resource, ResourceKey};
+use crate::value::{Draft, Value};
+
+use super::decode;
+use super::ownership;
+use super::patching;
+use super::prepare;
+use super::refuse;
+use super::request::Patch;
+use super::response::{Body, CauseReason, Response, Status};
+use super::server::{ApiServer, Context};
+use super::validate;
+
+/// Who keeps the book of field ownership for a write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ownership {
+    /// To be done: the write is an update.
+    Update,
+    /// Done already: the write is an apply.
+    Applied,
+}
+
+impl ApiServer {
+    pub(super) fn post(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
+        if context.endpoint.name.is_some() {
+            return Err(refuse::method_not_allowed());
+        }
+        let mut draft = decode::body(context, body)?;
+        if decode::wanted_version(&draft)?.is_some() {
+            return Err(refuse::internal("resourceVersion should not be set on objects to be created"));
+        }
+        drop(draft.entry("metadata").remove("deletionTimestamp"));
+        self.insert(context, draft, Ownership::Update)
+    }
+
+    pub(super) fn put(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
+        if context.endpoint.subresource.as_deref() == Some("scale") {
+            return self.put_scale(context, body);
+        }
+        let draft = decode::body(context, body)?;
+        let live = context.shown(self.live(context)?);
+        let name = &live.key().name;
+        if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                live.uid().unwrap_or_default()
+            );
+            return Err(refuse::conflict(context.endpoint, name, &why));
+        }
+        self.check_version(context, &draft, &live)?;
+        self.replace(context, &live, draft, Ownership::Update)
+    }
+
+    pub(super) fn patch(&mut self, context: &Context<'_>, patch: &Patch) -> Result<Response, Status> {
+        if context.endpoint.subresource.as_deref() == Some("scale") {
+            return self.patch_scale(context, patch);
+        }
+        let live = context.shown(self.live(context)?);
+        let draft = self.patched(context, live.tree().to_draft(), patch)?;
+        let draft = decode::patched(context, &live, draft)?;
+        if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
+            return Err(immutable_uid(context, &live, &uid));
+        }
+        self.check_version(context, &draft, &live)?;
+        self.replace(context, &live, draft, Ownership::Update)
+    }
+
+    pub(super) fn patched(&self, context: &Context<'_>, draft: Draft, patch: &Patch) -> Result<Draft, Status> {
+        match patch {
+            Patch::Json(steps) => patching::json(draft, steps.root()),
+            Patch::Merge(patch) => Ok(patching::merge(draft, patch.root(), 0)),
+            Patch::Strategic(patch) => patching::strategic(context, &self.model, draft, patch.root()),
+        }
+    }
+
+    pub(super) fn patch_apply(
+        &mut self,
+        context: &Context<'_>,
+        body: &Value,
+        force: Force,
+    ) -> Result<Response, Status> {
+        let Some(manager) = context.manager.filter(|manager| !manager.is_empty()) else {
+            let why = refuse::fault("fieldManager", CauseReason::Required, "is required for apply patch");
+            return Err(refuse::invalid_of("meta.k8s.io", "PatchOptions", "", vec![why]));
+        };
+        let mut draft = decode::body(context, body)?;
+        let key = context.key()?;
+        let (version, uid) = (decode::wanted_version(&draft)?, decode::wanted_uid(&draft));
+        let metadata = draft.entry("metadata");
+        if metadata.remove("managedFields").is_some() {
+            return Err(refuse::bad_request("metadata.managedFields must be nil"));
+        }
+        ["resourceVersion", "uid"].iter().for_each(|field| drop(metadata.remove(field)));
+        let live = self.store.get(&key).map(|live| context.shown(live));
+        if live.is_none() && context.endpoint.subresource.is_some() {
+            return Err(refuse::not_found(context.endpoint, &key.name));
+        }
+        let applied = Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))?;
+        let merged = ownership::apply(context, &self.model, live.as_ref(), &applied, manager, force)?;
+        let Some(live) = live else {
+            if let Some(uid) = uid {
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                return Err(refuse::conflict(context.endpoint, &key.name, &why));
+            }
+            return self.insert(context, merged, Ownership::Applied);
+        };
+        if version.is_some_and(|version| Some(version.to_string().as_str()) != live.resource_version()) {
+            return Err(refuse::stale(context.endpoint, &key.name));
+        }
+        if let Some(uid) = uid.filter(|uid| Some(uid.as_str()) != live.uid()) {
+            return Err(immutable_uid(context, &live, &uid));
+        }
+        self.replace(context, &live, merged, Ownership::Applied)
+    }
+
+    fn check_version(&self, context: &Context<'_>, draft: &Draft, live: &Resource) -> Result<(), Status> {
+        let wanted = decode::wanted_version(draft)?;
+        if wanted.is_some_and(|wanted| Some(wanted.to_string().as_str()) != live.resource_version()) {
+            return Err(refuse::stale(context.endpoint, &live.key().name));
+        }
+        Ok(())
+    }
+
+    /// Stores a new object.
+    fn insert(&mut self, context: &Context<'_>, mut draft: Draft, ownership: Ownership) -> Result<Response, Status> {
+        let metadata = draft.entry("metadata");
+        if metadata.get("name").and_then(Draft::as_str).unwrap_or_default().is_empty()
+            && let Some(prefix) = metadata.get("generateName").and_then(Draft::as_str).map(str::to_owned)
+        {
+            metadata.set("name", self.generate_name(&prefix));
+        }
+        let metadata = draft.entry("metadata");
+        let name = metadata.get("name").and_then(Draft::as_str).unwrap_or_default().to_owned();
+        self.check_namespace(context, &name)?;
+        metadata.set("uid", self.new_uid());
+        metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
+        drop(metadata.remove("resourceVersion"));
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
+        validate::new(context, &name, &draft)?;
+        if self.store.get(&context.key_of(&name)).is_some() {
+            return Err(refuse::already_exists(context.endpoint, &name));
+        }
+        let mut object = resource(&draft)?;
+        if ownership == Ownership::Update {
+            object = ownership::update(context, &self.model, None, &object);
+        }
+        let mut draft = object.tree().to_draft();
+        self.prepare_new(context.kind, &mut draft);
+        let object = resource(&draft)?;
+        let stored = match context.mode {
+            Mode::Commit => self.store(&object),
+            Mode::DryRun => object,
+        };
+        Ok(Response::object(201, context.shown(&stored)))
+    }
+
+    /// Stores a changed object; writes nothing when nothing changed.
+    fn replace(
+        &mut self,
+        context: &Context<'_>,
+        live: &Resource,
+        mut draft: Draft,
+        ownership: Ownership,
+    ) -> Result<Response, Status> {
+        prepare::keep_identity(live, &mut draft);
+        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
+        prepare::keep_others_part(context, live, &mut draft);
+        let mut object = resource(&draft)?;
+        if ownership == Ownership::Update {
+            object = ownership::update(context, &self.model, Some(live), &object);
+        }
+        let mut draft = object.tree().to_draft();
+        prepare::changed(context.kind, live, &mut draft);
+        validate::changed(context, live, &draft)?;
+        prepare::count_generation(context.kind, live, &mut draft);
+        let object = resource(&draft)?;
+        if prepare::same_but_times(live, &object) {
+            return Ok(Response::object(200, live.clone()));
+        }
+        let object = match context.mode {
+            Mode::DryRun => object,
+            Mode::Commit if prepare::may_go(&object) => {
+                self.erase(object.key());
+                object
+            }
+            Mode::Commit => self.store(&object),
+        };
+        Ok(Response::object(200, context.shown(&object)))
+    }
+
+    /// Stores an object as it is, under the next version.
+    pub(super) fn store(&mut self, object: &Resource) -> Resource {
+        let before = self.store.get(object.key()).cloned();
+        let stored = self.store.put(object);
+        self.after_change(before.as_ref(), Some(&stored));
+        stored
+    }
+
+    /// Takes an object out of the store.
+    pub(super) fn erase(&mut self, key: &ResourceKey) {
+        let before = self.store.get(key).cloned();
+        self.store.remove(key);
+        self.outcomes.remove(key);
+        self.after_change(before.as_ref(), None);
+    }
+
+    fn after_change(&mut self, before: Option<&Resource>, after: Option<&Resource>) {
+        let is_crd = |object: &Resource| object.key().is("apiextensions.k8s.io", "CustomResourceDefinition");
+        if before.or(after).is_some_and(is_crd) {
+            self.refresh_model();
+        }
+        self.notice(before, after);
+    }
+
+    /// A new object needs a namespace that is there and stays.
+    fn check_namespace(&self, context: &Context<'_>, name: &str) -> Result<(), Status> {
+        let Some(namespace) = &context.endpoint.namespace else { return Ok(()) };
+        let key = ResourceKey::new("", "Namespace", None, namespace);
+        match self.store.get(&key) {
+            None => Err(refuse::namespace_missing(namespace)),
+            Some(live) if live.is_terminating() => {
+                Err(refuse::namespace_terminating(context.endpoint, name, namespace))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Completes a prefix by five letters that look as Kubernetes' do.
+    fn generate_name(&mut self, prefix: &str) -> String {
+        const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+        let digest = self.issue();
+        let letter = |byte: u8| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().map_or('x', char::from);
+        let pairs = digest.as_bytes().chunks(2).take(5);
+        let suffix =
+            pairs.map(|pair| letter(pair.iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte))));
+        let prefix: String = prefix.chars().take(58).collect();
+        prefix.chars().chain(suffix).collect()
+    }
+
+    fn put_scale(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
+        let live = context.shown(self.live(context)?);
+        self.write_scale(context, &live, &body.root().to_draft())
+    }
+
+    fn patch_scale(&mut self, context: &Context<'_>, patch: &Patch) -> Result<Response, Status> {
+        let live = context.shown(self.live(context)?);
+        let scale = super::scale::read(context.kind, &live);
+        let scale = self.patched(context, scale.root().to_draft(), patch)?;
+        self.write_scale(context, &live, &scale)
+    }
+
+    fn write_scale(&mut self, context: &Context<'_>, live: &Resource, scale: &Draft) -> Result<Response, Status> {
+        self.check_version(context, scale, live)?;
+        let draft = super::scale::write(context, live, scale)?;
+        let answer = self.replace(context, live, draft, Ownership::Update)?;
+        let Some(object) = answer.as_object() else { return Ok(answer) };
+        Ok(Response::new(Body::Value(super::scale::read(context.kind, object))))
+    }
+}
+
+fn resource(draft: &Draft) -> Result<Resource, Status> {
+    Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))
+}
+
+fn immutable_uid(context: &Context<'_>, live: &Resource, uid: &str) -> Status {
+    let text = format!("\"{uid}\": field is immutable");
+    let fault = refuse::fault("metadata.uid", CauseReason::Invalid, &text);
+    refuse::invalid(context, &live.key().name, vec![fault])
+}

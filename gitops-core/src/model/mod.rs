@@ -1,0 +1,207 @@
+//! What the API means: which kinds are served, and the types of their fields.
+//!
+//! An [`ApiModel`] is an immutable snapshot that every pure function takes by reference. Its layers are the table of
+//! built-in kinds, what a cluster tells, and the CRDs declared beside their objects; the last one added wins for a
+//! kind. What is not known is told apart from what is not served, and falls back **per field**: a
+//! [`TypeRef`] deduces what no schema declares.
+
+mod builtin;
+mod codec;
+mod crd;
+mod openapi;
+mod schema;
+mod served;
+mod smd;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+pub use codec::InvalidTable;
+pub(crate) use schema::{Atom, ListType, MapType, Relation};
+pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
+pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
+pub use smd::SchemaError;
+
+use crate::resource::{GroupKind, Resource};
+use crate::value::{Digest, Hasher, Purpose};
+use schema::TypeId;
+
+/// A snapshot of kinds and their schemas. Cloning shares it; `Debug` prints only counts.
+///
+/// ```
+/// use gitops_core::model::{ApiModel, KindFacts, ListKind, Scope};
+/// use gitops_core::resource::GroupKind;
+///
+/// let model = ApiModel::builtin();
+/// let deployment = GroupKind::new("apps", "Deployment");
+/// let KindFacts::Served(kind) = model.kind(&deployment) else { panic!("a built-in kind") };
+/// assert_eq!((kind.scope, &*kind.plural), (Scope::Namespaced, "deployments"));
+///
+/// let pod = model.schema(&deployment, "v1").field("spec").field("template").field("spec");
+/// let ListKind::Map { keys } = pod.field("containers").list() else { panic!("containers have a key") };
+/// assert_eq!(&*keys[0], "name");
+/// assert!(matches!(model.kind(&GroupKind::new("example.com", "Widget")), KindFacts::Unknown));
+/// ```
+#[derive(Clone)]
+pub struct ApiModel(Arc<BTreeMap<GroupKind, Known>>);
+
+/// What is known of one kind.
+#[derive(Clone)]
+struct Known {
+    /// `None`: the cluster said that it does not serve this kind.
+    served: Option<Arc<ServedKind>>,
+    /// By version, also versions that are declared but not served.
+    types: BTreeMap<Arc<str>, RootType>,
+    digest: Digest,
+}
+
+/// The type of one version of a kind.
+#[derive(Clone)]
+struct RootType {
+    schema: Arc<Schema>,
+    id: TypeId,
+}
+
+impl ApiModel {
+    /// Returns the model of all built-in kinds of Kubernetes 1.36.
+    #[must_use]
+    pub fn builtin() -> Self {
+        static BUILTIN: OnceLock<ApiModel> = OnceLock::new();
+        BUILTIN.get_or_init(|| Self(Arc::new(builtin::load()))).clone()
+    }
+
+    /// Returns a model that knows nothing: every kind is [`KindFacts::Unknown`], every type deduced.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Adds the kinds that these CustomResourceDefinitions define; other objects are passed over.
+    ///
+    /// A CRD wins over what is known of its kind: the OpenAPI document of a cluster lags behind it.
+    #[must_use]
+    pub fn with_crds<'r>(&self, crds: impl IntoIterator<Item = &'r Resource>) -> Self {
+        self.edit(|kinds| {
+            for (kind, known) in crds.into_iter().filter_map(crd::read) {
+                kinds.insert(kind, known);
+            }
+        })
+    }
+
+    /// Adds the kinds of one OpenAPI v3 document, as a cluster serves it under `/openapi/v3`.
+    ///
+    /// `group_version` is `v1` or `group/version`. A document that is not JSON adds nothing.
+    #[must_use]
+    pub fn with_openapi(&self, group_version: &str, document: &[u8]) -> Self {
+        self.edit(|kinds| {
+            for (kind, known) in served::read_openapi(group_version, document) {
+                match kinds.get_mut(&kind) {
+                    Some(old) if old.served.is_some() => old.add(known),
+                    _ => drop(kinds.insert(kind, known)),
+                }
+            }
+        })
+    }
+
+    /// Adds or replaces what is known of how a kind is served; its schemas stay.
+    #[must_use]
+    pub fn with_kind(&self, kind: ServedKind) -> Self {
+        self.edit(|kinds| {
+            let key = GroupKind::clone(&kind.group_kind);
+            let known = kinds.entry(key).or_insert_with(Known::not_served);
+            known.served = Some(Arc::new(kind));
+        })
+    }
+
+    /// Marks a kind as not served: the cluster said so.
+    #[must_use]
+    pub fn without_kind(&self, kind: &GroupKind) -> Self {
+        self.edit(|kinds| drop(kinds.insert(kind.clone(), Known::not_served())))
+    }
+
+    /// Returns the served kinds, in order of group and kind.
+    pub fn kinds(&self) -> impl Iterator<Item = &Arc<ServedKind>> {
+        self.0.values().filter_map(|known| known.served.as_ref())
+    }
+
+    /// Returns what is known of a kind.
+    #[must_use]
+    pub fn kind(&self, kind: &GroupKind) -> KindFacts {
+        match self.0.get(kind) {
+            Some(Known { served: Some(served), .. }) => KindFacts::Served(Arc::clone(served)),
+            Some(_) => KindFacts::NotServed,
+            None => KindFacts::Unknown,
+        }
+    }
+
+    /// Returns the kind that a group serves under a plural name.
+    #[must_use]
+    pub fn by_plural(&self, group: &str, plural: &str) -> Option<&Arc<ServedKind>> {
+        let first = GroupKind::new(group, "");
+        let of_group = self.0.range(first..).take_while(|(kind, _)| &*kind.group == group);
+        of_group.filter_map(|(_, known)| known.served.as_ref()).find(|kind| &*kind.plural == plural)
+    }
+
+    /// Returns the type of a kind at one version; deduced when it is not known.
+    #[must_use]
+    pub fn schema(&self, kind: &GroupKind, version: &str) -> TypeRef<'_> {
+        match self.declared_schema(kind, version) {
+            Some(declared) => declared,
+            None => TypeRef::deduced(),
+        }
+    }
+
+    /// Returns the type of a kind at one version, if that version is declared, served or not.
+    #[must_use]
+    pub fn declared_schema(&self, kind: &GroupKind, version: &str) -> Option<TypeRef<'_>> {
+        let root = self.0.get(kind)?.types.get(version)?;
+        Some(root.schema.at(root.id))
+    }
+
+    /// Returns whether any version of a kind has a schema.
+    #[must_use]
+    pub fn has_schemas(&self, kind: &GroupKind) -> bool {
+        self.0.get(kind).is_some_and(|known| !known.types.is_empty())
+    }
+
+    /// Returns the digest of all that is known of a kind: a new schema changes it, and nothing else does.
+    #[must_use]
+    pub fn digest_of(&self, kind: &GroupKind) -> Digest {
+        match self.0.get(kind) {
+            Some(known) => known.served.iter().fold(known.digest, |digest, kind| {
+                Hasher::new(Purpose::Schema).digest(&digest).text(&*kind.summary()).finish()
+            }),
+            None => Digest::of(Purpose::Schema, b"unknown"),
+        }
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut BTreeMap<GroupKind, Known>)) -> Self {
+        let mut kinds = BTreeMap::clone(&self.0);
+        edit(&mut kinds);
+        Self(Arc::new(kinds))
+    }
+}
+
+impl Known {
+    fn not_served() -> Self {
+        Self { served: None, types: BTreeMap::new(), digest: Digest::of(Purpose::Schema, b"not served") }
+    }
+
+    /// Adds the versions of another document of the same kind.
+    fn add(&mut self, other: Self) {
+        self.types.extend(other.types);
+        self.digest = Hasher::new(Purpose::Schema).digest(&self.digest).digest(&other.digest).finish();
+        if let (Some(kind), Some(more)) = (&self.served, other.served) {
+            let mut kind = ServedKind::clone(kind);
+            kind.add_versions(&more);
+            self.served = Some(Arc::new(kind));
+        }
+    }
+}
+
+impl fmt::Debug for ApiModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiModel({} kinds)", self.kinds().count())
+    }
+}

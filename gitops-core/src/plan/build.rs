@@ -1,0 +1,272 @@
+//! Which steps a plan has.
+
+use std::sync::Arc;
+
+use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Why};
+use crate::path::FieldPath;
+use crate::policy::{Phase, Role, SyncPolicy};
+use crate::problem::{Code, Problem};
+use crate::resource::ResourceKey;
+use crate::state::{Declared, DesiredState, Owner, Tracking};
+
+use super::{
+    Action, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, SkipReason, Skipped, depend, order, prune,
+};
+
+/// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
+///
+/// - A declared object that is missing is created, one that differs is applied; one that is in sync has no step.
+/// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
+///   custom resources of its CRD, and what names it as a dependency. Later waves go on. A hook that is held back holds
+///   back the phases that follow its own, as if it had failed.
+/// - Hooks run when anything else is done, unless `hooks` says otherwise; so a sync of an application that is in sync
+///   writes nothing.
+/// - An object that is no longer declared is deleted only by rules 26 to 31 of the exact rules, after everything that
+///   is declared was applied and is healthy.
+#[must_use]
+pub fn plan(
+    comparison: &Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    hooks: HookRun,
+) -> Plan {
+    let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
+    let mut nodes = decided(comparison, desired, context.owner, &mut problems);
+    let (mut removals, mut skipped) = prune::removals(comparison, desired, policy, context, &mut problems);
+    rest_if_idle(&mut nodes, &removals, hooks);
+    depend::connect(&mut nodes, &mut problems);
+    let providers_first = depend::sort(&mut nodes, &mut problems);
+    depend::hold(&mut nodes, &providers_first);
+    if depend::stopped_by_hook(&nodes) {
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
+    }
+    depend::hold_phases(&mut nodes);
+    rest_if_idle(&mut nodes, &removals, hooks);
+    skipped.extend(nodes.iter().filter_map(|node| match node.fate {
+        Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
+        Fate::InPlace | Fate::Do(_) => None,
+    }));
+    skipped.sort();
+    problems.sort();
+    problems.dedup();
+    let (steps, gates) = order::lay_out(&nodes, &providers_first, &removals);
+    let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+    Plan { format: Format::V1, owner: context.owner.clone(), revisions, steps, gates, skipped, problems }
+}
+
+/// A declared object, what becomes of it, and what it must follow.
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    pub(super) key: &'a ResourceKey,
+    pub(super) declared: &'a Declared,
+    pub(super) fate: Fate,
+    pub(super) needs: Vec<depend::Need>,
+}
+
+/// What becomes of a declared object.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It is as declared.
+    InPlace,
+    /// It is left alone.
+    Skip(SkipReason),
+    /// It has a step; a hook has one per phase.
+    Do(Box<Work>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) action: Action,
+    pub(super) requires: Precondition,
+    pub(super) reason: Reason,
+    pub(super) impact: Impact,
+}
+
+impl Node<'_> {
+    pub(super) fn is_resource(&self) -> bool {
+        self.declared.options.is_resource()
+    }
+
+    pub(super) fn work(&self) -> Option<&Work> {
+        if let Fate::Do(work) = &self.fate { Some(work) } else { None }
+    }
+
+    /// Phases in which it has a step, should it have any.
+    pub(super) fn phases(&self) -> impl Iterator<Item = Phase> {
+        let hook = self.declared.options.hook.iter().flat_map(|hook| hook.phases.iter().copied());
+        hook.chain(self.is_resource().then_some(Phase::Sync)).filter(|phase| *phase <= Phase::SyncFail)
+    }
+}
+
+/// Takes out the hooks where there is nothing else to do.
+fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
+    if hooks == HookRun::Always {
+        return;
+    }
+    if removals.is_empty() && !nodes.iter().any(|node| node.is_resource() && node.work().is_some()) {
+        nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
+    }
+}
+
+/// Decides on every declared object.
+fn decided<'a>(
+    comparison: &Comparison,
+    desired: &'a DesiredState,
+    owner: &Owner,
+    problems: &mut Vec<Problem>,
+) -> Vec<Node<'a>> {
+    // Both are sorted by key: walking them side by side costs one comparison per object.
+    let mut entries = comparison.entries.iter().peekable();
+    let mut compared = |key: &ResourceKey| {
+        while entries.next_if(|(other, _)| *other < key).is_some() {}
+        entries.next_if(|(other, _)| *other == key).map(|(_, compared)| &**compared)
+    };
+    let node = |(key, declared): (&'a ResourceKey, &'a Declared)| {
+        let fate = decide(key, declared, compared(key), desired.is_held(key), owner, problems);
+        Node { key, declared, fate, needs: Vec::new() }
+    };
+    desired.declared.iter().map(node).collect()
+}
+
+impl Skipped {
+    pub(super) fn new(key: &ResourceKey, reason: SkipReason) -> Self {
+        Self { key: key.clone(), reason }
+    }
+}
+
+fn decide(
+    key: &ResourceKey,
+    declared: &Declared,
+    compared: Option<&Compared>,
+    held: bool,
+    owner: &Owner,
+    problems: &mut Vec<Problem>,
+) -> Fate {
+    if held {
+        return Fate::Skip(SkipReason::Held);
+    }
+    match declared.options.role {
+        Role::Ignored => return Fate::Skip(SkipReason::Ignored),
+        Role::Hook => return hook(declared),
+        Role::Resource => {}
+    }
+    let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
+    match &compared.outcome {
+        Outcome::Synced => Fate::InPlace,
+        Outcome::Missing => Fate::Do(Box::new(Work {
+            action: Action::Create { payload: payload(declared) },
+            requires: Precondition::Absent,
+            reason: Reason::Missing,
+            impact: Impact::Creates,
+        })),
+        Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
+        Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, owner) {
+            Some(tracking) => {
+                problems.push(at(declared, not_ours(tracking).of(key)));
+                Fate::Skip(SkipReason::NotOurs)
+            }
+            None => differs(declared, compared, changes),
+        },
+        Outcome::Terminating => {
+            let text = "is being deleted; once it is gone, the next sync creates it again";
+            problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));
+            Fate::Skip(SkipReason::Terminating)
+        }
+        Outcome::Unknown(Why::UnknownKind | Why::Held) => Fate::Skip(SkipReason::Held),
+        // `Extra` is never said of a declared object.
+        Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
+    }
+}
+
+fn hook(declared: &Declared) -> Fate {
+    let Some(hook) = &declared.options.hook else { return Fate::Skip(SkipReason::NotThisPhase) };
+    if hook.phases.iter().all(|phase| *phase > Phase::SyncFail) {
+        return Fate::Skip(SkipReason::NotThisPhase);
+    }
+    Fate::Do(Box::new(Work {
+        action: Action::Hook { payload: payload(declared), delete: hook.delete.iter().copied().collect() },
+        requires: Precondition::Any,
+        reason: Reason::Hook,
+        impact: Impact::Runs,
+    }))
+}
+
+fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate {
+    let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
+    let payload = payload(declared);
+    let replace = declared.options.replace;
+    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
+    let claimed = compared.claim.tracked || compared.claim.standing.is_some();
+    let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
+    let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));
+    let impact = if restarts { Impact::Restarts } else { Impact::Changes };
+    Fate::Do(Box::new(Work { action, requires, reason, impact }))
+}
+
+/// Demands the object that the decision was made on.
+pub(super) fn as_seen(compared: &Compared) -> Option<Precondition> {
+    let uid = compared.live.as_ref()?.uid()?.into();
+    Some(Precondition::Present { uid, facts: compared.facts? })
+}
+
+/// Returns the tracking id of another owner.
+///
+/// An id that was copied along with an object names another object and claims nothing (Argo CD's self-reference rule).
+/// The API group is left out: an object keeps its id when its kind moves to another group.
+pub(super) fn foreign<'c>(key: &ResourceKey, claim: &'c Claim, owner: &Owner) -> Option<&'c Tracking> {
+    let tracking = claim.tracking.as_ref()?;
+    let of = &tracking.key;
+    let same =
+        of.kind() == key.kind() && of.name == key.name && (key.namespace.is_none() || of.namespace == key.namespace);
+    (same && !owner.is(tracking)).then_some(tracking)
+}
+
+pub(super) fn not_ours(tracking: &Tracking) -> Problem {
+    let text = match &*tracking.installation {
+        "" => format!("belongs to application `{}`", tracking.app),
+        installation => format!("belongs to application `{}` of installation `{installation}`", tracking.app),
+    };
+    let hint = "remove it from one of the two applications; to take it over, remove its tracking id first";
+    Problem::blocks(Code::NotOurs, text).hint(hint)
+}
+
+fn at(declared: &Declared, problem: Problem) -> Problem {
+    match &declared.origin {
+        Some(origin) => problem.at(origin),
+        None => problem,
+    }
+}
+
+/// Secrets leave no digest: that of a guessable secret would tell it (rule 39 of the exact rules).
+fn payload(declared: &Declared) -> Payload {
+    if !declared.resource.key().is("", "Secret") {
+        return Payload::Digest(declared.resource.intent());
+    }
+    match &declared.origin {
+        Some(origin) => {
+            Payload::Declared { source: origin.source, file: Arc::clone(&origin.file), document: origin.document }
+        }
+        None => Payload::Opaque,
+    }
+}
+
+/// Returns whether a change does no more than stamp the object as ours.
+fn is_stamp(change: &Change) -> bool {
+    ["gitops.rs/tracking-id", "argocd.argoproj.io/tracking-id"].iter().any(|name| {
+        let stamp = FieldPath::fields(&["metadata", "annotations", name]);
+        // Where there are no annotations at all, all of them are added.
+        change.path == stamp || (change.path.contains(&stamp) && change.live.is_none())
+    })
+}
+
+/// Returns whether a change of this field replaces running processes.
+fn restarts(key: &ResourceKey, path: &FieldPath) -> bool {
+    let template: &[&str] = match (key.group(), key.kind()) {
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet") => &["spec", "template"],
+        ("", "Pod") => &["spec"],
+        _ => return false,
+    };
+    let template = FieldPath::fields(template);
+    template.contains(path) || path.contains(&template)
+}

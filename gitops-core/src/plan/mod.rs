@@ -1,0 +1,377 @@
+//! Comparison + policy → [`Plan`]: what a sync will do, in which order, and what it leaves alone, before anything runs.
+//!
+//! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
+
+mod build;
+mod depend;
+mod order;
+mod prune;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diff::Facts;
+use crate::policy::{HookDelete, Phase};
+use crate::problem::Problem;
+use crate::resource::{Propagation, ResourceKey};
+use crate::source::RevisionId;
+use crate::state::Owner;
+use crate::value::{Digest, Hasher, Purpose};
+
+pub use build::plan;
+
+/// What a sync will do. `Eq`, serialisable, the same bytes for the same input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Plan {
+    /// Format of this value.
+    pub format: Format,
+    /// Whose plan it is.
+    pub owner: Owner,
+    /// The revisions it makes true, one per source.
+    pub revisions: Vec<RevisionId>,
+    /// What will be done. `steps[n].id` is `n`; every dependency of a step has a smaller id.
+    pub steps: Vec<Step>,
+    /// Barriers. `gates[n].id` is `n`.
+    pub gates: Vec<Gate>,
+    /// What is left alone, and why.
+    pub skipped: Vec<Skipped>,
+    /// What is wrong: with the desired state, the comparison and the plan. Not part of the digest, and not kept when a
+    /// plan is stored.
+    #[serde(skip)]
+    pub problems: Vec<Problem>,
+}
+
+/// The format of a stored plan. A reader refuses formats it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Format {
+    /// The first.
+    #[default]
+    #[serde(rename = "gitops.rs/plan/v1")]
+    V1,
+}
+
+/// Names a step of a plan: its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+/// Names a gate of a plan: its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GateId(pub u32);
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// The object. For a hook without a name of its own, the key holds the prefix; the machine completes it.
+    pub key: ResourceKey,
+    /// The API version to speak.
+    pub version: Arc<str>,
+    /// Phase.
+    pub phase: Phase,
+    /// Wave within the phase. For a deletion the wave it was applied in: deletions run in the reverse order.
+    pub wave: i32,
+    /// What to do.
+    pub action: Action,
+    /// What must hold, else the step is not done.
+    pub requires: Precondition,
+    /// What must have happened first.
+    pub after: Vec<After>,
+    /// Why the step is there.
+    pub reason: Reason,
+    /// What it means for what runs.
+    pub impact: Impact,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Action {
+    /// Creates the object; never touches one that is already there.
+    Create {
+        /// What is sent.
+        payload: Payload,
+    },
+    /// Applies the object over the live one.
+    Apply {
+        /// What is sent.
+        payload: Payload,
+    },
+    /// Replaces the live object.
+    Replace {
+        /// What is sent.
+        payload: Payload,
+    },
+    /// Deletes the live object, once a fresh look proved that it is ours.
+    Delete {
+        /// What happens to what it owns.
+        propagation: Propagation,
+    },
+    /// Runs a hook to its end.
+    Hook {
+        /// What is sent.
+        payload: Payload,
+        /// When it is deleted.
+        delete: Vec<HookDelete>,
+    },
+}
+
+/// What will be sent, without its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Payload {
+    /// Content with this intent digest.
+    Digest(Digest),
+    /// Secrets: the document at this place of the pinned revision. A digest of a guessable secret would tell it.
+    Declared {
+        /// Which of several sources, counted from 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        source: u16,
+        /// File.
+        file: Arc<str>,
+        /// Document, counted from 0.
+        document: u32,
+    },
+    /// Secrets that were built in a program: nothing is said of them.
+    Opaque,
+}
+
+/// What must hold for a step to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "it is there or it is not")]
+pub enum Precondition {
+    /// There is no such object.
+    Absent,
+    /// There is this very object, as it was seen.
+    Present {
+        /// The uid.
+        uid: Arc<str>,
+        /// What was read of it.
+        facts: Facts,
+    },
+    /// Nothing: hooks are recreated whatever is there.
+    Any,
+}
+
+/// What must have happened before a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a driver must know all")]
+pub enum After {
+    /// The step was done.
+    Applied(StepId),
+    /// The step was done and its object is healthy (a hook: has succeeded).
+    Healthy(StepId),
+    /// The step was done and its object is gone.
+    Gone(StepId),
+    /// The gate is open.
+    Gate(GateId),
+}
+
+/// A barrier: the end of a wave, of a part of a wave, or of a group of deletions. Being a node, it keeps the number of
+/// edges linear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Gate {
+    /// Its name.
+    pub id: GateId,
+    /// The phase that ends here.
+    pub phase: Phase,
+    /// The wave that ends here.
+    pub wave: i32,
+    /// What opens it.
+    pub opens: Vec<After>,
+}
+
+/// Why a step is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Reason {
+    /// Declared and not there.
+    Missing,
+    /// There, and not as declared.
+    Differs,
+    /// There, as declared, and not stamped as ours yet.
+    Adopt,
+    /// There, ours, and not declared any more.
+    NotDeclared,
+    /// A hook of this phase.
+    Hook,
+}
+
+/// What a step means for what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Impact {
+    /// Something new.
+    Creates,
+    /// Something changes in place.
+    Changes,
+    /// Running processes are replaced (a pod template changes).
+    Restarts,
+    /// Something goes.
+    Deletes,
+    /// A namespace or CRD goes, and all that lives in it.
+    DeletesContents,
+    /// A process runs once.
+    Runs,
+}
+
+/// An object that is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The object.
+    pub key: ResourceKey,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why an object is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// A problem holds it back.
+    Held,
+    /// Something it must follow is held back.
+    FollowsHeld,
+    /// It could not be read, so nothing is decided about it.
+    Unknown,
+    /// It is being deleted.
+    Terminating,
+    /// It belongs to another application.
+    NotOurs,
+    /// It is no longer declared, and pruning is off.
+    PruneOff,
+    /// It is no longer declared, and its own annotation forbids pruning.
+    PruneForbidden,
+    /// It is no longer declared, and a person must confirm.
+    PruneUnconfirmed,
+    /// It is no longer declared, and there is no proof that we created it.
+    NoProof,
+    /// It is no longer declared, existed before us, and the policy keeps such objects.
+    Adopted,
+    /// It is no longer declared, and the source is incomplete.
+    SourceIncomplete,
+    /// It is no longer declared, and a guard stopped all pruning.
+    Guarded,
+    /// It exists, and is created only once.
+    CreateOnly,
+    /// It has owner references: its owner takes care of it.
+    OwnedByAnother,
+    /// A hook that does not run in a sync.
+    NotThisPhase,
+    /// It is declared, and its own annotation says to leave it alone.
+    Ignored,
+    /// It is no longer declared under this API group, but under another one: it is the same object.
+    SameObject,
+}
+
+/// When hooks are planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum HookRun {
+    /// When something else is to be done.
+    #[default]
+    WithChanges,
+    /// Always: an operation that was interrupted must still run those it has not run.
+    Always,
+}
+
+impl Plan {
+    /// Returns a plan that does nothing.
+    #[must_use]
+    pub fn empty(owner: &Owner) -> Self {
+        Self {
+            format: Format::V1,
+            owner: owner.clone(),
+            revisions: Vec::new(),
+            steps: Vec::new(),
+            gates: Vec::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Returns whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Returns a step.
+    #[must_use]
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.get(id.0 as usize)
+    }
+
+    /// Returns the digest of format, owner, revisions, steps and gates; wording is out, so that better texts void no
+    /// approval.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // Serialising these to JSON cannot fail: no maps with other keys than text, no foreign `Serialize`.
+        let bytes = serde_json::to_vec(&(self.format, &self.owner, &self.revisions, &self.steps, &self.gates));
+        Hasher::new(Purpose::Plan).bytes(&bytes.unwrap_or_default()).finish()
+    }
+}
+
+impl Action {
+    /// Returns what is sent, if anything is.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
+            Self::Hook { payload, .. } => Some(payload),
+            Self::Delete { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Held => "held back by a problem",
+            Self::FollowsHeld => "must follow an object that is held back",
+            Self::Unknown => "could not be read",
+            Self::Terminating => "is being deleted",
+            Self::NotOurs => "belongs to another application",
+            Self::PruneOff => "not declared any more; pruning is off",
+            Self::PruneForbidden => "not declared any more; its annotation forbids pruning",
+            Self::PruneUnconfirmed => "not declared any more; pruning it must be confirmed",
+            Self::NoProof => "not declared any more; no proof that it is ours",
+            Self::Adopted => "not declared any more; it existed before us",
+            Self::SourceIncomplete => "not declared any more, as far as the source could be read",
+            Self::Guarded => "not declared any more; a guard stopped pruning",
+            Self::CreateOnly => "is created only once",
+            Self::OwnedByAnother => "belongs to its owner",
+            Self::NotThisPhase => "is a hook that does not run in a sync",
+            Self::Ignored => "is left alone; its annotation says so",
+            Self::SameObject => "is declared under another API group",
+        })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}

@@ -1,0 +1,245 @@
+//! Which objects that are no longer declared are deleted: rules 26 to 31 of the exact rules.
+
+use std::collections::BTreeSet;
+
+use crate::diff::{Compared, Comparison, Context, Outcome};
+use crate::policy::{self, Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
+use crate::problem::{Code, Problem, Severity};
+use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
+use crate::state::{Completeness, DesiredState, Standing, Trust};
+
+use super::build::{as_seen, foreign};
+use super::depend::defines;
+use super::{Precondition, SkipReason, Skipped};
+
+/// Objects that one sync may always delete, as long as they are not all.
+const ALWAYS_ALLOWED: usize = 5;
+
+/// An object that goes.
+#[derive(Debug)]
+pub(super) struct Removal<'a> {
+    pub(super) key: &'a ResourceKey,
+    pub(super) live: &'a Resource,
+    pub(super) requires: Precondition,
+    pub(super) wave: i32,
+    pub(super) last: bool,
+    pub(super) propagation: Propagation,
+}
+
+/// Decides on every object that is claimed and not declared.
+pub(super) fn removals<'a>(
+    comparison: &'a Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Removal<'a>>, Vec<Skipped>) {
+    // Both are sorted by key: walking them side by side costs one comparison per object.
+    let mut declared = desired.declared.keys().peekable();
+    let mut is_extra = |key: &ResourceKey| {
+        while declared.next_if(|other| *other < key).is_some() {}
+        declared.peek().is_none_or(|other| *other != key)
+    };
+    let extras: Vec<_> = comparison.entries.iter().filter(|(key, _)| is_extra(key)).collect();
+    if extras.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let uid = |key| comparison.get(key)?.live.as_ref()?.uid();
+    let declared_uids: BTreeSet<&str> = desired.declared.keys().filter_map(uid).collect();
+    let asker = Asker { desired, policy, context, declared_uids };
+    let (mut removals, mut skipped) = (Vec::new(), Vec::new());
+    for (key, compared) in extras {
+        match asker.fate(key, compared, problems) {
+            Some(Ok(removal)) => removals.push(removal),
+            Some(Err(reason)) => skipped.push(Skipped::new(key, reason)),
+            None => {}
+        }
+    }
+    keep_containers(&mut removals, &mut skipped, desired, problems);
+    let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
+    if unread {
+        let text = "nothing is pruned: a part of the source could not be read";
+        problems.push(Problem::blocks(Code::IncompleteSource, text).hint("solve the problems of the source first"));
+    }
+    if let Some(problem) = guard(&removals, comparison, desired, policy, context) {
+        problems.push(problem);
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
+    }
+    for removal in removals.iter().filter(|removal| is_container(removal.key)) {
+        let text = format!("is a {}: everything in it is deleted with it", removal.key.kind());
+        problems.push(Problem::warning(Code::PruneGuard, text).of(removal.key));
+    }
+    (removals, skipped)
+}
+
+struct Asker<'a> {
+    desired: &'a DesiredState,
+    policy: &'a SyncPolicy,
+    context: &'a Context<'a>,
+    /// One object may be served in two groups (rule 28).
+    declared_uids: BTreeSet<&'a str>,
+}
+
+impl Asker<'_> {
+    /// Decides on one object; `None` where there is no object.
+    fn fate<'c>(
+        &self,
+        key: &'c ResourceKey,
+        compared: &'c Compared,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Result<Removal<'c>, SkipReason>> {
+        match compared.outcome {
+            Outcome::Extra => {}
+            Outcome::Terminating => return Some(Err(SkipReason::Terminating)),
+            Outcome::Unknown(_) => return Some(Err(SkipReason::Unknown)),
+            Outcome::Synced | Outcome::OutOfSync(_) | Outcome::Missing => return None,
+        }
+        let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
+            return Some(Err(SkipReason::Unknown));
+        };
+        let (options, mut wrong) = policy::options(live);
+        wrong.retain(|problem| problem.severity == Severity::Blocks);
+        if let Err(reason) = self.may_go(key, compared, live, &options, !wrong.is_empty()) {
+            if self.policy.prune == Prune::Owned {
+                problems.extend(why_kept(reason).map(|problem| problem.of(key)));
+                problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
+            }
+            return Some(Err(reason));
+        }
+        let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
+        let propagation = options.propagation.unwrap_or_default();
+        Some(Ok(Removal { key, live, requires, wave, last: options.prune_last, propagation }))
+    }
+
+    fn may_go(
+        &self,
+        key: &ResourceKey,
+        compared: &Compared,
+        live: &Resource,
+        options: &Options,
+        unreadable_options: bool,
+    ) -> Result<(), SkipReason> {
+        let claim = &compared.claim;
+        let stops = [
+            // Rule 1: of a kind whose scope is unknown, no key is canonical.
+            (self.desired.unknown_kinds().contains(&*key.group_kind), SkipReason::Unknown),
+            (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
+            (live.uid().is_some_and(|uid| self.declared_uids.contains(uid)), SkipReason::SameObject),
+            (claim.owned, SkipReason::OwnedByAnother),
+            (!is_proven(compared), SkipReason::NoProof),
+            (self.policy.prune == Prune::Never, SkipReason::PruneOff),
+            (self.desired.completeness == Completeness::Partial, SkipReason::SourceIncomplete),
+            (unreadable_options, SkipReason::Held),
+            // Argo CD never prunes hooks; they follow their own delete policy.
+            (options.role != Role::Resource || options.prune == Permission::Never, SkipReason::PruneForbidden),
+            (options.prune == Permission::Confirm, SkipReason::PruneUnconfirmed),
+            (
+                claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
+                SkipReason::Adopted,
+            ),
+        ];
+        stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+}
+
+/// Rule 28: a tracking id that is ours and names this object, and our field manager's entry or the inventory's uid.
+fn is_proven(compared: &Compared) -> bool {
+    let claim = &compared.claim;
+    let recorded = matches!(claim.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
+    claim.tracked && (claim.applied || recorded) && claim.standing != Some(Standing::Releasing)
+}
+
+fn why_kept(reason: SkipReason) -> Option<Problem> {
+    let (text, hint) = match reason {
+        SkipReason::NoProof => {
+            ("is not pruned: nothing proves that we created it", "delete it by hand if nobody needs it")
+        }
+        SkipReason::PruneUnconfirmed => (
+            "is not pruned: its annotation asks for a confirmation",
+            "delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`",
+        ),
+        SkipReason::Adopted => {
+            ("is not pruned: it existed before this application", "delete it by hand, or set `pruneAdopted` to `yes`")
+        }
+        _ => return None,
+    };
+    Some(Problem::note(Code::PruneGuard, text).hint(hint))
+}
+
+pub(super) fn is_container(key: &ResourceKey) -> bool {
+    key.is("", "Namespace") || key.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+/// Keeps namespaces and CRDs that hold something that stays.
+fn keep_containers(
+    removals: &mut Vec<Removal<'_>>,
+    skipped: &mut Vec<Skipped>,
+    desired: &DesiredState,
+    problems: &mut Vec<Problem>,
+) {
+    if !removals.iter().any(|removal| is_container(removal.key)) {
+        return;
+    }
+    let kept = skipped.iter().filter(|skipped| skipped.reason != SkipReason::Terminating).map(|skipped| &skipped.key);
+    let staying: Vec<&ResourceKey> = desired.declared.keys().chain(kept).collect();
+    let namespaces: BTreeSet<&str> = staying.iter().filter_map(|key| key.namespace.as_deref()).collect();
+    let kinds: BTreeSet<&GroupKind> = staying.iter().map(|key| &*key.group_kind).collect();
+    let mut guarded = Vec::new();
+    removals.retain(|removal| {
+        let holds = if removal.key.is("", "Namespace") {
+            namespaces.contains(&*removal.key.name)
+        } else {
+            defines(removal.live).is_some_and(|kind| kinds.contains(&kind))
+        };
+        if holds {
+            let text = format!("is not pruned: the {} holds objects that stay", removal.key.kind());
+            let hint = "declare it again, or remove what is in it first";
+            problems.push(Problem::note(Code::PruneGuard, text).of(removal.key).hint(hint));
+            guarded.push(Skipped::new(removal.key, SkipReason::Guarded));
+        }
+        !holds
+    });
+    skipped.append(&mut guarded);
+}
+
+/// Stops all deletions where they look like an accident. Rules 29 and 30 of the exact rules.
+fn guard(
+    removals: &[Removal<'_>],
+    comparison: &Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+) -> Option<Problem> {
+    let (count, entries) = (removals.len(), context.inventory.len());
+    if count == 0 {
+        return None;
+    }
+    let unreadable = |problem: &Problem| problem.code == Code::UnreadableInventory;
+    let (text, hint) = if desired.declared.is_empty() {
+        (
+            format!("nothing is pruned: the source declares nothing, and {count} objects would go"),
+            "check repository, revision and path; to remove the application, delete it",
+        )
+    } else if desired.problems.iter().chain(&comparison.problems).any(unreadable) {
+        ("nothing is pruned: the inventory could not be read".into(), "sync again once it can be read")
+    } else if context.inventory.trust == Trust::Lost {
+        (
+            "nothing is pruned: the inventory of this application is lost, or there has been none yet".into(),
+            "sync again; this sync writes a new one",
+        )
+    } else if count >= entries {
+        (
+            format!("nothing is pruned: all {entries} entries of the inventory would go"),
+            "sync again once what is declared now has been applied",
+        )
+    } else if count > ALWAYS_ALLOWED && count * 100 > entries * usize::from(policy.prune_budget_percent) {
+        let percent = policy.prune_budget_percent;
+        (
+            format!("nothing is pruned: {count} of {entries} objects would go, more than {percent} percent"),
+            "check the source; if this is meant, raise `pruneBudgetPercent`",
+        )
+    } else {
+        return None;
+    };
+    Some(Problem::blocks(Code::PruneGuard, text).hint(hint))
+}

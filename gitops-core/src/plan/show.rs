@@ -1,0 +1,93 @@
+//! A plan as text.
+
+use std::fmt;
+
+use super::{Action, Impact, Plan, Reason, Skipped, Step};
+use crate::policy::Phase;
+use crate::problem::Severity;
+
+/// What runs in its order, then what is left alone and why, then what is wrong.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            writeln!(f, "nothing to do")?;
+        }
+        let mut part = None;
+        for step in &self.steps {
+            let next = (step.phase, part_of(step));
+            if part != Some(next) {
+                heading(f, step)?;
+                part = Some(next);
+            }
+            writeln!(f, "  {step}")?;
+        }
+        if !self.skipped.is_empty() {
+            writeln!(f, "left alone")?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "  {skipped}")?;
+        }
+        if !self.problems.is_empty() {
+            writeln!(f, "problems")?;
+        }
+        for problem in &self.problems {
+            let word = match problem.severity {
+                Severity::Note => "note",
+                Severity::Warning => "warning",
+                Severity::Blocks => "error",
+            };
+            writeln!(f, "  {word}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The wave; `None` for deletions.
+fn part_of(step: &Step) -> Option<i32> {
+    (!matches!(step.action, Action::Delete { .. })).then_some(step.wave)
+}
+
+fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+    match (part_of(step), step.phase) {
+        (None, phase) => writeln!(f, "{phase}, once all is healthy"),
+        (Some(wave), Phase::SyncFail) => writeln!(f, "SyncFail, wave {wave}, only if something fails"),
+        (Some(wave), phase) => writeln!(f, "{phase}, wave {wave}"),
+    }
+}
+
+/// `apply   apps/Deployment shop/web: differs; restarts what runs`
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.action {
+            Action::Create { .. } => "create",
+            Action::Apply { .. } => "apply",
+            Action::Replace { .. } => "replace",
+            Action::Delete { .. } => "delete",
+            Action::Hook { .. } => "run",
+        };
+        write!(f, "{verb:<7} {}: {}", self.key, self.reason)?;
+        match self.impact {
+            Impact::Restarts => f.write_str("; restarts what runs"),
+            Impact::DeletesContents => f.write_str("; all that is in it goes too"),
+            Impact::Creates | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::Differs => "differs",
+            Self::Adopt => "is not marked as ours yet",
+            Self::NotDeclared => "not declared any more",
+            Self::Hook => "hook",
+        })
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}

@@ -1,0 +1,232 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{World, pruning};
+use crate::plan::{Action, After, Gate, Plan, Precondition, Step};
+use crate::policy::{Phase, Prune, SyncPolicy};
+use crate::problem::Problem;
+use crate::state::{Completeness, DesiredState};
+
+const KINDS: [&str; 9] = [
+    "v1 Namespace {name} {opts}",
+    "apiextensions.k8s.io/v1 CustomResourceDefinition {name} defines=example.org/W{name} {opts}",
+    "example.org/v1 W{name} n0/w {opts}",
+    "v1 ConfigMap {ns}/{name} {opts}",
+    "v1 Secret {ns}/{name} {opts}",
+    "apps/v1 Deployment {ns}/{name} {opts}",
+    "example.com/v1 Thing {ns}/{name} {opts}",
+    "admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration {name} {opts}",
+    "batch/v1 Job {ns}/{name} {opts}",
+];
+const STATES: [&str; 12] = [
+    "missing",
+    "missing",
+    "synced",
+    "differs",
+    "template nobody",
+    "differs of=other",
+    "held",
+    "unreadable",
+    "terminating",
+    "extra",
+    "extra adopted",
+    "extra tracked",
+];
+const HOOKS: [&str; 5] = ["PreSync", "Sync", "PostSync", "SyncFail", "PreSync,PostSync"];
+
+/// One line of a world. Names are few, so that things meet.
+fn line() -> impl Strategy<Value = String> {
+    let names = (0..KINDS.len(), 0..5_usize, 0..3_usize, 0..5_usize);
+    (names, -1..3_i32, 0..STATES.len(), 0..24_usize).prop_map(|((kind, name, ns, needs), wave, state, odd)| {
+        let mut options = format!("wave={wave}");
+        let mut state = STATES[state];
+        match odd {
+            0..5 if kind == 8 => {
+                options += &format!(" hook={}", HOOKS[odd]);
+                state = "hook";
+            }
+            5..9 => options += &format!(" needs=/namespaces/n{ns}/ConfigMap/n{needs}"),
+            9 => options += " needs=apps/namespaces/n0/Deployment/n0",
+            10 => options += " options=Prune=false",
+            11 => options += " options=PruneLast=true",
+            _ => {}
+        }
+        let object = KINDS[kind]
+            .replace("{name}", &format!("n{name}"))
+            .replace("{ns}", &format!("n{ns}"))
+            .replace("{opts}", &options);
+        format!("{object} | {state}")
+    })
+}
+
+fn lines() -> impl Strategy<Value = Vec<String>> {
+    // One line per object: the later of two would win otherwise, and the order of lines would matter.
+    prop::collection::vec(line(), 0..40).prop_map(|lines| {
+        let keyed = lines.into_iter().map(|line| {
+            let key: Vec<_> = line.split(' ').take(3).map(str::to_owned).collect();
+            (key, line)
+        });
+        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+    })
+}
+
+fn raised() -> SyncPolicy {
+    SyncPolicy { prune_budget_percent: 100, ..pruning() }
+}
+
+fn is_delete(step: &Step) -> bool {
+    matches!(step.action, Action::Delete { .. })
+}
+
+fn steps_of(after: &[After]) -> impl Iterator<Item = u32> {
+    after.iter().filter_map(|after| match after {
+        After::Applied(id) | After::Healthy(id) | After::Gone(id) => Some(id.0),
+        After::Gate(_) => None,
+    })
+}
+
+fn gates_of(after: &[After]) -> impl Iterator<Item = u32> {
+    after.iter().filter_map(|after| if let After::Gate(id) = after { Some(id.0) } else { None })
+}
+
+/// For each step, the steps that are certainly over when it starts, and whether their health was awaited.
+fn finished_before(plan: &Plan) -> Vec<BTreeMap<u32, bool>> {
+    let mut all: Vec<BTreeMap<u32, bool>> = Vec::new();
+    for step in &plan.steps {
+        let mut before = BTreeMap::new();
+        let gates = gates_of(&step.after).map(|id| &plan.gates[id as usize]);
+        let waits = step.after.iter().chain(gates.flat_map(|gate: &Gate| &gate.opens));
+        for after in waits {
+            let (id, settled) = match after {
+                After::Applied(id) => (id.0, false),
+                After::Healthy(id) | After::Gone(id) => (id.0, true),
+                After::Gate(_) => continue,
+            };
+            *before.entry(id).or_default() |= settled;
+            for (earlier, settled) in all[id as usize].clone() {
+                *before.entry(earlier).or_default() |= settled;
+            }
+        }
+        all.push(before);
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_is_the_same_bytes_in_whatever_order_its_input_came(
+        (lines, shuffled) in lines().prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+    ) {
+        let plan = |lines: &[String]| {
+            let mut world = World::new(&lines.join("\n"));
+            // Where a line stands is part of the input, so it is left out here.
+            world.desired.declared.values_mut().for_each(|declared| declared.origin = None);
+            let plan = world.plan(&raised());
+            (serde_json::to_vec(&plan).unwrap(), plan.problems, plan.skipped)
+        };
+        prop_assert_eq!(plan(&lines), plan(&shuffled));
+    }
+
+    #[test]
+    fn a_plan_reads_back_as_it_was(lines in lines()) {
+        let plan = Plan { problems: Vec::<Problem>::new(), ..World::new(&lines.join("\n")).plan(&raised()) };
+        let json = serde_json::to_string(&plan).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn steps_are_numbered_and_no_edge_points_forward(lines in lines()) {
+        let plan = World::new(&lines.join("\n")).plan(&raised());
+        for (at, step) in plan.steps.iter().enumerate() {
+            prop_assert_eq!(step.id.0 as usize, at);
+            prop_assert!(step.after.is_sorted_by(|a, b| a < b), "sorted, and each once");
+            prop_assert!(steps_of(&step.after).all(|before| before < step.id.0));
+            for gate in gates_of(&step.after) {
+                prop_assert!(steps_of(&plan.gates[gate as usize].opens).all(|before| before < step.id.0));
+            }
+        }
+        for (at, gate) in plan.gates.iter().enumerate() {
+            prop_assert_eq!(gate.id.0 as usize, at);
+            prop_assert_eq!(gates_of(&gate.opens).count(), 0);
+            prop_assert!(!gate.opens.is_empty());
+        }
+        let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
+        let opens: usize = plan.gates.iter().map(|gate| gate.opens.len()).sum();
+        prop_assert!(edges + opens <= 6 * plan.steps.len(), "edges grow with the number of steps");
+    }
+
+    #[test]
+    fn a_step_starts_when_every_earlier_wave_is_healthy_and_deletions_come_last(lines in lines()) {
+        let plan = World::new(&lines.join("\n")).plan(&raised());
+        let before = finished_before(&plan);
+        for step in &plan.steps {
+            let turn = |other: &Step| (other.phase, is_delete(other), if is_delete(other) { 0 } else { other.wave });
+            for other in plan.steps.iter().filter(|other| other.phase != Phase::SyncFail && turn(other) < turn(step)) {
+                let settled = before[step.id.0 as usize].get(&other.id.0) == Some(&true);
+                prop_assert_eq!(settled, step.phase != Phase::SyncFail, "{} after {}", step, other);
+            }
+        }
+    }
+
+    #[test]
+    fn providers_come_before_what_needs_them(lines in lines()) {
+        let world = World::new(&lines.join("\n"));
+        let plan = world.plan(&raised());
+        let before = finished_before(&plan);
+        let resources = plan.steps.iter().filter(|step| step.reason != crate::plan::Reason::Hook && !is_delete(step));
+        for step in plan.steps.iter().filter(|step| step.phase != Phase::SyncFail && !is_delete(step)) {
+            for other in resources.clone() {
+                let holds = other.key.is("", "Namespace") && step.key.namespace.as_ref() == Some(&other.key.name);
+                let defines = other.key.is("apiextensions.k8s.io", "CustomResourceDefinition")
+                    && step.key.kind() == format!("W{}", other.key.name);
+                let named = world.desired.declared[&step.key].options.depends_on.contains(&other.key);
+                if holds || defines || named {
+                    let found = before[step.id.0 as usize].get(&other.id.0);
+                    prop_assert!(found.is_some(), "{} after {}", step, other);
+                    prop_assert!(found == Some(&true) || !(defines || named), "{} after {} is healthy", step, other);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_deleted_without_proof_policy_and_a_complete_source(lines in lines()) {
+        let mut world = World::new(&lines.join("\n"));
+        for step in world.plan(&raised()).steps.iter().filter(|step| is_delete(step)) {
+            let compared = &world.comparison.entries[&step.key];
+            prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
+            prop_assert!(!world.desired.declared.contains_key(&step.key));
+            let seen = Precondition::Present {
+                uid: compared.live.as_ref().unwrap().uid().unwrap().into(),
+                facts: compared.facts.unwrap(),
+            };
+            prop_assert_eq!(&step.requires, &seen);
+        }
+        let none = |plan: &Plan| !plan.steps.iter().any(is_delete);
+        prop_assert!(none(&world.plan(&SyncPolicy::default().with_prune(Prune::Never))));
+        world.desired.completeness = Completeness::Partial;
+        prop_assert!(none(&world.plan(&raised())));
+        world.desired = DesiredState::default();
+        prop_assert!(none(&world.plan(&raised())));
+    }
+
+    #[test]
+    fn every_object_that_differs_is_in_the_plan_or_left_alone_with_a_reason(lines in lines()) {
+        let world = World::new(&lines.join("\n"));
+        let plan = world.plan(&raised());
+        for (key, compared) in &world.comparison.entries {
+            let planned = plan.steps.iter().any(|step| step.key == *key);
+            let left = plan.skipped.iter().any(|skipped| skipped.key == *key);
+            prop_assert!(!(planned && left), "{} is in both", key);
+            let fine = matches!(compared.outcome, crate::diff::Outcome::Synced);
+            prop_assert!(planned || left || fine, "{} is in neither", key);
+        }
+        for key in plan.steps.iter().map(|step| &step.key).chain(plan.skipped.iter().map(|skipped| &skipped.key)) {
+            let known = world.desired.declared.contains_key(key) || world.comparison.entries.contains_key(key);
+            prop_assert!(known, "{} is nobody's", key);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Scenarios as text, and laws over generated sets.
+
+mod laws;
+mod order;
+mod prune;
+mod wire;
+
+use std::sync::Arc;
+
+use super::{HookRun, Plan, plan};
+use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why};
+use crate::model::ApiModel;
+use crate::path::FieldPath;
+use crate::policy::{self, Prune, SyncPolicy};
+use crate::problem::Severity;
+use crate::resource::{Origin, Resource, split_api_version};
+use crate::state::{Declared, DesiredState, Entry, Inventory, Owner, Standing, Tracking, Unreadable};
+use crate::value::{Digest, Draft, Purpose};
+
+/// What a plan is made from, written one object per line:
+///
+/// `apiVersion Kind [namespace/]name [key=value …] | state [claim]`
+///
+/// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `defines` (kind of a CRD), `uid`.
+/// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
+/// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
+/// Claims: `created`, `adopted`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
+/// `child` (has an owner), `of=app`. A `created` or `adopted` object has an entry in the inventory.
+#[derive(Clone, Debug)]
+struct World {
+    desired: DesiredState,
+    comparison: Comparison,
+    inventory: Inventory,
+    owner: Owner,
+}
+
+impl World {
+    fn new(lines: &str) -> Self {
+        let owner = Owner::new("", "app").unwrap();
+        let (desired, comparison) = (DesiredState::default(), Comparison::default());
+        let mut world = Self { desired, comparison, inventory: Inventory::whole([]), owner };
+        for (at, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
+            world.add(at, line);
+        }
+        world
+    }
+
+    fn add(&mut self, at: usize, line: &str) {
+        let (object, state) = line.split_once(" | ").expect("a state");
+        let resource = object_of(object);
+        let (state, claim) = state.split_once(' ').unwrap_or((state, "created"));
+        let key = resource.key().clone();
+        if state != "extra" {
+            let line = u32::try_from(at).unwrap() + 1;
+            let (options, wrong) = policy::options(&resource);
+            let blocked = wrong.iter().any(|problem| problem.severity == Severity::Blocks);
+            if blocked || state == "held" {
+                self.desired.hold(&key);
+            }
+            self.desired.problems.extend(wrong.into_iter().map(|problem| problem.of(&key)));
+            let origin = Some(Origin::new(&"all.yaml".into(), line - 1, line));
+            self.desired.declared.insert(key.clone(), Declared { resource: resource.clone(), origin, options });
+        }
+        let Some(outcome) = outcome_of(state) else { return };
+        let absent = matches!(outcome, Outcome::Missing | Outcome::Unknown(_));
+        let uid = resource.uid().map_or_else(|| format!("uid of {key}"), str::to_owned);
+        let live = resource.edit(|draft| draft.entry("metadata").set("uid", &*uid)).unwrap();
+        let tracking = Tracking { installation: "".into(), app: "app".into(), key: key.clone() };
+        let standing = match claim {
+            "created" => Some(Standing::Created),
+            "adopted" => Some(Standing::Adopted),
+            _ => None,
+        };
+        let claim = match claim {
+            "nobody" => Claim::default(),
+            "child" => Claim { tracked: true, applied: true, owned: true, ..Claim::default() },
+            other => match other.strip_prefix("of=") {
+                Some(app) => Claim { tracking: Some(Tracking { app: app.into(), ..tracking }), ..Claim::default() },
+                None => Claim {
+                    standing: standing.clone(),
+                    tracking: Some(tracking),
+                    tracked: true,
+                    applied: claim != "tracked",
+                    owned: false,
+                },
+            },
+        };
+        if let (Some(standing), false) = (standing, absent) {
+            let wave = policy::options(&resource).0.wave;
+            self.inventory.entries.insert(key.clone(), Entry::held(standing, &uid, "v1", wave));
+        }
+        let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
+        let memo = Digest::of(Purpose::Facts, b"");
+        let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
+        let compared = Compared { outcome, claim, live, facts, strategy: Strategy::Structural, memo };
+        self.comparison.entries.insert(key, Arc::new(compared));
+    }
+
+    fn plan(&self, policy: &SyncPolicy) -> Plan {
+        let model = ApiModel::builtin();
+        plan(
+            &self.comparison,
+            &self.desired,
+            policy,
+            &Context::new(&model, &self.owner, &self.inventory),
+            HookRun::default(),
+        )
+    }
+}
+
+fn object_of(text: &str) -> Resource {
+    let mut words = text.split_whitespace();
+    let (api_version, kind, name) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+    let mut object = Draft::map();
+    object.set("apiVersion", api_version);
+    object.set("kind", kind);
+    let metadata = object.entry("metadata");
+    match name.split_once('/') {
+        Some((namespace, name)) => {
+            metadata.set("namespace", namespace);
+            metadata.set("name", name);
+        }
+        None => metadata.set("name", name),
+    }
+    for word in words {
+        let (key, value) = word.split_once('=').expect("key=value");
+        let annotation = match key {
+            "wave" => "argocd.argoproj.io/sync-wave",
+            "hook" => "argocd.argoproj.io/hook",
+            "options" => "argocd.argoproj.io/sync-options",
+            "needs" => "config.kubernetes.io/depends-on",
+            "uid" => {
+                object.entry("metadata").set("uid", value);
+                continue;
+            }
+            "defines" => {
+                let (group, kind) = split_api_version(value).unwrap();
+                object.entry("spec").set("group", group);
+                object.entry("spec").entry("names").set("kind", kind);
+                continue;
+            }
+            other => panic!("unknown key {other}"),
+        };
+        object.entry("metadata").entry("annotations").set(annotation, value);
+    }
+    Resource::new(object.freeze()).unwrap()
+}
+
+fn outcome_of(state: &str) -> Option<Outcome> {
+    let change = |path: &[&str]| {
+        let path = FieldPath::fields(path);
+        let change =
+            Change { path, pointer: "".into(), kind: ChangeKind::Added, live: None, desired: None, owners: Vec::new() };
+        Outcome::OutOfSync([change].into())
+    };
+    Some(match state {
+        "hook" => return None,
+        "missing" => Outcome::Missing,
+        "synced" => Outcome::Synced,
+        "differs" => change(&["spec", "replicas"]),
+        "template" => change(&["spec", "template", "spec"]),
+        "stamp" => change(&["metadata", "annotations", "gitops.rs/tracking-id"]),
+        "extra" => Outcome::Extra,
+        "terminating" => Outcome::Terminating,
+        "held" => Outcome::Unknown(Why::Held),
+        "unknown-kind" => Outcome::Unknown(Why::UnknownKind),
+        "unreadable" => Outcome::Unknown(Why::Unreadable(Unreadable::new("forbidden"))),
+        other => panic!("unknown state {other}"),
+    })
+}
+
+fn pruning() -> SyncPolicy {
+    SyncPolicy::default().with_prune(Prune::Owned)
+}
+
+/// Compares a plan with the text an operator would see.
+#[track_caller]
+fn expect(world: &str, policy: &SyncPolicy, expected: &str) {
+    let indent = expected.lines().find(|line| !line.trim().is_empty()).map_or(0, |l| l.len() - l.trim_start().len());
+    let expected: Vec<&str> =
+        expected.lines().map(|line| line.get(indent..).unwrap_or("")).filter(|line| !line.is_empty()).collect();
+    let found = World::new(world).plan(policy).to_string();
+    assert_eq!(found.lines().collect::<Vec<_>>(), expected, "\n{found}");
+}
+
+/// The edges of a plan, each as `step <- what it waits for`.
+fn edges(plan: &Plan) -> Vec<String> {
+    let name = |id: super::StepId| plan.step(id).unwrap().key.name.to_string();
+    let after = |after: &super::After| match after {
+        super::After::Applied(id) => format!("{} applied", name(*id)),
+        super::After::Healthy(id) => format!("{} healthy", name(*id)),
+        super::After::Gone(id) => format!("{} gone", name(*id)),
+        super::After::Gate(id) => {
+            let gate = &plan.gates[id.0 as usize];
+            let opens = gate.opens.iter().map(|after| match after {
+                super::After::Applied(id) => format!("{} applied", name(*id)),
+                super::After::Healthy(id) => format!("{} healthy", name(*id)),
+                super::After::Gone(id) => format!("{} gone", name(*id)),
+                super::After::Gate(id) => format!("gate {}", id.0),
+            });
+            format!("[{}]", opens.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let line = |step: &super::Step| {
+        let waits: Vec<_> = step.after.iter().map(after).collect();
+        format!("{} <- {}", step.key.name, waits.join(" + "))
+    };
+    plan.steps.iter().map(line).collect()
+}

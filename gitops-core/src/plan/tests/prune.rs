@@ -1,0 +1,183 @@
+use super::{World, edges, expect, pruning};
+use crate::plan::SkipReason::{self, *};
+use crate::plan::{Action, Plan};
+use crate::policy::{PruneAdopted, SyncPolicy};
+use crate::state::Completeness;
+
+/// Something that stays, so that never all entries go.
+const STAYS: &str = "v1 ConfigMap shop/stays | synced\n";
+
+fn fate(plan: &Plan, name: &str) -> Result<(), SkipReason> {
+    let deleted = |step: &&crate::plan::Step| matches!(step.action, Action::Delete { .. });
+    if plan.steps.iter().filter(deleted).any(|step| &*step.key.name == name) {
+        return Ok(());
+    }
+    Err(plan.skipped.iter().find(|skipped| &*skipped.key.name == name).expect("a fate").reason)
+}
+
+#[test]
+fn an_extra_is_deleted_only_if_pruning_is_on_and_it_is_provably_ours() {
+    let adopting = SyncPolicy { prune_adopted: PruneAdopted::Yes, ..pruning() };
+    for (line, policy, expected) in [
+        ("| extra created", SyncPolicy::default(), Err(PruneOff)),
+        ("| extra created", pruning(), Ok(())),
+        ("| extra applied", pruning(), Ok(())),
+        ("| extra tracked", pruning(), Err(NoProof)),
+        ("| extra nobody", pruning(), Err(NoProof)),
+        ("| extra of=other", pruning(), Err(NotOurs)),
+        ("| extra of=other", SyncPolicy::default(), Err(NotOurs)),
+        ("| extra child", pruning(), Err(OwnedByAnother)),
+        ("| extra adopted", pruning(), Err(Adopted)),
+        ("| extra adopted", adopting, Ok(())),
+        ("options=Prune=false | extra created", pruning(), Err(PruneForbidden)),
+        ("options=Prune=confirm | extra created", pruning(), Err(PruneUnconfirmed)),
+        ("options=Prune=maybe | extra created", pruning(), Err(Held)),
+        ("hook=PreSync | extra created", pruning(), Err(PruneForbidden)),
+        ("uid=twin | extra created", pruning(), Err(SameObject)),
+    ] {
+        let world = format!("{STAYS}v1 ConfigMap shop/twin uid=twin | synced\nv1 ConfigMap shop/old {line}");
+        assert_eq!(fate(&World::new(&world).plan(&policy), "old"), expected, "{line}");
+    }
+}
+
+#[test]
+fn an_incomplete_or_empty_source_prunes_nothing() {
+    let mut world = World::new(&format!("{STAYS}v1 ConfigMap shop/old | extra"));
+    world.desired.completeness = Completeness::Partial;
+    let plan = world.plan(&pruning());
+    assert_eq!(fate(&plan, "old"), Err(SourceIncomplete));
+    assert_eq!(
+        plan.problems[0].to_string(),
+        "nothing is pruned: a part of the source could not be read; solve the problems of the source first"
+    );
+
+    expect(
+        "
+        v1 ConfigMap shop/a | extra
+        v1 ConfigMap shop/b | extra
+        ",
+        &pruning(),
+        "
+        nothing to do
+        left alone
+          ConfigMap shop/a: not declared any more; a guard stopped pruning
+          ConfigMap shop/b: not declared any more; a guard stopped pruning
+        problems
+          error: nothing is pruned: the source declares nothing, and 2 objects would go; check repository, revision and path; to remove the application, delete it
+        ",
+    );
+}
+
+#[test]
+fn never_all_entries_go_nor_more_than_the_budget() {
+    let lines = |stay: usize, go: usize| {
+        let stay = (0..stay).map(|at| format!("v1 ConfigMap shop/stay{at} | synced\n"));
+        let go = (0..go).map(|at| format!("v1 ConfigMap shop/go{at} | extra\n"));
+        stay.chain(go).collect::<String>() + "v1 ConfigMap shop/new | missing"
+    };
+    let raised = SyncPolicy { prune_budget_percent: 100, ..pruning() };
+    for (stay, go, policy, expected) in [
+        (1, 5, pruning(), true),
+        (0, 1, pruning(), false),
+        (0, 9, raised.clone(), false),
+        (1, 6, pruning(), false),
+        (1, 6, raised, true),
+        (14, 6, pruning(), true),
+        (13, 6, pruning(), false),
+    ] {
+        let plan = World::new(&lines(stay, go)).plan(&policy);
+        let expected = if expected { Ok(()) } else { Err(Guarded) };
+        assert_eq!(fate(&plan, "go0"), expected, "{stay} stay, {go} go");
+        assert_eq!(plan.problems.len(), usize::from(expected.is_err()), "{:?}", plan.problems);
+    }
+}
+
+#[test]
+fn deletions_follow_when_all_is_healthy_in_the_reverse_order() {
+    let world = "
+        v1 ConfigMap shop/new | missing
+        batch/v1 Job shop/check hook=PostSync | hook
+        v1 Namespace old | extra
+        apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget | extra
+        example.org/v1 Widget old/w | extra
+        v1 ConfigMap old/last options=PruneLast=true | extra
+        v1 ConfigMap old/c | extra
+        ";
+    let mut lines = world.to_owned();
+    for at in 0..20 {
+        lines += &format!("v1 ConfigMap shop/stay{at} | synced\n");
+    }
+    lines += "v1 Service old/s wave=3 | extra\n";
+    expect(
+        &lines,
+        &pruning(),
+        "
+        Sync, wave 0
+          create  ConfigMap shop/new: is missing
+        Sync, once all is healthy
+          delete  Service old/s: not declared any more
+          delete  example.org/Widget old/w: not declared any more
+          delete  ConfigMap old/c: not declared any more
+          delete  ConfigMap old/last: not declared any more
+          delete  apiextensions.k8s.io/CustomResourceDefinition crd: not declared any more; all that is in it goes too
+          delete  Namespace old: not declared any more; all that is in it goes too
+        PostSync, wave 0
+          run     batch/Job shop/check: hook
+        problems
+          warning: Namespace old: is a Namespace: everything in it is deleted with it
+          warning: apiextensions.k8s.io/CustomResourceDefinition crd: is a CustomResourceDefinition: everything in it is deleted with it
+        ",
+    );
+    let plan = World::new(&lines).plan(&pruning());
+    assert_eq!(
+        edges(&plan),
+        [
+            "new <- ",
+            "s <- [new healthy]",
+            "w <- [s gone]",
+            "c <- [w gone]",
+            "last <- [c gone]",
+            "crd <- [last gone]",
+            "old <- [last gone]",
+            "check <- [crd gone, old gone]",
+        ]
+    );
+}
+
+#[test]
+fn a_namespace_or_crd_that_holds_something_that_stays_is_kept() {
+    expect(
+        &format!(
+            "{STAYS}
+            v1 Namespace shop | extra
+            v1 Namespace old | extra
+            v1 PersistentVolumeClaim old/data options=Prune=false | extra
+            apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget | extra
+            example.org/v1 Widget db/w | synced
+            v1 Namespace gone | extra"
+        ),
+        &pruning(),
+        "
+        Sync, once all is healthy
+          delete  Namespace gone: not declared any more; all that is in it goes too
+        left alone
+          Namespace old: not declared any more; a guard stopped pruning
+          Namespace shop: not declared any more; a guard stopped pruning
+          PersistentVolumeClaim old/data: not declared any more; its annotation forbids pruning
+          apiextensions.k8s.io/CustomResourceDefinition crd: not declared any more; a guard stopped pruning
+        problems
+          note: Namespace old: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
+          note: Namespace shop: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
+          note: apiextensions.k8s.io/CustomResourceDefinition crd: is not pruned: the CustomResourceDefinition holds objects that stay; declare it again, or remove what is in it first
+          warning: Namespace gone: is a Namespace: everything in it is deleted with it
+        ",
+    );
+}
+
+#[test]
+fn a_hook_that_is_held_back_stops_pruning() {
+    let world = format!("{STAYS}v1 ConfigMap shop/old | extra\nbatch/v1 Job shop/j hook=PreSync wave=x | hook");
+    let plan = World::new(&world).plan(&pruning());
+    assert!(plan.is_empty());
+    assert_eq!(fate(&plan, "old"), Err(FollowsHeld));
+}

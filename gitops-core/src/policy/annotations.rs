@@ -1,0 +1,370 @@
+//! Per-object options, read from annotations.
+//!
+//! Understood are our own annotations and those of Argo CD, Helm, Flux, cli-utils and Config Sync, in this order of
+//! precedence. Unlike Argo CD, which falls back to a default without a word, a value that cannot be read is a problem.
+
+use std::collections::BTreeSet;
+use std::num::IntErrorKind;
+
+use crate::path::FieldPath;
+use crate::problem::{Code, Problem};
+use crate::resource::{Resource, ResourceKey};
+use crate::value::Map;
+
+use super::words::{self, Effect, Speaker, Word};
+use super::{Hook, HookDelete, Options, Permission, Role};
+
+const WAVE: &str = "gitops.rs/sync-wave";
+const HOOK: &str = "gitops.rs/hook";
+const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
+const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
+const PRUNE: &str = "gitops.rs/prune";
+const DEPENDS_ON: &str = "gitops.rs/depends-on";
+const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
+// Written by the engine; no options.
+const OPERATION: &str = "gitops.rs/operation";
+const TRACKING_ID: &str = "gitops.rs/tracking-id";
+
+const ARGO_WAVE: &str = "argocd.argoproj.io/sync-wave";
+const ARGO_HOOK: &str = "argocd.argoproj.io/hook";
+const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
+const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
+const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
+const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
+
+const HELM_HOOK: &str = "helm.sh/hook";
+const HELM_WEIGHT: &str = "helm.sh/hook-weight";
+const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
+const HELM_POLICY: &str = "helm.sh/resource-policy";
+
+const FLUX: &str = "kustomize.toolkit.fluxcd.io/";
+const FLUX_PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
+const FLUX_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
+const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
+
+const CLI_DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
+const CLI_ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";
+const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";
+const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
+
+/// All annotations of our own; another one is a typing error.
+const OWN: [&str; 9] =
+    [DEPENDS_ON, HOOK, HOOK_DELETE, IGNORE_HEALTH, OPERATION, PRUNE, SYNC_OPTIONS, WAVE, TRACKING_ID];
+/// Where annotations that we read live.
+const DOMAINS: [&str; 7] = [
+    "gitops.rs/",
+    "argocd.argoproj.io/",
+    "helm.sh/",
+    FLUX,
+    "config.kubernetes.io/",
+    "cli-utils.sigs.k8s.io/",
+    "client.lifecycle.config.k8s.io/",
+];
+
+/// Reads the options of one object. What cannot be read is a problem that holds the object back.
+#[must_use]
+pub fn options(resource: &Resource) -> (Options, Vec<Problem>) {
+    let metadata = resource.tree().get("metadata");
+    let read = |place: &str, domains: &[&str]| {
+        let map = metadata?.get(place)?.as_map()?;
+        let known = |name: &str| domains.iter().any(|domain| name.starts_with(domain));
+        map.iter().any(|(name, _)| known(name)).then_some(map)
+    };
+    // Flux takes its settings from labels too.
+    let (annotations, labels) = (read("annotations", &DOMAINS), read("labels", &[FLUX]));
+    if annotations.is_none() && labels.is_none() {
+        return (Options::default(), Vec::new());
+    }
+    Reader { annotations, labels, key: resource.key(), problems: Vec::new() }.read()
+}
+
+/// A text and the field that holds it.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    place: &'static str,
+    name: &'a str,
+    text: &'a str,
+}
+
+struct Reader<'a> {
+    annotations: Option<Map<'a>>,
+    labels: Option<Map<'a>>,
+    key: &'a ResourceKey,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(mut self) -> (Options, Vec<Problem>) {
+        let mut options = Options::default();
+        self.own_names();
+        options.wave = self.wave();
+        self.hook(&mut options);
+        self.keepers(&mut options);
+        self.flux(&mut options);
+        self.sync_options(ARGO_SYNC_OPTIONS, Speaker::Argo, &mut options);
+        self.sync_options(SYNC_OPTIONS, Speaker::Own, &mut options);
+        if let Some(found) = self.get(PRUNE, Code::InvalidOption) {
+            match found.text {
+                "enabled" => options.prune = Permission::Default,
+                "disabled" => options.prune = Permission::Never,
+                "confirm" => options.prune = Permission::Confirm,
+                _ => self.invalid(found, "use `enabled`, `disabled` or `confirm`"),
+            }
+        }
+        self.compare_options();
+        if let Some(found) = self.first(&[IGNORE_HEALTH, ARGO_IGNORE_HEALTH], Code::InvalidOption) {
+            match words::flag(found.text) {
+                Some(flag) => options.ignore_health = flag,
+                None => self.invalid(found, "use \"true\" or \"false\""),
+            }
+        }
+        options.depends_on = self.depends_on();
+        self.contradictions(&options);
+        (options, self.problems)
+    }
+
+    /// Returns an annotation; one that is no text is a problem.
+    fn get(&mut self, name: &'static str, code: Code) -> Option<Found<'a>> {
+        self.entry("annotations", self.annotations?, name, code)
+    }
+
+    fn entry(&mut self, place: &'static str, map: Map<'a>, name: &'static str, code: Code) -> Option<Found<'a>> {
+        let value = map.get(name).filter(|value| !value.is_null())?;
+        if let Some(text) = value.as_str() {
+            return Some(Found { place, name, text });
+        }
+        let text = format!("an annotation is a text, not a {}", value.kind_name());
+        let found = Found { place, name, text: "" };
+        self.block(code, found, text, "put the value in quotes");
+        None
+    }
+
+    fn first(&mut self, names: &[&'static str], code: Code) -> Option<Found<'a>> {
+        names.iter().find_map(|name| self.get(name, code))
+    }
+
+    fn block(&mut self, code: Code, found: Found<'_>, text: String, hint: &str) {
+        self.problems.push(Problem::blocks(code, text).field(found.field()).hint(hint));
+    }
+
+    fn invalid(&mut self, found: Found<'_>, hint: &str) {
+        self.block(Code::InvalidOption, found, format!("`{}` is not allowed here", found.text), hint);
+    }
+
+    fn own_names(&mut self) {
+        let Some(map) = self.annotations else { return };
+        for (name, _) in map {
+            if name.starts_with("gitops.rs/") && !OWN.contains(&name) {
+                let found = Found { place: "annotations", name, text: "" };
+                let hint = format!("use one of `{}`", OWN.join("`, `"));
+                self.block(Code::InvalidOption, found, format!("there is no annotation `{name}`"), &hint);
+            }
+        }
+    }
+
+    /// Rule: Argo CD user guide, "Sync Phases and Waves": its annotation, else Helm's weight, else 0.
+    fn wave(&mut self) -> i32 {
+        let Some(found) = self.first(&[WAVE, ARGO_WAVE, HELM_WEIGHT], Code::InvalidWave) else { return 0 };
+        found.text.parse().unwrap_or_else(|error: std::num::ParseIntError| {
+            let text = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                    format!("sync wave `{}` is out of range", found.text)
+                }
+                _ => format!("sync wave `{}` is not a whole number", found.text),
+            };
+            self.block(Code::InvalidWave, found, text, "use a whole number in quotes, such as \"-1\" or \"5\"");
+            0
+        })
+    }
+
+    /// Rule: Argo CD's `hook.IsHook`, `Types` and `Skip`; `Skip` counts only when it stands alone.
+    fn hook(&mut self, options: &mut Options) {
+        let (found, dialect) = match self.first(&[HOOK, ARGO_HOOK], Code::InvalidHook) {
+            Some(found) => (Some(found), words::ARGO_HOOKS),
+            None => (self.get(HELM_HOOK, Code::InvalidHook), words::HELM_HOOKS),
+        };
+        let delete = self.hook_delete();
+        let Some(found) = found else { return };
+        let meant: Vec<Word> = self.each(found, dialect);
+        let phases: BTreeSet<_> =
+            meant.iter().filter_map(|word| if let Word::Phase(phase) = word { Some(*phase) } else { None }).collect();
+        if !phases.is_empty() {
+            options.role = Role::Hook;
+            options.hook =
+                Some(Hook { phases, delete: delete.unwrap_or_else(|| [HookDelete::BeforeHookCreation].into()) });
+        } else if meant.contains(&Word::NoPhase) {
+            options.role = Role::Ignored;
+        } else if words::csv(found.text).next().is_none() {
+            let hint = format!("use {}, or remove the annotation", words::allowed(dialect));
+            self.block(Code::InvalidHook, found, "names no phase".into(), &hint);
+        }
+    }
+
+    /// Rule: Argo CD unites its policies with Helm's; without any, the hook is deleted before it is created again.
+    fn hook_delete(&mut self) -> Option<BTreeSet<HookDelete>> {
+        let mut policies = BTreeSet::new();
+        if let Some(found) = self.get(HOOK_DELETE, Code::InvalidHook) {
+            policies.extend(self.each(found, words::ARGO_HOOK_DELETE));
+        } else {
+            for (name, dialect) in
+                [(ARGO_HOOK_DELETE, words::ARGO_HOOK_DELETE), (HELM_HOOK_DELETE, words::HELM_HOOK_DELETE)]
+            {
+                if let Some(found) = self.get(name, Code::InvalidHook) {
+                    policies.extend(self.each(found, dialect));
+                }
+            }
+        }
+        (!policies.is_empty()).then_some(policies)
+    }
+
+    /// Reads a list of words; unknown ones are problems.
+    fn each<T: Copy>(&mut self, found: Found<'_>, dialect: &[(&str, T)]) -> Vec<T> {
+        let mut meant = Vec::new();
+        for word in words::csv(found.text) {
+            match dialect.iter().find(|(known, _)| *known == word) {
+                Some((_, meaning)) => meant.push(*meaning),
+                None => {
+                    let hint = format!("use {}", words::allowed(dialect));
+                    self.block(Code::InvalidHook, found, format!("`{word}` is unknown"), &hint);
+                }
+            }
+        }
+        meant
+    }
+
+    /// Annotations whose only word means that the object stays when it is not declared any more.
+    fn keepers(&mut self, options: &mut Options) {
+        for (name, word) in [(HELM_POLICY, "keep"), (CLI_ON_REMOVE, "keep"), (LIFECYCLE_DELETION, "detach")] {
+            let Some(found) = self.get(name, Code::InvalidOption) else { continue };
+            if found.text.trim().eq_ignore_ascii_case(word) {
+                (options.prune, options.delete) = (Permission::Never, Permission::Never);
+            } else {
+                self.invalid(found, &format!("use `{word}`, or remove the annotation"));
+            }
+        }
+        if let Some(found) = self.get(LIFECYCLE_MUTATION, Code::InvalidOption) {
+            match found.text {
+                "ignore" => options.create_only = true,
+                _ => self.invalid(found, "use `ignore`, or remove the annotation"),
+            }
+        }
+    }
+
+    /// Rule: Flux reads these from annotations or labels, without regard to case.
+    fn flux(&mut self, options: &mut Options) {
+        for name in [FLUX_PRUNE, FLUX_SSA, FLUX_RECONCILE, FLUX_FORCE] {
+            let found = self
+                .get(name, Code::InvalidOption)
+                .or_else(|| self.entry("labels", self.labels?, name, Code::InvalidOption));
+            let Some(found) = found else { continue };
+            match (name, found.text.to_ascii_lowercase().as_str()) {
+                (FLUX_PRUNE, "disabled") => {
+                    (options.prune, options.delete) = (Permission::Never, Permission::Never);
+                }
+                (FLUX_RECONCILE, "disabled") | (FLUX_SSA, "ignore") => {
+                    (options.role, options.hook) = (Role::Ignored, None);
+                    (options.prune, options.delete) = (Permission::Never, Permission::Never);
+                }
+                (FLUX_SSA, "ifnotpresent") => options.create_only = true,
+                (FLUX_FORCE, "enabled") => options.force = true,
+                // `Merge` keeps the fields of others, which we always do.
+                (FLUX_SSA, "override" | "merge") => {}
+                (FLUX_SSA, _) => self.invalid(found, "use `Override`, `Merge`, `IfNotPresent` or `Ignore`"),
+                (_, "enabled" | "disabled") => {}
+                _ => self.invalid(found, "use `enabled` or `disabled`"),
+            }
+        }
+    }
+
+    fn sync_options(&mut self, name: &'static str, speaker: Speaker, options: &mut Options) {
+        let Some(found) = self.get(name, Code::InvalidOption) else { return };
+        for option in words::csv(found.text) {
+            match words::sync_option(option, speaker, options) {
+                Effect::Done => {}
+                Effect::None(why) => self.problems.push(
+                    Problem::note(Code::InvalidOption, format!("sync option `{option}` has no effect: {why}"))
+                        .field(found.field()),
+                ),
+                Effect::Invalid(allowed) => {
+                    let text = format!("sync option `{option}` is unknown");
+                    self.block(Code::InvalidOption, found, text, &format!("use {allowed}"));
+                }
+            }
+        }
+    }
+
+    fn compare_options(&mut self) {
+        let Some(found) = self.get(ARGO_COMPARE_OPTIONS, Code::InvalidOption) else { return };
+        for option in words::csv(found.text) {
+            if words::COMPARE_OPTIONS.contains(&option) {
+                let text = format!("compare option `{option}` has no effect: comparing follows field ownership");
+                self.problems.push(Problem::note(Code::InvalidOption, text).field(found.field()));
+            } else {
+                let hint = format!("use one of `{}`", words::COMPARE_OPTIONS.join("`, `"));
+                self.block(Code::InvalidOption, found, format!("compare option `{option}` is unknown"), &hint);
+            }
+        }
+    }
+
+    fn depends_on(&mut self) -> Vec<ResourceKey> {
+        let Some(found) = self.first(&[DEPENDS_ON, CLI_DEPENDS_ON], Code::InvalidDependency) else {
+            return Vec::new();
+        };
+        let mut keys = Vec::new();
+        for reference in found.text.split(',').map(str::trim) {
+            match words::reference(reference) {
+                None => {
+                    let text = format!("dependency `{reference}` cannot be read");
+                    let hint = "use `group/namespaces/namespace/kind/name` or `group/kind/name`, separated by commas; \
+                                the core group is empty, as in `/namespaces/shop/Secret/db`";
+                    self.block(Code::InvalidDependency, found, text, hint);
+                }
+                Some(key) if key == *self.key => {
+                    self.block(Code::InvalidDependency, found, "depends on itself".into(), "remove this dependency");
+                }
+                Some(key) if keys.contains(&key) => self.warn(found, format!("names `{reference}` twice")),
+                Some(key) => keys.push(key),
+            }
+        }
+        keys
+    }
+
+    /// Says what cannot both be meant.
+    fn contradictions(&mut self, options: &Options) {
+        let found = |name| Found { place: "annotations", name, text: "" };
+        let has = |name: &str| self.annotations.is_some_and(|map| map.get(name).is_some());
+        let named = |names: &[&'static str]| names.iter().find(|name| has(name)).copied().unwrap_or(SYNC_OPTIONS);
+        let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS]);
+        let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
+        let dependencies = named(&[DEPENDS_ON, CLI_DEPENDS_ON]);
+        if options.role == Role::Hook {
+            if options.prune != Permission::Default || options.prune_last || options.replace || options.create_only {
+                self.warn(found(sync_options), "a hook is never pruned, applied or replaced".into());
+            }
+            if !options.depends_on.is_empty() {
+                let text = "a hook cannot depend on single objects".into();
+                let hint = "order hooks by phase and wave";
+                self.block(Code::InvalidDependency, found(dependencies), text, hint);
+            }
+        } else if let (Role::Resource, Some(name)) = (options.role, hook_delete) {
+            self.warn(found(name), "has no effect: the object is no hook".into());
+        }
+        if options.role == Role::Resource && options.prune_last && options.prune == Permission::Never {
+            self.warn(found(sync_options), "`PruneLast=true` has no effect: the object is never pruned".into());
+        }
+        if options.role == Role::Resource && options.replace && options.create_only {
+            self.warn(found(sync_options), "`Replace=true` has no effect: the object is created only once".into());
+        }
+    }
+
+    fn warn(&mut self, found: Found<'_>, text: String) {
+        self.problems.push(Problem::warning(Code::InvalidOption, text).field(found.field()));
+    }
+}
+
+impl Found<'_> {
+    fn field(&self) -> FieldPath {
+        FieldPath::fields(&["metadata", self.place, self.name])
+    }
+}

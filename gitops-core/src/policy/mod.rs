@@ -1,0 +1,216 @@
+//! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
+
+mod annotations;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::Propagation;
+use crate::resource::ResourceKey;
+
+pub use annotations::options;
+
+/// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct SyncPolicy {
+    /// Which live objects may be deleted. Default: `never`.
+    pub prune: Prune,
+    /// Longest wait for one wave to turn healthy. Whole seconds on the wire. Default: 600 s (rule 38).
+    #[serde(rename = "waveTimeoutSeconds", with = "seconds")]
+    pub wave_timeout: Duration,
+    /// Longest wait for one hook. Whole seconds on the wire. Default: 1,800 s (rule 38).
+    #[serde(rename = "hookTimeoutSeconds", with = "seconds")]
+    pub hook_timeout: Duration,
+    /// Longest wait for an object to be gone. Whole seconds on the wire. Default: 300 s (rule 38).
+    #[serde(rename = "deletionTimeoutSeconds", with = "seconds")]
+    pub deletion_timeout: Duration,
+    /// How often a write that failed for a passing reason is tried again. Default: 5.
+    pub retries: u32,
+    /// Most entries of the inventory that one sync may prune, in percent; never all of them. Up to 5 are always
+    /// allowed. Default: 30 for unattended syncs (rule 30); a person who asks for a prune may raise it to 100.
+    pub prune_budget_percent: u8,
+    /// Whether objects that existed before us may be pruned. Default: `no` (rule 27).
+    pub prune_adopted: PruneAdopted,
+}
+
+/// Which live objects may be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Prune {
+    /// None.
+    #[default]
+    Never,
+    /// Those that are provably ours and no longer declared.
+    Owned,
+}
+
+/// Whether objects that existed before us may be pruned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum PruneAdopted {
+    /// They stay.
+    #[default]
+    No,
+    /// They go like the others.
+    Yes,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self {
+            prune: Prune::Never,
+            wave_timeout: Duration::from_secs(600),
+            hook_timeout: Duration::from_secs(1800),
+            deletion_timeout: Duration::from_secs(300),
+            retries: 5,
+            prune_budget_percent: 30,
+            prune_adopted: PruneAdopted::No,
+        }
+    }
+}
+
+impl SyncPolicy {
+    /// Sets which live objects may be deleted.
+    #[must_use]
+    pub fn with_prune(self, prune: Prune) -> Self {
+        Self { prune, ..self }
+    }
+}
+
+/// A part of a sync. The derived order is the order of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_enums, reason = "the phases of Argo CD")]
+pub enum Phase {
+    /// Before anything else.
+    PreSync,
+    /// The resources.
+    #[default]
+    Sync,
+    /// Once all resources are healthy.
+    PostSync,
+    /// Instead of the rest, once something failed.
+    SyncFail,
+    /// Before the application is deleted.
+    PreDelete,
+    /// After the application was deleted.
+    PostDelete,
+}
+
+/// When a hook object is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_enums, reason = "the policies of Argo CD")]
+pub enum HookDelete {
+    /// Before it is created again.
+    BeforeHookCreation,
+    /// Once the operation succeeded.
+    HookSucceeded,
+    /// Once the operation failed.
+    HookFailed,
+}
+
+/// What makes an object a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hook {
+    /// When it runs; never empty.
+    pub phases: BTreeSet<Phase>,
+    /// When it is deleted; `BeforeHookCreation` if nothing is said.
+    pub delete: BTreeSet<HookDelete>,
+}
+
+/// What to do with an object under some circumstance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the three answers of Argo CD")]
+pub enum Permission {
+    /// As the policy of the application says.
+    #[default]
+    Default,
+    /// Never.
+    Never,
+    /// Only when a person confirmed it.
+    Confirm,
+}
+
+/// How one object is treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "all there is")]
+pub enum Role {
+    /// It is synced.
+    #[default]
+    Resource,
+    /// It is a hook; see [`Options::hook`].
+    Hook,
+    /// It is left alone: a hook of no phase we run (such as `helm.sh/hook: test`), or `hook: Skip`.
+    Ignored,
+}
+
+/// Options of one object, from its annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How the object is treated.
+    pub role: Role,
+    /// What makes it a hook; `Some` exactly for [`Role::Hook`].
+    pub hook: Option<Hook>,
+    /// Sync wave; lower ones go first.
+    pub wave: i32,
+    /// Whether it may be pruned.
+    pub prune: Permission,
+    /// Whether it may go with its application.
+    pub delete: Permission,
+    /// What happens to what it owns when it is pruned; `None` leaves it to the policy.
+    pub propagation: Option<Propagation>,
+    /// Whether it is pruned after everything else.
+    pub prune_last: bool,
+    /// Whether it is replaced instead of applied.
+    pub replace: bool,
+    /// Whether it may be deleted and created again when a change is refused as immutable.
+    pub force: bool,
+    /// Whether a kind that is not served yet is no reason to refuse the sync.
+    pub skip_dry_run_on_missing_resource: bool,
+    /// Whether it is created when missing and then left alone.
+    pub create_only: bool,
+    /// Whether it counts for the health of the application.
+    pub ignore_health: bool,
+    /// Objects that must be applied and healthy first.
+    pub depends_on: Vec<ResourceKey>,
+}
+
+impl Options {
+    /// Returns whether the object is synced as a resource.
+    #[must_use]
+    pub fn is_resource(&self) -> bool {
+        self.role == Role::Resource
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Durations as whole seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
+}

@@ -1,0 +1,236 @@
+use super::{HookDelete, Options, Permission, Phase, Role, options};
+use crate::problem::{Problem, Severity};
+use crate::resource::{Propagation, Resource, ResourceKey};
+use crate::value::Value;
+
+fn object(place: &str, pairs: &[(&str, &str)]) -> Resource {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name:?}:{value:?}")).collect();
+    let pairs = pairs.join(",");
+    let json = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"a","namespace":"n","{place}":{{{pairs}}}}}}}"#
+    );
+    Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap()
+}
+
+fn read(pairs: &[(&str, &str)]) -> (Options, Vec<Problem>) {
+    options(&object("annotations", pairs))
+}
+
+/// Options of annotations without a problem.
+fn clean(pairs: &[(&str, &str)]) -> Options {
+    let (options, problems) = read(pairs);
+    assert!(problems.is_empty(), "{pairs:?}: {problems:?}");
+    options
+}
+
+#[test]
+fn an_object_without_annotations_of_ours_has_the_default_options() {
+    let nothing = object("labels", &[("app", "web"), ("helm.sh/chart", "web-1")]);
+    assert_eq!(options(&nothing), (Options::default(), vec![]));
+    assert_eq!(clean(&[("checksum/config", "1")]), Options::default());
+    assert_eq!(clean(&[("argocd.argoproj.io/tracking-id", "a:/Pod:n/a")]), Options::default());
+}
+
+#[test]
+fn a_wave_is_ours_else_argos_else_helms_weight() {
+    for (pairs, wave) in [
+        (vec![("argocd.argoproj.io/sync-wave", "-1")], -1),
+        (vec![("argocd.argoproj.io/sync-wave", "+5")], 5),
+        (vec![("helm.sh/hook-weight", "3")], 3),
+        (vec![("argocd.argoproj.io/sync-wave", "2"), ("helm.sh/hook-weight", "3")], 2),
+        (vec![("gitops.rs/sync-wave", "7"), ("argocd.argoproj.io/sync-wave", "soon")], 7),
+    ] {
+        assert_eq!(clean(&pairs).wave, wave, "{pairs:?}");
+    }
+}
+
+#[test]
+fn a_hook_runs_in_its_phases_and_skip_counts_only_alone() {
+    use Phase::*;
+    let argo = "argocd.argoproj.io/hook";
+    for (pairs, role, phases) in [
+        (vec![(argo, "PreSync, PostSync")], Role::Hook, vec![PreSync, PostSync]),
+        (vec![(argo, "Sync,Sync")], Role::Hook, vec![Sync]),
+        (vec![(argo, "Skip")], Role::Ignored, vec![]),
+        (vec![(argo, "Skip,PreSync")], Role::Hook, vec![PreSync]),
+        (vec![(argo, "PreDelete,PostDelete")], Role::Hook, vec![PreDelete, PostDelete]),
+        (vec![("helm.sh/hook", "pre-install,pre-upgrade")], Role::Hook, vec![PreSync]),
+        (vec![("helm.sh/hook", "post-install")], Role::Hook, vec![PostSync]),
+        (vec![("helm.sh/hook", "test")], Role::Ignored, vec![]),
+        (vec![("helm.sh/hook", "crd-install")], Role::Resource, vec![]),
+        (vec![("helm.sh/hook", "pre-install"), (argo, "SyncFail")], Role::Hook, vec![SyncFail]),
+        (vec![("gitops.rs/hook", "PostSync"), (argo, "PreSync")], Role::Hook, vec![PostSync]),
+    ] {
+        let options = clean(&pairs);
+        assert_eq!(options.role, role, "{pairs:?}");
+        let found: Vec<_> = options.hook.into_iter().flat_map(|hook| hook.phases).collect();
+        assert_eq!(found, phases, "{pairs:?}");
+    }
+}
+
+#[test]
+fn delete_policies_of_argo_and_helm_are_united_and_ours_wins() {
+    use HookDelete::*;
+    let (argo, helm) = ("argocd.argoproj.io/hook-delete-policy", "helm.sh/hook-delete-policy");
+    for (pairs, policies) in [
+        (vec![], vec![BeforeHookCreation]),
+        (vec![(argo, "HookSucceeded"), (helm, "before-hook-creation")], vec![BeforeHookCreation, HookSucceeded]),
+        (vec![(argo, "HookSucceeded"), ("gitops.rs/hook-delete-policy", "HookFailed")], vec![HookFailed]),
+    ] {
+        let mut pairs = pairs.clone();
+        pairs.push(("argocd.argoproj.io/hook", "Sync"));
+        let found: Vec<_> = clean(&pairs).hook.unwrap().delete.into_iter().collect();
+        assert_eq!(found, policies, "{pairs:?}");
+    }
+}
+
+#[test]
+fn pruning_is_what_we_say_else_what_the_most_careful_annotation_says() {
+    use Permission::*;
+    let argo = "argocd.argoproj.io/sync-options";
+    for (pairs, prune, delete) in [
+        (vec![(argo, "Prune=false")], Never, Default),
+        (vec![(argo, "Prune=confirm,Delete=false")], Confirm, Never),
+        (vec![("helm.sh/resource-policy", "keep")], Never, Never),
+        (vec![("helm.sh/resource-policy", "keep"), (argo, "Prune=true")], Never, Never),
+        (vec![("kustomize.toolkit.fluxcd.io/prune", "Disabled")], Never, Never),
+        (vec![("cli-utils.sigs.k8s.io/on-remove", "keep")], Never, Never),
+        (vec![("client.lifecycle.config.k8s.io/deletion", "detach")], Never, Never),
+        (vec![("gitops.rs/prune", "enabled"), (argo, "Prune=false")], Default, Default),
+        (vec![("gitops.rs/prune", "confirm")], Confirm, Default),
+        (vec![("gitops.rs/sync-options", "Prune=true"), (argo, "Prune=false")], Default, Default),
+    ] {
+        let options = clean(&pairs);
+        assert_eq!((options.prune, options.delete), (prune, delete), "{pairs:?}");
+    }
+}
+
+#[test]
+fn sync_options_set_the_options_of_the_object() {
+    let options = clean(&[(
+        "argocd.argoproj.io/sync-options",
+        "PruneLast=true, Replace=true,Force=true,SkipDryRunOnMissingResource=true,PrunePropagationPolicy=orphan,\
+         ServerSideApply=true,",
+    )]);
+    assert!(options.prune_last && options.replace && options.force && options.skip_dry_run_on_missing_resource);
+    assert_eq!(options.propagation, Some(Propagation::Orphan));
+    assert!(clean(&[("argocd.argoproj.io/ignore-healthcheck", "true")]).ignore_health);
+    assert!(clean(&[("client.lifecycle.config.k8s.io/mutation", "ignore")]).create_only);
+}
+
+#[test]
+fn flux_speaks_in_annotations_and_labels() {
+    for (value, expected) in [("IfNotPresent", (Role::Resource, true)), ("Ignore", (Role::Ignored, false))] {
+        for place in ["annotations", "labels"] {
+            let (options, problems) = options(&object(place, &[("kustomize.toolkit.fluxcd.io/ssa", value)]));
+            assert_eq!(((options.role, options.create_only), problems), (expected, vec![]), "{place} {value}");
+        }
+    }
+    assert_eq!(clean(&[("kustomize.toolkit.fluxcd.io/reconcile", "disabled")]).role, Role::Ignored);
+}
+
+#[test]
+fn dependencies_are_read_as_cli_utils_writes_them() {
+    let options = clean(&[("config.kubernetes.io/depends-on", "/namespaces/n/Secret/db, apps/Kind/c")]);
+    let expected = [ResourceKey::new("", "Secret", "n", "db"), ResourceKey::new("apps", "Kind", None, "c")];
+    assert_eq!(options.depends_on, expected);
+}
+
+#[test]
+fn what_cannot_be_read_names_annotation_value_and_what_is_allowed() {
+    let argo = |name: &str| format!("argocd.argoproj.io/{name}");
+    for (name, value, expected) in [
+        (
+            argo("sync-wave"),
+            "soon",
+            "sync wave `soon` is not a whole number; use a whole number in quotes, such as \"-1\" or \"5\"",
+        ),
+        (
+            argo("sync-wave"),
+            "99999999999",
+            "sync wave `99999999999` is out of range; use a whole number in quotes, such as \"-1\" or \"5\"",
+        ),
+        (
+            argo("hook"),
+            "Sync,Later",
+            "`Later` is unknown; use `PreSync`, `Sync`, `PostSync`, `SyncFail`, `PreDelete`, `PostDelete` or `Skip`",
+        ),
+        (
+            argo("hook"),
+            "",
+            "names no phase; use `PreSync`, `Sync`, `PostSync`, `SyncFail`, `PreDelete`, `PostDelete` or `Skip`, \
+             or remove the annotation",
+        ),
+        (
+            argo("sync-options"),
+            "prune=false",
+            "sync option `prune=false` is unknown; use `Prune`, `PruneLast`, `PrunePropagationPolicy`, `Delete`, \
+             `Replace`, `Force`, `ServerSideApply`, `Validate` or `SkipDryRunOnMissingResource`, as in `Prune=false`",
+        ),
+        (argo("sync-options"), "Replace", "sync option `Replace` is unknown; use `true` or `false` as its value"),
+        ("gitops.rs/prune".into(), "no", "`no` is not allowed here; use `enabled`, `disabled` or `confirm`"),
+        (
+            "gitops.rs/prnue".into(),
+            "disabled",
+            "there is no annotation `gitops.rs/prnue`; use one of `gitops.rs/depends-on`, `gitops.rs/hook`, \
+             `gitops.rs/hook-delete-policy`, `gitops.rs/ignore-healthcheck`, `gitops.rs/operation`, \
+             `gitops.rs/prune`, `gitops.rs/sync-options`, `gitops.rs/sync-wave`, `gitops.rs/tracking-id`",
+        ),
+        (
+            "gitops.rs/depends-on".into(),
+            "Secret/db",
+            "dependency `Secret/db` cannot be read; use `group/namespaces/namespace/kind/name` or `group/kind/name`, \
+             separated by commas; the core group is empty, as in `/namespaces/shop/Secret/db`",
+        ),
+        ("gitops.rs/depends-on".into(), "/namespaces/n/Pod/a", "depends on itself; remove this dependency"),
+    ] {
+        let (_, problems) = read(&[(&name, value)]);
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, [format!("`metadata.annotations[{name:?}]`: {expected}")]);
+        assert_eq!(problems[0].severity, Severity::Blocks);
+    }
+}
+
+#[test]
+fn an_annotation_that_is_no_text_is_told_to_be_quoted() {
+    let json =
+        br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","annotations":{"argocd.argoproj.io/sync-wave":5}}}"#;
+    let (_, problems) = options(&Resource::new(Value::from_json(json).unwrap()).unwrap());
+    assert_eq!(
+        problems[0].to_string(),
+        "`metadata.annotations[\"argocd.argoproj.io/sync-wave\"]`: an annotation is a text, not a number; \
+         put the value in quotes"
+    );
+}
+
+#[test]
+fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
+    let options = "argocd.argoproj.io/sync-options";
+    let hook = ("argocd.argoproj.io/hook", "Sync");
+    for (pairs, severity, text) in [
+        (vec![hook, (options, "Prune=false")], Severity::Warning, "a hook is never pruned, applied or replaced"),
+        (
+            vec![("helm.sh/hook-delete-policy", "hook-failed")],
+            Severity::Warning,
+            "has no effect: the object is no hook",
+        ),
+        (
+            vec![(options, "Prune=false,PruneLast=true")],
+            Severity::Warning,
+            "`PruneLast=true` has no effect: the object is never pruned",
+        ),
+        (
+            vec![(options, "CreateNamespace=true")],
+            Severity::Note,
+            "sync option `CreateNamespace=true` has no effect: it is an option of an application, not of an object",
+        ),
+        (
+            vec![hook, ("gitops.rs/depends-on", "/namespaces/n/Secret/db")],
+            Severity::Blocks,
+            "a hook cannot depend on single objects",
+        ),
+    ] {
+        let (_, problems) = read(&pairs);
+        assert_eq!(problems.iter().map(|p| (p.severity, &*p.text)).collect::<Vec<_>>(), [(severity, text)]);
+    }
+}

@@ -1,0 +1,181 @@
+//! Gathering: source → desired state, cluster → live state, both → comparison and plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, Interest};
+use crate::diff::{self, Comparison, Context};
+use crate::manifest::{self, ParsedFile};
+use crate::model::ApiModel;
+use crate::plan::{self, HookRun, Plan};
+use crate::problem::{Code, Problem, Severity};
+use crate::resource::GroupKind;
+use crate::source::{File, Revision, RevisionId, Source};
+use crate::state::{DesiredState, LiveState, Standing};
+use crate::sync::{self, Ledger, Machine, OperationId, Record, Setup};
+use crate::time::Timestamp;
+
+use super::{App, SyncError};
+
+/// Everything known of one application at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Looked {
+    /// What Git says.
+    pub desired: Arc<DesiredState>,
+    /// What the cluster holds.
+    pub live: LiveState,
+    /// Kinds and schemas, with the CRDs of the set.
+    pub model: ApiModel,
+    /// What is kept on the cluster.
+    pub ledger: Ledger,
+    /// Desired × live.
+    pub comparison: Comparison,
+    /// What a sync would do.
+    pub plan: Arc<Plan>,
+    /// Problems of looking itself.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads what the source declares for an application.
+///
+/// Files that cannot be read or parsed are problems of the result, which is partial then.
+///
+/// # Errors
+/// When the source, or the cluster's list of kinds, gives no answer at all.
+pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
+    let revision = source.resolve(&app.target).await?;
+    let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
+    let files = snapshot.files();
+    let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
+    let contents = source.read(&ids).await?;
+    let mut notes = snapshot.problems.clone();
+    let mut parsed = Vec::with_capacity(files.len());
+    for (file, content) in files.iter().zip(contents) {
+        match content {
+            Ok(bytes) => parsed.push(Arc::new(manifest::parse(&file.path, &bytes, app.dialect, &app.limits))),
+            Err(error) => notes.push(unreadable(file, &error.to_string())),
+        }
+    }
+    notes.extend(nothing_declared(app, &parsed, &notes, &revision));
+    let kinds = kinds_of(&parsed);
+    let model = cluster.model(&kinds).await?;
+    Ok(DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref()))
+}
+
+fn unreadable(file: &File, why: &str) -> Problem {
+    Problem::blocks(Code::UnreadableFile, format!("cannot be read: {why}"))
+        .at(&crate::resource::Origin::new(&file.path, 0, 0))
+        .hint("nothing is pruned until every file can be read")
+}
+
+/// An empty source is far more often a wrong path than a wish to delete everything.
+fn nothing_declared(app: &App, parsed: &[Arc<ParsedFile>], notes: &[Problem], revision: &Revision) -> Option<Problem> {
+    let blocked = parsed.iter().flat_map(|file| &file.problems).chain(notes).any(|p| p.severity == Severity::Blocks);
+    if blocked || parsed.iter().any(|file| !file.resources.is_empty()) {
+        return None;
+    }
+    let roots: Vec<String> =
+        app.paths.roots.iter().map(|root| format!("`{}`", if root.is_empty() { "." } else { root })).collect();
+    let text = format!("no objects are declared under {} at revision `{}`", roots.join(", "), revision.id.short());
+    Some(Problem::blocks(Code::IncompleteSource, text).hint("check the path; nothing is pruned from an empty source"))
+}
+
+fn kinds_of(parsed: &[Arc<ParsedFile>]) -> BTreeSet<GroupKind> {
+    let resources = parsed.iter().flat_map(|file| &file.resources);
+    resources.map(|(resource, _)| (*resource.key().group_kind).clone()).collect()
+}
+
+/// Looks at the cluster, compares, and plans.
+///
+/// # Errors
+/// When the cluster gives no answer at all, or a newer program works on this application.
+pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Result<Looked, SyncError> {
+    let ledger_key = app.ledger_key();
+    let first = cluster.observe(&Interest::in_objects([ledger_key.clone()])).await?;
+    let (ledger, damage) = Ledger::read(&ledger_key, first.live.get(&ledger_key))?;
+    let mut kinds = desired.kinds();
+    kinds.extend(ledger.inventory.entries.keys().map(|key| (*key.group_kind).clone()));
+    let model = cluster.model(&kinds).await?;
+    let model = model.with_crds(desired.declared.values().map(|declared| &declared.resource));
+    let observed = cluster.observe(&Interest::in_kinds(kinds)).await?;
+    let desired = Arc::new(desired);
+    let mut looked = Looked {
+        desired,
+        live: observed.live,
+        model,
+        ledger,
+        comparison: Comparison::default(),
+        plan: Arc::new(Plan::empty(&app.owner)),
+        problems: damage.into_iter().collect(),
+    };
+    looked.decide(app);
+    Ok(looked)
+}
+
+impl Looked {
+    fn decide(&mut self, app: &App) {
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
+        let hooks = if self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges };
+        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, hooks));
+    }
+
+    /// Returns the operation that was under way for these very revisions, if there is one.
+    #[must_use]
+    pub fn resumed(&self) -> Option<&Record> {
+        let record = self.ledger.running.as_ref()?;
+        let Record::V1(running) = record;
+        let recorded: Vec<&RevisionId> = running.revisions.iter().map(|revision| &revision.id).collect();
+        let wanted: Vec<&RevisionId> = self.desired.revisions.iter().map(|revision| &revision.id).collect();
+        (recorded == wanted).then_some(record)
+    }
+
+    /// Returns whether a sync has anything to write: steps, an operation to end, or a new revision for the history.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let wanted: Vec<RevisionId> = self.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+        !self.plan.is_empty()
+            || self.ledger.running.is_some()
+            || self.ledger.last_synced().is_some_and(|last| last != wanted)
+    }
+
+    /// Returns the machine that makes the plan true; `None` if there is nothing to write.
+    #[must_use]
+    pub fn machine(&self, app: &App, now: Timestamp) -> Option<Machine> {
+        if !self.has_work() {
+            return None;
+        }
+        let record = self.resumed().cloned();
+        let operation = match &record {
+            Some(Record::V1(running)) => running.operation.clone(),
+            None => OperationId::derive(&app.owner, &self.plan.digest(), now),
+        };
+        let mut ledger = self.ledger.clone();
+        if let (None, Some(Record::V1(given_up))) = (&record, &ledger.running) {
+            // Another revision is wanted by now. What its hooks left is known to the next runs of these hooks.
+            ledger.hooks.extend(given_up.hooks.iter().cloned());
+        }
+        ledger.inventory =
+            sync::intend(&ledger.inventory, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
+        let setup = Setup {
+            desired: Arc::clone(&self.desired),
+            model: self.model.clone(),
+            owner: app.owner.clone(),
+            policy: app.policy.clone(),
+            ledger_key: app.ledger_key(),
+            ledger,
+            initiator: Arc::clone(&app.initiator),
+        };
+        Some(match record {
+            Some(record) => Machine::resume(record, Arc::clone(&self.plan), setup, now),
+            None => Machine::start(Arc::clone(&self.plan), setup, now),
+        })
+    }
+
+    /// Returns whether a create whose answer was lost is still open.
+    #[must_use]
+    pub fn has_open_intents(&self) -> bool {
+        self.ledger.inventory.entries.values().any(|entry| matches!(entry.standing, Standing::Intended(_)))
+    }
+}

@@ -1,0 +1,199 @@
+//! The thin drivers: they perform the effects of the pure parts through the ports, and decide nothing.
+//!
+//! [`sync`] and [`preview`] take one application from its source to the cluster. A controller that builds its objects
+//! itself uses [`sync_desired`], or drives a [`Machine`] of its own with [`perform`]. Nothing here spawns, names a
+//! runtime, or waits otherwise than through [`Timer`].
+
+mod look;
+mod report;
+
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, ClusterError, Interest};
+use crate::manifest::{Dialect, Limits};
+use crate::policy::SyncPolicy;
+use crate::resource::ResourceKey;
+use crate::source::{Paths, Source, SourceError, Target};
+use crate::state::{DesiredState, Owner};
+use crate::sync::{Effect, Event, Ledger, Machine, TooNew};
+use crate::time::Timer;
+
+pub use look::{Looked, look, read_desired};
+pub use report::{Report, ResourceReport, SyncStatus, Totals};
+
+/// One application: what to read, where to put it, and how.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct App {
+    /// Who it is.
+    pub owner: Owner,
+    /// What to follow.
+    pub target: Target,
+    /// Which files of the source.
+    pub paths: Paths,
+    /// Namespace of namespaced objects that name none.
+    pub namespace: Option<Arc<str>>,
+    /// How to sync.
+    pub policy: SyncPolicy,
+    /// How manifests are read.
+    pub dialect: Dialect,
+    /// How much one file may ask for.
+    pub limits: Limits,
+    /// Namespace in which the ledger lies. Default: `gitops-system`.
+    pub ledger_namespace: Arc<str>,
+    /// Who or what starts operations, for the history.
+    pub initiator: Arc<str>,
+}
+
+/// The outside world of a driver.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct World<'w> {
+    /// Desired state.
+    pub source: &'w dyn Source,
+    /// Live state.
+    pub cluster: &'w dyn Cluster,
+    /// The clock.
+    pub timer: &'w dyn Timer,
+}
+
+/// No answer at all. Whatever is wrong with single objects is in the problems of a [`Report`] instead.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The source gave nothing; the cluster was not touched.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The cluster gave nothing.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A newer program works on this application.
+    #[error(transparent)]
+    TooNew(#[from] TooNew),
+}
+
+impl App {
+    /// Describes the application `owner`, which follows `target`, with every option at its default.
+    #[must_use]
+    pub fn new(owner: Owner, target: &str) -> Self {
+        Self {
+            owner,
+            target: Target::new(target),
+            paths: Paths::default(),
+            namespace: None,
+            policy: SyncPolicy::default(),
+            dialect: Dialect::default(),
+            limits: Limits::default(),
+            ledger_namespace: "gitops-system".into(),
+            initiator: "unknown".into(),
+        }
+    }
+
+    /// Sets which files are read.
+    #[must_use]
+    pub fn with_paths(self, paths: Paths) -> Self {
+        Self { paths, ..self }
+    }
+
+    /// Sets the namespace of objects that name none.
+    #[must_use]
+    pub fn with_namespace(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Sets how to sync.
+    #[must_use]
+    pub fn with_policy(self, policy: SyncPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sets who or what starts operations.
+    #[must_use]
+    pub fn with_initiator(self, initiator: &str) -> Self {
+        Self { initiator: initiator.into(), ..self }
+    }
+
+    /// Returns where the ledger lies.
+    #[must_use]
+    pub fn ledger_key(&self) -> ResourceKey {
+        Ledger::key(&self.owner, &self.ledger_namespace)
+    }
+}
+
+impl<'w> World<'w> {
+    /// Gathers the ports.
+    #[must_use]
+    pub fn new(source: &'w dyn Source, cluster: &'w dyn Cluster, timer: &'w dyn Timer) -> Self {
+        Self { source, cluster, timer }
+    }
+}
+
+/// Looks at one application and says what a sync would do. Touches nothing.
+///
+/// # Errors
+/// When source or cluster give no answer at all.
+pub async fn preview(app: &App, world: World<'_>) -> Result<Report, SyncError> {
+    let desired = read_desired(app, world.source, world.cluster).await?;
+    let looked = look(app, desired, world.cluster).await?;
+    let now = world.timer.now();
+    Ok(Report::new(app, &looked, now))
+}
+
+/// Syncs one application, to the end: resolves, compares, plans, writes, waits, and reports what is there afterwards.
+///
+/// # Errors
+/// When source or cluster give no answer at all. Failures of single objects, and of the operation, are in the report.
+pub async fn sync(app: &App, world: World<'_>) -> Result<Report, SyncError> {
+    let desired = read_desired(app, world.source, world.cluster).await?;
+    sync_desired(app, desired, world.cluster, world.timer).await
+}
+
+/// Syncs a desired state that was built elsewhere: for controllers that make their objects themselves.
+///
+/// # Errors
+/// When the cluster gives no answer at all.
+pub async fn sync_desired(
+    app: &App,
+    desired: DesiredState,
+    cluster: &dyn Cluster,
+    timer: &dyn Timer,
+) -> Result<Report, SyncError> {
+    let looked = look(app, desired, cluster).await?;
+    let Some(mut machine) = looked.machine(app, timer.now()) else {
+        return Ok(Report::new(app, &looked, timer.now()));
+    };
+    run(&mut machine, cluster, timer).await;
+    let after = look(app, looked.desired.as_ref().clone(), cluster).await?;
+    Ok(Report::new(app, &after, timer.now()).with_receipt(&looked.plan, machine.outcome()))
+}
+
+/// Drives a machine to its end.
+pub async fn run(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer) {
+    while machine.outcome().is_none() {
+        if let Some(effect) = machine.next_effect() {
+            let event = perform(effect, cluster).await;
+            machine.handle(event, timer.now());
+        } else if let Some(at) = machine.wake_at() {
+            timer.sleep_until(at).await;
+            machine.handle(Event::Tick, timer.now());
+        } else {
+            // Nothing to do and nothing to wait for, and no receipt: a machine never does that. Rather end than spin.
+            machine.handle(Event::Terminate, timer.now());
+            if machine.next_effect().is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// Performs one effect of a [`Machine`]: all I/O of a sync.
+pub async fn perform(effect: Effect, cluster: &dyn Cluster) -> Event {
+    match effect {
+        Effect::Record { id, write } => Event::Recorded { id, result: cluster.write(&write).await },
+        Effect::Write { id, write } => Event::Wrote { id, result: cluster.write(&write).await },
+        Effect::Observe { id, keys } => {
+            let observed = cluster.observe(&Interest::in_objects(keys)).await;
+            Event::Observed { id, result: observed.map(|observed| observed.live) }
+        }
+    }
+}

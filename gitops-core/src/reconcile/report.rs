@@ -1,0 +1,213 @@
+//! What there is to say about one application: a value that people and programs read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::diff::{Change, Compared, Outcome};
+use crate::health::{self, Clues, Health, HealthStatus};
+use crate::plan::{Plan, SkipReason};
+use crate::problem::{Problem, Severity};
+use crate::resource::{Origin, ResourceKey};
+use crate::source::Revision;
+use crate::state::Completeness;
+use crate::sync::{HistoryEntry, Receipt};
+use crate::time::Timestamp;
+
+use super::{App, Looked};
+
+/// Whether Git and cluster agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub enum SyncStatus {
+    /// They do.
+    Synced,
+    /// They do not.
+    OutOfSync,
+    /// It could not be told; never means "absent".
+    Unknown,
+}
+
+/// What there is to say about one application. Its JSON is a stable contract.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Report {
+    /// Name of the application.
+    pub app: Arc<str>,
+    /// The revisions compared, one per source.
+    pub revisions: Vec<Revision>,
+    /// Whether Git and cluster agree.
+    pub sync: SyncStatus,
+    /// The worst health of its objects.
+    pub health: HealthStatus,
+    /// Counts of the objects.
+    pub totals: Totals,
+    /// The objects, in order of their keys.
+    pub resources: Vec<ResourceReport>,
+    /// What a sync would do; after a sync, what it did.
+    pub plan: Arc<Plan>,
+    /// What the sync did, after one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// What was done before, newest first.
+    pub history: Vec<HistoryEntry>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Counts of the objects of an application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Totals {
+    /// Declared and as declared.
+    pub synced: usize,
+    /// There, and not as declared.
+    pub out_of_sync: usize,
+    /// Declared, and not there.
+    pub missing: usize,
+    /// There and ours, and not declared.
+    pub extra: usize,
+    /// Could not be told, or is being deleted.
+    pub unknown: usize,
+}
+
+/// What there is to say about one object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ResourceReport {
+    /// Which one.
+    #[serde(flatten)]
+    pub key: ResourceKey,
+    /// Where it is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Sync wave.
+    pub wave: i32,
+    /// `Synced`, `OutOfSync`, `Missing`, `Extra`, `Terminating` or `Unknown`.
+    pub status: &'static str,
+    /// How it is; `None` if it is not there or does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// The fields that differ.
+    #[serde(skip_serializing_if = "<[Change]>::is_empty")]
+    pub changes: Arc<[Change]>,
+    /// Why it is unknown, or why a sync leaves it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Arc<str>>,
+}
+
+impl Report {
+    /// Gathers what there is to say.
+    #[must_use]
+    pub fn new(app: &App, looked: &Looked, now: Timestamp) -> Self {
+        let clues = Clues::new(&looked.model, now);
+        let entries = looked.comparison.entries.iter();
+        let resources: Vec<_> = entries.map(|(key, compared)| resource(looked, key, compared, &clues)).collect();
+        let mut problems = looked.problems.clone();
+        problems.extend(looked.desired.problems.iter().cloned());
+        problems.extend(looked.comparison.problems.iter().cloned());
+        problems.extend(looked.plan.problems.iter().cloned());
+        problems.sort();
+        problems.dedup();
+        let totals = Totals::of(&resources);
+        Self {
+            app: Arc::clone(&app.owner.app),
+            revisions: looked.desired.revisions.clone(),
+            sync: totals.status(looked.desired.completeness),
+            health: overall(&resources),
+            totals,
+            resources,
+            plan: Arc::clone(&looked.plan),
+            receipt: None,
+            history: looked.ledger.history.clone(),
+            problems,
+        }
+    }
+
+    /// Adds what the sync did, and the plan it followed.
+    #[must_use]
+    pub fn with_receipt(self, plan: &Arc<Plan>, receipt: Option<&Receipt>) -> Self {
+        Self { plan: Arc::clone(plan), receipt: receipt.cloned(), ..self }
+    }
+
+    /// Returns whether anything is held back.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Blocks)
+    }
+}
+
+impl Totals {
+    fn of(resources: &[ResourceReport]) -> Self {
+        let mut totals = Self::default();
+        for resource in resources {
+            match resource.status {
+                "Synced" => totals.synced += 1,
+                "OutOfSync" => totals.out_of_sync += 1,
+                "Missing" => totals.missing += 1,
+                "Extra" => totals.extra += 1,
+                _ => totals.unknown += 1,
+            }
+        }
+        totals
+    }
+
+    /// Certain drift outweighs doubt; doubt outweighs agreement.
+    fn status(self, completeness: Completeness) -> SyncStatus {
+        if self.out_of_sync + self.missing + self.extra > 0 {
+            SyncStatus::OutOfSync
+        } else if self.unknown > 0 || completeness == Completeness::Partial {
+            SyncStatus::Unknown
+        } else {
+            SyncStatus::Synced
+        }
+    }
+}
+
+fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clues<'_>) -> ResourceReport {
+    let declared = looked.desired.get(key);
+    let ignore_health = declared.is_some_and(|declared| declared.options.ignore_health);
+    let health = compared.live.as_ref().filter(|_| !ignore_health).map(|live| health::assess(live, clues));
+    let skipped = looked.plan.skipped.iter().find(|skipped| skipped.key == *key);
+    let (status, why) = match &compared.outcome {
+        Outcome::Synced => ("Synced", None),
+        Outcome::OutOfSync(_) => ("OutOfSync", None),
+        Outcome::Missing => ("Missing", None),
+        Outcome::Extra => ("Extra", None),
+        Outcome::Terminating => ("Terminating", None),
+        Outcome::Unknown(why) => ("Unknown", Some(why.to_string())),
+    };
+    let changes = match &compared.outcome {
+        Outcome::OutOfSync(changes) => Arc::clone(changes),
+        _ => Arc::from([]),
+    };
+    let skip =
+        skipped.filter(|skipped| skipped.reason != SkipReason::Unknown).map(|skipped| skipped.reason.to_string());
+    ResourceReport {
+        key: key.clone(),
+        origin: declared.and_then(|declared| declared.origin.clone()),
+        wave: declared.map_or(0, |declared| declared.options.wave),
+        status,
+        health,
+        changes,
+        note: why.or(skip).map(Arc::from),
+    }
+}
+
+/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless all are missing.
+fn overall(resources: &[ResourceReport]) -> HealthStatus {
+    if !resources.is_empty() && resources.iter().all(|resource| resource.status == "Missing") {
+        return HealthStatus::Missing;
+    }
+    health::worst(resources.iter().filter_map(|resource| Some(resource.health.as_ref()?.status)))
+}
+
+impl fmt::Display for SyncStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

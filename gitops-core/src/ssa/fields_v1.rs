@@ -1,0 +1,265 @@
+//! FieldsV1, the form in which `metadata.managedFields` keeps sets.
+//!
+//! Rules: structured-merge-diff v6.4, `fieldpath/serialize.go` and `serialize-pe.go`. Path elements are `f:<name>`,
+//! `k:<JSON of the key fields>`, `v:<JSON value>` and `i:<index>`; `.` marks a member that has members below it;
+//! elements of a kind not known here are dropped.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+
+use super::order::compare_segments;
+use super::set::{Entry, FieldSet, MAX_DEPTH};
+use crate::path::Segment;
+use crate::value::{Builder, Value, ValueRef, View};
+
+/// Why FieldsV1 cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldsV1Error {
+    /// The text is not JSON.
+    #[error("managed fields are not JSON")]
+    Json,
+    /// A node is no map.
+    #[error("managed fields must be a map, not a {0}")]
+    NotAMap(&'static str),
+    /// A key is no path element.
+    #[error("`{0}` is not a path element; it starts with `f:`, `k:`, `v:` or `i:`")]
+    PathElement(String),
+    /// The path element has a kind that is not known.
+    #[error("`{0}` is a path element of an unknown kind")]
+    UnknownKind(String),
+    /// Nested deeper than any object.
+    #[error("managed fields are nested deeper than 512 levels")]
+    TooDeep,
+}
+
+impl FieldSet {
+    /// Reads FieldsV1 from a tree.
+    ///
+    /// # Errors
+    /// When it is not FieldsV1.
+    pub fn from_fields_v1(fields: ValueRef<'_>) -> Result<Self, FieldsV1Error> {
+        read(fields, 0).map(|(set, _)| set)
+    }
+
+    /// Reads FieldsV1 from its JSON text.
+    ///
+    /// # Errors
+    /// When it is not JSON, or not FieldsV1.
+    pub fn from_fields_v1_json(text: &[u8]) -> Result<Self, FieldsV1Error> {
+        let value = Value::from_json(text).map_err(|_| FieldsV1Error::Json)?;
+        Self::from_fields_v1(value.root())
+    }
+
+    /// Returns FieldsV1 as a tree.
+    #[must_use]
+    pub fn to_fields_v1(&self) -> Value {
+        let mut builder = Builder::new();
+        self.write_fields_v1(&mut builder);
+        // Only more than 4 GiB of text can fail.
+        builder.finish().unwrap_or_else(|_| Value::empty_map())
+    }
+
+    pub(crate) fn write_fields_v1(&self, builder: &mut Builder) {
+        self.build(false, builder, &mut String::new());
+    }
+
+    fn build(&self, is_member: bool, builder: &mut Builder, text: &mut String) {
+        builder.start_map();
+        if is_member && !self.is_empty() {
+            builder.key(".");
+            builder.start_map();
+            builder.end();
+        }
+        for entry in self.entries() {
+            text.clear();
+            write_segment(&entry.segment, text);
+            builder.key(text);
+            entry.below.build(entry.is_member, builder, text);
+        }
+        builder.end();
+    }
+
+    /// Returns FieldsV1 as JSON text, byte for byte as Kubernetes writes it.
+    #[must_use]
+    pub fn to_fields_v1_json(&self) -> String {
+        let mut out = String::new();
+        self.print(false, &mut out, &mut String::new());
+        out
+    }
+
+    fn print(&self, is_member: bool, out: &mut String, text: &mut String) {
+        out.push('{');
+        let mut first = true;
+        if is_member && !self.is_empty() {
+            out.push_str("\".\":{}");
+            first = false;
+        }
+        for entry in self.entries() {
+            if !std::mem::take(&mut first) {
+                out.push(',');
+            }
+            text.clear();
+            write_segment(&entry.segment, text);
+            go_string(text, out);
+            out.push(':');
+            entry.below.print(entry.is_member, out, text);
+        }
+        out.push('}');
+    }
+}
+
+/// Returns the members below, and whether the node itself is one.
+fn read(fields: ValueRef<'_>, depth: usize) -> Result<(FieldSet, bool), FieldsV1Error> {
+    let map = match fields.view() {
+        View::Map(map) => map,
+        View::Null => return Ok((FieldSet::new(), true)),
+        _ => return Err(FieldsV1Error::NotAMap(fields.kind_name())),
+    };
+    if depth >= MAX_DEPTH {
+        return Err(FieldsV1Error::TooDeep);
+    }
+    let mut is_member = false;
+    let mut entries = Vec::with_capacity(map.len());
+    for (key, value) in map {
+        if key == "." {
+            is_member = true;
+            continue;
+        }
+        let segment = match segment_from_text(key) {
+            Ok(segment) => segment,
+            Err(FieldsV1Error::UnknownKind(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        let (below, is_member) = read(value, depth + 1)?;
+        entries.push(Entry { segment, is_member, below });
+    }
+    let sorted = entries.is_sorted_by(|a, b| compare_segments(&a.segment, &b.segment) == Ordering::Less);
+    let set = if sorted { FieldSet::from_entries(entries) } else { FieldSet::from_unsorted(entries) };
+    let is_member = is_member || set.is_empty();
+    Ok((set, is_member))
+}
+
+/// Reads one path element, such as `f:spec` or `k:{"name":"web"}`.
+///
+/// # Errors
+/// When the text is no path element, or one of an unknown kind.
+pub fn segment_from_text(text: &str) -> Result<Segment, FieldsV1Error> {
+    let shown = || text.chars().take(64).collect::<String>();
+    let bad = || FieldsV1Error::PathElement(shown());
+    let bytes = text.as_bytes();
+    let (Some(kind), Some(b':'), Some(rest)) = (bytes.first(), bytes.get(1), text.get(2..)) else {
+        return Err(bad());
+    };
+    match kind {
+        b'f' => Ok(Segment::field(rest)),
+        b'i' => rest.parse().map(Segment::Index).map_err(|_| bad()),
+        b'v' => Value::from_json(rest.as_bytes()).map(Segment::Item).map_err(|_| bad()),
+        b'k' => {
+            let value = Value::from_json(rest.as_bytes()).map_err(|_| bad())?;
+            let keys = value.root().as_map().ok_or_else(bad)?;
+            // Sorted already: maps are kept in byte order of their keys.
+            Ok(Segment::Key(keys.iter().map(|(name, value)| (name.into(), value.to_value())).collect()))
+        }
+        _ => Err(FieldsV1Error::UnknownKind(shown())),
+    }
+}
+
+/// Returns the text of one path element, as it is written in FieldsV1.
+#[must_use]
+pub fn segment_to_text(segment: &Segment) -> String {
+    let mut text = String::new();
+    write_segment(segment, &mut text);
+    text
+}
+
+fn write_segment(segment: &Segment, out: &mut String) {
+    match segment {
+        Segment::Field(name) => {
+            out.push_str("f:");
+            out.push_str(name);
+        }
+        Segment::Key(keys) => {
+            out.push_str("k:{");
+            for (at, (name, value)) in keys.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                go_string(name, out);
+                out.push(':');
+                go_json(value.root(), out);
+            }
+            out.push('}');
+        }
+        Segment::Item(value) => {
+            out.push_str("v:");
+            go_json(value.root(), out);
+        }
+        Segment::Index(index) => {
+            // Writing to a string does not fail.
+            write!(out, "i:{index}").unwrap_or_default();
+        }
+    }
+}
+
+/// JSON as Go's encoders write it: HTML characters escaped, whole floats without a point.
+pub(crate) fn go_json(value: ValueRef<'_>, out: &mut String) {
+    match value.view() {
+        View::String(text) => go_string(text, out),
+        View::Float(number) => go_float(number, out),
+        View::List(list) => {
+            out.push('[');
+            for (at, item) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                go_json(item, out);
+            }
+            out.push(']');
+        }
+        View::Map(map) => {
+            out.push('{');
+            for (at, (key, item)) in map.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                go_string(key, out);
+                out.push(':');
+                go_json(item, out);
+            }
+            out.push('}');
+        }
+        _ => out.push_str(&value.to_json()),
+    }
+}
+
+/// Go writes floats like JavaScript: plain between 1e-6 and 1e21, with an exponent beyond.
+pub(crate) fn go_float(number: f64, out: &mut String) {
+    let size = number.abs();
+    let plain = size == 0.0 || (1e-6..1e21).contains(&size);
+    let text = if plain { format!("{number}") } else { format!("{number:e}") };
+    match text.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => {
+            write!(out, "{digits}e+{exponent:0>2}").unwrap_or_default();
+        }
+        _ => out.push_str(&text),
+    }
+}
+
+fn go_string(text: &str, out: &mut String) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => {
+                write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default();
+            }
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+}

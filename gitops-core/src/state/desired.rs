@@ -1,0 +1,229 @@
+//! What Git declares, gathered and canonical.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::manifest::ParsedFile;
+use crate::model::{ApiModel, KindFacts, Scope};
+use crate::policy::{self, Options};
+use crate::problem::{Code, Problem, Severity};
+use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
+use crate::source::Revision;
+
+use super::prepare;
+
+/// Everything one application declares, by canonical key, prepared by rules 1 to 3 of the exact rules.
+///
+/// What cannot be used is a problem; its object is held back ([`DesiredState::is_held`]) and the rest goes on.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DesiredState {
+    /// The revisions it was read from, one per source.
+    pub revisions: Vec<Revision>,
+    /// The declared objects, by canonical key.
+    pub declared: BTreeMap<ResourceKey, Declared>,
+    /// What is wrong, in a fixed order.
+    pub problems: Vec<Problem>,
+    /// Whether all of the source could be read.
+    pub completeness: Completeness,
+    held: BTreeSet<ResourceKey>,
+    unknown_kinds: BTreeSet<GroupKind>,
+}
+
+/// One declared object and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Declared {
+    /// The object, prepared.
+    pub resource: Resource,
+    /// Where it was declared; `None` for objects built in a program.
+    pub origin: Option<Origin>,
+    /// How to treat it, from its annotations.
+    pub options: Options,
+}
+
+/// Whether all of the source could be read. Only a complete desired state permits pruning (rule 29).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Completeness {
+    /// All of it.
+    #[default]
+    Complete,
+    /// A part is missing; the problems say which.
+    Partial,
+}
+
+impl DesiredState {
+    /// Gathers parsed files into one set.
+    ///
+    /// Cluster-scoped objects lose their namespace and namespaced ones without get `default_namespace`; scope comes
+    /// from `model`, with the CRDs declared in the same files on top. An object declared twice is held back, and both
+    /// places are named. `notes` are problems found while listing the files; a blocking one makes the set partial.
+    #[must_use]
+    pub fn assemble(
+        revisions: &[Revision],
+        files: &[Arc<ParsedFile>],
+        notes: &[Problem],
+        model: &ApiModel,
+        default_namespace: Option<&str>,
+    ) -> Self {
+        let mut desired = Self { revisions: revisions.to_vec(), problems: notes.to_vec(), ..Self::default() };
+        for file in files {
+            desired.problems.extend(file.problems.iter().cloned());
+        }
+        // Whatever blocks at this point has no object that could be held back alone: part of the source is unknown.
+        if desired.problems.iter().any(|problem| problem.severity == Severity::Blocks) {
+            desired.completeness = Completeness::Partial;
+        }
+        let declared = files.iter().flat_map(|file| &file.resources).map(|(resource, at)| (resource, Some(at)));
+        desired.gather(declared, model, default_namespace);
+        desired
+    }
+
+    /// Gathers objects built in a program.
+    #[must_use]
+    pub fn from_resources<'r>(
+        resources: impl IntoIterator<Item = &'r Resource>,
+        model: &ApiModel,
+        default_namespace: Option<&str>,
+    ) -> Self {
+        let mut desired = Self::default();
+        desired.gather(resources.into_iter().map(|resource| (resource, None)), model, default_namespace);
+        desired
+    }
+
+    /// Returns a declared object.
+    #[must_use]
+    pub fn get(&self, key: &ResourceKey) -> Option<&Declared> {
+        self.declared.get(key)
+    }
+
+    /// Returns whether a problem holds this object back.
+    #[must_use]
+    pub fn is_held(&self, key: &ResourceKey) -> bool {
+        self.held.contains(key)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hold(&mut self, key: &ResourceKey) {
+        self.held.insert(key.clone());
+    }
+
+    /// Returns the kinds whose scope nobody knows; nothing of these is pruned (rule 1).
+    #[must_use]
+    pub fn unknown_kinds(&self) -> &BTreeSet<GroupKind> {
+        &self.unknown_kinds
+    }
+
+    /// Returns the kinds of all declared objects.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeSet<GroupKind> {
+        self.declared.keys().map(|key| (*key.group_kind).clone()).collect()
+    }
+
+    fn gather<'r>(
+        &mut self,
+        resources: impl Iterator<Item = (&'r Resource, Option<&'r Origin>)>,
+        model: &ApiModel,
+        default_namespace: Option<&str>,
+    ) {
+        let resources: Vec<_> = resources.collect();
+        let model = model.with_crds(resources.iter().map(|(resource, _)| *resource));
+        for (resource, origin) in resources {
+            let (resource, problems) = self.canonical(resource, &model, default_namespace);
+            let (resource, more) = prepare(&resource, &model);
+            let (options, wrong) = policy::options(&resource);
+            let key = resource.key().clone();
+            for problem in problems.into_iter().chain(more).chain(wrong) {
+                let problem = problem.of(&key);
+                if problem.severity == Severity::Blocks {
+                    self.held.insert(key.clone());
+                }
+                self.problems.push(match origin {
+                    Some(origin) if problem.origin.is_none() => problem.at(origin),
+                    _ => problem,
+                });
+            }
+            self.declare(key, Declared { resource, origin: origin.cloned(), options });
+        }
+        self.problems.sort();
+        self.problems.dedup();
+    }
+
+    /// Keeps the first of several declarations and holds the object back: which one is meant is not for us to guess.
+    fn declare(&mut self, key: ResourceKey, declared: Declared) {
+        let Some(first) = self.declared.get(&key) else {
+            self.declared.insert(key, declared);
+            return;
+        };
+        let mut problem = Problem::blocks(Code::DuplicateResource, "is declared twice")
+            .of(&key)
+            .hint("keep one of the two declarations");
+        if let Some(origin) = &declared.origin {
+            problem = problem.at(origin);
+        }
+        if let Some(origin) = &first.origin {
+            problem = problem.and_at(origin);
+        }
+        self.problems.push(problem);
+        self.held.insert(key);
+    }
+
+    /// Rule 1: canonical scope.
+    fn canonical(
+        &mut self,
+        resource: &Resource,
+        model: &ApiModel,
+        default_namespace: Option<&str>,
+    ) -> (Resource, Vec<Problem>) {
+        let key = resource.key();
+        let with_namespace = |namespace: Option<&str>| {
+            resource.edit(|draft| match namespace {
+                Some(namespace) => draft.entry("metadata").set("namespace", namespace),
+                None => drop(draft.entry("metadata").remove("namespace")),
+            })
+        };
+        let scope = match model.kind(&key.group_kind) {
+            KindFacts::Served(kind) => Some(kind.scope),
+            _ => None,
+        };
+        let (edited, problem) = match (scope, &key.namespace) {
+            (Some(Scope::Namespaced), None) => match default_namespace {
+                Some(namespace) => (with_namespace(Some(namespace)), None),
+                None => (
+                    Ok(resource.clone()),
+                    Some(
+                        Problem::blocks(Code::MissingNamespace, "has no namespace, and the application sets none")
+                            .hint("set `metadata.namespace`, or give the application a namespace"),
+                    ),
+                ),
+            },
+            (Some(Scope::Cluster), Some(_)) => (
+                with_namespace(None),
+                Some(
+                    Problem::warning(Code::NamespaceOnClusterScoped, "is cluster-scoped; its namespace is ignored")
+                        .hint("remove `metadata.namespace`"),
+                ),
+            ),
+            (None, _) => {
+                self.unknown_kinds.insert((*key.group_kind).clone());
+                (
+                    Ok(resource.clone()),
+                    Some(
+                        Problem::blocks(
+                            Code::UnknownKind,
+                            format!(
+                                "the cluster serves no kind `{}` and no CRD of this set declares it",
+                                key.group_kind
+                            ),
+                        )
+                        .hint("check `apiVersion` and `kind`, or add the CRD"),
+                    ),
+                )
+            }
+            _ => (Ok(resource.clone()), None),
+        };
+        // Editing the namespace cannot take away kind or name.
+        (edited.unwrap_or_else(|_| resource.clone()), problem.into_iter().collect())
+    }
+}

@@ -1,0 +1,132 @@
+//! What an application applied, hence may prune.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::ResourceKey;
+
+/// What an application applied. Written before acting; entries leave only when their object is confirmed gone.
+///
+/// The default is an empty inventory that was lost, or never was: nothing is pruned by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// The entries.
+    pub entries: BTreeMap<ResourceKey, Entry>,
+    /// Whether these are all the entries there should be.
+    pub trust: Trust,
+}
+
+/// Whether an inventory says all. Rule 30 of the exact rules: a lost or unreadable inventory prunes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Trust {
+    /// It was lost or could not be read, or there has not been one yet.
+    #[default]
+    Lost,
+    /// It was read as it was written.
+    Whole,
+}
+
+/// One object of an inventory. Rule 26 of the exact rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Entry {
+    /// How it came to us.
+    pub standing: Standing,
+    /// The uid, once an answer told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Arc<str>>,
+    /// Its sync wave, so that it can be pruned in the reverse order after Git forgot it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wave: i32,
+    /// The API version it was last applied in.
+    pub version: Arc<str>,
+}
+
+/// How an object came to an application, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Standing {
+    /// A create was decided by this operation; whether it happened is not known yet.
+    Intended(Arc<str>),
+    /// We created it.
+    Created,
+    /// It existed before us.
+    Adopted,
+    /// We are letting it go without deleting it.
+    Releasing,
+    /// We are deleting it.
+    Deleting,
+}
+
+impl Entry {
+    /// States that `operation` is about to create an object.
+    #[must_use]
+    pub fn intended(operation: &str, version: &str, wave: i32) -> Self {
+        Self { standing: Standing::Intended(operation.into()), uid: None, wave, version: version.into() }
+    }
+
+    /// States that an object with this uid is ours.
+    #[must_use]
+    pub fn held(standing: Standing, uid: &str, version: &str, wave: i32) -> Self {
+        Self { standing, uid: Some(uid.into()), wave, version: version.into() }
+    }
+}
+
+impl Inventory {
+    /// Returns an inventory with these entries and all of them.
+    #[must_use]
+    pub fn whole(entries: impl IntoIterator<Item = (ResourceKey, Entry)>) -> Self {
+        Self { entries: entries.into_iter().collect(), trust: Trust::Whole }
+    }
+
+    /// Returns the entry of an object.
+    #[must_use]
+    pub fn get(&self, key: &ResourceKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// On the wire a list, since JSON keys are texts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    #[serde(flatten)]
+    key: ResourceKey,
+    entry: Entry,
+}
+
+impl Serialize for Inventory {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.entries.iter().map(|(key, entry)| Row { key: key.clone(), entry: entry.clone() }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Inventory {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rows = Vec::<Row>::deserialize(deserializer)?;
+        Ok(Self::whole(rows.into_iter().map(|row| (row.key, row.entry))))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}

@@ -1,0 +1,16 @@
+//! What Git declares, what the cluster holds, and what is recorded of it in between.
+//!
+//! Three things are never mixed up: *absent* (somebody looked, completely), *unknown* (nobody looked) and *unreadable*
+//! (somebody looked and failed).
+
+mod desired;
+mod inventory;
+mod live;
+mod owner;
+mod prepare;
+
+pub use desired::{Completeness, Declared, DesiredState};
+pub use inventory::{Entry, Inventory, Standing, Trust};
+pub use live::{Live, LiveState, Namespaces, Unreadable};
+pub use owner::{InvalidName, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
+pub use prepare::prepare;

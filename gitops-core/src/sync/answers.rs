@@ -1,0 +1,244 @@
+//! What a step makes of the answer to its write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::{ClusterError, Failure, Force, Guard, WriteOutcome, Written};
+use crate::plan::{Action, Precondition, Step};
+use crate::resource::Resource;
+use crate::state::{Entry, Standing};
+use crate::time::Timestamp;
+
+use super::StepOutcome;
+use super::machine::{Level, Machine};
+use super::recording::backoff;
+use super::step::{At, Look, Next};
+
+/// How often an object that changes under our hands is decided anew. Rule 20 of the exact rules.
+const DECISIONS: u32 = 5;
+/// A custom resource definition is served within this time (rule 38).
+const SERVED: Duration = Duration::from_secs(60);
+/// A webhook that cannot be reached comes back within this time (rule 38).
+const WEBHOOK: Duration = Duration::from_secs(180);
+
+impl Machine {
+    /// Takes the answer to a write.
+    pub(super) fn wrote(&mut self, id: u32, next: Next, result: Result<Written, ClusterError>, now: Timestamp) {
+        match result {
+            Ok(written) => self.written(id, &next, &written, now),
+            Err(error) => self.refused(id, next, &error, now),
+        }
+    }
+
+    fn written(&mut self, id: u32, next: &Next, written: &Written, now: Timestamp) {
+        let Some(step) = self.step(id) else { return };
+        let object = written.object.as_ref();
+        match next {
+            Next::Delete(_) | Next::HookDelete(_) => {
+                let uid = object.and_then(Resource::uid).map(Arc::from);
+                match (written.outcome, uid) {
+                    (WriteOutcome::Terminating, Some(uid)) => self.wait(id, Look::Gone(uid), "deletion", now),
+                    _ => self.gone(id),
+                }
+            }
+            Next::HookCreate => self.hook_runs(id, object, now),
+            Next::Create | Next::Apply(..) | Next::Replace(_) => {
+                let outcome = match written.outcome {
+                    WriteOutcome::Created => StepOutcome::Created,
+                    WriteOutcome::Unchanged => StepOutcome::Unchanged,
+                    _ => StepOutcome::Changed,
+                };
+                self.applied(id, &step, outcome, object, now);
+            }
+            Next::Look(_) => {}
+        }
+    }
+
+    /// The object is as declared now.
+    pub(super) fn applied(
+        &mut self,
+        id: u32,
+        step: &Step,
+        outcome: StepOutcome,
+        object: Option<&Resource>,
+        now: Timestamp,
+    ) {
+        let uid: Option<Arc<str>> = object.and_then(Resource::uid).map(Arc::from);
+        if let Some(uid) = &uid {
+            let known = self.setup.ledger.inventory.get(&step.key).map(|entry| entry.standing.clone());
+            let standing = match known {
+                _ if outcome == StepOutcome::Created => Standing::Created,
+                Some(Standing::Intended(_)) | None => Standing::Adopted,
+                Some(standing) => standing,
+            };
+            let entry = Entry::held(standing, uid, &step.version, step.wave);
+            self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
+        }
+        let awaited = self.is_awaited(id);
+        if let Some(run) = self.run_mut(id) {
+            (run.applied, run.uid, run.applied_at) = (Some(outcome), uid, now);
+            run.deadline = run.deadline.max(now + patience(object));
+        }
+        self.reach(id, Level::Applied);
+        if awaited {
+            self.proceed(id, Next::Look(Look::Health));
+        } else {
+            self.finish(id, At::Ended(outcome, "".into()));
+        }
+    }
+
+    pub(super) fn hook_runs(&mut self, id: u32, object: Option<&Resource>, now: Timestamp) {
+        if let Some(run) = self.run_mut(id) {
+            run.uid = object.and_then(Resource::uid).map(Arc::from);
+            run.applied_at = now;
+            run.deadline = run.deadline.max(now + patience(object));
+        }
+        self.reach(id, Level::Applied);
+        self.proceed(id, Next::Look(Look::Health));
+    }
+
+    /// An object that was to go is gone.
+    pub(super) fn gone(&mut self, id: u32) {
+        let Some(step) = self.step(id) else { return };
+        match step.action {
+            Action::Delete { .. } => {
+                self.setup.ledger.inventory.entries.remove(&step.key);
+                self.finish(id, At::Ended(StepOutcome::Deleted, "".into()));
+            }
+            Action::Hook { .. } => self.proceed(id, Next::HookCreate),
+            // It was being deleted when we wanted to create it.
+            _ => self.proceed(id, Next::Create),
+        }
+    }
+
+    /// Takes a refusal, by its meaning.
+    fn refused(&mut self, id: u32, next: Next, error: &ClusterError, now: Timestamp) {
+        let Some(run) = self.run_mut(id) else { return };
+        run.decisions = run.decisions.saturating_add(1);
+        let undecided = run.decisions > DECISIONS;
+        match (&error.failure, next) {
+            (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::Create) => {
+                self.proceed(id, Next::Look(Look::Created));
+            }
+            (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::HookCreate) if !undecided => {
+                self.proceed(id, Next::Look(Look::BeforeHook));
+            }
+            (Failure::NotFound, Next::Delete(_) | Next::HookDelete(_)) => self.gone(id),
+            (Failure::Stale | Failure::InDoubt { .. }, Next::Delete(_)) if !undecided => {
+                self.proceed(id, Next::Look(Look::BeforeDelete));
+            }
+            (Failure::Stale | Failure::InDoubt { .. }, Next::HookDelete(_)) if !undecided => {
+                self.proceed(id, Next::Look(Look::BeforeHook));
+            }
+            (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
+                self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
+            }
+            (Failure::Stale, Next::Apply(Force::Yes, _)) if !undecided => {
+                // It changed since its conflicts were classed: class again.
+                let guard = run_guard(self.step(id).as_ref());
+                self.proceed(id, Next::Apply(Force::No, guard));
+            }
+            (Failure::Stale, Next::Replace(_)) if !undecided => {
+                self.proceed(id, Next::Look(Look::BeforeReplace));
+            }
+            (Failure::Stale | Failure::NotFound, Next::Apply(..)) => {
+                self.fail(id, "is no longer the object that was compared; sync again");
+            }
+            (failure, next) => {
+                let limit = match failure {
+                    Failure::KindNotServed => Some(SERVED),
+                    Failure::WebhookUnavailable { .. } => Some(WEBHOOK),
+                    Failure::NamespaceTerminating { .. } => Some(self.setup.policy.deletion_timeout),
+                    failure if failure.is_transient() => None,
+                    _ => return self.fail(id, &error.to_string()),
+                };
+                self.again(id, next, limit, error, now);
+            }
+        }
+    }
+
+    /// Tries the same again later: within `limit` of the beginning, or as often as the policy says.
+    pub(super) fn again(&mut self, id: u32, next: Next, limit: Option<Duration>, error: &ClusterError, now: Timestamp) {
+        let retries = self.setup.policy.retries;
+        let Some(run) = self.run_mut(id) else { return };
+        let spent = match limit {
+            Some(limit) => now.since(run.since) >= limit,
+            None => run.tries >= retries,
+        };
+        if spent {
+            return self.fail(id, &error.to_string());
+        }
+        let mut delay = backoff(run.tries);
+        if let Failure::Throttled { retry_after: Some(wanted) } = &error.failure {
+            delay = delay.max(*wanted);
+        }
+        run.tries = run.tries.saturating_add(1);
+        run.waiting = error.to_string();
+        run.at = At::Todo(next);
+        self.wake(id, now + delay);
+    }
+
+    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s.
+    pub(super) fn wait(&mut self, id: u32, look: Look, what: &str, now: Timestamp) {
+        let Some(run) = self.run_mut(id) else { return };
+        if now >= run.deadline {
+            let seconds = now.since(run.since).as_secs();
+            return self.fail_or_end_hook(id, &format!("waited {seconds} s for {what}"));
+        }
+        let delay = match run.polls {
+            0 => 1,
+            1 => 2,
+            _ => 5,
+        };
+        run.polls = run.polls.saturating_add(1);
+        run.waiting = what.to_owned();
+        run.at = At::Todo(Next::Look(look));
+        let at = (now + Duration::from_secs(delay)).min(run.deadline);
+        self.wake(id, at);
+    }
+
+    pub(super) fn fail(&mut self, id: u32, message: &str) {
+        self.finish(id, At::Ended(StepOutcome::Failed, message.into()));
+    }
+
+    /// A hook that ran and failed leaves a trace; anything else just fails.
+    pub(super) fn fail_or_end_hook(&mut self, id: u32, message: &str) {
+        let hook = self.step(id).and_then(|step| self.run(id)?.running_hook(Some(&step)));
+        match hook {
+            Some(hook) => {
+                if let Some(run) = self.run_mut(id) {
+                    message.clone_into(&mut run.waiting);
+                }
+                self.hook_ended(id, hook);
+            }
+            None => self.fail(id, message),
+        }
+    }
+
+    /// How a hook ended has been stored.
+    pub(super) fn hook_recorded(&mut self, id: u32) {
+        let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
+        let succeeded = self.record.hooks.iter().any(|hook| hook.is_of(&step.key, step.phase) && hook.succeeded);
+        let at = if succeeded {
+            At::Ended(StepOutcome::Succeeded, "".into())
+        } else {
+            At::Ended(StepOutcome::Failed, run.waiting.as_str().into())
+        };
+        self.finish(id, at);
+    }
+}
+
+fn run_guard(step: Option<&Step>) -> Guard {
+    match step.map(|step| &step.requires) {
+        Some(Precondition::Present { uid, .. }) => Guard::same(uid),
+        _ => Guard::None,
+    }
+}
+
+/// The object's own deadline, and a minute more (rule 38).
+fn patience(object: Option<&Resource>) -> Duration {
+    let seconds = |field| object?.tree().dig(&["spec", field])?.as_i64();
+    let own = seconds("progressDeadlineSeconds").or_else(|| seconds("activeDeadlineSeconds"));
+    own.and_then(|own| u64::try_from(own).ok())
+        .map_or(Duration::ZERO, |own| Duration::from_secs(own.saturating_add(60)))
+}

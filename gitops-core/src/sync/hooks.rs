@@ -1,0 +1,74 @@
+//! Hook objects: their names, their marks, and which of them are deleted when an operation ends.
+
+use crate::plan::{Action, Plan, Step};
+use crate::policy::HookDelete;
+use crate::resource::{InvalidResource, Resource, ResourceKey};
+use crate::state::{DesiredState, OPERATION_ANNOTATION};
+
+use super::{HookResult, OperationId, Phase};
+
+/// Longest name a Job may have: its pods carry it in a label.
+const LONGEST: usize = 63;
+
+/// Returns the mark of a hook object: which operation ran it, in which phase.
+pub(super) fn mark(operation: &OperationId, step: &Step) -> String {
+    format!("{operation}.{}", step.phase)
+}
+
+/// Returns the key under which a hook runs. Fixed by operation and phase, so that a restart finds it (rule 37).
+pub(super) fn key(step: &Step, declared: &Resource, operation: &OperationId, revision: &str) -> ResourceKey {
+    let Some(prefix) = declared.generate_name() else { return step.key.clone() };
+    let phase = step.phase.to_string().to_ascii_lowercase();
+    let revision = revision.get(..7).unwrap_or(revision);
+    let operation = operation.as_str().get(..8).unwrap_or("");
+    let suffix = [revision, &phase, operation].join("-").trim_start_matches('-').to_owned();
+    let room = LONGEST.saturating_sub(suffix.len());
+    let prefix: String = prefix.chars().take(room).collect();
+    ResourceKey { name: format!("{prefix}{suffix}").into(), ..step.key.clone() }
+}
+
+/// Gives a hook object its name and its mark.
+///
+/// # Errors
+/// Never for an object that was one before.
+pub(super) fn dress(declared: &Resource, key: &ResourceKey, mark: &str) -> Result<Resource, InvalidResource> {
+    declared.edit(|draft| {
+        let metadata = draft.entry("metadata");
+        metadata.remove("generateName");
+        metadata.set("name", &*key.name);
+        metadata.entry("annotations").set(OPERATION_ANNOTATION, mark);
+    })
+}
+
+/// Returns the hook objects to delete now that the operation has ended as `phase`.
+///
+/// `HookSucceeded` and `HookFailed` speak of the operation (Argo CD's semantics). What earlier operations left of a
+/// hook with a generated name goes as well, else they would pile up.
+pub(super) fn to_delete(
+    plan: &Plan,
+    desired: &DesiredState,
+    ran: &[HookResult],
+    earlier: &[HookResult],
+    phase: Phase,
+) -> Vec<HookResult> {
+    let policy = |result: &HookResult| {
+        plan.steps.iter().find_map(|step| match &step.action {
+            Action::Hook { delete, .. } if result.is_of(&step.key, step.phase) => Some(delete.as_slice()),
+            _ => None,
+        })
+    };
+    let when = match phase {
+        Phase::Succeeded => Some(HookDelete::HookSucceeded),
+        Phase::Failed | Phase::Terminated => Some(HookDelete::HookFailed),
+        Phase::Superseded | Phase::Error => None,
+    };
+    let of_now =
+        ran.iter().filter(|result| policy(result).zip(when).is_some_and(|(delete, when)| delete.contains(&when)));
+    let of_before = earlier.iter().filter(|result| {
+        let ran_again = ran.iter().any(|now| now.is_of(&result.declared, result.phase) && now.object != result.object);
+        let wanted = policy(result).is_some_and(|delete| delete.contains(&HookDelete::BeforeHookCreation));
+        let known = desired.get(&result.declared).is_some();
+        known && ran_again && wanted
+    });
+    of_now.chain(of_before).cloned().collect()
+}

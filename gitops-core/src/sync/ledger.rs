@@ -1,0 +1,238 @@
+//! What one application keeps on the cluster: inventory, running operation, history. One object, one fence.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Guard, Write};
+use crate::problem::{Code, Problem};
+use crate::resource::{InvalidResource, Resource, ResourceKey};
+use crate::source::{Revision, RevisionId};
+use crate::state::{Inventory, Live, Owner, Trust};
+use crate::time::Timestamp;
+use crate::value::{Digest, Draft};
+
+use super::{HookResult, OperationId, Phase};
+
+/// Most history entries kept.
+pub const HISTORY: usize = 10;
+pub(super) const MANAGER: &str = "gitops-ledger";
+const FIELD: &str = "ledger";
+
+/// What one application keeps on the cluster, in one ConfigMap whose resource version is the fence: a writer that finds
+/// it changed stops.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// What we applied.
+    pub inventory: Inventory,
+    /// The operation that has not ended yet.
+    pub running: Option<Record>,
+    /// What was done, newest first.
+    pub history: Vec<HistoryEntry>,
+    /// Hook objects that are still there.
+    pub hooks: Vec<HookResult>,
+    /// Uid and resource version of the stored object, if there is one.
+    stored: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// The record of a running operation, versioned so that an older program never acts on what it does not understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "version")]
+#[non_exhaustive]
+pub enum Record {
+    /// The first version.
+    #[serde(rename = "v1")]
+    V1(RecordV1),
+}
+
+/// A running operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RecordV1 {
+    /// Which one.
+    pub operation: OperationId,
+    /// Digest of the plan it started with.
+    pub plan: Digest,
+    /// The revisions it makes true.
+    pub revisions: Vec<Revision>,
+    /// Who or what started it.
+    pub initiator: Arc<str>,
+    /// When it started.
+    pub started: Timestamp,
+    /// How often it was started, the first time included.
+    pub attempt: u32,
+    /// Hooks that have ended.
+    #[serde(default)]
+    pub hooks: Vec<HookResult>,
+}
+
+/// One operation that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// Counts operations of this application from 1.
+    pub number: u64,
+    /// Which one.
+    pub operation: OperationId,
+    /// The revisions it made true, with who made them and why.
+    pub revisions: Vec<Revision>,
+    /// Who or what started it.
+    pub initiator: Arc<str>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// Digest of its plan.
+    pub plan: Digest,
+    /// How it ended.
+    pub phase: Phase,
+    /// One line for people.
+    pub message: Arc<str>,
+}
+
+/// The stored form.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    version: u32,
+    inventory: Inventory,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    running: Option<serde_json::Value>,
+    #[serde(default)]
+    history: Vec<HistoryEntry>,
+    #[serde(default)]
+    hooks: Vec<HookResult>,
+}
+
+/// A ledger written by a newer program. The application is left alone, never started from nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger `{0}` was written by a newer version of this program; update this one")]
+pub struct TooNew(pub(crate) Arc<str>);
+
+impl Ledger {
+    /// Returns where the ledger of an application lies.
+    #[must_use]
+    pub fn key(owner: &Owner, namespace: &str) -> ResourceKey {
+        let name = match &*owner.installation {
+            "" => format!("gitops.{}", owner.app),
+            installation => format!("gitops.{installation}.{}", owner.app),
+        };
+        ResourceKey::new("", "ConfigMap", namespace, &name.to_ascii_lowercase().replace('_', "-"))
+    }
+
+    /// Reads what was stored. A ledger that is damaged counts as lost, with a problem: nothing is pruned then.
+    ///
+    /// # Errors
+    /// When a newer program wrote it.
+    pub fn read(key: &ResourceKey, live: Live<'_>) -> Result<(Self, Option<Problem>), TooNew> {
+        let unreadable = |text: String| {
+            Problem::blocks(Code::UnreadableInventory, text)
+                .of(key)
+                .hint("nothing is pruned until it is whole again; the next sync rebuilds it from what it finds")
+        };
+        let object = match live {
+            Live::Present(object) => object,
+            Live::Absent | Live::NotServed => return Ok((Self::default(), None)),
+            Live::Unreadable(why) => {
+                return Ok((Self::default(), Some(unreadable(format!("could not be read: {why}")))));
+            }
+            Live::MetadataOnly(_) | Live::NotLooked => {
+                return Ok((Self::default(), Some(unreadable("was not looked up".to_owned()))));
+            }
+        };
+        let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
+        let text = object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()).unwrap_or("");
+        let too_new = || TooNew(key.to_string().into());
+        let lost = |error: serde_json::Error| {
+            (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
+        };
+        let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
+        if version.as_ref().is_ok_and(|version| *version > 1) {
+            return Err(too_new());
+        }
+        let read: Stored = match serde_json::from_str(text) {
+            Ok(read) => read,
+            Err(error) => return Ok(lost(error)),
+        };
+        let running = match read.running {
+            None => None,
+            // A record we cannot read belongs to somebody who knows more.
+            Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
+        };
+        let ledger = Self { inventory: read.inventory, running, history: read.history, hooks: read.hooks, stored };
+        Ok((ledger, None))
+    }
+
+    /// Returns the write that stores this ledger, guarded by the version it was read at.
+    ///
+    /// # Errors
+    /// Never for a key from [`Ledger::key`].
+    pub fn write(&self, key: &ResourceKey) -> Result<Write, InvalidResource> {
+        let object = Resource::new(self.object(key).freeze())?;
+        Ok(match &self.stored {
+            None => Write::create(&object, MANAGER),
+            Some((uid, version)) => Write::replace(&object, MANAGER)
+                .guarded(Guard::Present { uid: Arc::clone(uid), version: Some(Arc::clone(version)) }),
+        })
+    }
+
+    /// Remembers the version of the stored object.
+    pub fn stored_as(&mut self, object: &Resource) {
+        self.stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
+        self.inventory.trust = Trust::Whole;
+    }
+
+    /// Returns whether `object` is the stored form of exactly this ledger.
+    #[must_use]
+    pub fn is_stored_in(&self, object: &Resource) -> bool {
+        object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()) == Some(self.text().as_str())
+    }
+
+    /// Adds an entry to the history and drops the oldest ones.
+    pub fn remember(&mut self, entry: HistoryEntry) {
+        self.history.insert(0, entry);
+        self.history.truncate(HISTORY);
+    }
+
+    /// Returns the revisions that were made true last.
+    #[must_use]
+    pub fn last_synced(&self) -> Option<Vec<RevisionId>> {
+        let last = self.history.iter().find(|entry| entry.phase == Phase::Succeeded)?;
+        Some(last.revisions.iter().map(|revision| revision.id.clone()).collect())
+    }
+
+    fn text(&self) -> String {
+        let running = self.running.as_ref().and_then(|record| serde_json::to_value(record).ok());
+        let stored = Stored {
+            version: 1,
+            inventory: self.inventory.clone(),
+            running,
+            history: self.history.clone(),
+            hooks: self.hooks.clone(),
+        };
+        // Nothing in it has a `Serialize` that fails, or keys that are no text.
+        serde_json::to_string(&stored).unwrap_or_default()
+    }
+
+    fn object(&self, key: &ResourceKey) -> Draft {
+        let mut object = Draft::map();
+        object.set("apiVersion", "v1");
+        object.set("kind", "ConfigMap");
+        let metadata = object.entry("metadata");
+        metadata.set("name", &*key.name);
+        if let Some(namespace) = &key.namespace {
+            metadata.set("namespace", &**namespace);
+        }
+        metadata.entry("labels").set("app.kubernetes.io/managed-by", "gitops.rs");
+        object.entry("data").set(FIELD, self.text());
+        object
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}

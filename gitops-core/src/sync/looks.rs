@@ -1,0 +1,182 @@
+//! What a step makes of what it sees.
+
+use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
+use crate::diff::{self, Context};
+use crate::health::{self, Clues, HealthStatus};
+use crate::plan::{Action, Precondition};
+use crate::resource::Resource;
+use crate::state::{Live, OPERATION_ANNOTATION};
+use crate::time::Timestamp;
+use crate::value::ValueRef;
+
+use super::conflict::{self, Resolution};
+use super::machine::Machine;
+use super::step::{At, Look, Next, hook_result};
+use super::{StepOutcome, hooks};
+
+impl Machine {
+    /// Takes what a look showed.
+    pub(super) fn saw(&mut self, id: u32, live: Live<'_>, now: Timestamp) {
+        let Some(At::Flying(Next::Look(look))) = self.run(id).map(|run| run.at.clone()) else { return };
+        let live = match live {
+            Live::Present(object) => Some(object),
+            Live::Absent | Live::NotServed => None,
+            Live::Unreadable(_) | Live::MetadataOnly(_) | Live::NotLooked => {
+                let message = match live {
+                    Live::Unreadable(why) => format!("it could not be read: {why}"),
+                    _ => "it could not be read".to_owned(),
+                };
+                return self.look_failed(id, &Failure::Unavailable { message: message.into() }.into(), now);
+            }
+        };
+        match look {
+            Look::Created => self.saw_created(id, live, now),
+            Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
+            Look::BeforeReplace => match live {
+                Some(live) => self.proceed(id, Next::Replace(Guard::exactly(live))),
+                None => self.fail(id, "is gone; sync again"),
+            },
+            Look::BeforeDelete => self.saw_before_delete(id, live, now),
+            Look::BeforeHook => self.saw_before_hook(id, live, now),
+            Look::Health => self.saw_health(id, live, now),
+            Look::Gone(uid) => match live {
+                Some(live) if live.uid() == Some(&*uid) => {
+                    let what = deletion(live);
+                    self.wait(id, Look::Gone(uid), &what, now);
+                }
+                _ => self.gone(id),
+            },
+        }
+    }
+
+    /// A look gave nothing.
+    pub(super) fn look_failed(&mut self, id: u32, error: &ClusterError, now: Timestamp) {
+        if let Some(At::Flying(next)) = self.run(id).map(|run| run.at.clone()) {
+            self.again(id, next, None, error, now);
+        }
+    }
+
+    /// Something stands where we wanted to create. Ours is only what carries our tracking id and this operation
+    /// (rule 27); whatever else appeared in between is not adopted.
+    fn saw_created(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        let Some(step) = self.step(id) else { return };
+        let Some(live) = live else { return self.again(id, Next::Create, None, &doubt(), now) };
+        let ours =
+            self.claims(live).tracked && live.annotation(OPERATION_ANNOTATION) == Some(self.record.operation.as_str());
+        match (live.uid(), ours) {
+            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), now),
+            (Some(uid), false) if live.is_terminating() => {
+                let look = Look::Gone(uid.into());
+                self.wait(id, look, &deletion(live), now);
+            }
+            _ => {
+                self.setup.ledger.inventory.entries.remove(&step.key);
+                self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");
+            }
+        }
+    }
+
+    fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
+        let Some(live) = live else { return self.fail(id, "is gone; sync again") };
+        match conflict::resolve(conflicts, live, &self.setup.owner) {
+            Resolution::TakeOver { yielded } => {
+                let all_yielded = yielded.len() == conflicts.len();
+                if let Some(run) = self.run_mut(id) {
+                    run.yielded.extend(yielded);
+                }
+                let force = if all_yielded { Force::No } else { Force::Yes };
+                self.proceed(id, Next::Apply(force, Guard::exactly(live)));
+            }
+            Resolution::Refuse(message) => self.fail(id, &message),
+        }
+    }
+
+    /// Rule 28: the proof is taken from a fresh look, and the delete carries exactly what was seen.
+    fn saw_before_delete(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        let Some(step) = self.step(id) else { return };
+        let Some(live) = live else { return self.gone(id) };
+        let planned = match &step.requires {
+            Precondition::Present { uid, .. } => live.uid() == Some(&**uid),
+            _ => false,
+        };
+        if !planned {
+            return self.fail(id, "is another object by now, so it is kept; sync again");
+        }
+        if let (true, Some(uid)) = (live.is_terminating(), live.uid()) {
+            let what = deletion(live);
+            return self.wait(id, Look::Gone(uid.into()), &what, now);
+        }
+        let claim = self.claims(live);
+        if !claim.tracked || !(claim.applied || claim.standing.is_some()) {
+            return self.fail(id, "is no longer provably ours, so it is kept");
+        }
+        self.proceed(id, Next::Delete(Guard::exactly(live)));
+    }
+
+    fn saw_before_hook(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        let Some(step) = self.step(id) else { return };
+        let Some(live) = live else { return self.proceed(id, Next::HookCreate) };
+        let mark = hooks::mark(&self.record.operation, &step);
+        if !self.claims(live).tracked {
+            return self.fail(id, "there is an object of this name that is not ours; rename the hook");
+        }
+        if live.annotation(OPERATION_ANNOTATION) == Some(&*mark) {
+            // We started it before a restart, or before an answer was lost.
+            let object = live.clone();
+            return self.hook_runs(id, Some(&object), now);
+        }
+        match live.uid() {
+            Some(uid) if live.is_terminating() => {
+                let what = deletion(live);
+                self.wait(id, Look::Gone(uid.into()), &what, now);
+            }
+            _ => self.proceed(id, Next::HookDelete(Guard::exactly(live))),
+        }
+    }
+
+    fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
+        let is_hook = matches!(step.action, Action::Hook { .. });
+        let applied = run.applied.unwrap_or(StepOutcome::Unchanged);
+        let Some(live) = live.filter(|live| run.uid.as_deref().is_none_or(|uid| live.uid() == Some(uid))) else {
+            return self.fail_or_end_hook(id, "is gone: somebody deleted it");
+        };
+        let health = health::assess(live, &Clues::new(&self.setup.model, now).changed_at(run.applied_at));
+        match (health.status, is_hook) {
+            (HealthStatus::Healthy, false) => self.finish(id, At::Ended(applied, "".into())),
+            (HealthStatus::Healthy, true) => {
+                let result = hook_result(&step, run, true);
+                self.hook_ended(id, result);
+            }
+            (HealthStatus::Degraded, _) => self.fail_or_end_hook(id, &degraded(&health)),
+            _ => {
+                let what = match (&*health.message, is_hook) {
+                    ("", true) => "the hook to end".to_owned(),
+                    ("", false) => "it to be healthy".to_owned(),
+                    (message, _) => format!("it to be healthy: {message}"),
+                };
+                self.wait(id, Look::Health, &what, now);
+            }
+        }
+    }
+
+    fn claims(&self, live: &Resource) -> diff::Claim {
+        let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
+        diff::claim(live, &context)
+    }
+}
+
+fn degraded(health: &health::Health) -> String {
+    if health.message.is_empty() { "is degraded".to_owned() } else { format!("is degraded: {}", health.message) }
+}
+
+fn doubt() -> ClusterError {
+    Failure::InDoubt { message: "the object is not there".into() }.into()
+}
+
+/// What a deletion waits for, for people.
+fn deletion(live: &Resource) -> String {
+    let finalizers = live.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
+    let names: Vec<&str> = finalizers.into_iter().flatten().filter_map(ValueRef::as_str).collect();
+    if names.is_empty() { "its deletion".to_owned() } else { format!("its finalizers: {}", names.join(", ")) }
+}

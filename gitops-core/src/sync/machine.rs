@@ -1,0 +1,390 @@
+//! The machine: stages of an operation, the graph of steps, and the ledger around them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::cluster::{ClusterError, Write};
+use crate::model::ApiModel;
+use crate::plan::{After, Plan};
+use crate::policy::{Phase as SyncPhase, SyncPolicy};
+use crate::resource::ResourceKey;
+use crate::state::{DesiredState, LiveState, Owner};
+use crate::time::Timestamp;
+
+use super::step::{At, Next, Run};
+use super::{
+    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, StepOutcome, Wait,
+};
+
+/// What a machine needs besides the plan.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// What is sent; the plan holds no content.
+    pub desired: Arc<DesiredState>,
+    /// Kinds and schemas.
+    pub model: ApiModel,
+    /// Who we are.
+    pub owner: Owner,
+    /// Deadlines and retries.
+    pub policy: SyncPolicy,
+    /// Where the ledger lies.
+    pub ledger_key: ResourceKey,
+    /// The ledger as it was read, with the inventory of [`super::intend`].
+    pub ledger: Ledger,
+    /// Who or what starts the operation.
+    pub initiator: Arc<str>,
+}
+
+/// Carries out one plan. See the module documentation.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) plan: Arc<Plan>,
+    pub(super) setup: Setup,
+    pub(super) record: RecordV1,
+    pub(super) runs: Vec<Run>,
+    nodes: Vec<Node>,
+    pub(super) stage: Stage,
+    pub(super) ready: VecDeque<u32>,
+    /// Steps that are begun and have not ended.
+    pub(super) active: usize,
+    pub(super) effects: VecDeque<Effect>,
+    pub(super) looks: BTreeSet<u32>,
+    pub(super) flying: BTreeMap<EffectId, Flight>,
+    pub(super) timers: BTreeSet<(Timestamp, u32)>,
+    pub(super) effect_count: u64,
+    /// Steps whose hook ended, waiting for the next record.
+    pub(super) unrecorded: Vec<u32>,
+    pub(super) record_flying: bool,
+    pub(super) record_tries: u32,
+    pub(super) record_at: Option<Timestamp>,
+    pub(super) cleanup: Vec<HookResult>,
+    pub(super) stop: Option<Phase>,
+    pub(super) end: Option<(Phase, String)>,
+    pub(super) receipt: Option<Receipt>,
+}
+
+/// A step or a gate: what it still waits for, and who waits for it.
+#[derive(Debug, Default)]
+struct Node {
+    missing: u32,
+    dependents: Vec<(Level, u32)>,
+}
+
+/// How far a step has come, as far as others wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// It was done.
+    Applied,
+    /// Its object is healthy, or gone; a hook has succeeded.
+    Settled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The record of the start is being stored.
+    Starting,
+    /// Steps run.
+    Running,
+    /// Something failed; the SyncFail hooks run.
+    Failing,
+    /// Hook objects are being deleted.
+    Cleaning,
+    /// The record of the end is being stored.
+    Ending,
+    /// There is a receipt.
+    Ended,
+}
+
+/// What an answer will be about.
+#[derive(Debug)]
+pub(super) enum Flight {
+    /// A record; these hooks count as ended once it is stored.
+    Record(Vec<u32>),
+    /// The namespace of the ledger.
+    Namespace,
+    /// A look at the ledger after a lost answer.
+    Ledger(Vec<u32>),
+    /// A write of a step.
+    Step(u32, Next),
+    /// A look for several steps.
+    Looks(Vec<u32>),
+    /// The deletion of a hook object.
+    Cleanup(HookResult),
+}
+
+impl Machine {
+    /// Starts an operation. Nothing is written before its record is stored; an empty plan stores only its end.
+    #[must_use]
+    pub fn start(plan: Arc<Plan>, setup: Setup, now: Timestamp) -> Self {
+        let digest = plan.digest();
+        let record = RecordV1 {
+            operation: OperationId::derive(&setup.owner, &digest, now),
+            plan: digest,
+            revisions: setup.desired.revisions.clone(),
+            initiator: Arc::clone(&setup.initiator),
+            started: now,
+            attempt: 1,
+            hooks: Vec::new(),
+        };
+        Self::with_record(plan, setup, record, now)
+    }
+
+    /// Goes on with an operation after a restart.
+    ///
+    /// `plan` is a fresh one of the recorded revisions: what was done is no longer in it, and what hooks did is in the
+    /// record.
+    #[must_use]
+    pub fn resume(record: Record, plan: Arc<Plan>, setup: Setup, now: Timestamp) -> Self {
+        let Record::V1(record) = record;
+        let record = RecordV1 { attempt: record.attempt.saturating_add(1), ..record };
+        Self::with_record(plan, setup, record, now)
+    }
+
+    fn with_record(plan: Arc<Plan>, setup: Setup, record: RecordV1, now: Timestamp) -> Self {
+        let runs = plan.steps.iter().map(|step| Run::new(step, now)).collect();
+        let mut machine = Self {
+            nodes: Self::graph(&plan),
+            plan,
+            setup,
+            record,
+            runs,
+            stage: Stage::Starting,
+            ready: VecDeque::new(),
+            active: 0,
+            effects: VecDeque::new(),
+            looks: BTreeSet::new(),
+            flying: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            effect_count: 0,
+            unrecorded: Vec::new(),
+            record_flying: false,
+            record_tries: 0,
+            record_at: None,
+            cleanup: Vec::new(),
+            stop: None,
+            end: None,
+            receipt: None,
+        };
+        machine.ready = machine.roots();
+        if machine.plan.is_empty() {
+            machine.go_on(now);
+        } else {
+            machine.store(Vec::new());
+        }
+        machine
+    }
+
+    /// Turns edges around: who waits for whom. SyncFail steps wait for the failure as well.
+    fn graph(plan: &Plan) -> Vec<Node> {
+        let steps = plan.steps.len();
+        let mut nodes: Vec<Node> = (0..steps + plan.gates.len()).map(|_| Node::default()).collect();
+        let edges = plan.steps.iter().map(|step| &step.after).chain(plan.gates.iter().map(|gate| &gate.opens));
+        for (node, after) in (0u32..).zip(edges) {
+            for edge in after {
+                let (on, level) = match edge {
+                    After::Applied(step) => (step.0 as usize, Level::Applied),
+                    After::Healthy(step) | After::Gone(step) => (step.0 as usize, Level::Settled),
+                    After::Gate(gate) => (steps + gate.0 as usize, Level::Applied),
+                };
+                // An edge to nowhere is never satisfied; its step ends as not run.
+                if let Some(on) = nodes.get_mut(on) {
+                    on.dependents.push((level, node));
+                }
+                if let Some(node) = nodes.get_mut(node as usize) {
+                    node.missing = node.missing.saturating_add(1);
+                }
+            }
+        }
+        for (node, step) in nodes.iter_mut().zip(&plan.steps) {
+            if step.phase == SyncPhase::SyncFail {
+                node.missing = node.missing.saturating_add(1);
+            }
+        }
+        nodes
+    }
+
+    fn roots(&mut self) -> VecDeque<u32> {
+        let steps = self.plan.steps.len();
+        let mut ready = VecDeque::new();
+        for index in 0..self.nodes.len() {
+            if self.nodes.get(index).is_some_and(|node| node.missing == 0) {
+                let node = u32::try_from(index).unwrap_or(u32::MAX);
+                if index < steps { ready.push_back(node) } else { self.reach(node, Level::Applied) }
+            }
+        }
+        ready.append(&mut self.ready);
+        ready
+    }
+
+    /// Takes an event. Answers to unknown effects are ignored.
+    pub fn handle(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Recorded { id, result } | Event::Wrote { id, result } => match self.flying.remove(&id) {
+                Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
+                Some(Flight::Namespace) => self.namespace_made(result, now),
+                Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
+                Some(Flight::Cleanup(hook)) => self.cleaned(&hook, result),
+                Some(other) => drop(self.flying.insert(id, other)),
+                None => {}
+            },
+            Event::Observed { id, result } => match self.flying.remove(&id) {
+                Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
+                Some(Flight::Ledger(hooks)) => self.ledger_seen(hooks, result, now),
+                Some(other) => drop(self.flying.insert(id, other)),
+                None => {}
+            },
+            Event::Superseded => self.stop = self.stop.or(Some(Phase::Superseded)),
+            Event::Terminate => self.stop = Some(Phase::Terminated),
+            Event::Tick => {}
+        }
+        self.go_on(now);
+    }
+
+    /// Returns the next thing to perform, if there is one now.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        if let Some(effect) = self.effects.pop_front() {
+            return Some(effect);
+        }
+        if self.looks.is_empty() {
+            return None;
+        }
+        let steps: Vec<u32> = std::mem::take(&mut self.looks).into_iter().collect();
+        let keys = steps.iter().filter_map(|step| Some(self.run(*step)?.key.clone())).collect();
+        let id = self.fly(Flight::Looks(steps));
+        Some(Effect::Observe { id, keys })
+    }
+
+    /// Returns when the machine wants an [`Event::Tick`], if it waits for time to pass.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        [timer, self.record_at].into_iter().flatten().min()
+    }
+
+    /// Returns what the machine waits for, and for how long.
+    pub fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        self.plan.steps.iter().zip(&self.runs).filter_map(|(step, run)| {
+            let what = run.waits_for()?;
+            Some(Wait { step: step.id, key: run.key.clone(), what: what.into(), since: run.since, until: run.deadline })
+        })
+    }
+
+    /// Returns what the operation did, once it has ended.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Receipt> {
+        self.receipt.as_ref()
+    }
+
+    /// Returns the ledger as it stands.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.setup.ledger
+    }
+
+    /// Returns which operation this is.
+    #[must_use]
+    pub fn operation(&self) -> &OperationId {
+        &self.record.operation
+    }
+
+    pub(super) fn run(&self, step: u32) -> Option<&Run> {
+        self.runs.get(step as usize)
+    }
+
+    pub(super) fn run_mut(&mut self, step: u32) -> Option<&mut Run> {
+        self.runs.get_mut(step as usize)
+    }
+
+    /// Hands out a write of a step.
+    pub(super) fn send(&mut self, step: u32, next: Next, write: Write) {
+        if let Some(run) = self.run_mut(step) {
+            run.at = At::Flying(next.clone());
+        }
+        let id = self.fly(Flight::Step(step, next));
+        self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+    }
+
+    /// Wants to see the object of a step; all looks that are due together become one effect.
+    pub(super) fn look(&mut self, step: u32) {
+        self.looks.insert(step);
+    }
+
+    /// Wants to go on with a step at `at`.
+    pub(super) fn wake(&mut self, step: u32, at: Timestamp) {
+        self.timers.insert((at, step));
+    }
+
+    /// Tells those who wait for a step, or a gate, how far it has come.
+    pub(super) fn reach(&mut self, node: u32, level: Level) {
+        let mut reached = vec![(node, level)];
+        while let Some((node, level)) = reached.pop() {
+            let Some(at) = self.nodes.get_mut(node as usize) else { continue };
+            let (now, later) = std::mem::take(&mut at.dependents).into_iter().partition(|(wanted, _)| *wanted <= level);
+            at.dependents = later;
+            for (_, dependent) in Vec::<(Level, u32)>::from_iter(now) {
+                self.release(dependent, &mut reached);
+            }
+        }
+    }
+
+    pub(super) fn release(&mut self, node: u32, reached: &mut Vec<(u32, Level)>) {
+        let Some(waiting) = self.nodes.get_mut(node as usize) else { return };
+        waiting.missing = waiting.missing.saturating_sub(1);
+        if waiting.missing > 0 {
+            return;
+        }
+        if (node as usize) < self.plan.steps.len() {
+            self.ready.push_back(node);
+        } else {
+            reached.push((node, Level::Applied));
+        }
+    }
+
+    /// Returns whether anything waits for the object of a step to be healthy or gone.
+    pub(super) fn is_awaited(&self, step: u32) -> bool {
+        self.nodes
+            .get(step as usize)
+            .is_some_and(|node| node.dependents.iter().any(|(level, _)| *level == Level::Settled))
+    }
+
+    /// Ends a step.
+    pub(super) fn finish(&mut self, step: u32, at: At) {
+        self.active = self.active.saturating_sub(1);
+        let succeeded = !matches!(at, At::Ended(StepOutcome::Failed | StepOutcome::NotRun, _));
+        if let Some(run) = self.run_mut(step) {
+            run.at = at;
+        }
+        if succeeded {
+            self.reach(step, Level::Settled);
+        }
+    }
+
+    /// Notes how a hook ended. It counts once the note is stored: a hook that vanished after that never runs again.
+    pub(super) fn hook_ended(&mut self, step: u32, result: HookResult) {
+        self.record.hooks.retain(|old| !(old.is_of(&result.declared, result.phase)));
+        self.record.hooks.push(result);
+        if let Some(run) = self.run_mut(step) {
+            run.at = At::Recording;
+        }
+        self.unrecorded.push(step);
+    }
+
+    fn looked(&mut self, steps: &[u32], result: Result<LiveState, ClusterError>, now: Timestamp) {
+        for step in steps {
+            let Some(key) = self.run(*step).map(|run| run.key.clone()) else { continue };
+            match &result {
+                Ok(live) => self.saw(*step, live.get(&key), now),
+                Err(error) => self.look_failed(*step, error, now),
+            }
+        }
+    }
+
+    /// Names an effect and remembers what its answer will be about.
+    pub(super) fn fly(&mut self, flight: Flight) -> EffectId {
+        self.effect_count = self.effect_count.saturating_add(1);
+        let id = EffectId(self.effect_count);
+        self.flying.insert(id, flight);
+        id
+    }
+}

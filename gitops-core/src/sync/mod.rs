@@ -1,0 +1,246 @@
+//! The step machine that carries out a plan.
+//!
+//! A [`Machine`] performs nothing itself. It hands out [`Effect`]s, is told of their answers as [`Event`]s, and says
+//! when it wants to be woken. No write precedes the answer to the record that covers it, so that a crash between any
+//! two effects loses nothing: the next run finds the record, resumes the operation, and runs no hook twice.
+
+mod answers;
+mod conflict;
+mod hooks;
+mod intent;
+mod ledger;
+mod looks;
+mod machine;
+mod recording;
+mod stages;
+mod step;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{ClusterError, Write, Written};
+use crate::plan::StepId;
+use crate::resource::ResourceKey;
+use crate::state::LiveState;
+use crate::time::Timestamp;
+use crate::value::{Digest, Hasher, Purpose};
+
+pub use intent::intend;
+pub use ledger::{HISTORY, HistoryEntry, Ledger, Record, RecordV1, TooNew};
+pub use machine::{Machine, Setup};
+
+/// Names an operation: one attempt to make one plan true. Survives restarts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(Arc<str>);
+
+/// Names an effect. Answers carry it back; late and unknown ones are ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EffectId(u64);
+
+/// Something to perform. A driver must know all of them.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must know all")]
+pub enum Effect {
+    /// Store the ledger. Answer with [`Event::Recorded`].
+    Record {
+        /// Its name.
+        id: EffectId,
+        /// The write that stores it.
+        write: Box<Write>,
+    },
+    /// Perform a write. Answer with [`Event::Wrote`].
+    Write {
+        /// Its name.
+        id: EffectId,
+        /// The write.
+        write: Box<Write>,
+    },
+    /// Look up objects, past every cache. Answer with [`Event::Observed`].
+    Observe {
+        /// Its name.
+        id: EffectId,
+        /// The objects.
+        keys: BTreeSet<ResourceKey>,
+    },
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The answer to [`Effect::Record`].
+    Recorded {
+        /// Which one.
+        id: EffectId,
+        /// The answer.
+        result: Result<Written, ClusterError>,
+    },
+    /// The answer to [`Effect::Write`].
+    Wrote {
+        /// Which one.
+        id: EffectId,
+        /// The answer.
+        result: Result<Written, ClusterError>,
+    },
+    /// The answer to [`Effect::Observe`].
+    Observed {
+        /// Which one.
+        id: EffectId,
+        /// The answer.
+        result: Result<LiveState, ClusterError>,
+    },
+    /// There is a newer revision: stop at the next safe point.
+    Superseded,
+    /// Somebody wants it to stop: no new write, running hooks are deleted.
+    Terminate,
+    /// Time has passed.
+    Tick,
+}
+
+/// How an operation stands, or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Everything was applied, and healthy where something waited for it.
+    Succeeded,
+    /// Something was refused, or failed.
+    Failed,
+    /// A newer revision took its place.
+    Superseded,
+    /// Somebody stopped it.
+    Terminated,
+    /// It could not start, or not go on: the ledger could not be written.
+    Error,
+}
+
+/// How one hook ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct HookResult {
+    /// The hook as it was declared.
+    pub declared: ResourceKey,
+    /// The phase it ran in.
+    pub phase: crate::policy::Phase,
+    /// The object that ran.
+    pub object: ResourceKey,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Its API version.
+    pub version: Arc<str>,
+    /// Whether it succeeded.
+    pub succeeded: bool,
+}
+
+/// How one step ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StepResult {
+    /// Which one.
+    pub step: StepId,
+    /// The object; a hook under the name it ran with.
+    pub key: ResourceKey,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// One line for people; may be empty.
+    pub message: Arc<str>,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// The object is new.
+    Created,
+    /// The object changed.
+    Changed,
+    /// The object was like that already.
+    Unchanged,
+    /// The object is gone.
+    Deleted,
+    /// The hook ran to its end.
+    Succeeded,
+    /// It failed; the message says why.
+    Failed,
+    /// It was not done, since something before it failed or the operation was stopped.
+    NotRun,
+}
+
+/// What an operation did. Tied to its plan by the digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Which one.
+    pub operation: OperationId,
+    /// Digest of its plan.
+    pub plan: Digest,
+    /// How it ended.
+    pub phase: Phase,
+    /// One line for people.
+    pub message: Arc<str>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// What came of each step, in the order of the plan.
+    pub results: Vec<StepResult>,
+}
+
+/// What a machine waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Wait {
+    /// The step that waits.
+    pub step: StepId,
+    /// Its object.
+    pub key: ResourceKey,
+    /// What for.
+    pub what: Arc<str>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it gives up.
+    pub until: Timestamp,
+}
+
+impl OperationId {
+    /// Names the operation that starts `plan` now. Equal inputs give equal names; there is no randomness.
+    #[must_use]
+    pub fn derive(owner: &crate::state::Owner, plan: &Digest, now: Timestamp) -> Self {
+        let hasher = Hasher::new(Purpose::Identity).text(&*owner.installation).text(&*owner.app);
+        Self(hasher.digest(plan).bytes(&now.millis().to_le_bytes()).finish().short().into())
+    }
+
+    /// Returns the text: 16 hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl HookResult {
+    /// Returns whether this is the result of a hook that was declared as `declared` and ran in `phase`.
+    #[must_use]
+    pub fn is_of(&self, declared: &ResourceKey, phase: crate::policy::Phase) -> bool {
+        self.declared == *declared && self.phase == phase
+    }
+}

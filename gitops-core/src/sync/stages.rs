@@ -1,0 +1,205 @@
+//! The stages of an operation: run, fail, clean up, end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
+use crate::plan::StepId;
+use crate::policy::Phase as SyncPhase;
+use crate::resource::Propagation;
+use crate::time::Timestamp;
+
+use super::machine::{Flight, Machine, Stage};
+use super::step::At;
+use super::{Effect, HistoryEntry, HookResult, Phase, Receipt, StepOutcome, StepResult, hooks};
+
+impl Machine {
+    /// Begins what is ready, and moves to the next stage when nothing is left of this one.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        if self.record_at.is_some_and(|at| at <= now) {
+            self.record_at = None;
+            let hooks = std::mem::take(&mut self.unrecorded);
+            self.store(hooks);
+        }
+        while let Some((at, step)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, step));
+            self.woken(step);
+        }
+        loop {
+            match self.stage {
+                Stage::Starting if self.plan.is_empty() => self.conclude(),
+                Stage::Running | Stage::Failing => {
+                    self.begin_ready(now);
+                    if !self.unrecorded.is_empty() && !self.record_flying && self.record_at.is_none() {
+                        let hooks = std::mem::take(&mut self.unrecorded);
+                        self.store(hooks);
+                    }
+                    if self.active > 0 || !self.flying.is_empty() || !self.effects.is_empty() {
+                        return;
+                    }
+                    self.conclude();
+                }
+                Stage::Cleaning if self.flying.is_empty() && self.effects.is_empty() => self.end_operation(now),
+                _ => return,
+            }
+        }
+    }
+
+    fn begin_ready(&mut self, now: Timestamp) {
+        if self.stop.is_some() {
+            self.cancel_waiting();
+            return;
+        }
+        while let Some(step) = self.ready.pop_front() {
+            self.active = self.active.saturating_add(1);
+            self.begin(step, now);
+        }
+    }
+
+    /// A safe point was asked for: what has been written stays, what only waits ends now. Running hooks are waited for
+    /// when a newer revision comes, and deleted when somebody stops the operation.
+    fn cancel_waiting(&mut self) {
+        let terminated = self.stop == Some(Phase::Terminated);
+        for step in 0..u32::try_from(self.runs.len()).unwrap_or(u32::MAX) {
+            let Some(run) = self.run(step) else { continue };
+            if !run.can_stop(terminated) {
+                continue;
+            }
+            let outcome = run.applied.unwrap_or(StepOutcome::NotRun);
+            let hook = run.running_hook(self.plan.step(StepId(step)));
+            self.record.hooks.extend(hook);
+            self.timers.retain(|(_, other)| *other != step);
+            self.looks.remove(&step);
+            self.finish(step, At::Ended(outcome, "stopped while it waited".into()));
+        }
+        self.ready.clear();
+    }
+
+    /// Nothing runs any more: on to SyncFail, or to the end.
+    fn conclude(&mut self) {
+        let failed: Vec<String> = self.failures().collect();
+        if self.stage == Stage::Running && !failed.is_empty() && self.stop.is_none() && self.has_fail_hooks() {
+            self.stage = Stage::Failing;
+            let mut reached = Vec::new();
+            for step in 0..u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX) {
+                if self.plan.step(StepId(step)).is_some_and(|step| step.phase == SyncPhase::SyncFail) {
+                    self.release(step, &mut reached);
+                }
+            }
+            for (node, level) in reached {
+                self.reach(node, level);
+            }
+            return;
+        }
+        let (phase, message) = match (self.stop, failed.as_slice()) {
+            (Some(Phase::Terminated), _) => (Phase::Terminated, "stopped on request".to_owned()),
+            (_, [only]) => (Phase::Failed, only.clone()),
+            (_, [first, rest @ ..]) => (Phase::Failed, format!("{first}; and {} more", rest.len())),
+            (Some(stop), []) => (stop, "a newer revision took its place".to_owned()),
+            (None, []) => (Phase::Succeeded, self.summary()),
+        };
+        self.stage = Stage::Cleaning;
+        self.cleanup =
+            hooks::to_delete(&self.plan, &self.setup.desired, &self.record.hooks, &self.setup.ledger.hooks, phase);
+        self.end = Some((phase, message));
+        if phase == Phase::Terminated {
+            let running = self.record.hooks.iter().filter(|hook| !hook.succeeded && !self.cleanup.contains(hook));
+            self.cleanup.extend(running.cloned().collect::<Vec<_>>());
+        }
+        for hook in self.cleanup.clone() {
+            let write =
+                Write::delete(&hook.object, &hook.version, Propagation::Background).guarded(Guard::same(&hook.uid));
+            let id = self.fly(Flight::Cleanup(hook));
+            self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+        }
+    }
+
+    pub(super) fn cleaned(&mut self, hook: &HookResult, result: Result<Written, ClusterError>) {
+        // Gone, or another object by now. Whatever else keeps it: the trace stays in the ledger for the next operation.
+        if matches!(result.map_err(|error| error.failure), Ok(_) | Err(Failure::NotFound | Failure::Stale)) {
+            self.record.hooks.retain(|other| other != hook);
+            self.setup.ledger.hooks.retain(|other| other != hook);
+        }
+    }
+
+    /// Stores the end of the operation.
+    pub(super) fn end_operation(&mut self, now: Timestamp) {
+        let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
+        self.stage = Stage::Ending;
+        let ledger = &mut self.setup.ledger;
+        ledger.running = None;
+        // Of an earlier run of the same hook under the same name nothing is left.
+        let now_ran: Vec<&HookResult> = self.record.hooks.iter().collect();
+        ledger.hooks.retain(|old| !now_ran.iter().any(|hook| hook.object == old.object));
+        ledger.hooks.extend(now_ran.into_iter().cloned());
+        let number = ledger.history.first().map_or(1, |last| last.number.saturating_add(1));
+        ledger.remember(HistoryEntry {
+            number,
+            operation: self.record.operation.clone(),
+            revisions: self.record.revisions.clone(),
+            initiator: Arc::clone(&self.record.initiator),
+            started: self.record.started,
+            finished: now,
+            plan: self.record.plan,
+            phase,
+            message: message.into(),
+        });
+        self.store(Vec::new());
+    }
+
+    pub(super) fn close(&mut self, now: Timestamp) {
+        let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
+        let results = self.plan.steps.iter().zip(&self.runs).map(|(step, run)| {
+            let (outcome, message) = match &run.at {
+                At::Ended(outcome, message) => (*outcome, Arc::clone(message)),
+                _ => (StepOutcome::NotRun, "".into()),
+            };
+            StepResult { step: step.id, key: run.key.clone(), outcome, message }
+        });
+        self.receipt = Some(Receipt {
+            operation: self.record.operation.clone(),
+            plan: self.record.plan,
+            phase,
+            message: message.into(),
+            started: self.record.started,
+            finished: now,
+            results: results.collect(),
+        });
+        self.stage = Stage::Ended;
+        self.effects.clear();
+        self.looks.clear();
+        self.timers.clear();
+        self.record_at = None;
+    }
+
+    fn failures(&self) -> impl Iterator<Item = String> + '_ {
+        self.runs.iter().filter_map(|run| match &run.at {
+            At::Ended(StepOutcome::Failed, message) => Some(format!("{}: {message}", run.key)),
+            _ => None,
+        })
+    }
+
+    fn has_fail_hooks(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.phase == SyncPhase::SyncFail)
+    }
+
+    fn summary(&self) -> String {
+        let mut counts: BTreeMap<StepOutcome, usize> = BTreeMap::new();
+        for run in &self.runs {
+            if let At::Ended(outcome, _) = &run.at {
+                *counts.entry(*outcome).or_default() += 1;
+            }
+        }
+        let word = |outcome: &StepOutcome| match outcome {
+            StepOutcome::Created => "created",
+            StepOutcome::Changed => "changed",
+            StepOutcome::Unchanged => "unchanged",
+            StepOutcome::Deleted => "deleted",
+            StepOutcome::Succeeded => "hooks succeeded",
+            StepOutcome::Failed => "failed",
+            StepOutcome::NotRun => "not run",
+        };
+        let parts: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {}", word(outcome))).collect();
+        if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
+    }
+}

@@ -1,0 +1,262 @@
+//! One step: from ready to done, through refusals, lost answers and waiting.
+
+use std::sync::Arc;
+
+use crate::cluster::{FieldConflict, Force, Guard, Write};
+use crate::diff::{self};
+use crate::path::FieldPath;
+use crate::plan::{Action, Precondition, Step, StepId};
+use crate::resource::{Propagation, Resource, ResourceKey};
+use crate::state::OPERATION_ANNOTATION;
+use crate::time::Timestamp;
+
+use super::machine::Machine;
+use super::{HookResult, StepOutcome, hooks};
+
+/// How far one step has come.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The object; for a hook under the name it runs with.
+    pub(super) key: ResourceKey,
+    pub(super) at: At,
+    /// When it began.
+    pub(super) since: Timestamp,
+    /// When it gives up waiting.
+    pub(super) deadline: Timestamp,
+    /// What the write did, once it was done.
+    pub(super) applied: Option<StepOutcome>,
+    pub(super) uid: Option<Arc<str>>,
+    pub(super) applied_at: Timestamp,
+    pub(super) tries: u32,
+    pub(super) decisions: u32,
+    pub(super) polls: u32,
+    /// Fields that an autoscaler took: not sent.
+    pub(super) yielded: Vec<FieldPath>,
+    /// What it waits for, for people.
+    pub(super) waiting: String,
+}
+
+/// Where a step is.
+#[derive(Clone, Debug)]
+pub(super) enum At {
+    /// Not begun.
+    Waiting,
+    /// This is next, now or when a timer fires.
+    Todo(Next),
+    /// An answer is awaited.
+    Flying(Next),
+    /// A hook has ended; that is being recorded.
+    Recording,
+    /// Done, one way or the other.
+    Ended(StepOutcome, Arc<str>),
+}
+
+/// What a step does next.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    Create,
+    Apply(Force, Guard),
+    Replace(Guard),
+    Delete(Guard),
+    HookCreate,
+    HookDelete(Guard),
+    Look(Look),
+}
+
+/// Why a step looks at its object.
+#[derive(Clone, Debug)]
+pub(super) enum Look {
+    /// A create was refused or its answer lost: whose is what stands there?
+    Created,
+    /// An apply met fields of others.
+    Conflicts(Vec<FieldConflict>),
+    /// The object is about to be replaced.
+    BeforeReplace,
+    /// The object is about to be deleted: is it still provably ours?
+    BeforeDelete,
+    /// A hook is about to run: is there an object of that name?
+    BeforeHook,
+    /// Is it healthy? Has the hook ended?
+    Health,
+    /// Is the object with this uid gone?
+    Gone(Arc<str>),
+}
+
+impl Run {
+    pub(super) fn new(step: &Step, now: Timestamp) -> Self {
+        Self {
+            key: step.key.clone(),
+            at: At::Waiting,
+            since: now,
+            deadline: now,
+            applied: None,
+            uid: None,
+            applied_at: now,
+            tries: 0,
+            decisions: 0,
+            polls: 0,
+            yielded: Vec::new(),
+            waiting: String::new(),
+        }
+    }
+
+    pub(super) fn waits_for(&self) -> Option<&str> {
+        matches!(self.at, At::Todo(_) | At::Flying(Next::Look(_))).then_some(self.waiting.as_str())
+    }
+
+    /// Whether the step can end here when the operation is asked to stop. A hook that runs, and an object half
+    /// deleted, are waited for unless the operation is terminated.
+    pub(super) fn can_stop(&self, terminated: bool) -> bool {
+        match &self.at {
+            At::Todo(Next::Look(Look::Health)) => terminated || self.applied.is_some(),
+            At::Todo(_) => terminated || self.tries > 0,
+            _ => false,
+        }
+    }
+
+    /// The hook object that runs, if this is one that does.
+    pub(super) fn running_hook(&self, step: Option<&Step>) -> Option<HookResult> {
+        let step = step.filter(|step| matches!(step.action, Action::Hook { .. }))?;
+        Some(hook_result(step, self, false)).filter(|hook| !hook.uid.is_empty())
+    }
+}
+
+pub(super) fn hook_result(step: &Step, run: &Run, succeeded: bool) -> HookResult {
+    HookResult {
+        declared: step.key.clone(),
+        phase: step.phase,
+        object: run.key.clone(),
+        uid: run.uid.clone().unwrap_or_else(|| "".into()),
+        version: Arc::clone(&step.version),
+        succeeded,
+    }
+}
+
+impl Machine {
+    pub(super) fn step(&self, step: u32) -> Option<Step> {
+        self.plan.step(StepId(step)).cloned()
+    }
+
+    /// Begins a step that waits for nothing any more.
+    pub(super) fn begin(&mut self, id: u32, now: Timestamp) {
+        let Some(step) = self.step(id) else { return };
+        let timeout = match &step.action {
+            Action::Hook { .. } => self.setup.policy.hook_timeout,
+            Action::Delete { .. } => self.setup.policy.deletion_timeout,
+            _ => self.setup.policy.wave_timeout,
+        };
+        let declared = self.setup.desired.get(&step.key).map(|declared| declared.resource.clone());
+        let revision = self.plan.revisions.first().map(|revision| revision.as_str().to_owned()).unwrap_or_default();
+        let operation = self.record.operation.clone();
+        let Some(run) = self.run_mut(id) else { return };
+        run.since = now;
+        run.deadline = now + timeout;
+        let next = match (&step.action, &step.requires) {
+            (Action::Create { .. }, _) => Next::Create,
+            (Action::Apply { .. }, Precondition::Present { uid, .. }) => Next::Apply(Force::No, Guard::same(uid)),
+            (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),
+            (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
+            (Action::Delete { .. }, _) => Next::Look(Look::BeforeDelete),
+            (Action::Hook { .. }, _) => {
+                if let Some(declared) = &declared {
+                    run.key = hooks::key(&step, declared, &operation, &revision);
+                }
+                Next::Look(Look::BeforeHook)
+            }
+        };
+        if let Some(done) = self.record.hooks.iter().find(|hook| hook.is_of(&step.key, step.phase)) {
+            // It ran before a restart.
+            let (succeeded, object, uid) = (done.succeeded, done.object.clone(), Arc::clone(&done.uid));
+            if let Some(run) = self.run_mut(id) {
+                (run.key, run.uid) = (object, Some(uid));
+            }
+            let at = if succeeded {
+                At::Ended(StepOutcome::Succeeded, "ran before a restart".into())
+            } else {
+                At::Ended(StepOutcome::Failed, "the hook failed before a restart".into())
+            };
+            return self.finish(id, at);
+        }
+        self.proceed(id, next);
+    }
+
+    /// A timer of a step fired.
+    pub(super) fn woken(&mut self, id: u32) {
+        if let Some(At::Todo(next)) = self.run(id).map(|run| run.at.clone()) {
+            self.proceed(id, next);
+        }
+    }
+
+    /// Does what is next.
+    pub(super) fn proceed(&mut self, id: u32, next: Next) {
+        let Some(step) = self.step(id) else { return };
+        if let Next::Look(_) = &next {
+            if let Some(run) = self.run_mut(id) {
+                run.at = At::Flying(next);
+            }
+            return self.look(id);
+        }
+        let Some(key) = self.run(id).map(|run| run.key.clone()) else { return };
+        let write = match &next {
+            Next::Delete(guard) => {
+                let propagation = match step.action {
+                    Action::Delete { propagation } => propagation,
+                    _ => Propagation::default(),
+                };
+                Some(Write::delete(&key, &step.version, propagation).guarded(guard.clone()))
+            }
+            Next::HookDelete(guard) => {
+                Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
+            }
+            _ => self.payload(id, &step, &next),
+        };
+        match write {
+            Some(write) => self.send(id, next, write),
+            None => self.fail(id, "the plan speaks of an object that is not declared; plan again"),
+        }
+    }
+
+    /// Builds the write that sends the declared object.
+    fn payload(&self, id: u32, step: &Step, next: &Next) -> Option<Write> {
+        let run = self.run(id)?;
+        let declared = &self.setup.desired.get(&step.key)?.resource;
+        let manager = self.setup.owner.manager();
+        let operation = self.record.operation.as_str();
+        let object = match next {
+            Next::HookCreate => {
+                let dressed = hooks::dress(declared, &run.key, &hooks::mark(&self.record.operation, step)).ok()?;
+                diff::stamp(&dressed, &self.setup.owner)
+            }
+            Next::Create => diff::stamp(declared, &self.setup.owner)
+                .edit(|draft| draft.entry("metadata").entry("annotations").set(OPERATION_ANNOTATION, operation))
+                .ok()?,
+            _ => without(&diff::stamp(declared, &self.setup.owner), &run.yielded),
+        };
+        Some(match next {
+            Next::Apply(force, guard) => Write::apply(&object, &manager, *force).guarded(guard.clone()),
+            Next::Replace(guard) => Write::replace(&object, &manager).guarded(guard.clone()),
+            _ => Write::apply(&object, &manager, Force::No).guarded(Guard::Absent),
+        })
+    }
+}
+
+/// Leaves fields out of what is sent. Only plain fields: that is what an autoscaler takes.
+fn without(object: &Resource, fields: &[FieldPath]) -> Resource {
+    if fields.is_empty() {
+        return object.clone();
+    }
+    let edited = object.edit(|draft| {
+        for path in fields {
+            let Some((last, parents)) = path.segments().split_last() else { continue };
+            let name = |segment: &crate::path::Segment| match segment {
+                crate::path::Segment::Field(name) => Some(Arc::clone(name)),
+                _ => None,
+            };
+            let parent = parents.iter().try_fold(&mut *draft, |at, segment| at.get_mut(&name(segment)?));
+            if let (Some(parent), Some(last)) = (parent, name(last)) {
+                parent.remove(&last);
+            }
+        }
+    });
+    edited.unwrap_or_else(|_| object.clone())
+}

@@ -1,0 +1,73 @@
+//! Health: Argo CD's built-in checks, and kstatus for what both judge.
+
+#![expect(clippy::indexing_slicing, reason = "a malformed recording must stop the run")]
+
+use std::path::Path;
+
+use gitops_core::health::{Clues, Health, HealthStatus, assess};
+use gitops_core::model::ApiModel;
+use gitops_core::resource::Resource;
+use gitops_core::time::Timestamp;
+use serde_json::Value;
+
+use crate::{Case, recording};
+
+/// Argo CD has no clock: an object that says nothing is judged as if it had been changed this instant.
+pub(crate) fn argo(folder: &Path) -> Option<Vec<Case>> {
+    let suite = recording(folder, "argo/health.json")?;
+    let now: Timestamp = "2026-08-22T00:00:00Z".parse().unwrap();
+    Some(cases(&suite, |case| {
+        let health = judge(&case["object"], &Clues::new(&ApiModel::builtin(), now).changed_at(now));
+        let expected = &case["expected"];
+        if expected.is_null() {
+            // No check of its own for this kind.
+            let general = ["conditions", "observed-generation", "silence", "no-status"];
+            return if general.contains(&health.rule) { Ok(()) } else { Err(format!("rule {}", health.rule)) };
+        }
+        agree(&health, &[expected["status"].as_str().unwrap()])?;
+        let message = expected["message"].as_str().unwrap();
+        if case["messageAsserted"] == true && *health.message != *message {
+            return Err(format!("message `{}`, not `{message}`", health.message));
+        }
+        Ok(())
+    }))
+}
+
+/// kstatus knows no suspension, and calls current what it does not wait for. Its `Augment`, which writes conditions into
+/// objects, has no counterpart here.
+pub(crate) fn kstatus(folder: &Path) -> Option<Vec<Case>> {
+    let suite = recording(folder, "argo/kstatus.json")?;
+    Some(cases(&suite, |case| {
+        let now: Timestamp = case["now"].as_str().unwrap().parse().unwrap();
+        let health = judge(&case["object"], &Clues::new(&ApiModel::builtin(), now));
+        let expected: &[&str] = match case["expected"]["status"].as_str().unwrap() {
+            "Current" => &["Healthy", "Suspended"],
+            "Failed" => &["Degraded"],
+            "InProgress" | "Terminating" => &["Progressing"],
+            _ => &["Unknown"],
+        };
+        agree(&health, expected)
+    }))
+}
+
+fn cases(suite: &Value, verdict: impl Fn(&Value) -> Result<(), String>) -> Vec<Case> {
+    let cases = suite["cases"].as_array().unwrap().iter().filter(|case| case["function"] != "Augment");
+    cases.map(|case| Case { id: case["name"].as_str().unwrap().to_owned(), verdict: verdict(case) }).collect()
+}
+
+/// Some recorded objects have no name, which no live object lacks.
+fn judge(object: &Value, clues: &Clues<'_>) -> Health {
+    let mut object = object.clone();
+    if object["metadata"]["name"].is_null() {
+        object["metadata"]["name"] = "unnamed".into();
+    }
+    assess(&Resource::from_typed(&object).unwrap(), clues)
+}
+
+fn agree(health: &Health, expected: &[&str]) -> Result<(), String> {
+    let status: HealthStatus = health.status;
+    if expected.contains(&status.to_string().as_str()) {
+        return Ok(());
+    }
+    Err(format!("{status} by {} (`{}`), not {}", health.rule, health.message, expected.join(" or ")))
+}

@@ -1,0 +1,109 @@
+//! Finding and opening a repository, and what it may cost to read one.
+
+use std::path::Path;
+
+use gitops_core::source::{SourceError, SourceFailure};
+use gix::discover::upwards;
+use gix::sec::Trust;
+
+use crate::GitSource;
+use crate::error::{because, shown, unsupported};
+
+/// What a repository may use beyond the first format without changing how refs and objects are read by gix.
+const EXTENSIONS: [&str; 6] =
+    ["noop", "objectformat", "partialclone", "preciousobjects", "relativeworktrees", "worktreeconfig"];
+
+/// Upper bounds of what is read, against repositories made to exhaust memory or time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GitLimits {
+    /// Wanted files in one snapshot. Default: 200,000.
+    pub files: usize,
+    /// Entries looked at for one snapshot, wanted or not. Default: 2,000,000.
+    pub entries: usize,
+    /// Bytes of one file or other object. Default: 64 MiB.
+    pub object_bytes: u64,
+}
+
+impl Default for GitLimits {
+    fn default() -> Self {
+        Self { files: 200_000, entries: 2_000_000, object_bytes: 64 << 20 }
+    }
+}
+
+impl GitSource {
+    /// Opens the repository that `path` is in: a working copy or any folder in it, a `.git` folder or file, a linked
+    /// worktree, or a bare repository.
+    ///
+    /// Who owns the files does not matter, since nothing in the repository is executed.
+    ///
+    /// # Errors
+    /// When `path` is in no repository, or its repository cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        let path = path.as_ref();
+        let discovery = upwards::Options { trust: upwards::TrustPolicy::Assume(Trust::Full), ..Default::default() };
+        // Isolated: no configuration but the repository's own, and no environment, so that answers do not depend on them.
+        let isolated = || gix::open::Options::isolated();
+        let trust = gix::sec::trust::Mapping { full: isolated(), reduced: isolated() };
+        // A `.git` file says where the repository is, which is known to the folder it is in.
+        let folder = match path.parent() {
+            Some(parent) if path.ends_with(".git") && path.is_file() => parent,
+            _ => path,
+        };
+        match gix::ThreadSafeRepository::discover_opts(folder, discovery, trust) {
+            Ok(repository) => {
+                check_format(path, &repository.to_thread_local())?;
+                Ok(Self { repository, location: path.to_owned(), limits: GitLimits::default() })
+            }
+            Err(error) => Err(cannot_open(path, error)),
+        }
+    }
+
+    /// Sets what may be read at most.
+    #[must_use]
+    pub fn with_limits(self, limits: GitLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Returns a handle for one call. It sees what was written to the repository since the last.
+    pub(crate) fn local(&self) -> gix::Repository {
+        let mut repository = self.repository.to_thread_local();
+        // A replaced object would give other bytes under the same id.
+        repository.objects.ignore_replacements = true;
+        repository
+    }
+}
+
+/// Refuses extensions of the format that gix would not notice, as "Git Repository Format Versions" in Git's
+/// documentation demands. Other versions than 0 and 1 are refused by gix.
+fn check_format(path: &Path, repository: &gix::Repository) -> Result<(), SourceError> {
+    let config = repository.config_snapshot();
+    let version = config.integer("core.repositoryFormatVersion").unwrap_or(0);
+    for section in config.plumbing().sections_by_name("extensions").into_iter().flatten().filter(|_| version == 1) {
+        for name in section.value_names() {
+            let value = section.value(&name).map(|value| value.to_string()).unwrap_or_default();
+            let name = name.to_ascii_lowercase();
+            let known =
+                EXTENSIONS.contains(&name.as_str()) || (name.as_str(), value.as_str()) == ("refstorage", "files");
+            if !known {
+                let extension = format!("extension `{} = {}`", shown(&name), shown(&value));
+                return Err(unsupported(format!("{extension} of the Git repository `{}`", path.display())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cannot_open(path: &Path, error: gix::Error) -> SourceError {
+    let location = path.display();
+    let failure = if error.is_permission_denied() {
+        SourceFailure::Denied { what: format!("`{location}`").into() }
+    } else if error.is_unsupported() {
+        SourceFailure::Unsupported { what: format!("the format of the Git repository `{location}`").into() }
+    } else if error.is_not_found() || !path.is_dir() {
+        SourceFailure::NoRepository { location: location.to_string().into() }
+    } else {
+        SourceFailure::Corrupt { what: format!("the Git repository `{location}`").into() }
+    };
+    because(failure, error)
+}

@@ -1,0 +1,316 @@
+//! Listing the wanted files of a commit.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gitops_core::problem::{Code, Problem};
+use gitops_core::resource::Origin;
+use gitops_core::source::{ContentId, Entry, Folder, Paths, RevisionId, Snapshot, SourceError, SourceFailure};
+use gix::bstr::{BStr, BString, ByteSlice};
+use gix::objs::Kind;
+use gix::objs::tree::EntryKind;
+use gix::{ObjectId, Repository};
+
+use crate::GitLimits;
+use crate::error::{shown, too_large, unsupported};
+use crate::links::{Place, Reader};
+use crate::objects::{self, TreeEntry};
+
+/// Folders within folders. Git itself has no limit; ours keeps the stack small, here and in what reads a snapshot.
+const DEPTH: usize = 128;
+
+pub(crate) fn snapshot(
+    repository: &Repository,
+    limits: &GitLimits,
+    revision: &RevisionId,
+    paths: &Paths,
+    known: Option<&Snapshot>,
+) -> Result<Snapshot, SourceError> {
+    let (_, commit) = objects::pinned(repository, revision)?;
+    let mut lister = Lister::new(repository, limits, paths);
+    for root in &paths.roots {
+        match lister.reader.locate(commit.tree, root.as_bytes().as_bstr())? {
+            Place::Nothing => {
+                let (path, revision) = (shown(root), revision.as_str().into());
+                return Err(SourceFailure::UnknownPath { path, revision }.into());
+            }
+            Place::Submodule => return Err(unsupported(format!("`{root}` is in a submodule; reading it"))),
+            // A link that leads nowhere is a problem with a file, found below.
+            Place::File(_) | Place::Folder(_) | Place::Outside | Place::Circle => {}
+        }
+    }
+    let known = known.map(|known| match known.paths.as_ref() {
+        Some(same) if same == paths => Known::SamePaths(&known.root),
+        _ => Known::OtherPaths(&known.root),
+    });
+    let root = lister.list(commit.tree, known)?;
+    if count(&root) > limits.files {
+        return Err(lister.too_many());
+    }
+    Ok(Snapshot::new(revision, root).with_paths(paths).with_problems(lister.problems))
+}
+
+/// What was listed before. Equal folders are shared with it; of the same paths, what has the same id is not read again.
+pub(crate) enum Known<'k> {
+    SamePaths(&'k Arc<Folder>),
+    OtherPaths(&'k Arc<Folder>),
+}
+
+/// Lists trees, one after the other, for the same paths.
+pub(crate) struct Lister<'r> {
+    reader: Reader<'r>,
+    paths: &'r Paths,
+    root: ObjectId,
+    /// Whether what has a known id need not be read.
+    reuse: bool,
+    files: usize,
+    /// The trees we are in.
+    around: Vec<ObjectId>,
+    /// Folders known to hold no wanted file.
+    barren: BTreeSet<(BString, ObjectId)>,
+    pub(crate) problems: Vec<Problem>,
+    /// The first error that became a problem.
+    pub(crate) damage: Option<SourceError>,
+}
+
+/// Whether the id of a tree alone decides what was listed below it. A link or a problem makes it `No`: then the folder
+/// gets no id, and is read again next time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pure {
+    Yes,
+    No,
+}
+
+impl<'r> Lister<'r> {
+    pub(crate) fn new(repository: &'r Repository, limits: &'r GitLimits, paths: &'r Paths) -> Self {
+        Self {
+            reader: Reader::new(repository, limits),
+            paths,
+            root: repository.object_hash().null(),
+            reuse: false,
+            files: 0,
+            around: Vec::new(),
+            barren: BTreeSet::new(),
+            problems: Vec::new(),
+            damage: None,
+        }
+    }
+
+    /// Lists `tree`.
+    pub(crate) fn list(&mut self, tree: ObjectId, known: Option<Known<'_>>) -> Result<Arc<Folder>, SourceError> {
+        self.reader.restart();
+        self.around.clear();
+        self.problems.clear();
+        (self.root, self.files, self.damage) = (tree, 0, None);
+        self.reuse = matches!(known, Some(Known::SamePaths(_)));
+        let known = known.map(|(Known::SamePaths(known) | Known::OtherPaths(known))| known);
+        Ok(self.folder(tree, b"".as_bstr(), known)?.0)
+    }
+
+    fn folder(
+        &mut self,
+        id: ObjectId,
+        path: &BStr,
+        known: Option<&Arc<Folder>>,
+    ) -> Result<(Arc<Folder>, Pure), SourceError> {
+        let content = ContentId::new(&id.to_string());
+        if self.reuse
+            && let Some(known) = known.filter(|known| known.id.as_ref() == Some(&content))
+        {
+            return Ok((Arc::clone(known), Pure::Yes));
+        }
+        let place = (path.to_owned(), id);
+        if self.barren.contains(&place) {
+            return Ok((Arc::new(with_id(Folder::default(), Some(content))), Pure::Yes));
+        }
+        let entries = match self.reader.tree(id) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(path, error).map(|pure| (Arc::default(), pure)),
+        };
+        self.around.push(id);
+        let mut folder = Folder::default();
+        let mut pure = Pure::Yes;
+        for entry in &entries {
+            if self.entry(&mut folder, entry, path, known)? == Pure::No {
+                pure = Pure::No;
+            }
+        }
+        self.around.pop();
+        if folder.entries.is_empty() && pure == Pure::Yes {
+            self.barren.insert(place);
+        }
+        let folder = with_id(folder, (pure == Pure::Yes).then_some(content));
+        match known {
+            Some(known) if **known == folder => Ok((Arc::clone(known), pure)),
+            _ => Ok((Arc::new(folder), pure)),
+        }
+    }
+
+    fn entry(
+        &mut self,
+        folder: &mut Folder,
+        entry: &TreeEntry,
+        parent: &BStr,
+        known: Option<&Arc<Folder>>,
+    ) -> Result<Pure, SourceError> {
+        let path = join(parent, entry.name.as_bstr());
+        let text = path.to_str_lossy();
+        let text = text.as_ref();
+        if matches!(entry.name.as_slice(), b"" | b"." | b"..") || entry.name.contains(&b'/') {
+            let what = format!("a folder of the commit has an entry with the impossible name `{}`", shown(text));
+            return Ok(self.problem(Problem::blocks(Code::UnreadableFile, what), text));
+        }
+        match entry.kind {
+            EntryKind::Blob | EntryKind::BlobExecutable if self.paths.wants(text) => {
+                self.insert(folder, &entry.name, text, Entry::File { id: ContentId::new(&entry.id.to_string()) })
+            }
+            EntryKind::Tree if self.paths.may_enter(text) => self.below(folder, entry, &path, entry.id, known),
+            EntryKind::Link if self.paths.wants(text) || self.paths.may_enter(text) => {
+                self.link(folder, entry, &path, known)?;
+                Ok(Pure::No)
+            }
+            EntryKind::Commit if self.paths.may_enter(text) => Ok(self.problem(submodule(text), text)),
+            _ => Ok(Pure::Yes),
+        }
+    }
+
+    /// Lists the folder `tree`, found as `entry`, and adds it if it holds a wanted file.
+    fn below(
+        &mut self,
+        folder: &mut Folder,
+        entry: &TreeEntry,
+        path: &BString,
+        tree: ObjectId,
+        known: Option<&Arc<Folder>>,
+    ) -> Result<Pure, SourceError> {
+        let text = path.to_str_lossy();
+        if self.around.len() >= DEPTH {
+            let what = format!("folders lie more than {DEPTH} deep; what is below is not read");
+            return Ok(self.problem(Problem::blocks(Code::TooLarge, what).hint("use fewer levels"), &text));
+        }
+        let known = match known.and_then(|known| known.entries.get(&*entry.name.to_str_lossy())) {
+            Some(Entry::Folder(known)) => Some(known),
+            _ => None,
+        };
+        let (below, pure) = self.folder(tree, path.as_bstr(), known)?;
+        if below.entries.is_empty() {
+            return Ok(pure);
+        }
+        match self.insert(folder, &entry.name, &text, Entry::Folder(below))? {
+            Pure::Yes => Ok(pure),
+            Pure::No => Ok(Pure::No),
+        }
+    }
+
+    /// Adds what a link leads to, or the problem with it.
+    fn link(
+        &mut self,
+        folder: &mut Folder,
+        entry: &TreeEntry,
+        path: &BString,
+        known: Option<&Arc<Folder>>,
+    ) -> Result<Pure, SourceError> {
+        let text = path.to_str_lossy();
+        let (wanted, enters) = (self.paths.wants(&text), self.paths.may_enter(&text));
+        let place = match self.reader.locate(self.root, path.as_bstr()) {
+            Ok(place) => place,
+            Err(error) => return self.unreadable(path.as_bstr(), error),
+        };
+        let why = match place {
+            Place::File(id) if wanted => {
+                let file = Entry::File { id: ContentId::new(&id.to_string()) };
+                return self.insert(folder, &entry.name, &text, file);
+            }
+            Place::Folder(tree) if enters && !self.around.contains(&tree) => {
+                return self.below(folder, entry, path, tree, known);
+            }
+            Place::Folder(_) if enters => {
+                let what = format!("the link `{text}` leads back to a folder around it; it is not followed");
+                return Ok(self.problem(Problem::warning(Code::UnreadableFile, what), &text));
+            }
+            Place::File(_) | Place::Folder(_) => return Ok(Pure::Yes),
+            Place::Submodule => return Ok(self.problem(submodule(&text), &text)),
+            Place::Nothing => "which does not exist at this revision",
+            Place::Outside => "which is outside the repository",
+            Place::Circle => "which leads round in a circle",
+        };
+        let target = objects::load(self.reader.repository, self.reader.limits, entry.id, Kind::Blob)?;
+        let what = format!("the link `{text}` points to `{}`, {why}", shown(&target.to_str_lossy()));
+        // A missing manifest must not look like a removed one.
+        let problem = match wanted {
+            true => Problem::blocks(Code::UnreadableFile, what),
+            false => Problem::warning(Code::UnreadableFile, what),
+        };
+        Ok(self.problem(problem.hint("commit the file itself, or remove the link"), &text))
+    }
+
+    fn insert(&mut self, folder: &mut Folder, name: &BString, path: &str, entry: Entry) -> Result<Pure, SourceError> {
+        let text = name.to_str_lossy();
+        if folder.entries.contains_key(&*text) {
+            let what = format!("two entries of one folder are called `{text}`; only the first is read");
+            return Ok(self.problem(Problem::blocks(Code::UnreadableFile, what).hint("rename one of them"), path));
+        }
+        if matches!(entry, Entry::File { .. }) {
+            self.files += 1;
+            if self.files > self.reader.limits.files {
+                return Err(self.too_many());
+            }
+        }
+        folder.entries.insert(Arc::from(&*text), entry);
+        if matches!(text, Cow::Owned(_)) {
+            let what = format!("the name `{text}` is not UTF-8; it is shown with replacement characters");
+            return Ok(self.problem(Problem::warning(Code::UnreadableFile, what).hint("rename it"), path));
+        }
+        Ok(Pure::Yes)
+    }
+
+    /// Notes what could not be read; fails if nothing is left without it.
+    fn unreadable(&mut self, path: &BStr, error: SourceError) -> Result<Pure, SourceError> {
+        let text = path.to_str_lossy();
+        let on_the_way = |root: &Arc<str>| text.is_empty() || format!("{root}/").starts_with(&format!("{text}/"));
+        if matches!(error.failure, SourceFailure::TooLarge { .. }) || self.paths.roots.iter().any(on_the_way) {
+            return Err(error);
+        }
+        let problem = Problem::blocks(Code::UnreadableFile, error.to_string());
+        self.damage.get_or_insert(error);
+        Ok(self.problem(problem, &text))
+    }
+
+    fn problem(&mut self, problem: Problem, path: &str) -> Pure {
+        self.problems.push(problem.at(&Origin::new(&path.into(), 0, 0)));
+        Pure::No
+    }
+
+    fn too_many(&self) -> SourceError {
+        too_large(format!("there are more than {} files under these paths; narrow them", self.reader.limits.files))
+    }
+}
+
+fn submodule(path: &str) -> Problem {
+    Problem::warning(Code::UnreadableFile, format!("`{path}` is a submodule; its files are not read"))
+        .hint("commit its files here, or make its repository a source of its own")
+}
+
+fn with_id(mut folder: Folder, id: Option<ContentId>) -> Folder {
+    folder.id = id;
+    folder
+}
+
+fn join(parent: &BStr, name: &BStr) -> BString {
+    let mut path = BString::new(Vec::with_capacity(parent.len() + 1 + name.len()));
+    if !parent.is_empty() {
+        path.extend_from_slice(parent);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+fn count(folder: &Folder) -> usize {
+    let below = |entry: &Entry| match entry {
+        Entry::File { .. } => 1,
+        Entry::Folder(folder) => count(folder),
+    };
+    folder.entries.values().map(below).sum()
+}
