@@ -8,6 +8,7 @@
 mod builtin;
 mod codec;
 mod crd;
+mod encoding;
 mod openapi;
 mod schema;
 mod served;

@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
         Typed::new(value, self.schema, Duplicates::Allow)
     }
 
-    /// What the server takes for an object that is not there.
+    /// What the server takes for an object that is not there: its kind, and what is encoded when nothing was set.
     fn empty(&self) -> Value {
         let mut builder = Builder::new();
         builder.start_map();
@@ -68,8 +68,9 @@ impl<'a> Context<'a> {
             builder.key(name);
             builder.string(text);
         }
+        self.schema.write_zero_fields(&mut builder);
         builder.end();
-        // Two entries always fit.
+        // A few entries always fit.
         builder.finish().unwrap_or_else(|_| Value::empty_map())
     }
 
