@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{MapType, Schema, TypeId, TypeRef};
-use super::{ApiModel, RootType};
+use super::schema::{DEDUCED, MapType, Meaning, Scalar, Schema, TypeId, TypeRef};
+use super::{ApiModel, RootType, scalar};
 use crate::resource::split_api_version;
 use crate::value::{Builder, Value, ValueRef, View};
 
@@ -174,25 +174,42 @@ impl TypeRef<'_> {
         }
     }
 
-    /// Returns `value` as the server encodes it after reading it: zero values are dropped where they are left out, and
-    /// filled in where they are always there. What is not known of a field leaves it as it is.
+    /// Returns `value` as the server stores it.
+    ///
+    /// Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
+    /// durations and base64 take their canonical text. Defaults are not filled in. What is not known of a field leaves
+    /// it as it is, and so does a text that cannot be read.
+    ///
+    /// ```
+    /// use gitops_core::model::ApiModel;
+    /// use gitops_core::resource::GroupKind;
+    /// use gitops_core::value::Value;
+    ///
+    /// let model = ApiModel::builtin();
+    /// let quota = model.schema(&GroupKind::new("", "ResourceQuota"), "v1").field("spec");
+    /// let given = Value::from_json(br#"{"hard":{"cpu":"1000m","memory":1.5},"scopes":[]}"#)?;
+    /// assert_eq!(quota.stored(given.root()).to_json(), r#"{"hard":{"cpu":"1","memory":"1500m"}}"#);
+    /// # Ok::<(), gitops_core::value::JsonError>(())
+    /// ```
     #[must_use]
-    pub fn encoded(self, value: ValueRef<'_>) -> Value {
+    pub fn stored(self, value: ValueRef<'_>) -> Value {
         let mut builder = Builder::new();
-        self.encode(value, &mut builder, 0);
+        self.store(value, &mut builder, false, 0);
         // A little more than a tree that was held.
         builder.finish().unwrap_or_else(|_| value.to_value())
     }
 
-    fn encode(self, value: ValueRef<'_>, builder: &mut Builder, depth: usize) {
+    /// `is_go`: a Go field of a known type holds this value, so null is its zero value.
+    fn store(self, value: ValueRef<'_>, builder: &mut Builder, is_go: bool, depth: usize) {
         let atom = self.atom();
         match (value.view(), &atom.map, &atom.list) {
             (View::Map(entries), Some(map), _) if depth < 512 => {
                 builder.start_map();
                 for (name, child) in entries {
                     if map.keeps(name, child) {
+                        let is_go = map.field(name).map_or(is_go, |field| field.encoding.is_some());
                         builder.key(name);
-                        self.to(map.type_of(name).unwrap_or(super::schema::DEDUCED)).encode(child, builder, depth + 1);
+                        self.to(map.type_of(name).unwrap_or(DEDUCED)).store(child, builder, is_go, depth + 1);
                     }
                 }
                 let is_kept = |name: &str| entries.get(name).is_some_and(|child| map.keeps(name, child));
@@ -201,17 +218,40 @@ impl TypeRef<'_> {
             }
             (View::List(items), _, Some(list)) if depth < 512 => {
                 builder.start_list();
-                items.iter().for_each(|item| self.to(list.element).encode(item, builder, depth + 1));
+                items.iter().for_each(|item| self.to(list.element).store(item, builder, is_go, depth + 1));
                 builder.end();
             }
-            _ => builder.value(value),
+            (View::Null, None, None) if is_go => match (atom.meaning, atom.scalar) {
+                (Meaning::Quantity, _) => builder.string("0"),
+                (_, Some(Scalar::String)) => builder.string(""),
+                (_, Some(Scalar::Numeric)) => builder.int(0),
+                (_, Some(Scalar::Boolean)) => builder.bool(false),
+                _ => builder.null(),
+            },
+            _ => match canonical(atom.meaning, value) {
+                Some(text) => builder.string(&text),
+                None => builder.value(value),
+            },
         }
     }
 }
 
+/// The text that a scalar is stored as, where it is another one.
+fn canonical(meaning: Meaning, value: ValueRef<'_>) -> Option<String> {
+    match (meaning, value.view()) {
+        (Meaning::Quantity, View::String(text)) => scalar::quantity(text),
+        (Meaning::Quantity, View::Int(_) | View::Float(_)) => scalar::quantity(&value.to_json()),
+        (Meaning::Time, View::String(text)) => scalar::time(text, 0),
+        (Meaning::MicroTime, View::String(text)) => scalar::time(text, 6),
+        (Meaning::Duration, View::String(text)) => scalar::duration(text),
+        (Meaning::Bytes, View::String(text)) => scalar::base64(text),
+        _ => None,
+    }
+}
+
 impl MapType {
-    /// Whether a value of a field outlives being read and encoded; a zero one does not where it is left out, and null
-    /// is the same as not set.
+    /// Whether a value of a field says anything: a zero one is the same as none, and so is null. An empty list or map
+    /// does not outlive the server's storage.
     fn keeps(&self, name: &str, value: ValueRef<'_>) -> bool {
         let Some(encoding) = self.field(name).and_then(|field| field.encoding) else { return true };
         let is_empty = match (encoding.zero, value.view()) {
@@ -221,6 +261,6 @@ impl MapType {
             (Zero::Empty, View::Map(map)) => map.is_empty(),
             _ => false,
         };
-        !is_empty || (!encoding.omitted && !value.is_null())
+        !is_empty
     }
 }

@@ -10,6 +10,7 @@ mod codec;
 mod crd;
 mod encoding;
 mod openapi;
+mod scalar;
 mod schema;
 mod served;
 mod smd;

@@ -12,6 +12,7 @@
 #![expect(clippy::indexing_slicing, reason = "JSON answers null for what is not there")]
 
 mod deviations;
+mod model;
 mod smd;
 mod yaml;
 
@@ -35,6 +36,7 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 const SUITES: &[(&str, Suite)] = &[
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
+    ("k8s/stored_form", model::stored_form),
     ("smd/conflicts", smd::conflicts),
     ("smd/fieldpath_fieldsv1", smd::fields_v1),
     ("smd/fieldpath_from_value", smd::from_value),
