@@ -9,7 +9,7 @@ use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, HookRun, Plan};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::GroupKind;
+use crate::resource::{GroupKind, Origin};
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
@@ -46,10 +46,16 @@ pub struct Looked {
 pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
     let revision = source.resolve(&app.target).await?;
     let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
-    let files = snapshot.files();
+    let mut notes = snapshot.problems.clone();
+    let mut files = snapshot.files();
+    files.retain(|file| {
+        !is_kustomization(&file.path) || {
+            notes.push(not_rendered(file));
+            false
+        }
+    });
     let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
     let contents = source.read(&ids).await?;
-    let mut notes = snapshot.problems.clone();
     let mut parsed = Vec::with_capacity(files.len());
     for (file, content) in files.iter().zip(contents) {
         match content {
@@ -65,8 +71,20 @@ pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster)
 
 fn unreadable(file: &File, why: &str) -> Problem {
     Problem::blocks(Code::UnreadableFile, format!("cannot be read: {why}"))
-        .at(&crate::resource::Origin::new(&file.path, 0, 0))
+        .at(&Origin::new(&file.path, 0, 0))
         .hint("nothing is pruned until every file can be read")
+}
+
+/// Kustomize's own file is no manifest (Argo CD, too, never reads it as one).
+fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
+fn not_rendered(file: &File) -> Problem {
+    Problem::warning(Code::NotRendered, "is kustomize's own file: the manifests beside it are read as they are")
+        .at(&Origin::new(&file.path, 0, 0))
+        .hint("render it and commit the result, or leave the folder out of the paths")
 }
 
 /// An empty source is far more often a wrong path than a wish to delete everything.

@@ -198,9 +198,10 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     }
 }
 
-/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless all are missing.
+/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless nothing is there at all.
 fn overall(resources: &[ResourceReport]) -> HealthStatus {
-    if !resources.is_empty() && resources.iter().all(|resource| resource.status == "Missing") {
+    let nothing_is_there = resources.iter().all(|resource| resource.health.is_none());
+    if nothing_is_there && resources.iter().any(|resource| resource.status == "Missing") {
         return HealthStatus::Missing;
     }
     health::worst(resources.iter().filter_map(|resource| Some(resource.health.as_ref()?.status)))
