@@ -115,7 +115,8 @@ impl Hasher {
             }
             View::Float(number) => {
                 self.0.update(b"f");
-                self.0.update(number.to_bits().to_le_bytes());
+                // `-0.0` equals `0.0`, so both have one digest.
+                self.0.update((number + 0.0).to_bits().to_le_bytes());
             }
             View::String(text) => {
                 self.0.update(b"s");
