@@ -16,6 +16,7 @@ mod export;
 mod faults;
 mod ownership;
 mod patching;
+mod pods;
 mod prepare;
 mod refuse;
 mod repository;
@@ -29,6 +30,7 @@ mod source;
 mod store;
 mod validate;
 mod watch;
+mod workloads;
 mod write;
 
 pub use clock::{VirtualTime, ready};
@@ -38,9 +40,11 @@ pub use faults::{Faults, Moment};
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
 pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
-pub use settle::Outcome;
+pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
 
+#[cfg(test)]
+mod settle_tests;
 #[cfg(test)]
 mod source_tests;
 #[cfg(test)]
