@@ -208,7 +208,7 @@ fn long_way(text: &str, dialect: Dialect, limits: &Limits) -> Option<(Value, yam
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
     fn the_short_way_reads_what_the_long_way_reads_or_gives_up(tree in tree(), slips in slips(), v3: bool) {
