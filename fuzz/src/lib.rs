@@ -13,8 +13,11 @@ pub use model::{field_set, model};
 pub use stored::{cluster_state, ledger, plan};
 pub use values::{texts, value_json};
 
+/// What is run over bytes; panics where a law is broken.
+pub type Body = fn(&[u8]);
+
 /// Every body by the name of its target.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Body)] = &[
     ("cluster_state", cluster_state),
     ("field_set", field_set),
     ("ledger", ledger),

@@ -1,9 +1,11 @@
 //! Runs every fuzz body on stable: over its corpus, and over bytes made from it.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test, and its output")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gitops_fuzz::TARGETS;
+use gitops_fuzz::{Body, TARGETS};
 
 /// Inputs made from each seed.
 const VARIANTS: usize = 1_000;
@@ -34,7 +36,7 @@ fn every_body_has_a_target_and_every_target_a_body() {
 }
 
 /// Runs a body and shows the bytes that broke it.
-fn run(name: &str, body: fn(&[u8]), bytes: &[u8]) {
+fn run(name: &str, body: Body, bytes: &[u8]) {
     if let Err(panic) = std::panic::catch_unwind(|| body(bytes)) {
         println!("`{name}` is broken by b\"{}\"", bytes.escape_ascii());
         std::panic::resume_unwind(panic);

@@ -4,6 +4,7 @@
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
 //! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
 
+mod blame;
 mod clock;
 mod cluster;
 mod collect;
@@ -15,17 +16,21 @@ mod export;
 mod faults;
 mod ownership;
 mod patching;
+mod pods;
 mod prepare;
 mod refuse;
+mod repository;
 mod request;
 mod response;
 mod scale;
 mod select;
 mod server;
 mod settle;
+mod source;
 mod store;
 mod validate;
 mod watch;
+mod workloads;
 mod write;
 
 pub use clock::{VirtualTime, ready};
@@ -35,7 +40,12 @@ pub use faults::{Faults, Moment};
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
 pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
-pub use settle::Outcome;
+pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
+pub use source::MemorySource;
 
+#[cfg(test)]
+mod settle_tests;
+#[cfg(test)]
+mod source_tests;
 #[cfg(test)]
 mod tests;

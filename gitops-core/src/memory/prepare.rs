@@ -104,14 +104,19 @@ pub(super) fn keep_others_part(context: &Context<'_>, live: &Resource, draft: &m
         return;
     }
     let status = draft.remove("status");
+    // Controllers keep their notes there; custom resources take nothing but the status.
+    let annotations = draft.get("metadata").and_then(|metadata| metadata.get("annotations")).cloned();
+    let annotations = annotations.filter(|_| !is_custom(context.kind));
     let managed = draft.entry("metadata").remove("managedFields");
     *draft = live.tree().to_draft();
     match status {
         Some(status) => draft.set("status", status),
         None => drop(draft.remove("status")),
     }
-    if let Some(managed) = managed {
-        draft.entry("metadata").set("managedFields", managed);
+    for (field, value) in [("managedFields", managed), ("annotations", annotations)] {
+        if let Some(value) = value {
+            draft.entry("metadata").set(field, value);
+        }
     }
 }
 
@@ -142,9 +147,10 @@ pub(super) fn changed(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
 }
 
 /// Counts a change of what is wanted. Rule: API conventions, "Metadata": `generation`.
-pub(super) fn count_generation(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
+pub(super) fn count_generation(context: &Context<'_>, live: &Resource, draft: &mut Draft) {
+    let kind = context.kind;
     let Some(generation) = live.tree().dig(&["metadata", "generation"]).and_then(ValueRef::as_i64) else { return };
-    if !counts(kind) {
+    if !counts(kind) || context.endpoint.subresource.as_deref() == Some("status") {
         return;
     }
     let name = &*kind.group_kind.kind;

@@ -176,7 +176,7 @@ impl ApiServer {
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
         validate::changed(context, live, &draft)?;
-        prepare::count_generation(context.kind, live, &mut draft);
+        prepare::count_generation(context, live, &mut draft);
         let object = resource(&draft)?;
         if prepare::same_but_times(live, &object) {
             return Ok(Response::object(200, live.clone()));

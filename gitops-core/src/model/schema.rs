@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::encoding::Encoding;
 use crate::value::Value;
 
 /// A closed set of types that refer to each other. Immutable once built.
@@ -127,6 +128,14 @@ pub(crate) struct Field {
     pub(crate) name: Arc<str>,
     pub(crate) type_id: TypeId,
     pub(crate) default: Option<Value>,
+    /// How the server encodes it, where that is known.
+    pub(crate) encoding: Option<Encoding>,
+}
+
+impl Field {
+    pub(crate) fn new(name: &str, type_id: TypeId, default: Option<Value>) -> Self {
+        Self { name: name.into(), type_id, default, encoding: None }
+    }
 }
 
 impl MapType {

@@ -1,5 +1,6 @@
 //! Which steps a plan has.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Why};
@@ -19,7 +20,8 @@ use super::{
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
 ///   custom resources of its CRD, and what names it as a dependency. Later waves go on. A hook that is held back holds
 ///   back the phases that follow its own, as if it had failed.
-/// - Hooks run when anything else is done; so a sync of an application that is in sync writes nothing.
+/// - Hooks run when anything else is done, unless `hooks` says otherwise; so a sync of an application that is in sync
+///   writes nothing.
 /// - An object that is no longer declared is deleted only by rules 26 to 31 of the exact rules, after everything that
 ///   is declared was applied and is healthy.
 #[must_use]
@@ -31,27 +33,17 @@ pub fn plan(
     hooks: HookRun,
 ) -> Plan {
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let mut nodes: Vec<Node<'_>> = desired
-        .declared
-        .iter()
-        .map(|(key, declared)| {
-            let held = desired.is_held(key);
-            let fate = decide(key, declared, comparison.get(key), held, context.owner, &mut problems);
-            Node { key, declared, fate, needs: Vec::new() }
-        })
-        .collect();
+    let (mut nodes, extras) = decided(comparison, desired, context.owner, &mut problems);
+    let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
+    rest_if_idle(&mut nodes, &removals, hooks);
     depend::connect(&mut nodes, &mut problems);
     let providers_first = depend::sort(&mut nodes, &mut problems);
     depend::hold(&mut nodes, &providers_first);
-    let (mut removals, mut skipped) = prune::removals(comparison, desired, policy, context, &mut problems);
     if depend::stopped_by_hook(&nodes) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
     }
     depend::hold_phases(&mut nodes);
-    let idle = removals.is_empty() && !nodes.iter().any(|node| node.is_resource() && node.work().is_some());
-    if idle && hooks == HookRun::WithChanges {
-        nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
-    }
+    rest_if_idle(&mut nodes, &removals, hooks);
     skipped.extend(nodes.iter().filter_map(|node| match node.fate {
         Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
         Fate::InPlace | Fate::Do(_) => None,
@@ -81,7 +73,7 @@ pub(super) enum Fate {
     /// It is left alone.
     Skip(SkipReason),
     /// It has a step; a hook has one per phase.
-    Do(Work),
+    Do(Box<Work>),
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +98,44 @@ impl Node<'_> {
         let hook = self.declared.options.hook.iter().flat_map(|hook| hook.phases.iter().copied());
         hook.chain(self.is_resource().then_some(Phase::Sync)).filter(|phase| *phase <= Phase::SyncFail)
     }
+}
+
+/// Takes out the hooks where there is nothing else to do.
+fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
+    if hooks == HookRun::Always {
+        return;
+    }
+    if removals.is_empty() && !nodes.iter().any(|node| node.is_resource() && node.work().is_some()) {
+        nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
+    }
+}
+
+/// Decides on every declared object, and returns what was compared and is not declared.
+///
+/// Both are sorted by key; walking them side by side costs one comparison per object.
+fn decided<'a>(
+    comparison: &'a Comparison,
+    desired: &'a DesiredState,
+    owner: &Owner,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Node<'a>>, Vec<prune::Extra<'a>>) {
+    let (mut nodes, mut extras) = (Vec::with_capacity(desired.declared.len()), Vec::new());
+    let mut entries = comparison.entries.iter().map(|(key, compared)| (key, &**compared)).peekable();
+    for (key, declared) in &desired.declared {
+        let mut compared = None;
+        while let Some((other, entry)) = entries.peek().copied() {
+            match other.cmp(key) {
+                Ordering::Less => extras.push((other, entry)),
+                Ordering::Equal => compared = Some(entry),
+                Ordering::Greater => break,
+            }
+            entries.next();
+        }
+        let fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
+        nodes.push(Node { key, declared, fate, needs: Vec::new() });
+    }
+    extras.extend(entries);
+    (nodes, extras)
 }
 
 impl Skipped {
@@ -133,12 +163,12 @@ fn decide(
     let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
     match &compared.outcome {
         Outcome::Synced => Fate::InPlace,
-        Outcome::Missing => Fate::Do(Work {
+        Outcome::Missing => Fate::Do(Box::new(Work {
             action: Action::Create { payload: payload(declared) },
             requires: Precondition::Absent,
             reason: Reason::Missing,
             impact: Impact::Creates,
-        }),
+        })),
         Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
         Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, owner) {
             Some(tracking) => {
@@ -163,12 +193,12 @@ fn hook(declared: &Declared) -> Fate {
     if hook.phases.iter().all(|phase| *phase > Phase::SyncFail) {
         return Fate::Skip(SkipReason::NotThisPhase);
     }
-    Fate::Do(Work {
+    Fate::Do(Box::new(Work {
         action: Action::Hook { payload: payload(declared), delete: hook.delete.iter().copied().collect() },
         requires: Precondition::Any,
         reason: Reason::Hook,
         impact: Impact::Runs,
-    })
+    }))
 }
 
 fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate {
@@ -180,7 +210,7 @@ fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate
     let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
     let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));
     let impact = if restarts { Impact::Restarts } else { Impact::Changes };
-    Fate::Do(Work { action, requires, reason, impact })
+    Fate::Do(Box::new(Work { action, requires, reason, impact }))
 }
 
 /// Demands the object that the decision was made on.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use crate::policy::{Phase, Role};
+use crate::policy::Phase;
 use crate::problem::{Code, Problem};
-use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::resource::{GroupKind, Resource};
 use crate::value::ValueRef;
 
 use super::SkipReason;
@@ -33,34 +33,51 @@ pub(super) enum NeedKind {
 }
 
 /// Finds what each node must follow. What is named and not declared is a problem.
+///
+/// Only what has a step waits for its namespace and its CRD.
 pub(super) fn connect(nodes: &mut [Node<'_>], problems: &mut Vec<Problem>) {
+    if nodes.iter().all(|node| node.work().is_none() && node.declared.options.depends_on.is_empty()) {
+        return;
+    }
     let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
     let mut crds: BTreeMap<GroupKind, usize> = BTreeMap::new();
-    let mut places: BTreeMap<&ResourceKey, usize> = BTreeMap::new();
     for (at, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_resource()) {
-        places.insert(node.key, at);
         if node.key.is("", "Namespace") {
             namespaces.insert(&node.key.name, at);
         } else if let Some(defined) = defines(&node.declared.resource) {
             crds.insert(defined, at);
         }
     }
-    for (at, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.declared.options.role != Role::Ignored) {
+    for at in 0..nodes.len() {
+        let Some(node) = nodes.get(at) else { continue };
+        let (working, named) = (node.work().is_some(), &node.declared.options.depends_on);
+        if !working && named.is_empty() {
+            continue;
+        }
         let namespace = node.key.namespace.as_deref().and_then(|name| namespaces.get(name));
-        let crd = crds.get(&*node.key.group_kind);
-        let implied = [(namespace, NeedKind::Namespace), (crd, NeedKind::Crd)];
-        node.needs.extend(implied.into_iter().filter_map(|(on, kind)| Some(Need { on: *on?, kind })));
-        for named in &node.declared.options.depends_on {
-            if let Some(on) = places.get(named) {
-                node.needs.push(Need { on: *on, kind: NeedKind::Object });
-            } else {
-                let text = format!("depends on `{named}`, which this application does not declare as a resource");
-                let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
-                problems.push(problem(node, text).hint(hint));
+        let implied = [(namespace, NeedKind::Namespace), (crds.get(&*node.key.group_kind), NeedKind::Crd)];
+        let mut needs: Vec<Need> = Vec::new();
+        needs.extend(implied.into_iter().filter_map(|(on, kind)| Some(Need { on: *on?, kind })));
+        needs.retain(|need| working && need.on != at);
+        let mut unknown = false;
+        for named in named {
+            let on = nodes.binary_search_by_key(&named, |node| node.key).ok();
+            match on.filter(|on| nodes.get(*on).is_some_and(Node::is_resource)) {
+                Some(on) => needs.push(Need { on, kind: NeedKind::Object }),
+                None => {
+                    let text = format!("depends on `{named}`, which this application does not declare as a resource");
+                    let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
+                    problems.push(problem(node, text).hint(hint));
+                    unknown = true;
+                }
+            }
+        }
+        if let Some(node) = nodes.get_mut(at) {
+            node.needs = needs;
+            if unknown {
                 node.fate = Fate::Skip(SkipReason::Held);
             }
         }
-        node.needs.retain(|need| need.on != at);
     }
 }
 
@@ -81,36 +98,35 @@ fn problem(node: &Node<'_>, text: String) -> Problem {
     }
 }
 
-/// Returns all nodes, what is needed before what needs it. Members of a cycle are held back, and a problem names them.
+/// Returns the nodes that need or are needed, what is needed first. Members of a cycle are held back, and a problem names them.
 pub(super) fn sort(nodes: &mut [Node<'_>], problems: &mut Vec<Problem>) -> Vec<usize> {
-    let mut order = Vec::with_capacity(nodes.len());
-    for component in components(nodes) {
-        if component.len() > 1 {
-            let cycle = shortest_cycle(nodes, &component);
-            problems.push(cycle_problem(nodes, &cycle));
-            for at in cycle {
-                if let Some(node) = nodes.get_mut(at) {
-                    node.fate = Fate::Skip(SkipReason::Held);
-                }
+    let (order, tangled) = components(nodes);
+    for component in tangled {
+        let cycle = shortest_cycle(nodes, &component);
+        problems.push(cycle_problem(nodes, &cycle));
+        for at in cycle {
+            if let Some(node) = nodes.get_mut(at) {
+                node.fate = Fate::Skip(SkipReason::Held);
             }
         }
-        order.extend(component);
     }
     order
 }
 
-/// Tarjan's strongly connected components, without recursion; a component comes after those it needs.
-fn components(nodes: &[Node<'_>]) -> Vec<Vec<usize>> {
+/// Tarjan's strongly connected components, without recursion: the nodes that need or are needed, what is needed first;
+/// and the components of more than one node.
+fn components(nodes: &[Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     const NEW: usize = usize::MAX;
     let needs = |at: usize| nodes.get(at).map_or(&[][..], |node| &node.needs);
     // Per node: number in order of discovery, lowest number reachable, whether it is on `open`.
     let mut state = vec![(NEW, NEW, false); nodes.len()];
-    let (mut found, mut open, mut count) = (Vec::new(), Vec::new(), 0);
+    let (mut order, mut tangled) = (Vec::new(), Vec::new());
+    let (mut open, mut path, mut count) = (Vec::new(), Vec::new(), 0);
     for root in 0..nodes.len() {
-        if state.get(root).is_none_or(|(number, ..)| *number != NEW) {
+        if needs(root).is_empty() || state.get(root).is_none_or(|(number, ..)| *number != NEW) {
             continue;
         }
-        let mut path: Vec<(usize, usize)> = vec![(root, 0)];
+        path.push((root, 0));
         while let Some((at, next)) = path.last_mut() {
             let at = *at;
             if let Some(entry) = state.get_mut(at).filter(|(number, ..)| *number == NEW) {
@@ -140,12 +156,15 @@ fn components(nodes: &[Node<'_>]) -> Vec<Vec<usize>> {
                         entry.2 = false;
                     }
                 });
-                component.sort_unstable();
-                found.push(component);
+                order.extend_from_slice(&component);
+                if component.len() > 1 {
+                    component.sort_unstable();
+                    tangled.push(component);
+                }
             }
         }
     }
-    found
+    (order, tangled)
 }
 
 fn lower(state: &mut [(usize, usize, bool)], at: usize, number: usize) {
@@ -237,12 +256,14 @@ pub(super) fn stopped_by_hook(nodes: &[Node<'_>]) -> bool {
     blocked_hook(nodes, Phase::PreSync)
 }
 
-/// Holds back the phases after one whose hook is held back.
+/// Holds back the phases after one whose hook is held back. What runs on failure stays.
 pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
-    let (before, during) = (stopped_by_hook(nodes), blocked_hook(nodes, Phase::Sync));
+    let Some(blocked) = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase)) else {
+        return;
+    };
     for node in nodes.iter_mut().filter(|node| node.work().is_some()) {
-        let only_after = node.phases().all(|phase| phase >= Phase::PostSync);
-        if (before && node.is_resource()) || (during && only_after && node.phases().any(|p| p == Phase::PostSync)) {
+        let later = node.phases().all(|phase| phase > blocked);
+        if later && node.phases().any(|phase| phase != Phase::SyncFail) {
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }
     }

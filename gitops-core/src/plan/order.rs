@@ -7,14 +7,13 @@
 //! number of edges grows with the number of steps.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use crate::policy::Phase;
 use crate::resource::{GroupKind, ResourceKey};
 
 use super::build::{Node, Work};
 use super::depend::NeedKind;
-use super::prune::Removal;
+use super::prune::{Removal, is_container};
 use super::{Action, After, Gate, GateId, Impact, Reason, Step, StepId};
 
 /// Rule: Argo CD's order of kinds, with the group in the key; kinds that are not listed come last.
@@ -104,8 +103,9 @@ pub(super) fn lay_out(
         let Some(work) = node.work() else { continue };
         items.extend(places.iter().map(|place| Item { node: at, key: node.key, work, place: *place, level, rank }));
     }
-    items.sort_by_key(|item| (item.place, item.level, item.rank, item.key));
-    let mut layout = Layout { nodes, steps: Vec::new(), gates: Vec::new(), ids: BTreeMap::new(), ended: None };
+    // Nodes are sorted by key, so their number is the last word.
+    items.sort_by_key(|item| (item.place, item.level, item.rank, item.node));
+    let mut layout = Layout { nodes, steps: Vec::new(), gates: Vec::new(), ids: vec![None; nodes.len()], ended: None };
     let after = items.partition_point(|item| item.place.phase <= Phase::Sync);
     let failed = items.partition_point(|item| item.place.phase < Phase::SyncFail);
     layout.waves(items.get(..after).unwrap_or(&[]));
@@ -161,7 +161,7 @@ struct Layout<'a> {
     steps: Vec<Step>,
     gates: Vec<Gate>,
     /// The step of each resource.
-    ids: BTreeMap<usize, StepId>,
+    ids: Vec<Option<StepId>>,
     /// What must have happened before the next wave; a gate is made of it when there is one.
     ended: Option<(Phase, i32, Vec<After>)>,
 }
@@ -195,7 +195,7 @@ impl Layout<'_> {
         let mut after: Vec<After> = needs
             .iter()
             .filter_map(|need| {
-                let on = *self.ids.get(&need.on)?;
+                let on = (*self.ids.get(need.on)?)?;
                 Some(match need.kind {
                     NeedKind::Namespace => After::Applied(on),
                     NeedKind::Crd | NeedKind::Object => After::Healthy(on),
@@ -205,8 +205,8 @@ impl Layout<'_> {
             .collect();
         after.sort_unstable();
         after.dedup();
-        if node.is_some_and(Node::is_resource) {
-            self.ids.insert(item.node, id);
+        if let (Some(own), true) = (self.ids.get_mut(item.node), node.is_some_and(Node::is_resource)) {
+            *own = Some(id);
         }
         let version = node.map_or("", |node| node.declared.resource.version()).into();
         let Work { action, requires, reason, impact } = item.work.clone();
@@ -217,12 +217,14 @@ impl Layout<'_> {
 
     /// Adds the deletions; each group waits until the one before is gone.
     fn deletions(&mut self, removals: &[Removal<'_>]) {
-        let mut removals: Vec<(Turn, &Removal<'_>)> = removals.iter().map(|r| (Turn::of(r), r)).collect();
-        removals.sort_by_key(|(turn, removal)| (*turn, Reverse(rank(&removal.key.group_kind)), removal.key));
-        for group in removals.chunk_by(|(a, _), (b, _)| a == b) {
+        let turn = |removal| (Turn::of(removal), removal);
+        let mut removals: Vec<((Turn, Reverse<usize>), &Removal<'_>)> = removals.iter().map(turn).collect();
+        // Removals are sorted by key already, and the sort keeps that.
+        removals.sort_by_key(|(turn, _)| *turn);
+        for group in removals.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
             let barrier = self.close();
             let mut gone = Vec::with_capacity(group.len());
-            for (turn, removal) in group {
+            for ((turn, _), removal) in group {
                 let id = self.next_step();
                 let contents = if turn.tier == Tier::Container { Impact::DeletesContents } else { Impact::Deletes };
                 self.steps.push(Step {
@@ -300,7 +302,8 @@ impl Stage {
 }
 
 impl Turn {
-    fn of(removal: &Removal<'_>) -> Self {
+    /// Returns the group of a removal, and its place in it.
+    fn of(removal: &Removal<'_>) -> (Self, Reverse<usize>) {
         let rank = rank(&removal.key.group_kind);
         let part = match Stage::of(rank) {
             Stage::HookedIn => Part::HookedIn,
@@ -308,11 +311,12 @@ impl Turn {
             Stage::Work => Part::Work,
             Stage::Ground => Part::Ground,
         };
-        if super::prune::is_container(removal.key) {
-            return Self { tier: Tier::Container, wave: Reverse(0), part };
-        }
-        let tier = if removal.last { Tier::Last } else { Tier::Normal };
-        Self { tier, wave: Reverse(removal.wave), part }
+        let (tier, wave) = match removal.last {
+            _ if is_container(removal.key) => (Tier::Container, 0),
+            true => (Tier::Last, removal.wave),
+            false => (Tier::Normal, removal.wave),
+        };
+        (Self { tier, wave: Reverse(wave), part }, Reverse(rank))
     }
 }
 

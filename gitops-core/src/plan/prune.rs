@@ -15,6 +15,9 @@ use super::{Precondition, SkipReason, Skipped};
 /// Objects that one sync may always delete, as long as they are not all.
 const ALWAYS_ALLOWED: usize = 5;
 
+/// An object that is claimed and not declared.
+pub(super) type Extra<'a> = (&'a ResourceKey, &'a Compared);
+
 /// An object that goes.
 #[derive(Debug)]
 pub(super) struct Removal<'a> {
@@ -28,20 +31,21 @@ pub(super) struct Removal<'a> {
 
 /// Decides on every object that is claimed and not declared.
 pub(super) fn removals<'a>(
-    comparison: &'a Comparison,
+    extras: &[Extra<'a>],
+    comparison: &Comparison,
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
-    let declared_uids: BTreeSet<&str> =
-        desired.declared.keys().filter_map(|key| comparison.get(key)?.live.as_ref()?.uid()).collect();
+    if extras.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let uid = |key| comparison.get(key)?.live.as_ref()?.uid();
+    let declared_uids: BTreeSet<&str> = desired.declared.keys().filter_map(uid).collect();
     let asker = Asker { desired, policy, context, declared_uids };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
-    for (key, compared) in &comparison.entries {
-        if desired.declared.contains_key(key) {
-            continue;
-        }
+    for (key, compared) in extras.iter().copied() {
         match asker.fate(key, compared, problems) {
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => skipped.push(Skipped::new(key, reason)),

@@ -238,6 +238,7 @@ fn a_hook_that_is_held_back_holds_back_the_phases_after_its_own() {
         nothing to do
         left alone
           ConfigMap shop/a: must follow an object that is held back
+          batch/Job shop/check: must follow an object that is held back
           batch/Job shop/migrate: held back by a problem
         problems
           error: batch/Job shop/migrate: `metadata.annotations["argocd.argoproj.io/sync-wave"]`: sync wave `soon` is not a whole number; use a whole number in quotes, such as "-1" or "5"
