@@ -15,6 +15,9 @@ mod deviations;
 mod drift;
 mod health;
 mod smd;
+mod sync_order;
+mod sync_tasks;
+mod tracking;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +40,8 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 const SUITES: &[(&str, Suite)] = &[
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
+    ("argo/sync_order", sync_order::sync_order),
+    ("argo/tracking", tracking::tracking),
     ("smd/conflicts", smd::conflicts),
     ("smd/fieldpath_fieldsv1", smd::fields_v1),
     ("smd/fieldpath_from_value", smd::from_value),
