@@ -1,5 +1,7 @@
 //! Laws over the in-memory world, without an async runtime: whatever the history, a quiet world converges.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a law that cannot be set up must fail")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -36,6 +36,21 @@ pub struct Setup {
     pub initiator: Arc<str>,
 }
 
+impl Setup {
+    /// Gathers what a machine needs; the initiator is `unknown` until it is set.
+    #[must_use]
+    pub fn new(
+        desired: Arc<DesiredState>,
+        model: ApiModel,
+        owner: Owner,
+        policy: SyncPolicy,
+        ledger_key: ResourceKey,
+        ledger: Ledger,
+    ) -> Self {
+        Self { desired, model, owner, policy, ledger_key, ledger, initiator: "unknown".into() }
+    }
+}
+
 /// Carries out one plan. See the module documentation.
 #[derive(Debug)]
 pub struct Machine {
@@ -224,7 +239,7 @@ impl Machine {
                 Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
                 Some(Flight::Namespace) => self.namespace_made(result, now),
                 Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
-                Some(Flight::Cleanup(hook)) => self.cleaned(&hook, result),
+                Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },

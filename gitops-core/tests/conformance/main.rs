@@ -14,6 +14,7 @@
 mod deviations;
 mod drift;
 mod health;
+mod model;
 mod smd;
 mod sync_order;
 mod sync_tasks;
@@ -38,10 +39,15 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
-    ("yaml/cases", yaml::kubectl),
-    ("yaml/kustomize", yaml::kustomize),
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
     ("argo/sync_order", sync_order::sync_order),
     ("argo/tracking", tracking::tracking),
+    ("k8s/drift", drift::verdicts),
+    ("k8s/roundtrip", drift::round_trips),
+    ("yaml/cases", yaml::kubectl),
+    ("yaml/kustomize", yaml::kustomize),
+    ("k8s/stored_form", model::stored_form),
     ("smd/conflicts", smd::conflicts),
     ("smd/fieldpath_fieldsv1", smd::fields_v1),
     ("smd/fieldpath_from_value", smd::from_value),
@@ -66,9 +72,6 @@ const SUITES: &[(&str, Suite)] = &[
     ("smd/v6_4_0/merge", smd::merge_old),
     ("smd/v6_4_0/merge_random", smd::merge_random_old),
     ("smd/v6_4_0/typed_remove_extract", smd::remove_old),
-    ("argo/health", health::argo),
-    ("argo/kstatus", health::kstatus),
-    ("k8s/drift", drift::verdicts),
 ];
 
 fn main() -> ExitCode {
