@@ -16,6 +16,9 @@ mod drift;
 mod health;
 mod model;
 mod smd;
+mod sync_order;
+mod sync_tasks;
+mod tracking;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +41,8 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 const SUITES: &[(&str, Suite)] = &[
     ("argo/health", health::argo),
     ("argo/kstatus", health::kstatus),
+    ("argo/sync_order", sync_order::sync_order),
+    ("argo/tracking", tracking::tracking),
     ("k8s/drift", drift::verdicts),
     ("k8s/roundtrip", drift::round_trips),
     ("yaml/cases", yaml::kubectl),

@@ -4,6 +4,7 @@ mod laws;
 mod order;
 mod prune;
 mod wire;
+mod yaml;
 
 use std::sync::Arc;
 
