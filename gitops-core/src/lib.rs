@@ -35,3 +35,6 @@ pub mod sync;
 pub mod reconcile;
 
 pub mod memory;
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
