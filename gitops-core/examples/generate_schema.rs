@@ -3,7 +3,7 @@
 //!     cargo run -p gitops-core --example generate_schema -- FACTS_DIR gitops-core/src/model/builtin/kinds.bin
 //!
 //! `FACTS_DIR` holds `openapi/`: the OpenAPI v3 documents of an API server, one file a group and version, `/` written
-//! as `_`.
+//! as `_`. `go-json.json`: the JSON tags of the Go types behind the built-in kinds.
 
 use std::path::Path;
 use std::{env, error, fs};
@@ -24,8 +24,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let Some(group_version) = built_in(&name) else { continue };
         model = model.with_openapi(&group_version, &fs::read(file.path())?);
     }
-    let bytes = model.to_table();
-    fs::write(table, bytes)?;
+    let model = model.with_go_types(&fs::read(Path::new(&facts).join("go-json.json"))?);
+    fs::write(table, model.to_table())?;
     Ok(())
 }
 

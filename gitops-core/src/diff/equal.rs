@@ -16,12 +16,13 @@ pub(super) fn same(desired: ValueRef<'_>, live: ValueRef<'_>, meaning: Meaning) 
     match (desired.view(), live.view()) {
         #[expect(clippy::cast_precision_loss, reason = "beyond 53 bits a float cannot hold the number anyway")]
         (View::Int(whole), View::Float(float)) | (View::Float(float), View::Int(whole)) => whole as f64 == float,
-        // Go stores an empty list or map and none at all alike.
-        (View::Null, View::Map(map)) | (View::Map(map), View::Null) => map.is_empty(),
-        (View::Null, View::List(list)) | (View::List(list), View::Null) => list.is_empty(),
+        // Go reads null as the zero value, and stores an empty list or map and none at all alike.
+        (View::Null, _) => is_zero(live),
+        (_, View::Null) => is_empty(desired),
         _ => match meaning {
             Meaning::Quantity => same_amount(desired, live),
-            Meaning::Time => texts(desired, live, |text| text.parse::<Timestamp>().ok()),
+            Meaning::Time => texts(desired, live, |text| Some(text.parse::<Timestamp>().ok()?.whole_seconds())),
+            Meaning::MicroTime => texts(desired, live, micros),
             Meaning::Bytes => texts(desired, live, |text| Some(text.replace(['\r', '\n'], ""))),
             _ => false,
         },
@@ -54,6 +55,13 @@ pub(super) fn is_empty(value: ValueRef<'_>) -> bool {
 fn texts<T: PartialEq>(desired: ValueRef<'_>, live: ValueRef<'_>, read: impl Fn(&str) -> Option<T>) -> bool {
     let read = |value: ValueRef<'_>| read(value.as_str()?);
     read(desired).is_some_and(|desired| read(live) == Some(desired))
+}
+
+/// An instant with all digits of its fraction, of which a [`Timestamp`] keeps three.
+fn micros(text: &str) -> Option<(Timestamp, String)> {
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.chars().take_while(char::is_ascii_digit).collect::<String>();
+    Some((text.parse().ok()?, digits.trim_end_matches('0').to_owned()))
 }
 
 fn same_amount(desired: ValueRef<'_>, live: ValueRef<'_>) -> bool {
@@ -137,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_value_is_the_same_in_every_form_the_server_may_store_it_in() {
-        use Meaning::{Bytes, Plain, Quantity, Time};
+        use Meaning::{Bytes, MicroTime, Plain, Quantity, Time};
         for (desired, live, meaning, expected) in [
             ("1", "1.0", Plain, true),
             ("1", "\"1\"", Plain, false),
@@ -156,8 +164,12 @@ mod tests {
             ("\"1..5\"", "\"1\"", Quantity, false),
             ("\"1e99999999999\"", "\"1\"", Quantity, false),
             ("\"2026-01-01T01:00:00+01:00\"", "\"2026-01-01T00:00:00Z\"", Time, true),
+            ("\"2026-01-01T00:00:00.5Z\"", "\"2026-01-01T00:00:00Z\"", Time, true),
+            ("\"2026-01-01T01:00:00.12+01:00\"", "\"2026-01-01T00:00:00.120000Z\"", MicroTime, true),
+            ("\"2026-01-01T00:00:00.000001Z\"", "\"2026-01-01T00:00:00.000002Z\"", MicroTime, false),
             ("\"YW\\nJj\"", "\"YWJj\"", Bytes, true),
             ("null", "{}", Plain, true),
+            ("null", "\"\"", Plain, true),
             ("false", "null", Plain, false),
         ] {
             assert_eq!(same(json(desired).root(), json(live).root(), meaning), expected, "{desired} {live}");

@@ -126,7 +126,10 @@ impl<'a> Walk<'a> {
             let below = owned.next_if(|(field, _)| *field == name).map_or(mine.inherited(), |(_, below)| below);
             while there.next_if(|(field, _)| *field < name).is_some() {}
             let found = there.next_if(|(field, _)| *field == name).map(|(_, value)| value);
-            if !self.is_exempt(name) {
+            // That we own an entry of a map that is not there proves that the server dropped what we sent: whoever
+            // else removes an entry takes it from its owners. Fields may also be dropped for being zero: see `absent`.
+            let dropped = found.is_none() && below.is_member() && !of.declares(name);
+            if !dropped && !self.is_exempt(name) {
                 self.path.push(Step::Field(name));
                 self.node(value, found, of.field(name), below);
                 self.path.pop();
@@ -139,7 +142,8 @@ impl<'a> Walk<'a> {
 
     /// A field that we own and that is not declared: R of the exact rules.
     fn undeclared(&mut self, name: &'a str, live: Option<Map<'a>>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let Some(value) = live.and_then(|live| live.get(name)).filter(|_| !self.is_exempt(name)) else { return };
+        let value = live.and_then(|live| live.get(name)).filter(|value| !value.is_null() && !self.is_exempt(name));
+        let Some(value) = value else { return };
         if of.default_of(name).is_some_and(|default| default.root() == value) {
             // The next apply gives up the field, and the server fills in what is there already.
             return;
@@ -162,7 +166,7 @@ impl<'a> Walk<'a> {
         match live.view() {
             View::Map(map) => {
                 for (name, below) in mine.fields() {
-                    if let Some(value) = map.get(name) {
+                    if let Some(value) = map.get(name).filter(|value| !value.is_null()) {
                         self.path.push(Step::Field(name));
                         self.removed(value, of.field(name), below);
                         self.path.pop();
@@ -298,8 +302,9 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
-                let extra = have.iter().filter(|(name, _)| surplus == Surplus::Removed && want.get(name).is_none());
-                for (name, value) in extra {
+                let is_default = |name: &str, value| of.default_of(name).is_some_and(|default| default.root() == value);
+                let extra = have.iter().filter(|(name, value)| want.get(name).is_none() && !is_default(name, *value));
+                for (name, value) in extra.filter(|_| surplus == Surplus::Removed) {
                     self.path.push(Step::Field(name));
                     self.note(ChangeKind::Removed, Some(value), None);
                     self.path.pop();

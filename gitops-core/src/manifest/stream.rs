@@ -94,12 +94,12 @@ impl<'b> Input<'b> {
     /// Reads JSON values. Returns where YAML may begin, and why, when the values end before the bytes do.
     fn read_json(self, pieces: &mut Vec<Piece>) -> Result<Option<(usize, Fault)>, Fault> {
         let (mut at, mut count) = (json::At::default(), 0_usize);
+        let mut builder = Builder::new();
         loop {
-            let mut builder = Builder::new();
             match json::value(self.bytes, at, self.limits, &mut builder) {
                 Ok(None) => return Ok(None),
                 Ok(Some((start, end))) => {
-                    self.push(pieces, builder, start, Place::Json(at))?;
+                    self.push(pieces, &mut builder, start, Place::Json(at))?;
                     (at, count) = (end, count.saturating_add(1));
                 }
                 Err(fault) => {
@@ -116,9 +116,9 @@ impl<'b> Input<'b> {
     }
 
     /// Keeps a document unless it is null.
-    fn push(self, pieces: &mut Vec<Piece>, builder: Builder, start: Mark, place: Place) -> Result<(), Fault> {
+    fn push(self, pieces: &mut Vec<Piece>, builder: &mut Builder, start: Mark, place: Place) -> Result<(), Fault> {
         let repeats = builder.duplicates() > 0;
-        let value = builder.finish().map_err(|error| Fault::too_large(start, error.to_string()))?;
+        let value = builder.take().map_err(|error| Fault::too_large(start, error.to_string()))?;
         if value.root().is_null() {
             return Ok(());
         }
@@ -131,37 +131,48 @@ impl<'b> Input<'b> {
 
     /// Cuts the bytes behind `from` at lines of `---`, before any YAML is looked at.
     fn read_yaml(self, pieces: &mut Vec<Piece>, from: usize) -> Result<(), Fault> {
-        let (mut at, mut line) = (from, count_lines(self.slice(0..from)));
-        let mut chunk = Chunk { bytes: from..from, lines: line };
-        while at < self.bytes.len() {
-            let rest = self.slice(at..self.bytes.len());
+        let mut builder = Builder::new();
+        let mut chunk = Chunk { bytes: from..from, lines: count_lines(self.slice(0..from)) };
+        let mut at = from;
+        while let Some(separator) = self.separator(at, from) {
+            let rest = self.slice(separator..self.bytes.len());
             let len = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end.saturating_add(1));
-            let next = at.saturating_add(len);
-            chunk.bytes.end = at;
-            // kustomize takes a first line of `---` for content. Rule: `splitDocuments` of its kyaml/kio.
-            if rest.starts_with(b"---") && (self.dialect == Dialect::Kubectl || at > 0) {
-                // A bad separator takes the document before it along, as in Go.
-                check_separator(rest.get(3..len).unwrap_or(&[]), line)?;
-                // With nothing before it, the separator belongs to the document it starts.
-                if !chunk.bytes.is_empty() {
-                    self.read_chunk(pieces, chunk)?;
-                    chunk = Chunk { bytes: next..next, lines: line.saturating_add(1) };
-                }
+            at = separator.saturating_add(len);
+            let line = count_lines(self.slice(chunk.bytes.start..separator)).saturating_add(chunk.lines);
+            // A bad separator takes the document before it along, as in Go.
+            check_separator(rest.get(3..len).unwrap_or(&[]), line)?;
+            // With nothing before it, the separator belongs to the document it starts.
+            if separator > chunk.bytes.start {
+                chunk.bytes.end = separator;
+                self.read_chunk(pieces, &mut builder, chunk)?;
+                chunk = Chunk { bytes: at..at, lines: line.saturating_add(1) };
             }
-            at = next;
-            line = line.saturating_add(1);
         }
-        chunk.bytes.end = at.max(chunk.bytes.start);
-        if chunk.bytes.is_empty() { Ok(()) } else { self.read_chunk(pieces, chunk) }
+        chunk.bytes.end = self.bytes.len();
+        if chunk.bytes.is_empty() { Ok(()) } else { self.read_chunk(pieces, &mut builder, chunk) }
     }
 
-    fn read_chunk(self, pieces: &mut Vec<Piece>, chunk: Chunk) -> Result<(), Fault> {
+    /// Finds the next line that starts with `---`; `at` and `from` are starts of lines.
+    fn separator(self, mut at: usize, from: usize) -> Option<usize> {
+        loop {
+            let rest = self.slice(at..self.bytes.len());
+            let found = at.saturating_add(three_dashes(rest)?);
+            let starts_line = found == from || self.slice(0..found).last() == Some(&b'\n');
+            // kustomize takes a first line of `---` for content. Rule: `splitDocuments` of its kyaml/kio.
+            if starts_line && (self.dialect == Dialect::Kubectl || found > 0) {
+                return Some(found);
+            }
+            at = found.saturating_add(1);
+        }
+    }
+
+    fn read_chunk(self, pieces: &mut Vec<Piece>, builder: &mut Builder, chunk: Chunk) -> Result<(), Fault> {
         let bytes = self.lines(&chunk);
-        let (start, builder) = match self.read_fast(&bytes) {
-            Some(read) => read,
+        let start = match self.read_fast(&bytes, builder) {
+            Some(start) => start,
             None => {
-                let mut builder = Builder::with_capacity(bytes.len());
-                (self.feed(&bytes, &mut builder).map_err(|fault| fault.below(chunk.lines))?, builder)
+                builder.clear();
+                self.feed(&bytes, builder).map_err(|fault| fault.below(chunk.lines))?
             }
         };
         let start = Mark { line: start.line.saturating_add(chunk.lines), ..start };
@@ -169,12 +180,10 @@ impl<'b> Input<'b> {
     }
 
     /// Reads plain block YAML the short way.
-    fn read_fast(self, chunk: &[u8]) -> Option<(Mark, Builder)> {
-        let text = Text::usual(chunk)?;
-        let mut builder = Builder::with_capacity(text.len());
-        let start = yaml::read_fast(text, self.dialect, self.limits, &mut builder)?;
+    fn read_fast(self, chunk: &[u8], builder: &mut Builder) -> Option<Mark> {
+        let start = yaml::read_fast(Text::usual(chunk)?, self.dialect, self.limits, builder)?;
         // For kustomize, equal keys are a fault, which the long way words.
-        if self.dialect == Dialect::Kustomize && builder.duplicates() > 0 { None } else { Some((start, builder)) }
+        if self.dialect == Dialect::Kustomize && builder.duplicates() > 0 { None } else { Some(start) }
     }
 
     /// The lines of a chunk as Go hands them on: ended by a line feed each, without the carriage return before it.
@@ -268,6 +277,26 @@ fn yaml_start(bytes: &[u8], from: usize) -> Option<usize> {
             return Some(at);
         }
     }
+}
+
+/// Offset of the first `---`.
+fn three_dashes(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_hit = |window: &[u8]| window == b"---";
+    let mut at = 0_usize;
+    // Whole blocks at a time, without a branch in the block: few of them hold two dashes in a row.
+    while let Some(block) = bytes.get(at..at.saturating_add(BLOCK).saturating_add(1)) {
+        let (left, right) = (block.get(..BLOCK)?, block.get(1..)?);
+        let pairs = left.iter().zip(right).fold(false, |hit, (a, b)| hit | ((*a == b'-') & (*b == b'-')));
+        if pairs {
+            let window = bytes.get(at..at.saturating_add(BLOCK).saturating_add(2)).unwrap_or(block);
+            if let Some(hit) = window.windows(3).position(is_hit) {
+                return Some(at.saturating_add(hit));
+            }
+        }
+        at = at.saturating_add(BLOCK);
+    }
+    bytes.get(at..)?.windows(3).position(is_hit).map(|hit| at.saturating_add(hit))
 }
 
 fn check_separator(tail: &[u8], line: u32) -> Result<(), Fault> {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::encoding::Encoding;
 use super::schema::{Atom, Field, ListType, MapType, Meaning, Relation, Scalar, Schema, TypeId};
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind};
 use super::{ApiModel, Known, RootType};
@@ -21,7 +22,7 @@ pub struct InvalidTable {
     pub(crate) at: usize,
 }
 
-const MAGIC: &[u8] = b"model1";
+const MAGIC: &[u8] = b"model2";
 const SCALARS: [Scalar; 4] = [Scalar::String, Scalar::Numeric, Scalar::Boolean, Scalar::Untyped];
 const MEANINGS: [Meaning; 8] = [
     Meaning::Plain,
@@ -167,6 +168,7 @@ impl Writer {
                 self.text(&field.name);
                 // The lowest bit says whether a default follows.
                 self.number((u64::from(field.type_id.0) << 1) | u64::from(field.default.is_some()));
+                self.out.push(Encoding::to_byte(field.encoding));
                 if let Some(default) = &field.default {
                     self.text(&default.to_json().into());
                 }
@@ -305,9 +307,10 @@ impl Input<'_> {
     fn field(&mut self) -> Result<Field, InvalidTable> {
         let name = self.text()?;
         let number = self.number()?;
+        let encoding = Encoding::of_byte(self.byte()?);
         let default = if number & 1 == 1 { Some(self.text()?) } else { None };
         let default = default.map(|text| Value::from_json(text.as_bytes())).transpose();
-        Ok(Field { name, type_id: TypeId(number >> 1), default: default.or_else(|_| self.error())? })
+        Ok(Field { name, type_id: TypeId(number >> 1), default: default.or_else(|_| self.error())?, encoding })
     }
 
     fn path(&mut self) -> Result<Option<FieldPath>, InvalidTable> {

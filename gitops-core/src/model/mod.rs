@@ -8,7 +8,9 @@
 mod builtin;
 mod codec;
 mod crd;
+mod encoding;
 mod openapi;
+mod scalar;
 mod schema;
 mod served;
 mod smd;

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         let Some(map) = &mut atom.map else { return };
         map.fields.retain(|field| !matches!(&*field.name, "apiVersion" | "kind" | "metadata"));
         for (name, type_id) in [("apiVersion", text), ("kind", text), ("metadata", metadata)] {
-            map.fields.push(Field { name: name.into(), type_id, default: None });
+            map.fields.push(Field::new(name, type_id, None));
         }
         map.fields.sort_by(|left, right| left.name.cmp(&right.name));
         map.free_form = false;
@@ -130,10 +130,9 @@ impl<'a> Reader<'a> {
         let fields: Vec<Field> = properties
             .into_iter()
             .flatten()
-            .map(|(name, property)| Field {
-                name: name.into(),
-                type_id: self.reference(property, preserve, depth),
-                default: property.get("default").filter(|default| !default.is_null()).map(ValueRef::to_value),
+            .map(|(name, property)| {
+                let default = property.get("default").filter(|default| !default.is_null()).map(ValueRef::to_value);
+                Field::new(name, self.reference(property, preserve, depth), default)
             })
             .collect();
         let element = match of.get("additionalProperties").map(|more| (more, more.view())) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::encoding::Encoding;
 use crate::value::Value;
 
 /// A closed set of types that refer to each other. Immutable once built.
@@ -127,6 +128,14 @@ pub(crate) struct Field {
     pub(crate) name: Arc<str>,
     pub(crate) type_id: TypeId,
     pub(crate) default: Option<Value>,
+    /// How the server encodes it, where that is known.
+    pub(crate) encoding: Option<Encoding>,
+}
+
+impl Field {
+    pub(crate) fn new(name: &str, type_id: TypeId, default: Option<Value>) -> Self {
+        Self { name: name.into(), type_id, default, encoding: None }
+    }
 }
 
 impl MapType {
@@ -205,6 +214,12 @@ impl<'a> TypeRef<'a> {
     #[must_use]
     pub fn allows(self, name: &str) -> bool {
         self.atom().map.as_ref().is_some_and(|map| map.type_of(name).is_some())
+    }
+
+    /// Returns whether the field is declared by name.
+    #[must_use]
+    pub fn declares(self, name: &str) -> bool {
+        self.atom().map.as_ref().is_some_and(|map| map.field(name).is_some())
     }
 
     /// Returns the default of a field, where the schema states one.

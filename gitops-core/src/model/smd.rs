@@ -104,7 +104,7 @@ impl Loader {
             let type_id = self.reference(field.get("type"), depth).map_err(|error| error.below(name))?;
             let type_id = type_id.unwrap_or_else(|| self.schema.push(Atom::default()));
             let default = field.get("default").filter(|default| !default.is_null()).map(ValueRef::to_value);
-            fields.push(Field { name: name.into(), type_id, default });
+            fields.push(Field::new(name, type_id, default));
         }
         fields.sort_by(|left, right| left.name.cmp(&right.name));
         let element = self.reference(of.get("elementType"), depth)?;

@@ -1,5 +1,6 @@
 //! Which steps a plan has.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Why};
@@ -32,8 +33,8 @@ pub fn plan(
     hooks: HookRun,
 ) -> Plan {
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let mut nodes = decided(comparison, desired, context.owner, &mut problems);
-    let (mut removals, mut skipped) = prune::removals(comparison, desired, policy, context, &mut problems);
+    let (mut nodes, extras) = decided(comparison, desired, context.owner, &mut problems);
+    let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
     rest_if_idle(&mut nodes, &removals, hooks);
     depend::connect(&mut nodes, &mut problems);
     let providers_first = depend::sort(&mut nodes, &mut problems);
@@ -109,24 +110,32 @@ fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: 
     }
 }
 
-/// Decides on every declared object.
+/// Decides on every declared object, and returns what was compared and is not declared.
+///
+/// Both are sorted by key; walking them side by side costs one comparison per object.
 fn decided<'a>(
-    comparison: &Comparison,
+    comparison: &'a Comparison,
     desired: &'a DesiredState,
     owner: &Owner,
     problems: &mut Vec<Problem>,
-) -> Vec<Node<'a>> {
-    // Both are sorted by key: walking them side by side costs one comparison per object.
-    let mut entries = comparison.entries.iter().peekable();
-    let mut compared = |key: &ResourceKey| {
-        while entries.next_if(|(other, _)| *other < key).is_some() {}
-        entries.next_if(|(other, _)| *other == key).map(|(_, compared)| &**compared)
-    };
-    let node = |(key, declared): (&'a ResourceKey, &'a Declared)| {
-        let fate = decide(key, declared, compared(key), desired.is_held(key), owner, problems);
-        Node { key, declared, fate, needs: Vec::new() }
-    };
-    desired.declared.iter().map(node).collect()
+) -> (Vec<Node<'a>>, Vec<prune::Extra<'a>>) {
+    let (mut nodes, mut extras) = (Vec::with_capacity(desired.declared.len()), Vec::new());
+    let mut entries = comparison.entries.iter().map(|(key, compared)| (key, &**compared)).peekable();
+    for (key, declared) in &desired.declared {
+        let mut compared = None;
+        while let Some((other, entry)) = entries.peek().copied() {
+            match other.cmp(key) {
+                Ordering::Less => extras.push((other, entry)),
+                Ordering::Equal => compared = Some(entry),
+                Ordering::Greater => break,
+            }
+            entries.next();
+        }
+        let fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
+        nodes.push(Node { key, declared, fate, needs: Vec::new() });
+    }
+    extras.extend(entries);
+    (nodes, extras)
 }
 
 impl Skipped {

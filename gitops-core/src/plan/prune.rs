@@ -15,6 +15,9 @@ use super::{Precondition, SkipReason, Skipped};
 /// Objects that one sync may always delete, as long as they are not all.
 const ALWAYS_ALLOWED: usize = 5;
 
+/// An object that is claimed and not declared.
+pub(super) type Extra<'a> = (&'a ResourceKey, &'a Compared);
+
 /// An object that goes.
 #[derive(Debug)]
 pub(super) struct Removal<'a> {
@@ -28,19 +31,13 @@ pub(super) struct Removal<'a> {
 
 /// Decides on every object that is claimed and not declared.
 pub(super) fn removals<'a>(
-    comparison: &'a Comparison,
+    extras: &[Extra<'a>],
+    comparison: &Comparison,
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
-    // Both are sorted by key: walking them side by side costs one comparison per object.
-    let mut declared = desired.declared.keys().peekable();
-    let mut is_extra = |key: &ResourceKey| {
-        while declared.next_if(|other| *other < key).is_some() {}
-        declared.peek().is_none_or(|other| *other != key)
-    };
-    let extras: Vec<_> = comparison.entries.iter().filter(|(key, _)| is_extra(key)).collect();
     if extras.is_empty() {
         return (Vec::new(), Vec::new());
     }
@@ -48,7 +45,7 @@ pub(super) fn removals<'a>(
     let declared_uids: BTreeSet<&str> = desired.declared.keys().filter_map(uid).collect();
     let asker = Asker { desired, policy, context, declared_uids };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
-    for (key, compared) in extras {
+    for (key, compared) in extras.iter().copied() {
         match asker.fate(key, compared, problems) {
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => skipped.push(Skipped::new(key, reason)),

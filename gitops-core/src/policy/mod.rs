@@ -23,6 +23,8 @@ pub use annotations::options;
 pub struct SyncPolicy {
     /// Which live objects may be deleted. Default: `never`.
     pub prune: Prune,
+    /// What a sync waits for before it ends. Default: `gates` (rule 39).
+    pub wait: WaitFor,
     /// Longest wait for one wave to turn healthy. Whole seconds on the wire. Default: 600 s (rule 38).
     #[serde(rename = "waveTimeoutSeconds", with = "seconds")]
     pub wave_timeout: Duration,
@@ -53,6 +55,18 @@ pub enum Prune {
     Owned,
 }
 
+/// What a sync waits for before it ends. Rule 39 of the exact rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum WaitFor {
+    /// For the health that a later wave, phase or object waits for. That of the last wave is reported, not awaited.
+    #[default]
+    Gates,
+    /// For every object it changed to be healthy.
+    Everything,
+}
+
 /// Whether objects that existed before us may be pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +83,7 @@ impl Default for SyncPolicy {
     fn default() -> Self {
         Self {
             prune: Prune::Never,
+            wait: WaitFor::Gates,
             wave_timeout: Duration::from_secs(600),
             hook_timeout: Duration::from_secs(1800),
             deletion_timeout: Duration::from_secs(300),
@@ -80,6 +95,12 @@ impl Default for SyncPolicy {
 }
 
 impl SyncPolicy {
+    /// Sets what a sync waits for before it ends.
+    #[must_use]
+    pub fn with_wait(self, wait: WaitFor) -> Self {
+        Self { wait, ..self }
+    }
+
     /// Sets which live objects may be deleted.
     #[must_use]
     pub fn with_prune(self, prune: Prune) -> Self {

@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::GroupKind;
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
-use crate::sync::{self, Ledger, Machine, OperationId, Record, Setup};
+use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 
 use super::{App, SyncError};
@@ -117,8 +117,7 @@ impl Looked {
     fn decide(&mut self, app: &App) {
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
         self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
-        let hooks = if self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges };
-        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, hooks));
+        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
     }
 
     /// Returns the operation that was under way for these very revisions, if there is one.
@@ -131,13 +130,19 @@ impl Looked {
         (recorded == wanted).then_some(record)
     }
 
-    /// Returns whether a sync has anything to write: steps, an operation to end, or a new revision for the history.
+    /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
+    /// not have.
     #[must_use]
     pub fn has_work(&self) -> bool {
         let wanted: Vec<RevisionId> = self.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-        !self.plan.is_empty()
-            || self.ledger.running.is_some()
-            || self.ledger.last_synced().is_some_and(|last| last != wanted)
+        let is_news = self.ledger.last_synced() != Some(wanted) && self.comparison.is_synced();
+        !self.plan.is_empty() || self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty())
+    }
+
+    /// Hooks run with changes; and when the last operation did not end well, or not at all, since some may not have run.
+    fn hooks(&self) -> HookRun {
+        let unfinished = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
+        if unfinished || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
     }
 
     /// Returns the machine that makes the plan true; `None` if there is nothing to write.

@@ -187,8 +187,8 @@ impl<'a> Update<'a> {
 
 /// Applies an object: merges it, moves ownership, removes what the manager does not apply any more.
 ///
-/// The result carries the new `metadata.managedFields`. It equals `live` when nothing changed. Defaults are not filled
-/// in, and `resourceVersion` and `generation` are as they were.
+/// The result carries the new `metadata.managedFields` and is in the form in which the server stores it. It is `live`
+/// when nothing changed. Defaults are not filled in, and `resourceVersion` and `generation` are as they were.
 ///
 /// # Errors
 /// On conflicts unless forced, and when something cannot be read; nothing is applied then.

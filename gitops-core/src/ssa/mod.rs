@@ -14,6 +14,7 @@ mod fields_v1;
 mod kubectl;
 mod managed;
 mod order;
+mod repair;
 mod set;
 mod text;
 mod tracked;
@@ -33,4 +34,4 @@ pub use typed::{Comparison, Duplicates, Emptied, Typed, TypedError, TypedProblem
 pub use updater::{
     Applied, ConvertError, Converter, Filter, Force, Managers, Owned, UpdateError, Updater, changed_managers,
 };
-pub use write::BEFORE_FIRST_APPLY;
+pub use write::{BEFORE_FIRST_APPLY, keep_times};

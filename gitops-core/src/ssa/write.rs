@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::FieldSet;
 use super::apply::{Apply, ApplyError, Conflict, Update};
 use super::convert::{ByModel, at_version};
-use super::managed::{ManagedFields, ManagerKey, Operation};
+use super::managed::{ManagedEntry, ManagedFields, ManagerKey, Operation};
 use super::tracked::Tracked;
 use super::typed::{Duplicates, Typed, TypedError};
 use super::updater::{Filter, Managers, Owned, UpdateError, Updater};
@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
         Typed::new(value, self.schema, Duplicates::Allow)
     }
 
-    /// What the server takes for an object that is not there.
+    /// What the server takes for an object that is not there: its kind, and what is encoded when nothing was set.
     fn empty(&self) -> Value {
         let mut builder = Builder::new();
         builder.start_map();
@@ -68,8 +68,9 @@ impl<'a> Context<'a> {
             builder.key(name);
             builder.string(text);
         }
+        self.schema.write_zero_fields(&mut builder);
         builder.end();
-        // Two entries always fit.
+        // A few entries always fit.
         builder.finish().unwrap_or_else(|_| Value::empty_map())
     }
 
@@ -137,15 +138,35 @@ pub(super) fn apply(request: &Apply<'_>) -> Result<Resource, ApplyError> {
         tracked.times.insert(key, request.now.whole_seconds());
     }
     let managed = tracked.entries();
-    match request.live {
-        Some(stored) if !applied.is_changed && managed == before && stored.api_version() == context.api_version => {
-            Ok(stored.clone())
+    let object =
+        if applied.is_changed { context.schema.stored(applied.object.value().root()) } else { live.value().clone() };
+    let object = Resource::new(with_managed_fields(object.root(), Some(&managed)))?;
+    Ok(match request.live {
+        Some(live) => keep_times(live, object),
+        None => object,
+    })
+}
+
+/// Returns `new` with the times of `old`, if times of managed fields are all that differs; `old` itself, then.
+///
+/// Rule: the API server's `IgnoreManagedFieldsTimestampsTransformer`. Entries are compared place by place, so an entry
+/// that moves behind another with its new time is a change.
+#[must_use]
+pub fn keep_times(old: &Resource, new: Resource) -> Resource {
+    let same_entries = match (ManagedFields::read(old), ManagedFields::read(&new)) {
+        (Ok(old), Ok(new)) => {
+            let same = |(old, new): (&ManagedEntry, &ManagedEntry)| old.key() == new.key() && old.fields == new.fields;
+            old.entries().len() == new.entries().len()
+                && old
+                    .entries()
+                    .iter()
+                    .zip(new.entries())
+                    .all(|pair| same(pair) && pair.0.api_version == pair.1.api_version)
         }
-        _ => {
-            let object = if applied.is_changed { applied.object } else { live };
-            Ok(Resource::new(with_managed_fields(object.value().root(), Some(&managed)))?)
-        }
-    }
+        _ => false,
+    };
+    let bare = |object: &Resource| with_managed_fields(object.tree(), None);
+    if same_entries && bare(old) == bare(&new) { old.clone() } else { new }
 }
 
 pub(super) fn update(request: &Update<'_>) -> Resource {

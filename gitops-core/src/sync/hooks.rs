@@ -1,11 +1,11 @@
 //! Hook objects: their names, their marks, and which of them are deleted when an operation ends.
 
 use crate::plan::{Action, Plan, Step};
-use crate::policy::HookDelete;
+use crate::policy::{HookDelete, Prune};
 use crate::resource::{InvalidResource, Resource, ResourceKey};
-use crate::state::{DesiredState, OPERATION_ANNOTATION};
+use crate::state::{Completeness, OPERATION_ANNOTATION};
 
-use super::{HookResult, OperationId, Phase};
+use super::{HookResult, OperationId, Phase, Setup};
 
 /// Longest name a Job may have: its pods carry it in a label.
 const LONGEST: usize = 63;
@@ -43,10 +43,11 @@ pub(super) fn dress(declared: &Resource, key: &ResourceKey, mark: &str) -> Resul
 /// Returns the hook objects to delete now that the operation has ended as `phase`.
 ///
 /// `HookSucceeded` and `HookFailed` speak of the operation (Argo CD's semantics). What earlier operations left of a
-/// hook with a generated name goes as well, else they would pile up.
+/// hook with a generated name goes as well, else they would pile up; and what they left of a hook that is no longer
+/// declared, where pruning is on.
 pub(super) fn to_delete(
     plan: &Plan,
-    desired: &DesiredState,
+    setup: &Setup,
     ran: &[HookResult],
     earlier: &[HookResult],
     phase: Phase,
@@ -67,8 +68,10 @@ pub(super) fn to_delete(
     let of_before = earlier.iter().filter(|result| {
         let ran_again = ran.iter().any(|now| now.is_of(&result.declared, result.phase) && now.object != result.object);
         let wanted = policy(result).is_some_and(|delete| delete.contains(&HookDelete::BeforeHookCreation));
-        let known = desired.get(&result.declared).is_some();
-        known && ran_again && wanted
+        let forgotten = setup.policy.prune == Prune::Owned
+            && setup.desired.completeness == Completeness::Complete
+            && setup.desired.get(&result.declared).is_none();
+        forgotten || (ran_again && wanted)
     });
     of_now.chain(of_before).cloned().collect()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cluster::{ClusterError, Write};
 use crate::model::ApiModel;
 use crate::plan::{After, Plan};
-use crate::policy::{Phase as SyncPhase, SyncPolicy};
+use crate::policy::{Phase as SyncPhase, SyncPolicy, WaitFor};
 use crate::resource::ResourceKey;
 use crate::state::{DesiredState, LiveState, Owner};
 use crate::time::Timestamp;
@@ -34,6 +34,21 @@ pub struct Setup {
     pub ledger: Ledger,
     /// Who or what starts the operation.
     pub initiator: Arc<str>,
+}
+
+impl Setup {
+    /// Gathers what a machine needs; the initiator is `unknown` until it is set.
+    #[must_use]
+    pub fn new(
+        desired: Arc<DesiredState>,
+        model: ApiModel,
+        owner: Owner,
+        policy: SyncPolicy,
+        ledger_key: ResourceKey,
+        ledger: Ledger,
+    ) -> Self {
+        Self { desired, model, owner, policy, ledger_key, ledger, initiator: "unknown".into() }
+    }
 }
 
 /// Carries out one plan. See the module documentation.
@@ -224,7 +239,7 @@ impl Machine {
                 Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
                 Some(Flight::Namespace) => self.namespace_made(result, now),
                 Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
-                Some(Flight::Cleanup(hook)) => self.cleaned(&hook, result),
+                Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },
@@ -343,6 +358,9 @@ impl Machine {
 
     /// Returns whether anything waits for the object of a step to be healthy or gone.
     pub(super) fn is_awaited(&self, step: u32) -> bool {
+        if self.setup.policy.wait == WaitFor::Everything {
+            return true;
+        }
         self.nodes
             .get(step as usize)
             .is_some_and(|node| node.dependents.iter().any(|(level, _)| *level == Level::Settled))

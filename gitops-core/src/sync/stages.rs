@@ -10,6 +10,7 @@ use crate::resource::Propagation;
 use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine, Stage};
+use super::recording::backoff;
 use super::step::At;
 use super::{Effect, HistoryEntry, HookResult, Phase, Receipt, StepOutcome, StepResult, hooks};
 
@@ -18,8 +19,12 @@ impl Machine {
     pub(super) fn go_on(&mut self, now: Timestamp) {
         if self.record_at.is_some_and(|at| at <= now) {
             self.record_at = None;
-            let hooks = std::mem::take(&mut self.unrecorded);
-            self.store(hooks);
+            if self.stage == Stage::Cleaning {
+                self.clean();
+            } else {
+                let hooks = std::mem::take(&mut self.unrecorded);
+                self.store(hooks);
+            }
         }
         while let Some((at, step)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, step));
@@ -39,7 +44,10 @@ impl Machine {
                     }
                     self.conclude();
                 }
-                Stage::Cleaning if self.flying.is_empty() && self.effects.is_empty() => self.end_operation(now),
+                Stage::Cleaning if !self.cleanup.is_empty() && self.record_at.is_none() => self.clean(),
+                Stage::Cleaning if self.cleanup.is_empty() && self.flying.is_empty() && self.effects.is_empty() => {
+                    self.end_operation(now);
+                }
                 _ => return,
             }
         }
@@ -67,7 +75,8 @@ impl Machine {
             }
             let outcome = run.applied.unwrap_or(StepOutcome::NotRun);
             let hook = run.running_hook(self.plan.step(StepId(step)));
-            self.record.hooks.extend(hook);
+            self.record.hooks.extend(hook.clone());
+            self.cleanup.extend(hook);
             self.timers.retain(|(_, other)| *other != step);
             self.looks.remove(&step);
             self.finish(step, At::Ended(outcome, "stopped while it waited".into()));
@@ -99,14 +108,14 @@ impl Machine {
             (None, []) => (Phase::Succeeded, self.summary()),
         };
         self.stage = Stage::Cleaning;
-        self.cleanup =
-            hooks::to_delete(&self.plan, &self.setup.desired, &self.record.hooks, &self.setup.ledger.hooks, phase);
+        let (ran, earlier) = (&self.record.hooks, &self.setup.ledger.hooks);
+        self.cleanup.extend(hooks::to_delete(&self.plan, &self.setup, ran, earlier, phase));
         self.end = Some((phase, message));
-        if phase == Phase::Terminated {
-            let running = self.record.hooks.iter().filter(|hook| !hook.succeeded && !self.cleanup.contains(hook));
-            self.cleanup.extend(running.cloned().collect::<Vec<_>>());
-        }
-        for hook in self.cleanup.clone() {
+    }
+
+    /// Hands out the deletion of every hook object that is to go.
+    fn clean(&mut self) {
+        for hook in std::mem::take(&mut self.cleanup) {
             let write =
                 Write::delete(&hook.object, &hook.version, Propagation::Background).guarded(Guard::same(&hook.uid));
             let id = self.fly(Flight::Cleanup(hook));
@@ -114,11 +123,20 @@ impl Machine {
         }
     }
 
-    pub(super) fn cleaned(&mut self, hook: &HookResult, result: Result<Written, ClusterError>) {
-        // Gone, or another object by now. Whatever else keeps it: the trace stays in the ledger for the next operation.
-        if matches!(result.map_err(|error| error.failure), Ok(_) | Err(Failure::NotFound | Failure::Stale)) {
-            self.record.hooks.retain(|other| other != hook);
-            self.setup.ledger.hooks.retain(|other| other != hook);
+    pub(super) fn cleaned(&mut self, hook: HookResult, result: Result<Written, ClusterError>, now: Timestamp) {
+        match result.map_err(|error| error.failure) {
+            // Gone, or another object by now.
+            Ok(_) | Err(Failure::NotFound | Failure::Stale) => {
+                self.record.hooks.retain(|other| *other != hook);
+                self.setup.ledger.hooks.retain(|other| *other != hook);
+            }
+            Err(failure) if failure.is_transient() && self.record_tries < self.setup.policy.retries => {
+                self.cleanup.push(hook);
+                self.record_at = Some(now + backoff(self.record_tries));
+                self.record_tries = self.record_tries.saturating_add(1);
+            }
+            // Whatever keeps it: the trace stays in the ledger, and the next operation tries again.
+            Err(_) => {}
         }
     }
 

@@ -207,18 +207,38 @@ impl Builder {
     /// # Errors
     /// When the events did not form exactly one tree, or it does not fit.
     pub fn finish(mut self) -> Result<Value, BuildError> {
+        self.take()
+    }
+
+    /// Returns the tree and starts an empty one, whose events reuse the room of this one.
+    ///
+    /// # Errors
+    /// When the events did not form exactly one tree, or it does not fit.
+    pub fn take(&mut self) -> Result<Value, BuildError> {
         let whole = self.nodes.first().is_some_and(|root| root.span() as usize == self.nodes.len());
         if !self.open.is_empty() || !whole {
             self.fail(BuildError::Unbalanced);
         }
-        match self.error {
+        let result = match self.error {
             Some(error) => Err(error),
             None => Ok(Value::from_tree(Tree {
-                nodes: self.nodes.into_boxed_slice(),
-                keys: self.keys.into_boxed_slice(),
-                text: self.text.into_boxed_str(),
+                nodes: self.nodes.as_slice().into(),
+                keys: self.keys.as_slice().into(),
+                text: self.text.as_str().into(),
             })),
-        }
+        };
+        self.clear();
+        result
+    }
+
+    /// Forgets all events, and keeps the room for those to come.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.keys.clear();
+        self.text.clear();
+        self.index.slots.fill(0);
+        self.open.clear();
+        (self.key, self.error, self.duplicates) = (0, None, 0);
     }
 
     fn start(&mut self, tag: Tag) {
@@ -331,11 +351,8 @@ impl KeyIndex {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);
         }
-        let hash = key
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-        let start = (hash ^ (hash >> 32)) as usize;
+        let hash = Self::hash(key.as_bytes());
+        let start = (hash >> 32) as usize;
         for probe in 0..PROBES {
             let slot = start.wrapping_add(probe) % SLOTS;
             match self.slots.get(slot) {
@@ -345,6 +362,17 @@ impl KeyIndex {
             }
         }
         Err(SLOTS)
+    }
+
+    /// Mixes the length and up to 16 bytes: keys of manifests differ there, and a clash costs little.
+    fn hash(key: &[u8]) -> u64 {
+        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
+        let (first, last) = match (word(key.first_chunk()), word(key.last_chunk())) {
+            (Some(first), Some(last)) => (first, last),
+            _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
+        };
+        let mixed = (first ^ last.rotate_left(29)).wrapping_add(key.len() as u64);
+        mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     fn put(&mut self, slot: usize, id: u32) {

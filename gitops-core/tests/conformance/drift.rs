@@ -15,13 +15,7 @@ use crate::{Case, recording};
 /// The verdict alone: the recordings name paths by index and include what the server fills in.
 pub(crate) fn verdicts(folder: &Path) -> Option<Vec<Case>> {
     let suite = recording(folder, "k8s/drift.json")?;
-    let crds: Vec<Resource> = recording(folder, "k8s/crds.json")?
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|crd| Resource::from_typed(crd).unwrap())
-        .collect();
-    let model = ApiModel::builtin().with_crds(&crds);
+    let model = model(folder)?;
     let owner = Owner::new("", "app").unwrap();
     let cases = suite.as_array().unwrap().iter().filter(|case| case["changed_paths"].is_array());
     Some(
@@ -32,31 +26,75 @@ pub(crate) fn verdicts(folder: &Path) -> Option<Vec<Case>> {
 }
 
 fn verdict(case: &Value, model: &ApiModel, owner: &Owner) -> Result<(), String> {
-    let declared = Resource::from_typed(&case["desired"]).unwrap();
-    let desired = DesiredState::from_resources([&declared], model, case["namespace"].as_str());
-    let live = (!is_absent(&case["live"])).then(|| Resource::from_typed(&ours(&case["live"], owner)).unwrap());
-    let inventory = Inventory::default();
-    let context = Context::new(model, owner, &inventory);
-    let Some(declared) = desired.declared.values().next() else { return Err("nothing is declared".into()) };
-    let compared = compare_one(&declared.resource, live.as_ref().map_or(Live::Absent, Live::Present), &context);
-    let changes: Vec<&Change> = match &compared.outcome {
-        Outcome::Synced => Vec::new(),
-        // The recorded objects carry no tracking id.
-        Outcome::OutOfSync(changes) => {
-            changes.iter().filter(|change| !change.path.to_string().contains(TRACKING_ANNOTATION)).collect()
-        }
-        Outcome::Missing if live.is_none() => return Ok(()),
-        other => return Err(format!("{other:?}")),
-    };
+    if is_absent(&case["live"]) {
+        return Ok(());
+    }
+    let changes = changes(case, &case["live"], model, owner)?;
     let expected = case["changed_paths"].as_array().unwrap();
     match (changes.as_slice(), expected.as_slice()) {
         ([], []) => Ok(()),
         ([], expected) => Err(format!("no drift seen; the server changes {expected:?}")),
-        ([first, ..], []) => {
-            Err(format!("drift seen at {} ({:?}); the server changes nothing", first.path, first.kind))
-        }
+        ([first, ..], []) => Err(format!("drift seen: {first}; the server changes nothing")),
         _ => Ok(()),
     }
+}
+
+/// What a real API server made of a manifest is in sync with it, whoever created it and whatever it filled in.
+pub(crate) fn round_trips(folder: &Path) -> Option<Vec<Case>> {
+    let suite = recording(folder, "k8s/roundtrip.json")?;
+    let model = model(folder)?;
+    let owner = Owner::new("", "app").unwrap();
+    let mut cases = Vec::new();
+    for case in suite.as_array().unwrap() {
+        for (who, live) in [
+            ("", &case["live"]),
+            ("/controllers", &case["live_after_controllers"]),
+            ("/kubectl", &case["created_by_client_apply"]["live"]),
+            ("/post", &case["created_by_post"]["live"]),
+        ] {
+            if is_absent(live) {
+                continue;
+            }
+            let id = format!("{}{who}", case["id"].as_str().unwrap());
+            let mut case = case.clone();
+            if who == "/kubectl" || who == "/post" {
+                let own = live["metadata"]["namespace"].clone();
+                case["namespace"] = own.clone();
+                case["desired"]["metadata"]["namespace"] = own;
+            }
+            let verdict = changes(&case, live, &model, &owner).and_then(|changes| match changes.first() {
+                None => Ok(()),
+                Some(first) => Err(first.to_string()),
+            });
+            cases.push(Case { id, verdict });
+        }
+    }
+    Some(cases)
+}
+
+/// What a sync would change of `live`, the tracking id aside, which the recorded objects do not carry.
+fn changes(case: &Value, live: &Value, model: &ApiModel, owner: &Owner) -> Result<Vec<Change>, String> {
+    let declared = Resource::from_typed(&case["desired"]).unwrap();
+    let desired = DesiredState::from_resources([&declared], model, case["namespace"].as_str());
+    let live = Resource::from_typed(&ours(live, owner)).unwrap();
+    let inventory = Inventory::default();
+    let context = Context::new(model, owner, &inventory);
+    let Some(declared) = desired.declared.values().next() else { return Err("nothing is declared".into()) };
+    match compare_one(&declared.resource, Live::Present(&live), &context).outcome {
+        Outcome::Synced => Ok(Vec::new()),
+        Outcome::OutOfSync(changes) => {
+            let ours = |change: &&Change| !change.path.to_string().contains(TRACKING_ANNOTATION);
+            Ok(changes.iter().filter(ours).cloned().collect())
+        }
+        other => Err(format!("{other:?}")),
+    }
+}
+
+/// The built-in kinds and the CRDs that were installed while recording.
+fn model(folder: &Path) -> Option<ApiModel> {
+    let crds = recording(folder, "k8s/crds.json")?;
+    let crds: Vec<Resource> = crds.as_array().unwrap().iter().map(|crd| Resource::from_typed(crd).unwrap()).collect();
+    Some(ApiModel::builtin().with_crds(&crds))
 }
 
 fn is_absent(live: &Value) -> bool {

@@ -14,6 +14,7 @@
 mod deviations;
 mod drift;
 mod health;
+mod model;
 mod smd;
 mod yaml;
 
@@ -35,8 +36,13 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
+    ("argo/health", health::argo),
+    ("argo/kstatus", health::kstatus),
+    ("k8s/drift", drift::verdicts),
+    ("k8s/roundtrip", drift::round_trips),
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
+    ("k8s/stored_form", model::stored_form),
     ("smd/conflicts", smd::conflicts),
     ("smd/fieldpath_fieldsv1", smd::fields_v1),
     ("smd/fieldpath_from_value", smd::from_value),

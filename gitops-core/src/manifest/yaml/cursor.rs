@@ -112,6 +112,25 @@ impl<'t> Cursor<'t> {
         self.mark.index = self.mark.index.saturating_add(1);
     }
 
+    /// Passes characters up to a line break, the end, or an ASCII character for which `stop` holds.
+    pub(super) fn skip_run(&mut self, stop: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.pos..).unwrap_or(&[]);
+        let (mut len, mut characters) = (0_usize, 0_u32);
+        for byte in rest {
+            match byte {
+                b'\n' | b'\r' => break,
+                0xC2 | 0xE2 if self.is_break(len) => break,
+                byte if stop(*byte) => break,
+                _ => {}
+            }
+            len = len.saturating_add(1);
+            characters = characters.saturating_add(u32::from(byte & 0xC0 != 0x80));
+        }
+        self.pos = self.pos.saturating_add(len);
+        self.mark.column = self.mark.column.saturating_add(characters);
+        self.mark.index = self.mark.index.saturating_add(characters);
+    }
+
     pub(super) fn skip_while(&mut self, test: impl Fn(&Self) -> bool) {
         while test(self) && !self.at_end() {
             self.skip();
@@ -124,7 +143,7 @@ impl<'t> Cursor<'t> {
 
     pub(super) fn skip_comment(&mut self) {
         if self.byte(0) == b'#' {
-            self.skip_while(|at| !at.is_break_or_end(0));
+            self.skip_run(|_| false);
         }
     }
 

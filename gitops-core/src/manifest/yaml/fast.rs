@@ -20,6 +20,7 @@ pub(in crate::manifest) fn read_fast(text: &str, dialect: Dialect, limits: &Limi
         bytes: text.as_bytes(),
         pos: 0,
         column: 0,
+        empty_lines: 0,
         dialect,
         depth: limits.depth,
         out,
@@ -52,6 +53,8 @@ struct Reader<'t, 'b> {
     pos: usize,
     /// Its column.
     column: usize,
+    /// Empty lines passed on the way there.
+    empty_lines: usize,
     dialect: Dialect,
     depth: usize,
     out: &'b mut Builder,
@@ -121,11 +124,15 @@ impl<'t> Reader<'t, '_> {
 
     /// From the start of a line to the first character that is neither a space nor a line feed.
     fn skip_blank_lines(&mut self) -> Option<()> {
+        self.empty_lines = 0;
         loop {
             let spaces = self.spaces();
             self.skip(spaces);
             match self.byte(0) {
-                b'\n' => self.skip(1),
+                b'\n' => {
+                    self.skip(1);
+                    self.empty_lines = self.empty_lines.saturating_add(1);
+                }
                 b'\t' => return None,
                 _ => {
                     self.column = spaces;
@@ -150,6 +157,9 @@ impl<'t> Reader<'t, '_> {
     /// Reads one line, and those that its last value goes on in.
     fn line(&mut self) -> Option<()> {
         let column = self.column;
+        if column == 0 && self.rest().starts_with(b"...") {
+            return None;
+        }
         let is_item = self.byte(0) == b'-' && Self::is_gap(self.byte(1));
         if self.awaited {
             self.awaited = false;
@@ -370,9 +380,27 @@ impl<'t> Reader<'t, '_> {
         Some(())
     }
 
-    /// Reads a plain scalar of one line, or hands over when it goes on.
+    /// Reads a plain scalar, whose lines are joined by spaces and whose empty lines stay.
     fn plain(&mut self, column: usize) -> Option<()> {
-        let start = self.pos;
+        let (first, mut ended) = self.plain_line()?;
+        let mut joined: Option<String> = None;
+        while !ended && self.column > column && !matches!(self.byte(0), b'#' | 0) {
+            let empty = self.empty_lines;
+            let text = joined.get_or_insert_with(|| first.to_owned());
+            if empty == 0 {
+                text.push(' ');
+            }
+            text.extend(std::iter::repeat_n('\n', empty));
+            let line;
+            (line, ended) = self.plain_line()?;
+            text.push_str(line);
+        }
+        let text = joined.as_deref().unwrap_or(first);
+        if send(&plain(text, self.dialect), self.out) { Some(()) } else { None }
+    }
+
+    /// Reads one line of a plain scalar; returns whether a comment ends the scalar.
+    fn plain_line(&mut self) -> Option<(&'t str, bool)> {
         let mut last = 0;
         let mut end = 0;
         let mut comment = false;
@@ -385,9 +413,7 @@ impl<'t> Reader<'t, '_> {
                     comment = true;
                     break;
                 }
-                b':' if Self::is_gap(self.byte(at.saturating_add(1))) || self.byte(at.saturating_add(1)) == b'\t' => {
-                    return None;
-                }
+                b':' if matches!(self.byte(at.saturating_add(1)), b' ' | b'\n' | b'\t' | 0) => return None,
                 _ => end = at.saturating_add(1),
             }
             last = *byte;
@@ -395,16 +421,6 @@ impl<'t> Reader<'t, '_> {
         let text = self.ahead(end);
         self.skip(end);
         self.end_of_line()?;
-        if comment || self.byte(0) == b'#' || self.byte(0) == 0 || self.column <= column {
-            return if send(&plain(text, self.dialect), self.out) { Some(()) } else { None };
-        }
-        self.pos = start;
-        self.slow_scalar(column, |scanner, _| scanner.plain())?;
-        match self.byte(0) {
-            b'#' => self.skip_line(),
-            0 => Some(()),
-            _ if self.column <= column => Some(()),
-            _ => None,
-        }
+        Some((text, comment))
     }
 }

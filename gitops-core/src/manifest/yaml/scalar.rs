@@ -74,11 +74,17 @@ impl<'t> Scanner<'t> {
 
     fn skip_plain_word(&mut self) {
         let in_flow = self.flow > 0;
-        self.at.skip_while(|at| match at.byte(0) {
-            b':' => !at.is_gap(1),
-            b',' | b'?' | b'[' | b']' | b'{' | b'}' => !in_flow,
-            _ => !at.is_gap(0),
-        });
+        let stop = |byte| match byte {
+            b' ' | b'\t' | b':' => true,
+            b',' | b'?' | b'[' | b']' | b'{' | b'}' => in_flow,
+            _ => false,
+        };
+        self.at.skip_run(stop);
+        // A colon ends it only before a gap.
+        while self.at.byte(0) == b':' && !self.at.is_gap(1) {
+            self.at.skip();
+            self.at.skip_run(stop);
+        }
     }
 
     /// Passes blanks and line breaks. In a plain scalar no tab may stand left of `indent`.
@@ -105,10 +111,7 @@ impl<'t> Scanner<'t> {
         self.at.skip();
         let start = self.at.pos();
         // Most quoted scalars hold their value as it is.
-        self.at.skip_while(|at| {
-            let byte = at.byte(0);
-            byte != quote && byte != b'\\' && (byte == b' ' || !at.is_gap(0))
-        });
+        self.at.skip_run(|byte| byte == quote || matches!(byte, b'\\' | b'\t'));
         if self.at.byte(0) == quote && (!single || self.at.byte(1) != quote) {
             let text = self.at.since(start);
             self.at.skip();
@@ -163,7 +166,7 @@ impl<'t> Scanner<'t> {
     fn quoted_run(&mut self, quote: u8, text: &mut String, mark: Mark) -> Result<bool, Fault> {
         loop {
             let start = self.at.pos();
-            self.at.skip_while(|at| at.byte(0) != quote && at.byte(0) != b'\\' && !at.is_gap(0));
+            self.at.skip_run(|byte| byte == quote || matches!(byte, b'\\' | b' ' | b'\t'));
             text.push_str(self.at.since(start));
             match self.at.byte(0) {
                 b'\\' if quote == b'\'' => {
@@ -262,7 +265,7 @@ impl<'t> Scanner<'t> {
             empty.clear();
             led_by_blank = starts_blank;
             let start = self.at.pos();
-            self.at.skip_while(|at| !at.is_break_or_end(0));
+            self.at.skip_run(|_| false);
             text.push_str(self.at.since(start));
             ending = self.at.take_break();
             self.block_breaks(&mut indent, &mut empty, mark)?;

@@ -1,0 +1,98 @@
+//! Compare and plan: cold, warm with nothing changed, and with one in a hundred objects changed.
+//!
+//! `cargo bench -p gitops-benches --bench compare_plan`
+
+use gitops_benches::{Effort, each, resources, show};
+use gitops_core::diff::{self, Comparison, Context, Outcome};
+use gitops_core::model::ApiModel;
+use gitops_core::plan::{HookRun, Plan, plan};
+use gitops_core::policy::SyncPolicy;
+use gitops_core::resource::Resource;
+use gitops_core::ssa;
+use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
+use gitops_core::time::Timestamp;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let effort = Effort::from_args();
+    let owner = Owner::new("", "bench")?;
+    let model = ApiModel::builtin();
+    let inventory = Inventory::whole([]);
+    let context = Context::new(&model, &owner, &inventory);
+    let policy = SyncPolicy::default();
+    for &count in effort.sizes() {
+        let declared = resources(count);
+        let desired = DesiredState::from_resources(&declared, &model, None);
+        let work = |desired: &DesiredState, live: &LiveState, before: &Comparison| -> (Comparison, Plan) {
+            let comparison = diff::compare(desired, live, &context, before);
+            let plan = plan(&comparison, desired, &policy, &context, HookRun::WithChanges);
+            (comparison, plan)
+        };
+        let nothing = Comparison::default();
+
+        let empty = live_state(&[]);
+        let ((_, plan), time) = effort.fastest(|| work(&desired, &empty, &nothing));
+        assert_eq!(plan.steps.len(), count);
+        let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
+        show(&format!("compare_plan/{count}_missing"), &format!("{}, {edges} edges", cost(time, count)));
+
+        let live = live_state(&applied(&desired, &owner, &model)?);
+        let ((comparison, plan), time) = effort.fastest(|| work(&desired, &live, &nothing));
+        assert!(comparison.is_synced() && plan.is_empty(), "what was just applied is in sync");
+        show(&format!("compare_plan/{count}_unchanged_cold"), &cost(time, count));
+
+        let (_, time) = effort.fastest(|| work(&desired, &live, &comparison));
+        show(&format!("compare_plan/{count}_unchanged_warm"), &cost(time, count));
+
+        let changed = DesiredState::from_resources(&edit_some(&declared)?, &model, None);
+        let ((after, plan), time) = effort.fastest(|| work(&changed, &live, &comparison));
+        let differing = after.entries.values().filter(|entry| matches!(entry.outcome, Outcome::OutOfSync(_))).count();
+        assert_eq!((differing, plan.steps.len()), (count.div_ceil(100), count.div_ceil(100)));
+        show(&format!("compare_plan/{count}_one_in_100_changed"), &cost(time, count));
+    }
+    Ok(())
+}
+
+fn cost(time: std::time::Duration, count: usize) -> String {
+    format!("{:.2} ms, {}", time.as_secs_f64() * 1e3, each(time, count))
+}
+
+/// The objects as a server holds them after they were applied.
+fn applied(
+    desired: &DesiredState,
+    owner: &Owner,
+    model: &ApiModel,
+) -> Result<Vec<Resource>, Box<dyn std::error::Error>> {
+    let manager = owner.manager();
+    let stamped = desired.declared.values().map(|declared| diff::stamp(&declared.resource, owner));
+    let mut objects = Vec::with_capacity(desired.declared.len());
+    for (number, object) in stamped.enumerate() {
+        let stored = ssa::apply(&ssa::Apply::new(None, &object, &manager, Timestamp::EPOCH, model))?;
+        objects.push(stored.edit(|draft| {
+            let metadata = draft.entry("metadata");
+            metadata.set("uid", format!("00000000-0000-4000-8000-{number:012}"));
+            metadata.set("resourceVersion", number.to_string());
+            metadata.set("creationTimestamp", "1970-01-01T00:00:00Z");
+        })?);
+    }
+    Ok(objects)
+}
+
+fn live_state(objects: &[Resource]) -> LiveState {
+    let mut live = LiveState::default();
+    for (group, kind) in [("apps", "Deployment"), ("", "Service"), ("", "ConfigMap")] {
+        live.listed(&gitops_core::resource::GroupKind::new(group, kind), &Namespaces::All);
+    }
+    objects.iter().for_each(|object| live.insert(object.clone()));
+    live
+}
+
+/// Gives every hundredth object another label.
+fn edit_some(declared: &[Resource]) -> Result<Vec<Resource>, Box<dyn std::error::Error>> {
+    let edited = declared.iter().enumerate().map(|(index, object)| match index % 100 {
+        0 => object.edit(|draft| {
+            draft.entry("metadata").entry("labels").set("edited", "yes");
+        }),
+        _ => Ok(object.clone()),
+    });
+    Ok(edited.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,266 @@
+//! How a server written in Go encodes the fields of its built-in kinds: what is there when nothing was set, and which
+//! zero values are dropped.
+//!
+//! Rule: Go's `encoding/json` over the structs of `k8s.io/api`; the facts are their JSON tags.
+
+use std::collections::BTreeSet;
+
+use super::schema::{DEDUCED, MapType, Meaning, Scalar, Schema, TypeId, TypeRef};
+use super::{ApiModel, RootType, scalar};
+use crate::resource::split_api_version;
+use crate::value::{Builder, Value, ValueRef, View};
+
+/// How one field is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    /// What the Go field holds when nothing was set.
+    pub(crate) zero: Zero,
+    /// Left out when zero.
+    pub(crate) omitted: bool,
+}
+
+/// The zero value of a Go field, as it is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Zero {
+    /// Pointers, times and raw values: `null`, and only that.
+    Null,
+    /// Slices and maps: `null`; empty ones count as zero where zero is left out.
+    Empty,
+    /// `""`
+    Text,
+    /// `0`, also of int-or-string.
+    Number,
+    /// `false`
+    Bool,
+    /// `"0"`
+    Quantity,
+    /// A struct that is not behind a pointer: its own zero value. Never left out.
+    Struct,
+}
+
+const ZEROS: [Zero; 7] = [Zero::Null, Zero::Empty, Zero::Text, Zero::Number, Zero::Bool, Zero::Quantity, Zero::Struct];
+
+impl Encoding {
+    /// One byte of the table; 0 stands for not known.
+    pub(super) fn to_byte(of: Option<Self>) -> u8 {
+        let place = |zero| ZEROS.iter().position(|of| *of == zero).and_then(|place| u8::try_from(place).ok());
+        of.map_or(0, |of| 1 + 2 * place(of.zero).unwrap_or(0) + u8::from(of.omitted))
+    }
+
+    pub(super) fn of_byte(byte: u8) -> Option<Self> {
+        let byte = byte.checked_sub(1)?;
+        let zero = ZEROS.get(usize::from(byte / 2)).copied()?;
+        Some(Self { zero, omitted: byte % 2 == 1 })
+    }
+
+    fn read(field: ValueRef<'_>, has_fields: impl Fn(&str) -> bool) -> Option<Self> {
+        let flag = |name: &str| field.get(name).and_then(ValueRef::as_bool) == Some(true);
+        let of = field.get("type")?.as_str()?;
+        let zero = match of {
+            _ if flag("pointer") => Zero::Null,
+            "string" => Zero::Text,
+            of if of.starts_with("[]") || of.starts_with("map[") => Zero::Empty,
+            "int" | "float" | "IntOrString" => Zero::Number,
+            "bool" => Zero::Bool,
+            "Quantity" => Zero::Quantity,
+            of if has_fields(of) => Zero::Struct,
+            _ => Zero::Null,
+        };
+        // `omitempty` never leaves out a struct, nor do quantities, times and int-or-string, which are structs too.
+        let is_struct = matches!(zero, Zero::Struct | Zero::Quantity)
+            || (!flag("pointer") && matches!(of, "IntOrString" | "Time" | "MicroTime" | "RawExtension"));
+        Some(Self { zero, omitted: flag("omitzero") || (flag("omitempty") && !is_struct) })
+    }
+}
+
+impl ApiModel {
+    /// Adds how the Go types of built-in kinds are encoded: `{kinds: {"apps/v1 Deployment": TYPE}, types: {TYPE:
+    /// [{json, type, omitempty, omitzero, pointer, inline}]}}`. Facts that are not JSON add nothing.
+    #[must_use]
+    pub fn with_go_types(&self, facts: &[u8]) -> Self {
+        let Ok(facts) = Value::from_json(facts) else { return self.clone() };
+        let mut reader = Reader { types: facts.root().get("types"), seen: BTreeSet::new() };
+        self.edit(|kinds| {
+            for (name, of) in facts.root().get("kinds").and_then(ValueRef::as_map).into_iter().flatten() {
+                let Some((api_version, kind)) = name.split_once(' ') else { continue };
+                let Some((group, version)) = split_api_version(api_version) else { continue };
+                let Some(known) = kinds.get_mut(&crate::resource::GroupKind::new(group, kind)) else { continue };
+                let (Some(root), Some(of)) = (known.types.get_mut(version), of.as_str()) else { continue };
+                // A copy for each kind: the types of a document are shared between its kinds.
+                let mut schema = Schema::clone(&root.schema);
+                reader.seen.clear();
+                reader.mark(&mut schema, root.id, of);
+                *root = RootType { schema: schema.into(), id: root.id };
+            }
+        })
+    }
+}
+
+struct Reader<'a> {
+    types: Option<ValueRef<'a>>,
+    seen: BTreeSet<TypeId>,
+}
+
+impl<'a> Reader<'a> {
+    /// The fields of a Go struct, those of inlined ones among them.
+    fn fields(&self, of: &str, depth: usize) -> Vec<ValueRef<'a>> {
+        let fields = self.types.and_then(|types| types.get(of)).and_then(ValueRef::as_list);
+        let mut all = Vec::new();
+        for field in fields.into_iter().flatten() {
+            let is_inlined = field.get("inline").and_then(ValueRef::as_bool) == Some(true);
+            match field.get("type").and_then(ValueRef::as_str) {
+                Some(inlined) if is_inlined && depth < 8 => all.extend(self.fields(inlined, depth + 1)),
+                _ => all.push(field),
+            }
+        }
+        all
+    }
+
+    fn mark(&mut self, schema: &mut Schema, id: TypeId, of: &str) {
+        let mut waiting = vec![(id, of.to_owned())];
+        while let Some((id, of)) = waiting.pop() {
+            // `[]T` and `map[T]` are looked through, one at a time.
+            let inner = of.strip_prefix("[]").or_else(|| of.strip_prefix("map[").and_then(|of| of.strip_suffix(']')));
+            if let Some(inner) = inner {
+                let element = schema.at(id).atom();
+                let of_map = element.map.as_ref().and_then(|map| map.element);
+                waiting
+                    .extend(element.list.as_ref().map(|list| list.element).or(of_map).map(|id| (id, inner.to_owned())));
+                continue;
+            }
+            if !self.seen.insert(id) {
+                continue;
+            }
+            let fields = self.fields(&of, 0);
+            let Some(map) = schema.atoms.get_mut(id.0 as usize).and_then(|atom| atom.map.as_mut()) else { continue };
+            for go in fields {
+                let text = |field: &str| go.get(field).and_then(ValueRef::as_str).unwrap_or("");
+                let Some(field) = map.fields.iter_mut().find(|field| &*field.name == text("json")) else { continue };
+                field.encoding = Encoding::read(go, |of| self.types.is_some_and(|types| types.get(of).is_some()));
+                waiting.push((field.type_id, text("type").to_owned()));
+            }
+        }
+    }
+}
+
+/// Structs are nested no deeper than this, and none holds itself without a pointer.
+const MAX_DEPTH: usize = 32;
+
+impl TypeRef<'_> {
+    /// Adds to an open map what the server encodes of an object in which nothing was set; nothing for custom resources.
+    pub(crate) fn write_zero_fields(self, builder: &mut Builder) {
+        self.write_zeros(builder, &|name| matches!(name, "apiVersion" | "kind"), 0);
+    }
+
+    fn write_zeros(self, builder: &mut Builder, skip: &dyn Fn(&str) -> bool, depth: usize) {
+        let fields = self.atom().map.iter().flat_map(|map| &map.fields);
+        for field in fields.filter(|field| !skip(&field.name)) {
+            let Some(encoding) = field.encoding.filter(|encoding| !encoding.omitted) else { continue };
+            builder.key(&field.name);
+            match encoding.zero {
+                Zero::Null | Zero::Empty => builder.null(),
+                Zero::Text => builder.string(""),
+                Zero::Number => builder.int(0),
+                Zero::Bool => builder.bool(false),
+                Zero::Quantity => builder.string("0"),
+                Zero::Struct => {
+                    builder.start_map();
+                    if depth < MAX_DEPTH {
+                        self.to(field.type_id).write_zeros(builder, &|_| false, depth + 1);
+                    }
+                    builder.end();
+                }
+            }
+        }
+    }
+
+    /// Returns `value` as the server stores it.
+    ///
+    /// Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
+    /// durations and base64 take their canonical text. Defaults are not filled in. What is not known of a field leaves
+    /// it as it is, and so does a text that cannot be read.
+    ///
+    /// ```
+    /// use gitops_core::model::ApiModel;
+    /// use gitops_core::resource::GroupKind;
+    /// use gitops_core::value::Value;
+    ///
+    /// let model = ApiModel::builtin();
+    /// let quota = model.schema(&GroupKind::new("", "ResourceQuota"), "v1").field("spec");
+    /// let given = Value::from_json(br#"{"hard":{"cpu":"1000m","memory":1.5},"scopes":[]}"#)?;
+    /// assert_eq!(quota.stored(given.root()).to_json(), r#"{"hard":{"cpu":"1","memory":"1500m"}}"#);
+    /// # Ok::<(), gitops_core::value::JsonError>(())
+    /// ```
+    #[must_use]
+    pub fn stored(self, value: ValueRef<'_>) -> Value {
+        let mut builder = Builder::new();
+        self.store(value, &mut builder, false, 0);
+        // A little more than a tree that was held.
+        builder.finish().unwrap_or_else(|_| value.to_value())
+    }
+
+    /// `is_go`: a Go field of a known type holds this value, so null is its zero value.
+    fn store(self, value: ValueRef<'_>, builder: &mut Builder, is_go: bool, depth: usize) {
+        let atom = self.atom();
+        match (value.view(), &atom.map, &atom.list) {
+            (View::Map(entries), Some(map), _) if depth < 512 => {
+                builder.start_map();
+                for (name, child) in entries {
+                    if map.keeps(name, child) {
+                        let is_go = map.field(name).map_or(is_go, |field| field.encoding.is_some());
+                        builder.key(name);
+                        self.to(map.type_of(name).unwrap_or(DEDUCED)).store(child, builder, is_go, depth + 1);
+                    }
+                }
+                let is_kept = |name: &str| entries.get(name).is_some_and(|child| map.keeps(name, child));
+                self.write_zeros(builder, &is_kept, 0);
+                builder.end();
+            }
+            (View::List(items), _, Some(list)) if depth < 512 => {
+                builder.start_list();
+                items.iter().for_each(|item| self.to(list.element).store(item, builder, is_go, depth + 1));
+                builder.end();
+            }
+            (View::Null, None, None) if is_go => match (atom.meaning, atom.scalar) {
+                (Meaning::Quantity, _) => builder.string("0"),
+                (_, Some(Scalar::String)) => builder.string(""),
+                (_, Some(Scalar::Numeric)) => builder.int(0),
+                (_, Some(Scalar::Boolean)) => builder.bool(false),
+                _ => builder.null(),
+            },
+            _ => match canonical(atom.meaning, value) {
+                Some(text) => builder.string(&text),
+                None => builder.value(value),
+            },
+        }
+    }
+}
+
+/// The text that a scalar is stored as, where it is another one.
+fn canonical(meaning: Meaning, value: ValueRef<'_>) -> Option<String> {
+    match (meaning, value.view()) {
+        (Meaning::Quantity, View::String(text)) => scalar::quantity(text),
+        (Meaning::Quantity, View::Int(_) | View::Float(_)) => scalar::quantity(&value.to_json()),
+        (Meaning::Time, View::String(text)) => scalar::time(text, 0),
+        (Meaning::MicroTime, View::String(text)) => scalar::time(text, 6),
+        (Meaning::Duration, View::String(text)) => scalar::duration(text),
+        (Meaning::Bytes, View::String(text)) => scalar::base64(text),
+        _ => None,
+    }
+}
+
+impl MapType {
+    /// Whether a value of a field says anything: a zero one is the same as none, and so is null. An empty list or map
+    /// does not outlive the server's storage.
+    fn keeps(&self, name: &str, value: ValueRef<'_>) -> bool {
+        let Some(encoding) = self.field(name).and_then(|field| field.encoding) else { return true };
+        let is_empty = match (encoding.zero, value.view()) {
+            (_, View::Null) => true,
+            (Zero::Text, View::String("")) | (Zero::Number, View::Int(0)) | (Zero::Bool, View::Bool(false)) => true,
+            (Zero::Empty, View::List(list)) => list.is_empty(),
+            (Zero::Empty, View::Map(map)) => map.is_empty(),
+            _ => false,
+        };
+        !is_empty
+    }
+}

@@ -1,0 +1,93 @@
+//! Hooks and waves.
+
+use gitops_core::reconcile::SyncStatus;
+use gitops_core::sync::Phase;
+
+use crate::world::{NAMESPACE, Shop, config, job};
+
+const HOOK: &str = "argocd.argoproj.io/hook";
+const WAVE: &str = "argocd.argoproj.io/sync-wave";
+const OUTCOME: &str = "memory.gitops.rs/outcome";
+
+fn in_wave(name: &str, wave: &str) -> String {
+    config(name, "1").replace("metadata:\n", &format!("metadata:\n  annotations:\n    {WAVE}: {wave:?}\n"))
+}
+
+fn commit(shop: &Shop, pre_sync: &[(&str, &str)]) {
+    let files = [
+        ("namespace.yaml", NAMESPACE.to_owned()),
+        ("one.yaml", in_wave("one", "1")),
+        ("minus.yaml", in_wave("minus", "-1")),
+        ("zero.yaml", config("zero", "1")),
+        ("pre.yaml", job("migrate", pre_sync)),
+        ("post.yaml", job("smoke", &[(HOOK, "PostSync")])),
+        ("fail.yaml", job("alarm", &[(HOOK, "SyncFail")])),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
+    shop.commit("all", &files);
+}
+
+#[test]
+fn hooks_run_before_and_after_three_waves_in_order() {
+    let shop = Shop::new();
+    commit(&shop, &[(HOOK, "PreSync")]);
+    let report = shop.sync();
+    assert_eq!(report.receipt.as_ref().unwrap().phase, Phase::Succeeded, "{:?}", report.receipt);
+    assert_eq!(
+        shop.written(),
+        [
+            "apply Namespace shop",
+            "apply batch/Job shop/migrate",
+            "apply ConfigMap shop/minus",
+            "apply ConfigMap shop/zero",
+            "apply ConfigMap shop/one",
+            "apply batch/Job shop/smoke",
+        ],
+    );
+    assert_eq!(report.sync, SyncStatus::Synced);
+    assert!(shop.sync().receipt.is_none(), "hooks do not run again when there is nothing to do");
+}
+
+#[test]
+fn after_a_failing_pre_sync_hook_nothing_runs_but_the_sync_fail_hook() {
+    let shop = Shop::new();
+    commit(&shop, &[(HOOK, "PreSync"), (OUTCOME, "fail")]);
+    let report = shop.sync();
+    assert_eq!(report.receipt.as_ref().unwrap().phase, Phase::Failed);
+    let written = shop.written();
+    assert_eq!(written, ["apply Namespace shop", "apply batch/Job shop/migrate", "apply batch/Job shop/alarm"],);
+    assert_eq!(report.history[0].phase, Phase::Failed);
+    assert!(report.history[0].message.contains("migrate"), "{}", report.history[0].message);
+}
+
+#[test]
+fn a_hook_that_failed_runs_again_with_the_next_sync() {
+    let shop = Shop::new();
+    commit(&shop, &[(HOOK, "PreSync"), (OUTCOME, "fail")]);
+    shop.sync();
+    shop.written();
+    commit(&shop, &[(HOOK, "PreSync")]);
+    let report = shop.sync();
+    assert_eq!(report.receipt.as_ref().unwrap().phase, Phase::Succeeded, "{:?}", report.receipt);
+    let written = shop.written();
+    assert!(written.contains(&"delete batch/Job shop/migrate".to_owned()), "the old one goes first: {written:?}");
+    assert_eq!(report.sync, SyncStatus::Synced);
+}
+
+#[test]
+fn a_succeeded_hook_is_deleted_when_its_policy_says_so() {
+    let shop = Shop::new();
+    commit(&shop, &[(HOOK, "PreSync"), ("argocd.argoproj.io/hook-delete-policy", "HookSucceeded")]);
+    shop.sync();
+    assert!(shop.get("Job", "migrate").is_none());
+    assert!(shop.get("Job", "smoke").is_some(), "without a policy a hook stays until it runs again");
+}
+
+#[test]
+fn a_hook_that_never_ends_fails_at_its_deadline() {
+    let shop = Shop::new();
+    commit(&shop, &[(HOOK, "PreSync"), (OUTCOME, "never")]);
+    let report = shop.sync();
+    assert_eq!(report.receipt.as_ref().unwrap().phase, Phase::Failed);
+    assert!(report.receipt.as_ref().unwrap().message.contains("waited 1800 s"), "{:?}", report.receipt);
+}

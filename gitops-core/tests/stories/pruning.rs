@@ -1,0 +1,118 @@
+//! What may be deleted, and what never.
+
+use gitops_core::reconcile::SyncStatus;
+use gitops_core::resource::GroupKind;
+
+use crate::world::{NAMESPACE, Shop, config};
+
+fn shop() -> Shop {
+    let shop = Shop::new();
+    let files = [
+        ("namespace.yaml", NAMESPACE.to_owned()),
+        ("a.yaml", config("a", "1")),
+        ("b.yaml", config("b", "1")),
+        ("c.yaml", config("c", "1")),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
+    shop.commit("first", &files);
+    shop.sync();
+    shop
+}
+
+#[test]
+fn a_file_removed_from_git_is_extra_and_goes_only_when_pruning_is_on() {
+    let shop = shop();
+    shop.commit("drop b", &[("b.yaml", None)]);
+    let report = shop.sync();
+    assert_eq!((report.sync, Shop::status(&report, "b")), (SyncStatus::OutOfSync, "Extra"));
+    assert!(shop.get("ConfigMap", "b").is_some());
+
+    let shop = shop.pruning();
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.problems);
+    assert!(shop.get("ConfigMap", "b").is_none());
+    assert!(shop.get("ConfigMap", "a").is_some());
+}
+
+#[test]
+fn a_look_alike_that_is_not_ours_stays() {
+    let shop = shop().pruning();
+    // Carries our tracking id, but of another object: a copy, as backup tools make.
+    let copy = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b-copy","namespace":"shop",
+        "annotations":{"gitops.rs/tracking-id":"shop:/ConfigMap:shop/b"}},"data":{"key":"1"}}"#;
+    shop.create(copy, "velero");
+    let foreign = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"foreign","namespace":"shop"}}"#;
+    shop.create(foreign, "kubectl-create");
+    shop.commit("drop b", &[("b.yaml", None)]);
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.resources);
+    assert!(shop.get("ConfigMap", "b").is_none());
+    assert!(shop.get("ConfigMap", "b-copy").is_some() && shop.get("ConfigMap", "foreign").is_some());
+}
+
+#[test]
+fn an_object_deleted_and_made_again_by_somebody_else_stays() {
+    let shop = shop().pruning();
+    let key = shop.get("ConfigMap", "b").unwrap().key().clone();
+    let delete = gitops_core::cluster::Write::delete(&key, "v1", gitops_core::resource::Propagation::Background);
+    use gitops_core::cluster::Cluster;
+    gitops_core::memory::ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+    shop.create(
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b","namespace":"shop"}}"#,
+        "kubectl-create",
+    );
+    shop.commit("drop b", &[("b.yaml", None)]);
+    shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_some());
+}
+
+#[test]
+fn an_empty_source_never_prunes() {
+    let shop = shop().pruning();
+    let gone = [("namespace.yaml", None), ("a.yaml", None), ("b.yaml", None), ("c.yaml", None)];
+    shop.commit("wipe", &gone);
+    shop.written();
+    let report = shop.sync();
+    assert!(!shop.written().iter().any(|line| line.starts_with("delete")), "nothing is deleted");
+    assert!(report.is_blocked(), "{:?}", report.problems);
+    assert!(shop.get("ConfigMap", "a").is_some());
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_blocks_all_pruning_and_nothing_else() {
+    let shop = shop().pruning();
+    shop.commit("typo", &[("a.yaml", Some(&config("a", "2"))), ("b.yaml", None), ("c.yaml", Some("kind: [\n"))]);
+    let report = shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_some() && shop.get("ConfigMap", "c").is_some());
+    let a = shop.get("ConfigMap", "a").unwrap();
+    assert_eq!(a.tree().dig(&["data", "key"]).and_then(|value| value.as_str()), Some("2"));
+    assert!(report.problems.iter().any(|problem| problem.origin.as_ref().is_some_and(|at| &*at.file == "c.yaml")));
+}
+
+#[test]
+fn a_kind_that_cannot_be_read_is_unknown_and_nothing_of_it_is_pruned() {
+    let shop = shop().pruning();
+    shop.commit("drop b", &[("b.yaml", None)]);
+    shop.cluster.inner.with_faults(|faults| faults.unreadable(&GroupKind::new("", "ConfigMap"), "forbidden"));
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Unknown);
+    shop.cluster.inner.with_faults(gitops_core::memory::Faults::clear);
+    assert!(shop.get("ConfigMap", "b").is_some());
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(shop.get("ConfigMap", "b").is_none());
+}
+
+#[test]
+fn a_lost_inventory_prunes_nothing_in_that_run() {
+    let shop = shop().pruning();
+    shop.commit("drop b", &[("b.yaml", None)]);
+    let delete = gitops_core::cluster::Write::delete(
+        &shop.app.ledger_key(),
+        "v1",
+        gitops_core::resource::Propagation::Background,
+    );
+    use gitops_core::cluster::Cluster;
+    gitops_core::memory::ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+    shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_some());
+}

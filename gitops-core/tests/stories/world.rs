@@ -1,0 +1,158 @@
+//! A repository, a cluster and one application, all in memory.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use gitops_core::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Verb, Write, Written};
+use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
+use gitops_core::model::ApiModel;
+use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::reconcile::{self, App, Report, World};
+use gitops_core::resource::{GroupKind, Resource, ResourceKey};
+use gitops_core::state::Owner;
+use gitops_core::time::Timestamp;
+use gitops_core::value::{Draft, Value};
+
+/// One application `shop` that follows `main` of a repository.
+pub(crate) struct Shop {
+    pub(crate) source: MemorySource,
+    pub(crate) cluster: Spy,
+    pub(crate) time: VirtualTime,
+    pub(crate) app: App,
+}
+
+/// A cluster that remembers what was written.
+#[derive(Debug)]
+pub(crate) struct Spy {
+    pub(crate) inner: MemoryCluster,
+    writes: Mutex<RefCell<Vec<String>>>,
+}
+
+impl Shop {
+    pub(crate) fn new() -> Self {
+        let start: Timestamp = "2026-03-01T08:00:00Z".parse().unwrap();
+        let time = VirtualTime::starting(start);
+        let inner = MemoryCluster::new(1, time.clone());
+        let owner = Owner::new("", "shop").unwrap();
+        Self {
+            source: MemorySource::default(),
+            cluster: Spy { inner, writes: Mutex::default() },
+            time,
+            app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
+        }
+    }
+
+    pub(crate) fn pruning(mut self) -> Self {
+        self.app.policy = SyncPolicy::default().with_prune(Prune::Owned);
+        self
+    }
+
+    /// Commits files to `main`; `None` removes one.
+    pub(crate) fn commit(&self, message: &str, files: &[(&str, Option<&str>)]) {
+        use gitops_core::time::Timer;
+        self.source.commit("Ann <ann@example.org>", self.time.now(), message, files.iter().copied());
+    }
+
+    pub(crate) fn world(&self) -> World<'_> {
+        World::new(&self.source, &self.cluster, &self.time)
+    }
+
+    pub(crate) fn sync(&self) -> Report {
+        ready(reconcile::sync(&self.app, self.world())).expect("ready").expect("an answer")
+    }
+
+    pub(crate) fn preview(&self) -> Report {
+        ready(reconcile::preview(&self.app, self.world())).expect("ready").expect("an answer")
+    }
+
+    /// Everything written since the last call, ledger left out, as `verb Kind namespace/name`.
+    pub(crate) fn written(&self) -> Vec<String> {
+        self.cluster.writes.lock().unwrap().take()
+    }
+
+    pub(crate) fn get(&self, kind: &str, name: &str) -> Option<Resource> {
+        let group = match kind {
+            "Deployment" => "apps",
+            "Job" => "batch",
+            _ => "",
+        };
+        let namespace = (kind != "Namespace").then_some("shop");
+        let key = ResourceKey::new(group, kind, namespace, name);
+        self.cluster.inner.with_server(|server| server.get(&key).cloned())
+    }
+
+    /// Changes a live object by hand, as `kubectl edit` does.
+    pub(crate) fn edit(&self, object: &Resource, edit: impl FnOnce(&mut Draft)) {
+        let edited = object.edit(edit).unwrap();
+        let write = Write::replace(&edited, "kubectl-edit");
+        ready(self.cluster.inner.write(&write)).expect("ready").expect("the edit is taken");
+    }
+
+    /// Creates an object as somebody else.
+    pub(crate) fn create(&self, json: &str, manager: &str) {
+        let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+        ready(self.cluster.inner.write(&Write::create(&object, manager))).expect("ready").expect("the object is taken");
+    }
+
+    /// `status` of one object of a report.
+    pub(crate) fn status(report: &Report, name: &str) -> &'static str {
+        report
+            .resources
+            .iter()
+            .find(|resource| &*resource.key.name == name)
+            .map_or("not reported", |found| found.status)
+    }
+}
+
+#[async_trait]
+impl Cluster for Spy {
+    async fn model(&self, kinds: &std::collections::BTreeSet<GroupKind>) -> Result<ApiModel, ClusterError> {
+        self.inner.model(kinds).await
+    }
+
+    async fn observe(&self, interest: &Interest) -> Result<Observed, ClusterError> {
+        self.inner.observe(interest).await
+    }
+
+    async fn changed(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError> {
+        self.inner.changed(interest, after).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Written, ClusterError> {
+        let verb = match &write.verb {
+            Verb::Apply { .. } => "apply",
+            Verb::Create { .. } => "create",
+            Verb::Replace { .. } => "replace",
+            Verb::Delete { .. } => "delete",
+            _ => "patch",
+        };
+        let ledger = ResourceKey::new("", "Namespace", None, "gitops-system");
+        if write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
+            self.writes.lock().unwrap().borrow_mut().push(format!("{verb} {}", write.key));
+        }
+        self.inner.write(write).await
+    }
+}
+
+pub(crate) const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n";
+
+pub(crate) fn config(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n")
+}
+
+pub(crate) fn deployment(name: &str, replicas: u32, image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: {replicas}\n  selector:\n    \
+         matchLabels:\n      app: {name}\n  template:\n    metadata:\n      labels:\n        app: {name}\n    spec:\n      \
+         containers:\n        - name: web\n          image: {image}\n"
+    )
+}
+
+pub(crate) fn job(name: &str, annotations: &[(&str, &str)]) -> String {
+    let annotations: String = annotations.iter().map(|(name, value)| format!("    {name}: {value:?}\n")).collect();
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}\n  annotations:\n{annotations}spec:\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      containers:\n        - name: run\n          image: busybox\n"
+    )
+}
