@@ -38,3 +38,5 @@ pub mod memory;
 
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
