@@ -102,6 +102,12 @@ pub(crate) struct Source {
     /// Branch, tag or commit to follow
     #[arg(long, value_name = "REVISION", default_value = "HEAD")]
     pub(crate) revision: String,
+    /// Read only files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Do not read files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
     /// Namespace of objects that name none
     #[arg(long, short, value_name = "NS")]
     pub(crate) namespace: Option<String>,
