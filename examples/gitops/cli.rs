@@ -102,6 +102,12 @@ pub(crate) struct Source {
     /// Branch, tag or commit to follow
     #[arg(long, value_name = "REVISION", default_value = "HEAD")]
     pub(crate) revision: String,
+    /// Read only files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Do not read files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
     /// Namespace of objects that name none
     #[arg(long, short, value_name = "NS")]
     pub(crate) namespace: Option<String>,
@@ -156,6 +162,8 @@ pub(crate) enum Output {
 pub(crate) enum ClusterVerb {
     /// Show objects
     Get(ClusterGet),
+    /// Apply the objects of a file, as `kubectl apply --server-side` would
+    Apply(ClusterApply),
     /// Set one field of an object, as a hand edit with `kubectl` would
     Set(ClusterSet),
     /// Open an object in $VISUAL or $EDITOR
@@ -178,6 +186,18 @@ pub(crate) struct ClusterGet {
     /// Print who owns which field, too
     #[arg(long)]
     pub(crate) show_managed_fields: bool,
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterApply {
+    /// File with manifests; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Namespace of objects that name none
+    #[arg(long, short, value_name = "NS", default_value = "default")]
+    pub(crate) namespace: String,
     #[command(flatten)]
     pub(crate) cluster: Backend,
 }

@@ -85,9 +85,10 @@ pub(crate) fn open_source(app: &cli::AppName) -> Result<GitSource, Failure> {
 
 /// Describes the application that the arguments mean.
 pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<App, Failure> {
-    let mut app = App::new(owner(&source.app)?, &source.revision)
-        .with_paths(Paths::under(source.app.paths.iter().map(String::as_str))?)
-        .with_initiator(&initiator());
+    let mut paths = Paths::under(source.app.paths.iter().map(String::as_str))?;
+    paths = source.include.iter().fold(paths, |paths, glob| paths.with_include(glob));
+    paths = source.exclude.iter().fold(paths, |paths, glob| paths.with_exclude(glob));
+    let mut app = App::new(owner(&source.app)?, &source.revision).with_paths(paths).with_initiator(&initiator());
     if let Some(namespace) = &source.namespace {
         app = app.with_namespace(namespace);
     }

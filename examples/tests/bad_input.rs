@@ -198,6 +198,15 @@ fn a_bad_manifest_is_named_with_its_place_and_holds_back_only_itself() {
 }
 
 #[test]
+fn files_that_are_no_manifests_can_be_left_out() {
+    let world = shop();
+    world.change("apps/kustomization.yaml", "resources: [web.yaml]\n", "Add a file for another tool");
+    world.gitops("validate --path apps").exits(2);
+    world.gitops("validate --path apps --exclude kustomization.yaml").exits(0);
+    world.gitops("validate --include apps/{web,namespace}.yaml").exits(0);
+}
+
+#[test]
 fn an_object_declared_twice_is_held_back_and_both_places_are_named() {
     let world = shop();
     let twice = format!("{}---\n{}", config("other", "b: two"), config("web", "a: three"));

@@ -54,6 +54,30 @@ fn a_field_is_set_by_its_path_and_removed_by_null() {
 }
 
 #[test]
+fn a_file_is_applied_as_a_whole_or_not_at_all() {
+    let world = synced();
+    let good = format!("{}---\n{}", config("new", "a: one"), NAMESPACE.replace("name: shop", "name: fresh"));
+    world.write("../file.yaml", &good);
+    assert_eq!(
+        world.gitops("cluster apply ../file.yaml").exits(0),
+        "Namespace fresh created\nConfigMap shop/new created\n"
+    );
+    let before = world.state();
+    let bad = format!("{}---\nkind: Pod\n", config("other", "a: one"));
+    let nowhere = config("other", "a: one").replace("namespace: shop", "namespace: none");
+    for (text, expected) in [
+        (&bad, "error: nothing was applied\n  ../file.yaml:9: `apiVersion` is missing;"),
+        (&nowhere, "error: ConfigMap none/other was not changed: namespace `none` does not exist"),
+    ] {
+        world.write("../file.yaml", text);
+        let error = world.gitops("cluster apply ../file.yaml").refuses();
+        assert!(error.starts_with(expected), "{error}");
+        assert_eq!(world.state(), before);
+    }
+    assert!(world.gitops("cluster apply none.yaml").refuses().starts_with("error: `none.yaml` cannot be read: "));
+}
+
+#[test]
 fn an_object_is_edited_as_yaml_in_the_editor() {
     let world = synced();
     let script = "#!/bin/sh\nsed 's/a: one/a: two/' \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n";

@@ -182,6 +182,20 @@ fn what_another_application_applied_is_neither_taken_nor_pruned() {
 }
 
 #[test]
+fn a_look_alike_that_somebody_else_made_is_neither_changed_nor_pruned() {
+    let world = synced();
+    world.write("../foreign.yaml", &config("foreign", "from: somebody"));
+    world.gitops("cluster apply ../foreign.yaml").exits(0);
+    // It even carries our label; that proves nothing.
+    world.gitops("cluster set cm/foreign metadata.labels={app:shop}").exits(0);
+    world.remove("config.yaml");
+    world.commit("Remove the greeting");
+    world.gitops("sync --prune").exits(0);
+    world.gitops("cluster get cm/web").refuses();
+    assert!(world.gitops("cluster get cm/foreign").exits(0).contains("from: somebody"));
+}
+
+#[test]
 fn an_empty_or_half_unreadable_source_never_prunes() {
     let world = synced();
     world.remove("config.yaml");

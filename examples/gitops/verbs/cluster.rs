@@ -1,15 +1,20 @@
-//! `cluster get|set|edit|delete`: looking into the embedded cluster, and changing it by hand.
+//! `cluster get|apply|set|edit|delete`: looking into the embedded cluster, and changing it by hand.
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{Seek, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
 use std::process::Command;
+use std::sync::Arc;
 
-use gitops_core::cluster::{Cluster, Guard, PatchStep, Write, WriteOutcome};
+use gitops_core::cluster::{Cluster, Force, Guard, PatchStep, Write, WriteOutcome};
+use gitops_core::manifest::{self, Dialect, Limits};
+use gitops_core::problem::Severity;
 use gitops_core::resource::{GroupKind, Propagation, Resource};
+use gitops_core::state::DesiredState;
 use gitops_core::value::Value;
 
-use crate::cli::{ClusterEdit, ClusterGet, ClusterSet, ClusterVerb, Output};
+use crate::cli::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb, Output};
 use crate::render::{self, Cell, Paint};
 use crate::world::{Access, Embedded, finish};
 use crate::{Answer, Failure, field, kinds};
@@ -20,6 +25,7 @@ const MANAGER: &str = "kubectl-edit";
 pub(super) fn run(verb: &ClusterVerb, paint: Paint) -> Result<Answer, Failure> {
     let text = match verb {
         ClusterVerb::Get(args) => get(args, paint)?,
+        ClusterVerb::Apply(args) => apply(args)?,
         ClusterVerb::Set(args) => set(args)?,
         ClusterVerb::Edit(args) => edit(args)?,
         ClusterVerb::Delete(args) => delete(args)?,
@@ -73,6 +79,33 @@ fn shown(object: &Resource, managed_fields: bool) -> Result<serde_json::Value, F
     Ok(serde_json::to_value(object.expose())?)
 }
 
+/// All objects of the file, or none.
+fn apply(args: &ClusterApply) -> Result<String, Failure> {
+    let name = args.file.to_string_lossy();
+    let mut bytes = Vec::new();
+    let read = if name == "-" {
+        io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        File::open(&args.file).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|error| format!("`{name}` cannot be read: {error}; give a file with manifests, or `-`"))?;
+    let world = Embedded::open(&args.cluster, Access::Write)?;
+    let model = world.cluster.with_server(|server| server.model().clone());
+    let parsed = Arc::new(manifest::parse(&(&*name).into(), &bytes, Dialect::Kubectl, &Limits::default()));
+    let desired = DesiredState::assemble(&[], &[parsed], &[], &model, Some(&args.namespace));
+    if desired.problems.iter().any(|problem| problem.severity == Severity::Blocks) {
+        let problems: Vec<String> =
+            desired.problems.iter().map(|problem| render::clean(&problem.to_string())).collect();
+        return Err(format!("nothing was applied\n  {}", problems.join("\n  ")).into());
+    }
+    let mut objects: Vec<&Resource> = desired.declared.values().map(|declared| &declared.resource).collect();
+    objects.sort_by_key(|object| !["Namespace", "CustomResourceDefinition"].contains(&object.key().kind()));
+    let lines = objects.into_iter().map(|object| perform(&world, &Write::apply(object, "kubectl", Force::Yes)));
+    let text = lines.collect::<Result<String, _>>()?;
+    world.save()?;
+    Ok(text)
+}
+
 fn set(args: &ClusterSet) -> Result<String, Failure> {
     let (path, value) = field::assignment(&args.assignment)?;
     let world = Embedded::open(&args.object.cluster, Access::Write)?;
@@ -119,9 +152,8 @@ fn in_editor(text: &str) -> Result<String, Failure> {
     if !status.success() {
         return Err(format!("the editor `{name}` ended with {status}; nothing was changed").into());
     }
-    // Read by name: editors replace the file.
-    file.rewind()?;
-    Ok(std::fs::read_to_string(file.path())?)
+    // By name, since editors replace the file.
+    Ok(fs::read_to_string(file.path())?)
 }
 
 fn find(world: &Embedded, args: &ClusterEdit) -> Result<Resource, Failure> {
@@ -130,11 +162,17 @@ fn find(world: &Embedded, args: &ClusterEdit) -> Result<Resource, Failure> {
 }
 
 fn write(world: &Embedded, write: &Write) -> Result<String, Failure> {
+    let text = perform(world, write)?;
+    world.save()?;
+    Ok(text)
+}
+
+fn perform(world: &Embedded, write: &Write) -> Result<String, Failure> {
     let answer = finish(world.cluster.write(write))?;
     let written = answer.map_err(|error| format!("{} was not changed: {error}", write.key))?;
-    world.save()?;
     let word = match written.outcome {
         WriteOutcome::Unchanged => "unchanged",
+        WriteOutcome::Created => "created",
         WriteOutcome::Gone => "deleted",
         WriteOutcome::Terminating => "is being deleted",
         _ => "changed",

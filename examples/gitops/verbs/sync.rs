@@ -76,7 +76,7 @@ fn may_delete(plan: &Plan) -> io::Result<bool> {
     if going.is_empty() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(true);
     }
-    crate::say(&format!("This deletes {} objects:\n{}Go on? [y/N] ", going.len(), going.concat()));
+    crate::say(&format!("This deletes {}:\n{}Go on? [y/N] ", render::counted(going.len(), "object"), going.concat()));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -5,7 +5,7 @@ use gitops_core::reconcile;
 use gitops_core::state::DesiredState;
 
 use crate::cli::{self, Output};
-use crate::render::{self, Paint};
+use crate::render::{self, Paint, counted};
 use crate::world::{self, Access, Embedded, finish};
 use crate::{Answer, ERROR, Failure};
 
@@ -28,8 +28,7 @@ fn errors(desired: &DesiredState) -> usize {
 }
 
 fn summary(desired: &DesiredState) -> String {
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let revisions: Vec<String> = desired.revisions.iter().map(render::revision).collect();
-    let (objects, errors) = (plural(desired.declared.len(), "object"), plural(errors(desired), "error"));
+    let (objects, errors) = (counted(desired.declared.len(), "object"), counted(errors(desired), "error"));
     format!("{objects}, {errors} at {}\n", revisions.join(" and "))
 }
