@@ -67,9 +67,6 @@ const SUITES: &[(&str, Suite)] = &[
     ("smd/v6_4_0/merge", smd::merge_old),
     ("smd/v6_4_0/merge_random", smd::merge_random_old),
     ("smd/v6_4_0/typed_remove_extract", smd::remove_old),
-    ("argo/health", health::argo),
-    ("argo/kstatus", health::kstatus),
-    ("k8s/drift", drift::verdicts),
 ];
 
 fn main() -> ExitCode {
