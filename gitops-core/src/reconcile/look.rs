@@ -144,23 +144,27 @@ impl Looked {
         let record = self.ledger.running.as_ref()?;
         let Record::V1(running) = record;
         let recorded: Vec<&RevisionId> = running.revisions.iter().map(|revision| &revision.id).collect();
-        let wanted: Vec<&RevisionId> = self.desired.revisions.iter().map(|revision| &revision.id).collect();
-        (recorded == wanted).then_some(record)
+        (recorded == self.wanted().iter().collect::<Vec<_>>()).then_some(record)
     }
 
     /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
     /// not have.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let wanted: Vec<RevisionId> = self.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-        let is_news = self.ledger.last_synced() != Some(wanted) && self.comparison.is_synced();
+        let is_news = self.ledger.last_synced() != Some(self.wanted()) && self.comparison.is_synced();
         !self.plan.is_empty() || self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty())
     }
 
-    /// Hooks run with changes; and when the last operation did not end well, or not at all, since some may not have run.
+    /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
+    /// and once per revision where there is nothing but hooks.
     fn hooks(&self) -> HookRun {
         let unfinished = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
-        if unfinished || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
+        let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
+        if unfinished || nothing_else || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
+    }
+
+    fn wanted(&self) -> Vec<RevisionId> {
+        self.desired.revisions.iter().map(|revision| revision.id.clone()).collect()
     }
 
     /// Returns the machine that makes the plan true; `None` if there is nothing to write.

@@ -66,7 +66,7 @@ impl World {
         let absent = matches!(outcome, Outcome::Missing | Outcome::Unknown(_));
         let uid = resource.uid().map_or_else(|| format!("uid of {key}"), str::to_owned);
         let live = resource.edit(|draft| draft.entry("metadata").set("uid", &*uid)).unwrap();
-        let tracking = Tracking { installation: "".into(), app: "app".into(), key: key.clone() };
+        let tracking = Tracking { app: "app".into(), key: key.clone(), ..Tracking::parse("app:/K:/n").unwrap() };
         let standing = match claim {
             "created" => Some(Standing::Created),
             "adopted" => Some(Standing::Adopted),
