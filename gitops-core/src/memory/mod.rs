@@ -25,6 +25,7 @@ mod response;
 mod scale;
 mod select;
 mod server;
+mod service;
 mod settle;
 mod source;
 mod store;
