@@ -29,6 +29,7 @@ mod service;
 mod settle;
 mod source;
 mod store;
+mod strategic;
 mod validate;
 mod watch;
 mod workloads;

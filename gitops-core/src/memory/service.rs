@@ -79,6 +79,8 @@ impl ApiServer {
 
 /// What belongs to another type goes, unless it was set anew.
 fn drop_what_does_not_apply(kind: &str, old: ValueRef<'_>, spec: &mut Draft) {
+    let has_addresses =
+        spec.get("externalIPs").is_some_and(|list| matches!(list, Draft::List(items) if !items.is_empty()));
     let external = matches!(kind, "NodePort" | "LoadBalancer");
     let unchanged = |spec: &Draft, field: &str| spec.get(field) == old.get(field).map(Draft::from).as_ref();
     let mut remove = |fields: &[&str]| {
@@ -94,8 +96,10 @@ fn drop_what_does_not_apply(kind: &str, old: ValueRef<'_>, spec: &mut Draft) {
     if kind != "LoadBalancer" {
         remove(&["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"]);
     }
-    if !external {
+    if !external && !has_addresses {
         remove(&["externalTrafficPolicy"]);
+    }
+    if !external {
         let old_ports = old.get("ports").and_then(ValueRef::as_list);
         let was: Vec<i64> = old_ports.into_iter().flatten().filter_map(|port| port.get("nodePort")?.as_i64()).collect();
         for port in spec.get_mut("ports").and_then(Draft::as_list_mut).into_iter().flatten() {

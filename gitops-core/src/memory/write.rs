@@ -91,11 +91,11 @@ impl ApiServer {
             let why = refuse::fault("fieldManager", CauseReason::Required, "is required for apply patch");
             return Err(refuse::invalid_of("meta.k8s.io", "PatchOptions", "", vec![why]));
         };
-        let mut draft = decode::body(context, body)?;
+        let mut draft = decode::applied(context, body)?;
         let key = context.key()?;
         let (version, uid) = (decode::wanted_version(&draft)?, decode::wanted_uid(&draft));
         let metadata = draft.entry("metadata");
-        if metadata.remove("managedFields").is_some() {
+        if metadata.remove("managedFields").is_some_and(|given| given != Draft::Null) {
             return Err(refuse::bad_request("metadata.managedFields must be nil"));
         }
         ["resourceVersion", "uid"].iter().for_each(|field| drop(metadata.remove(field)));
@@ -105,6 +105,7 @@ impl ApiServer {
         }
         let applied = Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))?;
         let merged = ownership::apply(context, &self.model, live.as_ref(), &applied, manager, force)?;
+        let merged = decode::place(context, merged)?;
         let Some(live) = live else {
             if let Some(uid) = uid {
                 let why =
