@@ -39,6 +39,31 @@ pub(super) fn update(context: &Context<'_>, model: &ApiModel, live: Option<&Reso
     ssa::update(&request)
 }
 
+/// Keeps the book for a write of `scale`: only who owned the replicas before is asked, and only if they change.
+///
+/// Rule: apimachinery's `scaleHandler`: when nobody owns them, a scale leaves no entry (recorded as own-hpa-2).
+pub(super) fn scaled(context: &Context<'_>, live: &Resource, mut draft: Draft) -> Draft {
+    let Some(paths) = &context.kind.scale else { return draft };
+    let replicas = &paths.spec_replicas;
+    let same = replicas.find(live.tree()) == replicas.find(draft.freeze().root());
+    let managed = ssa::ManagedFields::read(live).unwrap_or_default();
+    if same || !managed.entries().iter().any(|entry| entry.fields.contains(replicas)) {
+        return draft;
+    }
+    let manager = context.manager.unwrap_or("unknown");
+    let others = managed.entries().iter().filter_map(|entry| {
+        let fields = entry.fields.without(replicas);
+        (!fields.is_empty()).then(|| ssa::ManagedEntry { fields, ..entry.clone() })
+    });
+    let mut fields = ssa::FieldSet::new();
+    fields.insert(replicas);
+    let entry = ssa::ManagedEntry::new(manager, Operation::Update, &context.endpoint.api_version(), fields);
+    let entry = entry.through("scale").at(context.now.whole_seconds());
+    let managed = ssa::ManagedFields::new(others.chain([entry]));
+    draft.entry("metadata").set("managedFields", &managed.to_value());
+    draft
+}
+
 fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Status {
     let name = &applied.key().name;
     match error {

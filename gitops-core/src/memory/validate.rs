@@ -229,7 +229,8 @@ fn immutable(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
         ("", "PersistentVolumeClaim") => immutable_claim(before, after, faults),
         ("", "Service") => {
             let address = |object: ValueRef<'_>| object.dig(&["spec", "clusterIP"])?.as_str().map(str::to_owned);
-            if address(before).is_some_and(|set| !set.is_empty() && address(after).as_ref() != Some(&set)) {
+            let outside = after.dig(&["spec", "type"]).and_then(ValueRef::as_str) == Some("ExternalName");
+            if address(before).is_some_and(|set| !set.is_empty() && !outside && address(after).as_ref() != Some(&set)) {
                 let text = format!("[\"{}\"]: may not change once set", address(after).unwrap_or_default());
                 faults.push(fault("spec.clusterIPs[0]", CauseReason::Invalid, &text));
             }
