@@ -11,10 +11,8 @@ use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
 /// Two sets of manifests, divided by a line of `=====`: what the cluster holds, and what is declared. Comparing and
 /// planning are total, the same every time, and every dependency of a step stands before it.
 pub fn pipeline(bytes: &[u8]) {
-    let Ok(owner) = Owner::new("", "shop") else { return };
-    let divider = b"\n=====\n";
-    let at = bytes.windows(divider.len()).position(|window| window == divider);
-    let (before, after) = at.map_or((&[][..], bytes), |at| (&bytes[..at], &bytes[at + divider.len()..]));
+    let (Ok(text), Ok(owner)) = (std::str::from_utf8(bytes), Owner::new("", "shop")) else { return };
+    let (before, after) = text.split_once("\n=====\n").unwrap_or(("", text));
     let model = ApiModel::builtin();
     let desired = assemble(after, &model);
     let mut live = LiveState::default();
@@ -45,10 +43,10 @@ pub fn pipeline(bytes: &[u8]) {
     assert_eq!(steps(&resources), forwards, "the order of declaration does not matter");
 }
 
-fn assemble(bytes: &[u8], model: &ApiModel) -> DesiredState {
+fn assemble(text: &str, model: &ApiModel) -> DesiredState {
     let mut limits = Limits::default();
     (limits.bytes, limits.documents) = (64 << 10, 200);
-    let parsed = parse(&"file.yaml".into(), bytes, Dialect::Kubectl, &limits);
+    let parsed = parse(&"file.yaml".into(), text.as_bytes(), Dialect::Kubectl, &limits);
     DesiredState::assemble(&[], &[parsed.into()], &[], model, Some("shop"))
 }
 
