@@ -4,52 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
-use crate::model::ApiModel;
 use crate::plan::{After, Plan};
-use crate::policy::{Phase as SyncPhase, SyncPolicy, WaitFor};
-use crate::resource::ResourceKey;
-use crate::state::{DesiredState, LiveState, Owner};
+use crate::policy::{Phase as SyncPhase, WaitFor};
+use crate::state::LiveState;
 use crate::time::Timestamp;
 
 use super::step::{At, Next, Run};
 use super::{
-    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, StepOutcome, Wait,
+    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome,
+    Wait,
 };
-
-/// What a machine needs besides the plan.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Setup {
-    /// What is sent; the plan holds no content.
-    pub desired: Arc<DesiredState>,
-    /// Kinds and schemas.
-    pub model: ApiModel,
-    /// Who we are.
-    pub owner: Owner,
-    /// Deadlines and retries.
-    pub policy: SyncPolicy,
-    /// Where the ledger lies.
-    pub ledger_key: ResourceKey,
-    /// The ledger as it was read, with the inventory of [`super::intend`].
-    pub ledger: Ledger,
-    /// Who or what starts the operation.
-    pub initiator: Arc<str>,
-}
-
-impl Setup {
-    /// Gathers what a machine needs; the initiator is `unknown` until it is set.
-    #[must_use]
-    pub fn new(
-        desired: Arc<DesiredState>,
-        model: ApiModel,
-        owner: Owner,
-        policy: SyncPolicy,
-        ledger_key: ResourceKey,
-        ledger: Ledger,
-    ) -> Self {
-        Self { desired, model, owner, policy, ledger_key, ledger, initiator: "unknown".into() }
-    }
-}
 
 /// Carries out one plan. See the module documentation.
 #[derive(Debug)]
