@@ -48,7 +48,7 @@ pub(super) fn place(context: &Context<'_>, mut draft: Draft) -> Result<Draft, St
     let metadata = draft.entry("metadata");
     if let Some(metadata) = metadata.as_map_mut() {
         // Go reads an absent and a null field alike.
-        metadata.retain(|_, value| *value != Draft::Null);
+        metadata.retain(|name, value| *value != Draft::Null && name != "selfLink");
     }
     match (&context.endpoint.namespace, context.kind.scope) {
         (Some(namespace), Scope::Namespaced) => {

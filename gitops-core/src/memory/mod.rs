@@ -31,6 +31,7 @@ mod source;
 mod store;
 mod strategic;
 mod validate;
+mod validate_kinds;
 mod watch;
 mod workloads;
 mod write;

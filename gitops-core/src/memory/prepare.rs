@@ -83,6 +83,15 @@ fn encode_string_data(draft: &mut Draft) {
     }
 }
 
+/// An empty list of managed fields asks for none; custom resources take it for that of a client that knows none.
+pub(super) fn reset_ownership(kind: &ServedKind, draft: &mut Draft) {
+    let metadata = draft.entry("metadata");
+    let empty = matches!(metadata.get("managedFields"), Some(Draft::List(items)) if items.is_empty());
+    if empty && !is_custom(kind) {
+        metadata.set("managedFields", vec![Draft::map()]);
+    }
+}
+
 /// Puts back what a client cannot change.
 pub(super) fn keep_identity(live: &Resource, draft: &mut Draft) {
     let before = live.tree().get("metadata");
@@ -199,7 +208,7 @@ pub(super) fn takes_unconditional_updates(kind: &ServedKind) -> bool {
     let versioned = matches!(
         (&*kind.group_kind.group, &*kind.group_kind.kind),
         ("policy", "PodDisruptionBudget")
-            | ("apiextensions.k8s.io" | "apiregistration.k8s.io" | "coordination.k8s.io", _)
+            | ("apiregistration.k8s.io" | "coordination.k8s.io", _)
             | ("storage.k8s.io", "CSIDriver" | "CSINode" | "VolumeAttachment")
             | ("node.k8s.io", "RuntimeClass")
     );

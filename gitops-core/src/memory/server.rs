@@ -182,6 +182,7 @@ impl ApiServer {
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
         let manager = request.manager.as_deref();
+        super::validate::manager(&request.action, manager)?;
         let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
         match &request.action {
             Action::Get => self.read(&context),

@@ -112,7 +112,14 @@ impl ApiServer {
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(refuse::conflict(context.endpoint, &key.name, &why));
             }
-            return self.insert(context, merged, Ownership::Applied);
+            let answer = self.insert(context, merged, Ownership::Applied)?;
+            return Ok(match (context.mode, version, answer.as_object()) {
+                // A dry run gives back the version it was given.
+                (Mode::DryRun, Some(version), Some(object)) => {
+                    Response::object(201, super::store::versioned(object, &version.to_string()))
+                }
+                _ => answer,
+            });
         };
         if version.is_some_and(|version| Some(version.to_string().as_str()) != live.resource_version()) {
             return Err(refuse::stale(context.endpoint, &key.name));
@@ -173,6 +180,7 @@ impl ApiServer {
         ownership: Ownership,
     ) -> Result<Response, Status> {
         prepare::keep_identity(live, &mut draft);
+        prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         let mut object = resource(&draft)?;
