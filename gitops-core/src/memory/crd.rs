@@ -4,22 +4,6 @@ use crate::resource::Resource;
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
-/// Completes a new CRD by the names it leaves out.
-pub(super) fn prepare_new(draft: &mut Draft) {
-    let spec = draft.entry("spec");
-    if spec.get("conversion").is_none() {
-        spec.entry("conversion").set("strategy", "None");
-    }
-    let names = spec.entry("names");
-    let kind = names.get("kind").and_then(Draft::as_str).unwrap_or_default().to_owned();
-    if names.get("singular").is_none() {
-        names.set("singular", kind.to_lowercase());
-    }
-    if names.get("listKind").is_none() {
-        names.set("listKind", format!("{kind}List"));
-    }
-}
-
 /// Whether its kind is served.
 pub(super) fn is_established(crd: &Resource) -> bool {
     condition(crd, "Established") == Some("True")

@@ -34,7 +34,7 @@ pub(super) fn merge(mut target: Draft, patch: ValueRef<'_>, depth: usize) -> Dra
 /// Applies a strategic merge patch. Custom resources do not take them.
 pub(super) fn strategic(
     context: &Context<'_>,
-    _model: &ApiModel,
+    model: &ApiModel,
     target: Draft,
     patch: ValueRef<'_>,
 ) -> Result<Draft, Status> {
@@ -43,7 +43,8 @@ pub(super) fn strategic(
                        application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
         return Err(Status::new(415, Reason::UnsupportedMediaType, message));
     }
-    Ok(merge(target, patch, 0))
+    let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
+    Ok(super::strategic::merge(schema, target, patch, 0))
 }
 
 /// Applies an RFC 6902 JSON patch.

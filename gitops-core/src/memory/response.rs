@@ -136,6 +136,8 @@ pub enum CauseReason {
     Duplicate,
     /// `FieldValueNotSupported`
     NotSupported,
+    /// `FieldValueTooLong`
+    TooLong,
     /// `FieldManagerConflict`
     FieldManagerConflict,
     /// `NamespaceTerminating`
@@ -263,6 +265,7 @@ impl CauseReason {
             Self::Forbidden => "FieldValueForbidden",
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
+            Self::TooLong => "FieldValueTooLong",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",
         }

@@ -46,6 +46,8 @@ pub struct ApiServer {
     pub(super) issued: u64,
     /// How many cluster IPs were given out.
     pub(super) addresses: u64,
+    /// How many node ports were given out.
+    pub(super) node_ports: u64,
     pub(super) store: Store,
     /// Built-in kinds, and those of established CRDs.
     pub(super) model: ApiModel,
@@ -89,6 +91,7 @@ impl ApiServer {
             seed,
             issued: 0,
             addresses: 0,
+            node_ports: 0,
             store: Store::new(),
             model: ApiModel::builtin(),
             queues: Queues::default(),
@@ -98,10 +101,10 @@ impl ApiServer {
 
     /// Answers one request. A refusal and a dry run change nothing.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
-        let counters = (self.issued, self.addresses);
+        let counters = (self.issued, self.addresses, self.node_ports);
         let answer = self.route(request, now);
         if answer.is_err() || request.mode == Mode::DryRun {
-            (self.issued, self.addresses) = counters;
+            (self.issued, self.addresses, self.node_ports) = counters;
         }
         answer.unwrap_or_else(Response::from)
     }
@@ -179,6 +182,7 @@ impl ApiServer {
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
         let manager = request.manager.as_deref();
+        super::validate::manager(&request.action, manager)?;
         let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
         match &request.action {
             Action::Get => self.read(&context),
@@ -247,7 +251,7 @@ impl ApiServer {
         format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
     }
 
-    /// Takes up what the CRDs now say. To be called after each change of one.
+    /// Takes up what all CRDs say.
     pub(super) fn refresh_model(&mut self) {
         let crds = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
         let established = |crd: &&Resource| super::crd::is_established(crd);

@@ -9,6 +9,7 @@ use crate::resource::Resource;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::refuse::{self, Fault, fault};
+use super::request::Action;
 use super::response::{CauseReason, Status};
 use super::server::Context;
 
@@ -26,6 +27,32 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 /// Limit of all annotations together, in bytes.
 const ANNOTATIONS: usize = 262_144;
 
+/// Checks the name of a field manager: printable, at most 128 bytes.
+pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Status> {
+    let kind = match action {
+        Action::Create(_) => "CreateOptions",
+        Action::Update(_) => "UpdateOptions",
+        Action::Patch(_) | Action::Apply { .. } => "PatchOptions",
+        _ => return Ok(()),
+    };
+    let faults = bad_manager("fieldManager", manager.unwrap_or_default());
+    if faults.is_empty() { Ok(()) } else { Err(refuse::invalid_of("meta.k8s.io", kind, "", faults)) }
+}
+
+fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
+    if manager.len() > 128 {
+        let text = "Too long: may not be more than 128 bytes";
+        return vec![(field.to_owned(), CauseReason::TooLong, text.to_owned())];
+    }
+    let bad = manager.chars().enumerate().find(|(_, letter)| letter.is_control());
+    bad.map(|(at, letter)| {
+        let text = format!("{manager:?}: invalid character U+{:04X} (at position {at})", u32::from(letter));
+        fault(field, CauseReason::Invalid, &text)
+    })
+    .into_iter()
+    .collect()
+}
+
 /// Checks a new object.
 pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<(), Status> {
     let mut faults = Vec::new();
@@ -38,6 +65,7 @@ pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<()
         None => {}
     }
     metadata(draft, &mut faults);
+    super::validate_kinds::check(context.kind, draft, &mut faults);
     refuse_any(context, name, faults)
 }
 
@@ -61,6 +89,7 @@ pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> 
     if context.endpoint.subresource.as_deref() != Some("status") {
         immutable(live, draft, &mut faults);
     }
+    super::validate_kinds::check(context.kind, draft, &mut faults);
     refuse_any(context, &live.key().name, faults)
 }
 
@@ -121,6 +150,21 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(("metadata.annotations".to_owned(), CauseReason::Invalid, text));
         }
     }
+    if let Some(Draft::List(entries)) = metadata.get("managedFields") {
+        for (at, entry) in entries.iter().enumerate() {
+            let name = entry.get("manager").and_then(Draft::as_str).unwrap_or_default();
+            faults.extend(bad_manager(&format!("metadata.managedFields[{at}].manager"), name));
+        }
+    }
+    if let Some(Draft::List(names)) = metadata.get("finalizers") {
+        for (at, name) in names.iter().filter_map(Draft::as_str).enumerate() {
+            if !name.contains('/') && !matches!(name, "foregroundDeletion" | "orphan" | "kubernetes") {
+                let why = "name is neither a standard finalizer name nor is it fully qualified";
+                let field = format!("metadata.finalizers[{at}]");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"{name}\": {why}")));
+            }
+        }
+    }
     owners(metadata, faults);
 }
 
@@ -128,6 +172,14 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
 fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
     let Some(Draft::List(owners)) = metadata.get("ownerReferences") else { return };
     let text = |owner: &Draft, field: &str| owner.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
+    for owner in owners {
+        for (field, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
+            if text(owner, field).is_empty() {
+                let field = format!("metadata.ownerReferences.{field}");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"\": {what} must not be empty")));
+            }
+        }
+    }
     let controls = |owner: &&Draft| owner.get("controller") == Some(&Draft::Bool(true));
     let names: Vec<String> = owners
         .iter()
@@ -187,6 +239,9 @@ fn immutable(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
         ("apps", "Deployment" | "DaemonSet" | "ReplicaSet") => frozen(&["spec", "selector"]),
         ("batch", "Job") => {
             frozen(&["spec", "selector"]);
+            if after.dig(&["spec", "completionMode"]).and_then(ValueRef::as_str) != Some("Indexed") {
+                frozen(&["spec", "completions"]);
+            }
             frozen(&["spec", "completionMode"]);
             if before.dig(&["spec", "suspend"]).and_then(ValueRef::as_bool) != Some(true) {
                 frozen(&["spec", "template"]);
@@ -229,7 +284,8 @@ fn immutable(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
         ("", "PersistentVolumeClaim") => immutable_claim(before, after, faults),
         ("", "Service") => {
             let address = |object: ValueRef<'_>| object.dig(&["spec", "clusterIP"])?.as_str().map(str::to_owned);
-            if address(before).is_some_and(|set| !set.is_empty() && address(after).as_ref() != Some(&set)) {
+            let outside = after.dig(&["spec", "type"]).and_then(ValueRef::as_str) == Some("ExternalName");
+            if address(before).is_some_and(|set| !set.is_empty() && !outside && address(after).as_ref() != Some(&set)) {
                 let text = format!("[\"{}\"]: may not change once set", address(after).unwrap_or_default());
                 faults.push(fault("spec.clusterIPs[0]", CauseReason::Invalid, &text));
             }
