@@ -60,7 +60,7 @@ impl ApiServer {
             let answer = self.delete(&context, options)?;
             items.push(answer.as_object().cloned().unwrap_or(object));
         }
-        Ok(Response::new(Body::List(List { items, version: self.store.version() })))
+        Ok(Response::new(Body::List(List { items, version: self.store.version(), token: None, remaining: None })))
     }
 
     /// Deletes an object as controllers do: no preconditions, one finalizer at most.
