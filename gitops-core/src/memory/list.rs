@@ -1,6 +1,6 @@
 //! Lists: pages, and versions of the past.
 
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 
 use super::refuse;
 use super::request::Select;
@@ -12,7 +12,7 @@ use super::store::etcd_key;
 impl ApiServer {
     /// Rule: Kubernetes API concepts, "Resource versions" and "Retrieving large results sets in chunks", as recorded.
     pub(super) fn list(&self, context: &Context<'_>, select: &Select) -> Result<Response, Status> {
-        let selector = Selector::parse(select)?;
+        let selector = self.selector(context, select)?;
         let (version, after) = self.wanted_version(select)?;
         let namespace = context.endpoint.namespace.as_deref();
         let kind = &context.kind.group_kind;
@@ -35,6 +35,17 @@ impl ApiServer {
         let remaining = next.as_ref().map(|_| remaining).filter(|_| !selects);
         let token = next.map(|next| format!("{version}:{next}").into());
         Ok(Response::new(Body::List(List { items, version, token, remaining })))
+    }
+
+    /// Reads a selector, and checks it against what the kind allows.
+    pub(super) fn selector(&self, context: &Context<'_>, select: &Select) -> Result<Selector, Status> {
+        let selector = Selector::parse(select)?;
+        let kind = &context.kind.group_kind;
+        let name = format!("{}.{}", context.kind.plural, kind.group);
+        let key = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name);
+        let own = self.store.get(&key).map(|crd| super::crd::selectable(crd, &context.endpoint.version));
+        selector.check(context.kind, &own.unwrap_or_default())?;
+        Ok(selector)
     }
 
     /// At which version to list (`None`: now), and after which key.

@@ -12,7 +12,7 @@ use super::store::versioned;
 impl ApiServer {
     /// Answers with the changes up to now; the caller asks again from the version of the answer.
     pub(super) fn watch(&self, context: &Context<'_>, watch: &Watch) -> Result<Response, Status> {
-        let selector = Selector::parse(&watch.select)?;
+        let selector = self.selector(context, &watch.select)?;
         let now = self.store.version();
         let after = match watch.after.as_deref().unwrap_or_default() {
             "" | "0" => None,

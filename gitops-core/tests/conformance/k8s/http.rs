@@ -57,6 +57,9 @@ pub(super) fn request(recorded: &Value) -> Option<Request> {
                 "Orphan" => Some(Propagation::Orphan),
                 _ => None,
             });
+            if recorded["body"]["orphanDependents"] == true && options.propagation.is_none() {
+                options.propagation = Some(Propagation::Orphan);
+            }
             let wanted = &recorded["body"]["preconditions"];
             options.uid = wanted["uid"].as_str().map(Into::into);
             options.version = wanted["resourceVersion"].as_str().map(Into::into);

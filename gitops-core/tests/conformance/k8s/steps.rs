@@ -135,6 +135,15 @@ impl Replay {
                 same.map(|key| (key.clone(), metadata[key].clone())).collect::<serde_json::Map<_, _>>().into();
             return differ(&mut self.names, &step["response_metadata"], &found);
         }
+        // Where lists were cut to what names their items.
+        if step["response"]["items"][0]["name"].is_string() {
+            let names = |list: &Value, of: fn(&Value) -> &Value| {
+                list["items"].as_array().into_iter().flatten().map(|item| of(item).clone()).collect::<Vec<_>>()
+            };
+            let expected = names(&step["response"], |item| &item["name"]);
+            let found = names(&found, |item| &item["metadata"]["name"]);
+            return if expected == found { Ok(()) } else { Err(format!("expected {expected:?}, got {found:?}")) };
+        }
         if step["response"].is_object() && !step["items_cut"].is_boolean() && step["items_total"].is_null() {
             return differ(&mut self.names, &step["response"], &found);
         }
