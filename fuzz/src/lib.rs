@@ -5,11 +5,13 @@
 
 mod manifest;
 mod model;
+mod pipeline;
 mod stored;
 mod values;
 
 pub use manifest::manifest;
 pub use model::{field_set, model};
+pub use pipeline::pipeline;
 pub use stored::{cluster_state, ledger, plan};
 pub use values::{texts, value_json};
 
@@ -23,6 +25,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("ledger", ledger),
     ("manifest", manifest),
     ("model", model),
+    ("pipeline", pipeline),
     ("plan", plan),
     ("texts", texts),
     ("value_json", value_json),

@@ -24,12 +24,16 @@ pub enum Code {
     TooLarge,
     /// A document that is no Kubernetes object. Holds back that document and all pruning.
     InvalidResource,
+    /// A file that something else would have to render first; it is left out. A warning.
+    NotRendered,
     /// A key given twice in one map; the last one won. A warning.
     DuplicateKey,
     /// One object declared twice. Holds back the object.
     DuplicateResource,
     /// A kind the cluster does not serve and no CRD of the set declares. Holds back the object, and pruning of its kind.
     UnknownKind,
+    /// A version of a kind that the cluster does not serve. Holds back the object.
+    UnknownVersion,
     /// Namespace given for a cluster-scoped object; it is dropped. A warning.
     NamespaceOnClusterScoped,
     /// No namespace given and no default set. Holds back the object.

@@ -152,3 +152,8 @@ impl fmt::Debug for GitSource {
         f.debug_struct("GitSource").field("location", &self.location).field("limits", &self.limits).finish()
     }
 }
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -201,7 +201,9 @@ impl fmt::Display for Failure {
             Self::Stale => f.write_str("the object changed in between"),
             Self::AlreadyExists => f.write_str("the object exists already"),
             Self::NotFound => f.write_str("the object does not exist"),
-            Self::NamespaceMissing { namespace } => write!(f, "namespace `{namespace}` does not exist"),
+            Self::NamespaceMissing { namespace } => {
+                write!(f, "namespace `{namespace}` does not exist; declare it with the rest, or create it")
+            }
             Self::NamespaceTerminating { namespace } => write!(f, "namespace `{namespace}` is being deleted"),
             Self::KindNotServed => f.write_str("the cluster serves no such kind"),
             Self::Denied { message } => write!(f, "not allowed: {message}"),

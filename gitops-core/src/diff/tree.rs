@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::{ListKind, TypeRef};
 use crate::path::FieldPath;
-use crate::resource::Resource;
+use crate::resource::{Resource, SERVER_SET};
 use crate::state::OPERATION_ANNOTATION;
 use crate::value::{Draft, List, Map, ValueRef, View};
 
@@ -338,10 +338,11 @@ impl<'a> Walk<'a> {
         self.path.clear();
     }
 
-    /// What is never compared: what was matched already, and the annotations that only we write.
+    /// What is never compared: what was matched already, what only a server sets, and the annotations that only we write.
     fn is_exempt(&self, name: &str) -> bool {
         match self.path.as_slice() {
             [] => matches!(name, "apiVersion" | "kind"),
+            [Step::Field("metadata")] => SERVER_SET.contains(&name),
             _ => self.at_annotations() && (name == self.stamp.annotation || name == OPERATION_ANNOTATION),
         }
     }

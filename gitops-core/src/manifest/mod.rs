@@ -10,9 +10,13 @@
 mod events;
 mod fault;
 mod json;
+#[cfg(test)]
+mod laws;
 mod places;
 mod resources;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod text;
 mod yaml;
 

@@ -9,7 +9,7 @@ use super::{Dialect, Duplicates, Limits, ParsedFile, Position, Stopped};
 use crate::path::FieldPath;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Origin, Resource};
-use crate::value::{Value, ValueRef};
+use crate::value::{Builder, List, Map, Value, ValueRef};
 
 /// How many repeated keys of one file are reported one by one.
 const REPEATS: usize = 20;
@@ -81,7 +81,7 @@ struct Object {
 }
 
 /// Whether a value is a list of objects, and the kind of them that its own kind says.
-fn list_of(value: ValueRef<'_>) -> Option<(&str, Option<crate::value::List<'_>>)> {
+fn list_of(value: ValueRef<'_>) -> Option<(&str, Option<List<'_>>)> {
     let item_kind = value.get("kind")?.as_str()?.strip_suffix("List")?;
     let items = value.get("items")?;
     match items.as_list() {
@@ -136,16 +136,20 @@ fn objects(input: Input<'_>, piece: &Piece) -> Vec<Object> {
 /// Items of a typed list, such as `ConfigMapList`, may leave their type to the list.
 /// Rule: `unstructuredJSONScheme.decodeToList` of k8s.io/apimachinery.
 fn typed_item(item: ValueRef<'_>, kind: &str, api_version: Option<&str>) -> Value {
-    let untyped = item.as_map().is_some() && item.get("kind").is_none() && item.get("apiVersion").is_none();
-    match api_version {
-        Some(api_version) if untyped && !kind.is_empty() => {
-            let mut draft = item.to_draft();
-            draft.set("kind", kind);
-            draft.set("apiVersion", api_version);
-            draft.freeze()
-        }
-        _ => item.to_value(),
+    let untyped = |map: &Map<'_>| !kind.is_empty() && map.get("kind").is_none() && map.get("apiVersion").is_none();
+    let (Some(map), Some(api_version)) = (item.as_map().filter(untyped), api_version) else { return item.to_value() };
+    let mut builder = Builder::new();
+    builder.start_map();
+    for (key, text) in [("apiVersion", api_version), ("kind", kind)] {
+        builder.key(key);
+        builder.string(text);
     }
+    for (key, value) in map {
+        builder.key(key);
+        builder.value(value);
+    }
+    builder.end();
+    builder.finish().unwrap_or_else(|_| item.to_value())
 }
 
 fn find(input: Input<'_>, piece: &Piece, path: &[Step]) -> Vec<Mark> {

@@ -251,6 +251,18 @@ impl<'a> TypeRef<'a> {
         }
     }
 
+    /// Returns whether a list is allowed here.
+    #[must_use]
+    pub fn has_list(self) -> bool {
+        self.atom().list.is_some()
+    }
+
+    /// Returns whether a map is allowed here.
+    #[must_use]
+    pub fn has_map(self) -> bool {
+        self.atom().map.is_some()
+    }
+
     /// Returns whether a map of this type is one value, owned and replaced as a whole.
     #[must_use]
     pub fn is_atomic_map(self) -> bool {

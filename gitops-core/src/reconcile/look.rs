@@ -9,7 +9,7 @@ use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, HookRun, Plan};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::GroupKind;
+use crate::resource::{GroupKind, Origin};
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
@@ -46,10 +46,16 @@ pub struct Looked {
 pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
     let revision = source.resolve(&app.target).await?;
     let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
-    let files = snapshot.files();
+    let mut notes = snapshot.problems.clone();
+    let mut files = snapshot.files();
+    files.retain(|file| {
+        !is_kustomization(&file.path) || {
+            notes.push(not_rendered(file));
+            false
+        }
+    });
     let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
     let contents = source.read(&ids).await?;
-    let mut notes = snapshot.problems.clone();
     let mut parsed = Vec::with_capacity(files.len());
     for (file, content) in files.iter().zip(contents) {
         match content {
@@ -65,8 +71,20 @@ pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster)
 
 fn unreadable(file: &File, why: &str) -> Problem {
     Problem::blocks(Code::UnreadableFile, format!("cannot be read: {why}"))
-        .at(&crate::resource::Origin::new(&file.path, 0, 0))
+        .at(&Origin::new(&file.path, 0, 0))
         .hint("nothing is pruned until every file can be read")
+}
+
+/// Kustomize's own file is no manifest (Argo CD, too, never reads it as one).
+fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
+fn not_rendered(file: &File) -> Problem {
+    Problem::warning(Code::NotRendered, "is kustomize's own file: the manifests beside it are read as they are")
+        .at(&Origin::new(&file.path, 0, 0))
+        .hint("render it and commit the result, or leave the folder out of the paths")
 }
 
 /// An empty source is far more often a wrong path than a wish to delete everything.
@@ -126,23 +144,27 @@ impl Looked {
         let record = self.ledger.running.as_ref()?;
         let Record::V1(running) = record;
         let recorded: Vec<&RevisionId> = running.revisions.iter().map(|revision| &revision.id).collect();
-        let wanted: Vec<&RevisionId> = self.desired.revisions.iter().map(|revision| &revision.id).collect();
-        (recorded == wanted).then_some(record)
+        (recorded == self.wanted().iter().collect::<Vec<_>>()).then_some(record)
     }
 
     /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
     /// not have.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let wanted: Vec<RevisionId> = self.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-        let is_news = self.ledger.last_synced() != Some(wanted) && self.comparison.is_synced();
+        let is_news = self.ledger.last_synced() != Some(self.wanted()) && self.comparison.is_synced();
         !self.plan.is_empty() || self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty())
     }
 
-    /// Hooks run with changes; and when the last operation did not end well, or not at all, since some may not have run.
+    /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
+    /// and once per revision where there is nothing but hooks.
     fn hooks(&self) -> HookRun {
         let unfinished = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
-        if unfinished || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
+        let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
+        if unfinished || nothing_else || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
+    }
+
+    fn wanted(&self) -> Vec<RevisionId> {
+        self.desired.revisions.iter().map(|revision| revision.id.clone()).collect()
     }
 
     /// Returns the machine that makes the plan true; `None` if there is nothing to write.

@@ -194,13 +194,19 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
-        note: why.or(skip).map(Arc::from),
+        note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
     }
 }
 
-/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless all are missing.
+fn left_to_autoscaler(compared: &Compared) -> Option<String> {
+    let change = compared.yielded.first()?;
+    Some(format!("`{}` is left to `{}`, which scales it", change.path, change.owners.first()?.manager))
+}
+
+/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless nothing is there at all.
 fn overall(resources: &[ResourceReport]) -> HealthStatus {
-    if !resources.is_empty() && resources.iter().all(|resource| resource.status == "Missing") {
+    let nothing_is_there = resources.iter().all(|resource| resource.health.is_none());
+    if nothing_is_there && resources.iter().any(|resource| resource.status == "Missing") {
         return HealthStatus::Missing;
     }
     health::worst(resources.iter().filter_map(|resource| Some(resource.health.as_ref()?.status)))

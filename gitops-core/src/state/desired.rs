@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::manifest::ParsedFile;
-use crate::model::{ApiModel, KindFacts, Scope};
+use crate::model::{ApiModel, KindFacts, Scope, ServedKind};
 use crate::policy::{self, Options};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
@@ -183,10 +183,11 @@ impl DesiredState {
                 None => drop(draft.entry("metadata").remove("namespace")),
             })
         };
-        let scope = match model.kind(&key.group_kind) {
-            KindFacts::Served(kind) => Some(kind.scope),
+        let served = match model.kind(&key.group_kind) {
+            KindFacts::Served(kind) => Some(kind),
             _ => None,
         };
+        let scope = served.as_ref().map(|kind| kind.scope);
         let (edited, problem) = match (scope, &key.namespace) {
             (Some(Scope::Namespaced), None) => match default_namespace {
                 Some(namespace) => (with_namespace(Some(namespace)), None),
@@ -223,7 +224,20 @@ impl DesiredState {
             }
             _ => (Ok(resource.clone()), None),
         };
+        let version = served.as_ref().and_then(|kind| unserved(resource, kind));
         // Editing the namespace cannot take away kind or name.
-        (edited.unwrap_or_else(|_| resource.clone()), problem.into_iter().collect())
+        (edited.unwrap_or_else(|_| resource.clone()), problem.into_iter().chain(version).collect())
     }
+}
+
+/// A kind that is served, but not in the version that is declared: most often one that was removed from Kubernetes.
+fn unserved(resource: &Resource, kind: &ServedKind) -> Option<Problem> {
+    if kind.versions.iter().any(|version| **version == *resource.version()) {
+        return None;
+    }
+    let text = format!("the cluster does not serve version `{}` of this kind", resource.version());
+    let group = resource.key().group();
+    let wanted = if group.is_empty() { kind.preferred.to_string() } else { format!("{group}/{}", kind.preferred) };
+    let hint = format!("write `apiVersion: {wanted}`, and check the fields that changed");
+    Some(Problem::blocks(Code::UnknownVersion, text).hint(hint))
 }

@@ -45,6 +45,8 @@ pub enum TrackingStyle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tracking {
+    /// Under which annotation it stands. An id under Argo CD's is Argo CD's own, unless we write these ourselves.
+    pub style: TrackingStyle,
     /// The installation; empty where none is named.
     pub installation: Arc<str>,
     /// The application.
@@ -113,8 +115,12 @@ impl Owner {
     /// Returns the tracking id of one object: `[installation/]app:group/Kind:namespace/name`.
     #[must_use]
     pub fn tracking_id(&self, key: &ResourceKey) -> String {
-        let tracking =
-            Tracking { installation: Arc::clone(&self.installation), app: Arc::clone(&self.app), key: key.clone() };
+        let tracking = Tracking {
+            style: self.style,
+            installation: Arc::clone(&self.installation),
+            app: Arc::clone(&self.app),
+            key: key.clone(),
+        };
         match self.style {
             TrackingStyle::Own => tracking.to_string(),
             TrackingStyle::ArgoCd => Tracking { installation: "".into(), ..tracking }.to_string(),
@@ -124,9 +130,11 @@ impl Owner {
     /// Returns whether `tracking` names this application.
     #[must_use]
     pub fn is(&self, tracking: &Tracking) -> bool {
-        let installation = match self.style {
-            TrackingStyle::Own => &*self.installation,
-            TrackingStyle::ArgoCd => "",
+        let installation = match (self.style, tracking.style) {
+            (_, TrackingStyle::Own) => &*self.installation,
+            (TrackingStyle::ArgoCd, TrackingStyle::ArgoCd) => "",
+            // Argo CD's application of that name is not ours.
+            (TrackingStyle::Own, TrackingStyle::ArgoCd) => return false,
         };
         tracking.app == self.app && &*tracking.installation == installation
     }
@@ -136,12 +144,12 @@ impl Tracking {
     /// Reads the tracking id of an object; ours wins over Argo CD's.
     #[must_use]
     pub fn of(resource: &Resource) -> Option<Self> {
-        [TRACKING_ANNOTATION, ARGO_TRACKING_ANNOTATION]
-            .iter()
-            .find_map(|annotation| Self::parse(resource.annotation(annotation)?))
+        let read = |annotation: &str| Self::parse(resource.annotation(annotation)?);
+        read(TRACKING_ANNOTATION)
+            .or_else(|| Some(Self { style: TrackingStyle::ArgoCd, ..read(ARGO_TRACKING_ANNOTATION)? }))
     }
 
-    /// Reads a tracking id.
+    /// Reads a tracking id, as one of ours.
     ///
     /// Rule: Argo CD's format, split at the first two colons, since names may hold colons (`system:node`).
     #[must_use]
@@ -155,7 +163,7 @@ impl Tracking {
             return None;
         }
         let key = ResourceKey::new(group, kind, namespace, name);
-        Some(Self { installation: installation.into(), app: app.into(), key })
+        Some(Self { style: TrackingStyle::Own, installation: installation.into(), app: app.into(), key })
     }
 }
 
@@ -187,6 +195,14 @@ mod tests {
             assert!(owner.is(&read) && read.key == *key);
             assert!(!Owner::new("us", "shop").unwrap().is(&read));
         }
+    }
+
+    #[test]
+    fn an_application_of_argo_cd_with_our_name_is_not_us() {
+        let theirs = Tracking { style: TrackingStyle::ArgoCd, ..Tracking::parse("shop:/ConfigMap:shop/web").unwrap() };
+        let owner = Owner::new("", "shop").unwrap();
+        assert!(!owner.is(&theirs));
+        assert!(owner.with_style(TrackingStyle::ArgoCd).is(&theirs));
     }
 
     #[test]

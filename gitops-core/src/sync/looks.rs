@@ -139,6 +139,12 @@ impl Machine {
         let is_hook = matches!(step.action, Action::Hook { .. });
         let applied = run.applied.unwrap_or(StepOutcome::Unchanged);
         let Some(live) = live.filter(|live| run.uid.as_deref().is_none_or(|uid| live.uid() == Some(uid))) else {
+            let ends_alone =
+                self.setup.desired.get(&step.key).is_some_and(|declared| lives_briefly(&declared.resource));
+            if ends_alone && !is_hook {
+                let message = "ended, and was removed by its `ttlSecondsAfterFinished`";
+                return self.finish(id, At::Ended(applied, message.into()));
+            }
             return self.fail_or_end_hook(id, "is gone: somebody deleted it");
         };
         let health = health::assess(live, &Clues::new(&self.setup.model, now).changed_at(run.applied_at));
@@ -164,6 +170,11 @@ impl Machine {
         let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
         diff::claim(live, &context)
     }
+}
+
+/// A Job that the cluster removes by itself once it has ended.
+fn lives_briefly(declared: &Resource) -> bool {
+    declared.tree().dig(&["spec", "ttlSecondsAfterFinished"]).is_some()
 }
 
 fn degraded(health: &health::Health) -> String {

@@ -105,33 +105,36 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    /// Adds all nodes in preorder, each behind its key. Counts precede contents, so the sequence says the shape.
     fn walk(&mut self, value: ValueRef<'_>) {
-        match value.view() {
-            View::Null => self.0.update(b"n"),
-            View::Bool(flag) => self.0.update([b'b', u8::from(flag)]),
-            View::Int(number) => {
-                self.0.update(b"i");
-                self.0.update(number.to_le_bytes());
+        let tree = value.tree;
+        for at in value.at..value.at.saturating_add(tree.span(value.at)) {
+            if at != value.at && tree.has_key(at) {
+                self.piece(tree.key(at).as_bytes());
             }
-            View::Float(number) => {
-                self.0.update(b"f");
-                self.0.update(number.to_bits().to_le_bytes());
-            }
-            View::String(text) => {
-                self.0.update(b"s");
-                self.piece(text.as_bytes());
-            }
-            View::List(list) => {
-                self.0.update(b"[");
-                self.0.update((list.len() as u64).to_le_bytes());
-                list.iter().for_each(|item| self.walk(item));
-            }
-            View::Map(map) => {
-                self.0.update(b"{");
-                self.0.update((map.len() as u64).to_le_bytes());
-                for (key, value) in map {
-                    self.piece(key.as_bytes());
-                    self.walk(value);
+            match tree.view(at) {
+                View::Null => self.0.update(b"n"),
+                View::Bool(flag) => self.0.update([b'b', u8::from(flag)]),
+                View::Int(number) => {
+                    self.0.update(b"i");
+                    self.0.update(number.to_le_bytes());
+                }
+                View::Float(number) => {
+                    self.0.update(b"f");
+                    // `-0.0` equals `0.0`, so both have one digest.
+                    self.0.update((number + 0.0).to_bits().to_le_bytes());
+                }
+                View::String(text) => {
+                    self.0.update(b"s");
+                    self.piece(text.as_bytes());
+                }
+                View::List(list) => {
+                    self.0.update(b"[");
+                    self.0.update((list.len() as u64).to_le_bytes());
+                }
+                View::Map(map) => {
+                    self.0.update(b"{");
+                    self.0.update((map.len() as u64).to_le_bytes());
                 }
             }
         }

@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::write::{Layout, write};
 use super::{BuildError, Builder, Value, ValueRef, View};
 
 /// Bytes that are not one JSON value.
@@ -55,14 +56,13 @@ impl ValueRef<'_> {
     /// Returns compact JSON, maps in byte order of their keys.
     #[must_use]
     pub fn to_json(self) -> String {
-        // Serialising to a string fails only for non-string keys and failing `Serialize` impls; there are none here.
-        serde_json::to_string(&Exact(self)).unwrap_or_default()
+        write(self, Layout::Compact)
     }
 
     /// Returns JSON indented by two spaces, maps in byte order of their keys.
     #[must_use]
     pub fn to_json_pretty(self) -> String {
-        serde_json::to_string_pretty(&Exact(self)).unwrap_or_default()
+        write(self, Layout::Pretty)
     }
 }
 

@@ -9,6 +9,7 @@ mod digest;
 mod draft;
 mod json;
 mod tree;
+mod write;
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -102,6 +102,10 @@ impl Tree {
         self.node(at).span()
     }
 
+    pub(super) fn has_key(&self, at: u32) -> bool {
+        self.node(at).key() != 0
+    }
+
     pub(super) fn key(&self, at: u32) -> &str {
         let key = self.node(at).key().checked_sub(1).and_then(|index| self.keys.get(index as usize));
         key.and_then(|span| self.text.get(span.range())).unwrap_or("")

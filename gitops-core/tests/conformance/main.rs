@@ -17,6 +17,9 @@ mod health;
 mod k8s;
 mod model;
 mod smd;
+mod sync_order;
+mod sync_tasks;
+mod tracking;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +42,8 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 const SUITES: &[(&str, Suite)] = &[
     ("argo/health", health::argo),
     ("argo/kstatus", health::kstatus),
+    ("argo/sync_order", sync_order::sync_order),
+    ("argo/tracking", tracking::tracking),
     ("k8s/drift", drift::verdicts),
     ("k8s/ssa_sequences", k8s::ssa_sequences),
     ("k8s/ownership", k8s::ownership),

@@ -91,3 +91,14 @@ fn a_hook_that_never_ends_fails_at_its_deadline() {
     assert_eq!(report.receipt.as_ref().unwrap().phase, Phase::Failed);
     assert!(report.receipt.as_ref().unwrap().message.contains("waited 1800 s"), "{:?}", report.receipt);
 }
+
+#[test]
+fn an_application_of_hooks_alone_runs_them_once_per_revision() {
+    let shop = Shop::new();
+    let hook = job("only", &[(HOOK, "Sync")]).replace("  name: only", "  namespace: default\n  name: only");
+    shop.commit("hook", &[("hook.yaml", Some(&hook))]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    assert!(shop.sync().receipt.is_none());
+    shop.commit("again", &[("README.md", Some("hello"))]);
+    assert_eq!(shop.sync().receipt.unwrap().results.len(), 1);
+}

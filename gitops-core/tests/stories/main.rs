@@ -1,5 +1,7 @@
 //! The stories of the project: what a user does, and what the engine answers. Names are the rules.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be told must fail")]
+
 mod drift;
 mod hooks;
 mod interruptions;

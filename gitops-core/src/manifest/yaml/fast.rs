@@ -4,10 +4,7 @@
 //! what the long way does; scalars of more than one line, and those with escapes, are read by the same code.
 
 use super::Mark;
-use super::load::send;
 use super::resolve::{Typed, plain};
-use super::scan::{Kind, Scanner};
-use crate::manifest::fault::Fault;
 use crate::manifest::{Dialect, Limits};
 use crate::value::Builder;
 
@@ -22,7 +19,7 @@ pub(in crate::manifest) fn read_fast(text: &str, dialect: Dialect, limits: &Limi
         column: 0,
         empty_lines: 0,
         dialect,
-        depth: limits.depth,
+        limits,
         out,
         open: Vec::new(),
         awaited: false,
@@ -41,24 +38,24 @@ pub(in crate::manifest) fn read_fast(text: &str, dialect: Dialect, limits: &Limi
 
 /// A list or map that is open.
 #[derive(Clone, Copy)]
-struct Level {
+pub(super) struct Level {
     column: usize,
     is_map: bool,
 }
 
-struct Reader<'t, 'b> {
-    text: &'t str,
+pub(super) struct Reader<'t, 'b> {
+    pub(super) text: &'t str,
     bytes: &'t [u8],
     /// Between lines: the first character of a line that is no space.
-    pos: usize,
+    pub(super) pos: usize,
     /// Its column.
-    column: usize,
+    pub(super) column: usize,
     /// Empty lines passed on the way there.
-    empty_lines: usize,
-    dialect: Dialect,
-    depth: usize,
-    out: &'b mut Builder,
-    open: Vec<Level>,
+    pub(super) empty_lines: usize,
+    pub(super) dialect: Dialect,
+    pub(super) limits: &'b Limits,
+    pub(super) out: &'b mut Builder,
+    pub(super) open: Vec<Level>,
     /// The last key or item has no value yet; what the next line is tells whether it gets one.
     awaited: bool,
 }
@@ -71,19 +68,19 @@ enum Start<'t> {
 
 impl<'t> Reader<'t, '_> {
     /// The byte `ahead` bytes from here; 0 behind the end. No text holds a NUL.
-    fn byte(&self, ahead: usize) -> u8 {
+    pub(super) fn byte(&self, ahead: usize) -> u8 {
         self.bytes.get(self.pos.saturating_add(ahead)).copied().unwrap_or(0)
     }
 
-    fn skip(&mut self, bytes: usize) {
+    pub(super) fn skip(&mut self, bytes: usize) {
         self.pos = self.pos.saturating_add(bytes);
     }
 
-    fn rest(&self) -> &'t [u8] {
+    pub(super) fn rest(&self) -> &'t [u8] {
         self.bytes.get(self.pos..).unwrap_or(&[])
     }
 
-    fn ahead(&self, end: usize) -> &'t str {
+    pub(super) fn ahead(&self, end: usize) -> &'t str {
         self.text.get(self.pos..self.pos.saturating_add(end)).unwrap_or("")
     }
 
@@ -102,7 +99,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Passes the rest of this line, which may hold a comment only, and the blank lines behind it.
-    fn end_of_line(&mut self) -> Option<()> {
+    pub(super) fn end_of_line(&mut self) -> Option<()> {
         let spaces = self.spaces();
         self.skip(spaces);
         match self.byte(0) {
@@ -116,7 +113,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn skip_line(&mut self) -> Option<()> {
+    pub(super) fn skip_line(&mut self) -> Option<()> {
         let len = self.rest().iter().position(|byte| *byte == b'\n');
         self.skip(len.map_or(usize::MAX, |len| len.saturating_add(1)));
         self.skip_blank_lines()
@@ -150,7 +147,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Whether a byte is a space, a line feed or the end.
-    fn is_gap(byte: u8) -> bool {
+    pub(super) fn is_gap(byte: u8) -> bool {
         matches!(byte, b' ' | b'\n' | 0)
     }
 
@@ -165,9 +162,12 @@ impl<'t> Reader<'t, '_> {
             self.awaited = false;
             let top = self.open.last().copied()?;
             let below = column > top.column || (column == top.column && top.is_map && is_item);
+            if below && is_item {
+                self.open(column, false)?;
+                return self.content(column, true);
+            }
             if below {
-                self.open(column, !is_item)?;
-                return self.content(column, is_item);
+                return self.scalar_or_map(top.column, column);
             }
             self.out.null();
         }
@@ -187,8 +187,8 @@ impl<'t> Reader<'t, '_> {
         self.content(column, is_item)
     }
 
-    fn open(&mut self, column: usize, is_map: bool) -> Option<()> {
-        if self.open.len() >= self.depth {
+    pub(super) fn open(&mut self, column: usize, is_map: bool) -> Option<()> {
+        if self.open.len() >= self.limits.depth {
             return None;
         }
         if is_map {
@@ -200,7 +200,7 @@ impl<'t> Reader<'t, '_> {
         Some(())
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.open.pop();
         self.out.end();
     }
@@ -232,17 +232,22 @@ impl<'t> Reader<'t, '_> {
             let inner = column.saturating_add(spaces).saturating_add(1);
             is_item = self.byte(0) == b'-' && Self::is_gap(self.byte(1));
             if !is_item {
-                return match self.start()? {
-                    Start::Value => self.scalar(column),
-                    Start::Key(key) => {
-                        self.open(inner, true)?;
-                        self.out.key(key);
-                        self.value(inner)
-                    }
-                };
+                return self.scalar_or_map(column, inner);
             }
             self.open(inner, false)?;
             column = inner;
+        }
+    }
+
+    /// Reads a value that starts in `column`, in the collection that stands in `around`: a scalar, or a map's first entry.
+    fn scalar_or_map(&mut self, around: usize, column: usize) -> Option<()> {
+        match self.start()? {
+            Start::Value => self.scalar(around),
+            Start::Key(key) => {
+                self.open(column, true)?;
+                self.out.key(key);
+                self.value(column)
+            }
         }
     }
 
@@ -296,7 +301,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Offset of the quote that may close the quoted scalar here, or of the escape or line feed before it.
-    fn closing_quote(&self) -> Option<usize> {
+    pub(super) fn closing_quote(&self) -> Option<usize> {
         let quote = self.byte(0);
         let stops = |byte: &u8| *byte == quote || *byte == b'\n' || (*byte == b'\\' && quote == b'"');
         self.rest().get(1..)?.iter().position(stops)?.checked_add(1)
@@ -327,100 +332,5 @@ impl<'t> Reader<'t, '_> {
         }
         self.skip(spaces);
         self.scalar(column)
-    }
-
-    /// Reads the scalar here; the collection that it is in stands in `column`.
-    fn scalar(&mut self, column: usize) -> Option<()> {
-        match self.byte(0) {
-            b'"' | b'\'' => self.quoted(column),
-            b'|' | b'>' => self.slow_scalar(column, |scanner, first| scanner.block_scalar(first == b'|')),
-            b'[' if self.byte(1) == b']' => self.empty(false),
-            b'{' if self.byte(1) == b'}' => self.empty(true),
-            b'-' | b':' if Self::is_gap(self.byte(1)) || self.byte(1) == b'\t' => None,
-            b'?' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'\t' => None,
-            _ => self.plain(column),
-        }
-    }
-
-    /// Passes `[]` or `{}`.
-    fn empty(&mut self, is_map: bool) -> Option<()> {
-        self.open(self.column, is_map)?;
-        self.close();
-        self.skip(2);
-        self.end_of_line()
-    }
-
-    fn quoted(&mut self, column: usize) -> Option<()> {
-        let quote = self.byte(0);
-        let end = self.closing_quote()?;
-        let doubled = quote == b'\'' && self.byte(end.saturating_add(1)) == quote;
-        if self.byte(end) == quote && !doubled {
-            self.out.string(self.ahead(end).get(1..)?);
-            self.skip(end.saturating_add(1));
-        } else {
-            self.slow_scalar(column, |scanner, first| scanner.quoted(first == b'\''))?;
-        }
-        self.end_of_line()
-    }
-
-    /// Reads a scalar with the code of the long way.
-    fn slow_scalar(
-        &mut self,
-        column: usize,
-        read: impl FnOnce(&mut Scanner<'t>, u8) -> Result<Kind<'t>, Fault>,
-    ) -> Option<()> {
-        let indent = i64::try_from(column).ok()?;
-        // The column of what starts here matters only for what follows a line feed.
-        let start = u32::try_from(column.saturating_add(1)).ok()?;
-        let mut scanner = Scanner::at_scalar(self.text, self.pos, start, indent);
-        let Kind::Scalar { text, .. } = read(&mut scanner, self.byte(0)).ok()? else { return None };
-        self.out.string(&text);
-        self.pos = scanner.at.pos();
-        self.column = scanner.at.mark.column as usize;
-        Some(())
-    }
-
-    /// Reads a plain scalar, whose lines are joined by spaces and whose empty lines stay.
-    fn plain(&mut self, column: usize) -> Option<()> {
-        let (first, mut ended) = self.plain_line()?;
-        let mut joined: Option<String> = None;
-        while !ended && self.column > column && !matches!(self.byte(0), b'#' | 0) {
-            let empty = self.empty_lines;
-            let text = joined.get_or_insert_with(|| first.to_owned());
-            if empty == 0 {
-                text.push(' ');
-            }
-            text.extend(std::iter::repeat_n('\n', empty));
-            let line;
-            (line, ended) = self.plain_line()?;
-            text.push_str(line);
-        }
-        let text = joined.as_deref().unwrap_or(first);
-        if send(&plain(text, self.dialect), self.out) { Some(()) } else { None }
-    }
-
-    /// Reads one line of a plain scalar; returns whether a comment ends the scalar.
-    fn plain_line(&mut self) -> Option<(&'t str, bool)> {
-        let mut last = 0;
-        let mut end = 0;
-        let mut comment = false;
-        for (at, byte) in self.rest().iter().enumerate() {
-            match byte {
-                b'\n' => break,
-                b'\t' => return None,
-                b' ' => {}
-                b'#' if last == b' ' => {
-                    comment = true;
-                    break;
-                }
-                b':' if matches!(self.byte(at.saturating_add(1)), b' ' | b'\n' | b'\t' | 0) => return None,
-                _ => end = at.saturating_add(1),
-            }
-            last = *byte;
-        }
-        let text = self.ahead(end);
-        self.skip(end);
-        self.end_of_line()?;
-        Some((text, comment))
     }
 }

@@ -146,28 +146,29 @@ impl<'n, 't, E: Events> Loader<'n, 't, E> {
     /// Sends a scalar, or opens a collection.
     fn value(&mut self, mut at: usize) -> Result<(), Fault> {
         let mut node = self.node(at)?;
-        self.count(node.mark)?;
+        let mark = node.mark;
+        self.count(mark)?;
         if let Shape::Alias(target) = node.shape {
-            self.follow(at, node.mark)?;
+            self.follow(at, mark)?;
             self.open.push(Open::Alias(at));
             at = target;
             node = self.node(at)?;
-            self.count(node.mark)?;
+            self.count(mark)?;
         }
         self.out.place(node.mark);
         match &node.shape {
             Shape::Scalar(scalar) => {
                 let typed = resolve(scalar, self.dialect, node.mark)?;
-                self.scalar(&typed, node.mark)
+                self.scalar(&typed, mark)
             }
             Shape::List => {
-                self.deeper(node.mark)?;
+                self.deeper(mark)?;
                 self.out.start_list();
                 self.open.push(Open::List { next: at.saturating_add(1), end: node.end });
                 Ok(())
             }
             Shape::Map => {
-                self.deeper(node.mark)?;
+                self.deeper(mark)?;
                 self.out.start_map();
                 self.open_map(at, node, false)
             }
@@ -272,15 +273,15 @@ impl<'n, 't, E: Events> Loader<'n, 't, E> {
 
     fn merge(&mut self, value: usize) -> Result<(), Fault> {
         let node = self.node(value)?;
-        if matches!(node.shape, Shape::List) {
+        let maps = if matches!(node.shape, Shape::List) {
             // Earlier maps win, so they come last.
-            let ends = |at: &usize| Some(self.nodes.get(*at).map_or(usize::MAX, |node| node.end));
-            let maps =
-                std::iter::successors(Some(value.saturating_add(1)), ends).take_while(|at| *at < node.end).collect();
-            self.open.push(Open::Merges(maps));
-            return Ok(());
-        }
-        self.merge_map(value)
+            let next = |at: &usize| self.nodes.get(*at).map(|node| node.end);
+            std::iter::successors(Some(value.saturating_add(1)), next).take_while(|at| *at < node.end).collect()
+        } else {
+            vec![value]
+        };
+        self.open.push(Open::Merges(maps));
+        Ok(())
     }
 
     /// Opens a map whose entries go into the one that is open.

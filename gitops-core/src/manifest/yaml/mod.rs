@@ -7,6 +7,7 @@
 mod compose;
 mod cursor;
 mod fast;
+mod fast_scalar;
 mod load;
 mod properties;
 mod resolve;

@@ -4,6 +4,7 @@ mod laws;
 mod order;
 mod prune;
 mod wire;
+mod yaml;
 
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ impl World {
         let absent = matches!(outcome, Outcome::Missing | Outcome::Unknown(_));
         let uid = resource.uid().map_or_else(|| format!("uid of {key}"), str::to_owned);
         let live = resource.edit(|draft| draft.entry("metadata").set("uid", &*uid)).unwrap();
-        let tracking = Tracking { installation: "".into(), app: "app".into(), key: key.clone() };
+        let tracking = Tracking { app: "app".into(), key: key.clone(), ..Tracking::parse("app:/K:/n").unwrap() };
         let standing = match claim {
             "created" => Some(Standing::Created),
             "adopted" => Some(Standing::Adopted),
@@ -92,7 +93,8 @@ impl World {
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
         let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
-        let compared = Compared { outcome, claim, live, facts, strategy: Strategy::Structural, memo };
+        let compared =
+            Compared { outcome, claim, live, facts, yielded: [].into(), strategy: Strategy::Structural, memo };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
 

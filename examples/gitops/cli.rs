@@ -1,0 +1,250 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps a cluster as Git says.
+///
+/// Compares what a Git repository declares with what a cluster holds, plans, applies in order, waits for health, and
+/// tells of every difference who made it.
+#[derive(Debug, Parser)]
+#[command(name = "gitops", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// Print without colours (as the environment variable NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 in sync, 1 out of sync or something to do, 2 an error, or a problem that holds \
+                          something back";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make the cluster as Git says, and show what is there afterwards
+    Sync(Sync),
+    /// Show the fields that differ, and who set them
+    Diff(Look),
+    /// Show what a sync would do, in which order, and what it would leave alone
+    Plan(Plan),
+    /// Show the objects with their sync status and health
+    Status(Look),
+    /// Show what was synced when, by whom and why
+    History(History),
+    /// Check the manifests without looking at what runs (exit code 0: nothing is held back)
+    Validate(Look),
+    /// Look into the embedded cluster, or change it by hand
+    Cluster {
+        #[command(subcommand)]
+        verb: ClusterVerb,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) prune: Prune,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) prune: Prune,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before deleting (it is asked only on a terminal)
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) app: AppName,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+/// Which application; its name is derived from where it lies.
+#[derive(Debug, Args)]
+pub(crate) struct AppName {
+    /// Folder of the repository: a working copy or a bare one
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub(crate) repo: PathBuf,
+    /// Folder or file to read, from the root of the repository (may be repeated; default: all of it)
+    #[arg(long = "path", value_name = "DIR")]
+    pub(crate) paths: Vec<String>,
+    /// Name of the application (default: the last part of PATH, if there is one, else of the repository)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    #[command(flatten)]
+    pub(crate) app: AppName,
+    /// Branch, tag or commit to follow
+    #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+    pub(crate) revision: String,
+    /// Read only files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Do not read files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Namespace of objects that name none
+    #[arg(long, short, value_name = "NS")]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Delete what is provably ours and no longer declared
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Most of what was applied that may be deleted at once, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) prune_budget: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct World {
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backend {
+    /// `memory[:FILE]`, a cluster kept in a file (default: in the user's cache directory), or `kube[:CONTEXT]`
+    #[arg(long, value_name = "CLUSTER", default_value = "memory")]
+    pub(crate) cluster: Cluster,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cluster {
+    /// The embedded cluster, in this file or in the default one.
+    Memory(Option<PathBuf>),
+    /// A real one.
+    Kube,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; a stable contract
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterVerb {
+    /// Show objects
+    Get(ClusterGet),
+    /// Apply the objects of a file, as `kubectl apply --server-side` would
+    Apply(ClusterApply),
+    /// Set one field of an object, as a hand edit with `kubectl` would
+    Set(ClusterSet),
+    /// Open an object in $VISUAL or $EDITOR
+    Edit(ClusterEdit),
+    /// Delete an object
+    Delete(ClusterEdit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterGet {
+    /// Kind, optionally with group and name: `pods`, `deploy/web`, `deployments.apps` (default: everything)
+    #[arg(value_name = "KIND[.GROUP][/NAME]")]
+    pub(crate) what: Option<String>,
+    /// Namespace (default: all)
+    #[arg(long, short, value_name = "NS")]
+    pub(crate) namespace: Option<String>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Print who owns which field, too
+    #[arg(long)]
+    pub(crate) show_managed_fields: bool,
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterApply {
+    /// File with manifests; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Namespace of objects that name none
+    #[arg(long, short, value_name = "NS", default_value = "default")]
+    pub(crate) namespace: String,
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterSet {
+    #[command(flatten)]
+    pub(crate) object: ClusterEdit,
+    /// Field and value: `spec.replicas=5`, `'spec.template.spec.containers[name=web].image=nginx'`; `null` removes it
+    #[arg(value_name = "FIELD=VALUE")]
+    pub(crate) assignment: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterEdit {
+    /// The object, such as `deploy/web`
+    #[arg(value_name = "KIND[.GROUP]/NAME")]
+    pub(crate) what: String,
+    /// Namespace (default: the only one that has such an object)
+    #[arg(long, short, value_name = "NS")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+}
+
+impl FromStr for Cluster {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (backend, rest) = text.split_once(':').map_or((text, None), |(backend, rest)| (backend, Some(rest)));
+        match (backend, rest) {
+            ("memory", Some("")) => Err("a file must follow `memory:`, such as `memory:cluster.json`".to_owned()),
+            ("memory", file) => Ok(Self::Memory(file.map(PathBuf::from))),
+            ("kube", _) => Ok(Self::Kube),
+            _ => Err("it must be `memory`, `memory:FILE`, `kube` or `kube:CONTEXT`".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,125 @@
+//! `FIELD=VALUE` as people write it.
+
+use gitops_core::path::{FieldPath, Segment};
+use gitops_core::value::Value;
+
+/// Reads `spec.containers[name=web].image=nginx`: a path in the form that changes are shown in, and a value that is
+/// read as YAML, so that `5` is a number and `"5"` a text. Only a field can be set, not an item.
+pub(crate) fn assignment(text: &str) -> Result<(FieldPath, Value), String> {
+    let (path, rest) = path(text)?;
+    let Some(value) = rest.strip_prefix('=') else {
+        return Err(wrong(text, "a `=` and a value must follow the field"));
+    };
+    if !matches!(path.segments().last(), Some(Segment::Field(_))) {
+        return Err(wrong(text, "it must end in a field, not in an item"));
+    }
+    Ok((path, self::value(value)))
+}
+
+fn wrong(text: &str, why: &str) -> String {
+    format!("`{text}` cannot be read: {why}; write it as `spec.replicas=5` or `spec.containers[name=web].image=nginx`")
+}
+
+/// What is no YAML is a text.
+fn value(text: &str) -> Value {
+    if text.is_empty() {
+        return Value::from("");
+    }
+    let yaml = serde_yaml::from_str::<serde_json::Value>(text).ok();
+    yaml.and_then(|yaml| Value::from_serialize(&yaml).ok()).unwrap_or_else(|| Value::from(text))
+}
+
+/// Reads a path up to the `=`; returns what follows.
+fn path(text: &str) -> Result<(FieldPath, &str), String> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    loop {
+        if let Some(inner) = rest.strip_prefix('[') {
+            let end = end_of_bracket(inner).ok_or_else(|| wrong(text, "a `]` is missing"))?;
+            let (inside, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
+            segments.push(bracket(inside).ok_or_else(|| wrong(text, &format!("`[{inside}]` names nothing")))?);
+            rest = after.get(1..).unwrap_or_default();
+        } else {
+            let end = rest.find(['.', '[', '=']).unwrap_or(rest.len());
+            let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            if name.is_empty() {
+                return Err(wrong(text, "a field name is missing"));
+            }
+            segments.push(Segment::field(name));
+            rest = after;
+        }
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after,
+            None if rest.starts_with('[') => {}
+            None => return Ok((segments.into_iter().collect(), rest)),
+        }
+    }
+}
+
+/// Finds the closing bracket; one within quotes does not count.
+fn end_of_bracket(inner: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, char) in inner.char_indices() {
+        match char {
+            ']' if !quoted => return Some(at),
+            '"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = char == '\\' && !escaped;
+    }
+    None
+}
+
+/// `"a.b/c"` is a field, `name=web` an item by its key, `=7` an item by its value, `4` an item by its place.
+fn bracket(inside: &str) -> Option<Segment> {
+    if inside.starts_with('"') {
+        return serde_json::from_str::<String>(inside).ok().map(|name| Segment::field(&name));
+    }
+    if let Ok(index) = inside.parse() {
+        return Some(Segment::Index(index));
+    }
+    if let Some(item) = inside.strip_prefix('=') {
+        return Some(Segment::Item(value(item)));
+    }
+    let keys: Option<Vec<(&str, Value)>> = inside
+        .split(',')
+        .map(|key| key.split_once('=').filter(|(name, _)| !name.is_empty()).map(|(name, text)| (name, value(text))))
+        .collect();
+    keys.map(Segment::key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_reads_back_in_the_form_it_is_shown_in() {
+        for (text, path, value) in [
+            ("spec.replicas=5", "spec.replicas", "5"),
+            ("spec.replicas=\"5\"", "spec.replicas", "\"5\""),
+            (
+                "spec.template.spec.containers[name=web].image=nginx:1.27",
+                "spec.template.spec.containers[name=web].image",
+                "\"nginx:1.27\"",
+            ),
+            ("spec.ports[port=80,protocol=TCP].name=http", "spec.ports[port=80,protocol=TCP].name", "\"http\""),
+            ("metadata.annotations[\"a.b/c]\"]=x=y", "metadata.annotations[\"a.b/c]\"]", "\"x=y\""),
+            ("spec.list[2].a=true", "spec.list[2].a", "true"),
+            ("spec.set[=7].a=null", "spec.set[=7].a", "null"),
+            ("data.key=", "data.key", "\"\""),
+            ("spec.selector={a: b}", "spec.selector", "{\"a\":\"b\"}"),
+        ] {
+            let (read, assigned) = assignment(text).unwrap();
+            assert_eq!((read.to_string().as_str(), assigned.to_json().as_str()), (path, value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_field_is_refused_with_an_example() {
+        for text in ["", "=5", "spec", "spec..a=1", "spec.=1", "spec.a[=1", "spec.a[b]=1", "spec.a[0]=1", "a[\"x]=1"] {
+            let error = assignment(text).unwrap_err();
+            assert!(error.contains("write it as `spec.replicas=5`"), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What was done before.
+
+use gitops_core::sync::{HistoryEntry, Phase};
+
+use super::{Cell, Paint, Style, clean, table};
+
+/// Lists operations, newest first.
+pub(crate) fn history(entries: &[HistoryEntry], paint: Paint) -> String {
+    let headings = ["NUMBER", "FINISHED", "OUTCOME", "BY", "REVISION", "COMMIT"];
+    let mut rows = vec![headings.map(Cell::dim).to_vec()];
+    for entry in entries {
+        let style = if entry.phase == Phase::Succeeded { Style::Good } else { Style::Bad };
+        let revisions: Vec<&str> = entry.revisions.iter().map(|revision| revision.id.short()).collect();
+        let commits: Vec<String> = entry
+            .revisions
+            .iter()
+            .filter_map(|revision| revision.commit.as_ref())
+            .map(|commit| format!("{}: {}", clean(&commit.author), clean(commit.subject())))
+            .collect();
+        let mut commit = commits.join(" and ");
+        if entry.phase != Phase::Succeeded {
+            commit = format!("{commit} ({})", clean(&entry.message));
+        }
+        rows.push(vec![
+            Cell::plain(&entry.number.to_string()),
+            Cell::plain(&entry.finished.whole_seconds().to_string()),
+            Cell::new(&entry.phase.to_string(), style),
+            Cell::plain(&entry.initiator),
+            Cell::plain(&revisions.join(" and ")),
+            Cell::plain(&commit),
+        ]);
+    }
+    table(&rows, paint)
+}

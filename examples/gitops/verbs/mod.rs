@@ -1,0 +1,23 @@
+//! What the program can do, one verb a file.
+
+mod cluster;
+mod history;
+mod look;
+mod sync;
+mod validate;
+
+use crate::cli::Verb;
+use crate::render::Paint;
+use crate::{Answer, Failure};
+
+pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
+    match verb {
+        Verb::Sync(args) => sync::sync(args, paint),
+        Verb::Diff(args) => look::diff(args, paint),
+        Verb::Plan(args) => look::plan(&args.look, &args.prune, paint),
+        Verb::Status(args) => look::status(args, paint),
+        Verb::History(args) => history::history(args, paint),
+        Verb::Validate(args) => validate::validate(args, paint),
+        Verb::Cluster { verb } => cluster::run(verb, paint),
+    }
+}

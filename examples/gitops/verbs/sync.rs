@@ -1,0 +1,83 @@
+//! `sync`: making the cluster as Git says.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::time::Duration;
+
+use gitops_core::plan::{Action, Plan};
+use gitops_core::reconcile::{self, App, Looked, Report};
+use gitops_core::time::Timer;
+
+use super::look;
+use crate::cli::{self, Output};
+use crate::render::{self, Paint};
+use crate::world::{self, Access, Embedded, finish};
+use crate::{Answer, Failure};
+
+pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
+    let cli::Look { source: of, world: on } = &args.look;
+    let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
+    let source = world::open_source(&of.app)?;
+    let app = world::app(of, Some(&args.prune))?;
+    let looked = world::look(&app, &source, &world)?;
+    if args.dry_run {
+        let report = Report::new(&app, &looked, world.time.now());
+        return look::planned(&looked, &report, on.output, paint);
+    }
+    if !args.yes && !may_delete(&looked.plan)? {
+        let text = "nothing was done: the deletions were not confirmed; sync without `--prune` to keep these objects";
+        return Err(text.into());
+    }
+    let report = carry_out(&app, &looked, &world)?;
+    let text = match on.output {
+        Output::Text => told(&report, &world, paint)?,
+        output => look::machine_readable(&report, output)?,
+    };
+    Ok(Answer { text, code: render::code(&report) })
+}
+
+/// Makes the plan true, stores the cluster, and looks again.
+fn carry_out(app: &App, looked: &Looked, world: &Embedded) -> Result<Report, Failure> {
+    let Some(mut machine) = looked.machine(app, world.time.now()) else {
+        return Ok(Report::new(app, looked, world.time.now()));
+    };
+    finish(reconcile::run(&mut machine, &world.cluster, &world.time))?;
+    world.save()?;
+    let after = finish(reconcile::look(app, looked.desired.as_ref().clone(), &world.cluster))??;
+    Ok(Report::new(app, &after, world.time.now()).with_receipt(&looked.plan, machine.outcome()))
+}
+
+fn told(report: &Report, world: &Embedded, paint: Paint) -> Result<String, Failure> {
+    let did = match &report.receipt {
+        None => "nothing to do\n".to_owned(),
+        Some(receipt) => {
+            let took = receipt.finished.since(receipt.started);
+            let waited = if took.is_zero() { String::new() } else { format!("took {} (virtual)\n", seconds(took)) };
+            render::receipt(report, receipt, paint) + &waited
+        }
+    };
+    Ok(format!("{did}\n{}", look::tree_and_summary(report, world, paint)?))
+}
+
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} min {} s", seconds / 60, seconds % 60) }
+}
+
+/// Asks before anything is deleted, if there is somebody to ask.
+///
+/// Without a terminal the answer is yes: `--prune` was given, and only what is provably ours goes, within the budget.
+fn may_delete(plan: &Plan) -> io::Result<bool> {
+    let going: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Delete { .. }))
+        .map(|step| format!("  {}\n", render::clean(&step.key.to_string())))
+        .collect();
+    if going.is_empty() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    crate::say(&format!("This deletes {}:\n{}Go on? [y/N] ", render::counted(going.len(), "object"), going.concat()));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,171 @@
+//! What a verb works on: the source, the embedded cluster, and the application between them.
+
+use std::env;
+use std::future::Future;
+use std::time::SystemTime;
+
+use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
+use gitops_core::policy;
+use gitops_core::reconcile::{self, App, Looked};
+use gitops_core::source::Paths;
+use gitops_core::state::Owner;
+use gitops_core::time::{Timer, Timestamp};
+use gitops_git::GitSource;
+
+use crate::Failure;
+use crate::cli;
+use crate::state_file::StateFile;
+
+/// The embedded cluster of one run, and its clock.
+///
+/// Its time starts at the clock of this machine, is never behind what the last run saw, and passes at once when
+/// something waits for it.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    pub(crate) cluster: MemoryCluster,
+    pub(crate) time: VirtualTime,
+    file: StateFile,
+    /// The state of the server as it was read.
+    before: Vec<u8>,
+}
+
+/// What a run may do to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Look. Nothing is stored, even where time has passed for the cluster.
+    Read,
+    /// Change. Other such runs wait.
+    Write,
+}
+
+impl Embedded {
+    pub(crate) fn open(backend: &cli::Backend, access: Access) -> Result<Self, Failure> {
+        let cli::Cluster::Memory(path) = &backend.cluster else {
+            return Err("`--cluster kube` does not exist yet; use `--cluster memory` or `--cluster memory:FILE`".into());
+        };
+        let mut file = StateFile::locate(path.as_deref())?;
+        if access == Access::Write {
+            file.lock()?;
+        }
+        let state = file.load()?;
+        let time = VirtualTime::starting(state.time.max(wall_clock()));
+        let before = state.server.export();
+        let cluster = MemoryCluster::over(state.server, time.clone());
+        Ok(Self { cluster, time, file, before })
+    }
+
+    /// Stores what was done, if anything was.
+    pub(crate) fn save(&self) -> Result<(), Failure> {
+        let after = self.cluster.with_server(|server| server.export());
+        if after != self.before {
+            self.file.save(&after, self.time.now())?;
+        }
+        Ok(())
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::EPOCH + since
+}
+
+/// Runs a future that waits for nothing: everything of the embedded cluster and of a local repository.
+pub(crate) fn finish<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    ready(future).ok_or_else(|| "this waits for something that the program cannot wait for; please report it".into())
+}
+
+pub(crate) fn open_source(app: &cli::AppName) -> Result<GitSource, Failure> {
+    let location = app.repo.to_string_lossy();
+    if !app.repo.exists() && (location.contains("://") || location.contains("@")) {
+        let text = "is a remote repository, which cannot be read yet; clone it and give its folder to `--repo`";
+        return Err(format!("`{location}` {text}").into());
+    }
+    Ok(GitSource::open(&app.repo)?)
+}
+
+/// Describes the application that the arguments mean.
+pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<App, Failure> {
+    let mut paths = Paths::under(source.app.paths.iter().map(String::as_str))?;
+    paths = source.include.iter().fold(paths, |paths, glob| paths.with_include(glob));
+    paths = source.exclude.iter().fold(paths, |paths, glob| paths.with_exclude(glob));
+    let mut app = App::new(owner(&source.app)?, &source.revision).with_paths(paths).with_initiator(&initiator());
+    if let Some(namespace) = &source.namespace {
+        app = app.with_namespace(namespace);
+    }
+    if let Some(prune) = prune {
+        if prune.prune {
+            app.policy.prune = policy::Prune::Owned;
+        }
+        app.policy.prune_budget_percent = prune.prune_budget;
+    }
+    Ok(app)
+}
+
+pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
+    let name = app.app.clone().unwrap_or_else(|| derived_name(app));
+    Owner::new("", &name).map_err(|error| format!("{error}; set it with `--app`").into())
+}
+
+/// Reads what Git says and what the cluster holds, compares and plans.
+pub(crate) fn look(app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
+    finish(async {
+        let desired = reconcile::read_desired(app, source, &world.cluster).await?;
+        Ok(reconcile::look(app, desired, &world.cluster).await?)
+    })?
+}
+
+/// Names an application after the folder it lies in.
+fn derived_name(app: &cli::AppName) -> String {
+    let folder = match &*app.paths {
+        [path] => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    if !matches!(&*folder, "" | ".") {
+        let name = [".yaml", ".yml", ".json"].iter().find_map(|end| folder.strip_suffix(end));
+        return sanitised(name.unwrap_or(&folder));
+    }
+    let repo = app.repo.canonicalize().unwrap_or_else(|_| app.repo.clone());
+    let root = repo.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&repo);
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    sanitised(name.strip_suffix(".git").unwrap_or(&name))
+}
+
+/// Makes a name that field managers and tracking ids can carry, and the name of the ledger as well.
+fn sanitised(name: &str) -> String {
+    let fits = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    let name: String = name.chars().map(|char| if fits(char) { char } else { '-' }).take(63).collect();
+    let name = name.trim_matches(|char: char| !char.is_ascii_alphanumeric());
+    if name.is_empty() { "app".to_owned() } else { name.to_ascii_lowercase() }
+}
+
+/// Who starts operations, for the history.
+fn initiator() -> String {
+    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok().filter(|n| !n.is_empty()));
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn an_application_is_named_after_its_only_path_or_its_repository() {
+        let name = |repo: &str, paths: &[&str]| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            derived_name(&cli::AppName { repo: PathBuf::from(repo), paths, app: None })
+        };
+        for (repo, paths, expected) in [
+            ("/srv/none/Web Shop", &[][..], "web-shop"),
+            ("/srv/none/shop.git", &[], "shop"),
+            ("/srv/none/shop", &["apps/guestbook/"], "guestbook"),
+            ("/srv/none/shop", &["./web.yaml"], "web"),
+            ("/srv/none/shop", &["."], "shop"),
+            ("/srv/none/shop", &["a", "b"], "shop"),
+            ("/srv/none/_", &[], "app"),
+        ] {
+            assert_eq!(name(repo, paths), expected, "{repo} {paths:?}");
+        }
+    }
+}

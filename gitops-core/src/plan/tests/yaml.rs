@@ -1,0 +1,123 @@
+//! From text to plan, as an operator would see it.
+
+use std::sync::Arc;
+
+use crate::diff::{Comparison, Context, compare};
+use crate::manifest::{Dialect, Limits, parse};
+use crate::model::ApiModel;
+use crate::plan::{HookRun, plan};
+use crate::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
+
+const DECLARED: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+---
+apiVersion: example.org/v1
+kind: Widget
+metadata: {name: blue}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: migrate
+  annotations: {argocd.argoproj.io/hook: PreSync}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {color: blue}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:2"}]}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  annotations: {argocd.argoproj.io/sync-wave: "last"}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: key
+  annotations: {argocd.argoproj.io/sync-wave: "1"}
+stringData: {key: secret}
+---
+apiVersion: example.com/v1
+kind: Gadget
+metadata: {name: red, namespace: shop}
+"#;
+
+const LIVE: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop, uid: "1"}
+data: {color: blue}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, uid: "2"}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+"#;
+
+const PLAN: &str = "\
+PreSync, wave 0
+  create  Namespace shop: is missing
+  run     batch/Job shop/migrate: hook
+Sync, wave 0
+  apply   ConfigMap shop/settings: is not marked as ours yet
+  create  apiextensions.k8s.io/CustomResourceDefinition widgets.example.org: is missing
+  apply   apps/Deployment shop/web: differs; restarts what runs
+  create  example.org/Widget shop/blue: is missing
+Sync, wave 1
+  create  Secret shop/key: is missing
+left alone
+  Service shop/web: held back by a problem
+  example.com/Gadget shop/red: held back by a problem
+problems
+  error: shop.yaml:54: example.com/Gadget shop/red: the cluster serves no kind `example.com/Gadget` and no CRD of this \
+set declares it; check `apiVersion` and `kind`, or add the CRD
+  error: shop.yaml:40: Service shop/web: `metadata.annotations[\"argocd.argoproj.io/sync-wave\"]`: sync wave `last` is \
+not a whole number; use a whole number in quotes, such as \"-1\" or \"5\"
+";
+
+#[test]
+fn a_declared_application_becomes_a_plan() {
+    let file: Arc<str> = "shop.yaml".into();
+    let limits = Limits::default();
+    let parsed = Arc::new(parse(&file, DECLARED.as_bytes(), Dialect::Kubectl, &limits));
+    let model = ApiModel::builtin();
+    let desired = DesiredState::assemble(&[], &[parsed], &[], &model, Some("shop"));
+    let mut live = LiveState::default();
+    desired.kinds().iter().for_each(|kind| live.listed(kind, &Namespaces::All));
+    for (resource, _) in parse(&file, LIVE.as_bytes(), Dialect::Kubectl, &limits).resources {
+        live.insert(resource);
+    }
+    let (owner, inventory) = (Owner::new("", "shop").unwrap(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    let comparison = compare(&desired, &live, &context, &Comparison::default());
+    let shown = plan(&comparison, &desired, &super::pruning(), &context, HookRun::default()).to_string();
+    assert_eq!(shown, PLAN, "\n{shown}");
+}

@@ -1,0 +1,184 @@
+//! `argo/sync_order.json`: what Argo CD reads from annotations, and the order it syncs in.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use gitops_core::policy::{self, Options, Permission, Phase, Role};
+use gitops_core::problem::Severity;
+use gitops_core::resource::Resource;
+use gitops_core::value::Value;
+
+use crate::sync_tasks::tasks;
+use crate::{Case, recording};
+
+type Json = serde_json::Value;
+pub(crate) type Verdict = Result<(), String>;
+
+const HOOK: &str = "argocd.argoproj.io/hook";
+const HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
+
+pub(crate) fn sync_order(folder: &Path) -> Option<Vec<Case>> {
+    let recording = recording(folder, "argo/sync_order.json")?;
+    let case = |case: &Json| {
+        let (kind, name) = (case["type"].as_str().unwrap(), case["name"].as_str().unwrap());
+        let function = case["function"].as_str().unwrap_or(kind);
+        let verdict = match kind {
+            "sort-tasks" | "get-sync-tasks" => tasks(case),
+            _ => read(function, &case["input"], &case["expected"]),
+        };
+        Case { id: format!("{function}:{name}"), verdict }
+    };
+    Some(recording["cases"].as_array().unwrap().iter().map(case).collect())
+}
+
+/// What Argo CD's function reads, from our options.
+fn read(function: &str, input: &Json, expected: &Json) -> Verdict {
+    let object = [&input["obj"], &input["object"], &input["task"]["target"], &input["task"]["live"]];
+    let object = object.into_iter().find(|object| object.is_object()).unwrap_or(&Json::Null);
+    match function {
+        "syncwaves.Wave" | "helm.Weight" => same(&options(object)?.wave.into(), expected),
+        "hook.Types" | "helm.Types" => same_words(hook_phases(&options(object)?), expected),
+        "sync.syncPhases" => same_words(phases(&options(object)?), expected),
+        "hook.IsHook" | "helm.IsHook" | "isHook" => {
+            let options = options(object)?;
+            let skip = options.role == Role::Ignored && has(object, HOOK);
+            same(&(options.role != Role::Resource && !skip).into(), expected)
+        }
+        "hook.Skip" => same(&(options(object)?.role == Role::Ignored && has(object, HOOK)).into(), expected),
+        "ignore.Ignore" => same(&(options(object)?.role == Role::Ignored && !has(object, HOOK)).into(), expected),
+        "isHookOfType" => {
+            let wanted = input["hookType"].as_str().unwrap();
+            same(&phases(&options(object)?).contains(wanted).into(), expected)
+        }
+        "hook.DeletePolicies" => same_words(policies(&options(&with(object, HOOK, "Sync"))?), expected),
+        "helm.DeletePolicies" => {
+            let read = policies(&options(&with(object, HOOK, "Sync"))?);
+            let read = if expected.is_null() {
+                read.into_iter().filter(|w| w != "BeforeHookCreation").collect()
+            } else {
+                read
+            };
+            same_words(read, expected)
+        }
+        "common.NewHookType" => {
+            let accepted = options(&with(&Json::Null, HOOK, input["t"].as_str().unwrap())).is_ok();
+            same(&accepted.into(), &expected["ok"])
+        }
+        "common.NewHookDeletePolicy" => {
+            let hook = with(&Json::Null, HOOK, "Sync");
+            let accepted = options(&with(&hook, HOOK_DELETE, input["p"].as_str().unwrap())).is_ok();
+            same(&accepted.into(), &expected["ok"])
+        }
+        "syncTask.hookType" => {
+            let phase = input["task"]["phase"].as_str().unwrap();
+            let options = options(object)?;
+            let is = options.role == Role::Hook && phases(&options).contains(phase);
+            same(&if is { phase.into() } else { "".into() }, expected)
+        }
+        "syncTask.hasHookDeletePolicy" => {
+            let wanted = input["arg"].as_str().unwrap();
+            same(&policies(&options(object)?).contains(wanted).into(), expected)
+        }
+        "syncTask.deleteBeforeCreation" => {
+            let live = input["task"]["live"].is_object();
+            let before = policies(&options(object)?).contains("BeforeHookCreation");
+            same(&(live && before).into(), expected)
+        }
+        "syncTask.deleteOnPhaseCompletion" => {
+            let policies = policies(&options(object)?);
+            let ends = ["HookSucceeded", "HookFailed"].iter().any(|policy| policies.contains(*policy));
+            same(&ends.into(), expected)
+        }
+        "isObjRequiresDeletionConfirmation" if input["appSyncOptions"].is_null() => {
+            let options = options(object)?;
+            same(&[options.delete, options.prune].contains(&Permission::Confirm).into(), expected)
+        }
+        "partitionTargetObjsForSync" => partition(input, expected),
+        _ => Err("not done here".into()),
+    }
+}
+
+/// Which objects take part in a sync.
+fn partition(input: &Json, expected: &Json) -> Verdict {
+    let (mut synced, mut hooks) = (Vec::new(), BTreeSet::new());
+    for target in input["targets"].as_array().unwrap() {
+        let options = options(target)?;
+        hooks.extend(phases(&options));
+        let in_sync = |hook: &policy::Hook| hook.phases.iter().any(|phase| *phase <= Phase::SyncFail);
+        if options.hook.as_ref().is_none_or(in_sync) {
+            synced.push(target.clone());
+        }
+    }
+    same(&synced.into(), &expected["syncObjects"])?;
+    same(&hooks.contains("PreDelete").into(), &expected["hasPreDeleteHooks"])?;
+    same(&hooks.contains("PostDelete").into(), &expected["hasPostDeleteHooks"])
+}
+
+/// Reads the options of an object; what is left out of a recorded object is not what is asked.
+fn options(object: &Json) -> Result<Options, String> {
+    let (options, problems) = policy::options(&complete(object, "unnamed"));
+    match problems.iter().find(|problem| problem.severity == Severity::Blocks) {
+        Some(problem) => Err(format!("is a problem: {problem}")),
+        None => Ok(options),
+    }
+}
+
+/// Completes an object to one that has an identity.
+pub(crate) fn complete(object: &Json, name: &str) -> Resource {
+    let mut object = if object.is_object() { object.clone() } else { serde_json::json!({}) };
+    if object["kind"].as_str().unwrap_or_default().is_empty() {
+        object["kind"] = "Pod".into();
+    }
+    if object["apiVersion"].is_null() {
+        object["apiVersion"] = if object["kind"] == "Job" { "batch/v1" } else { "v1" }.into();
+    }
+    if object["metadata"]["name"].is_null() {
+        object["metadata"]["name"] = name.into();
+    }
+    Resource::new(Value::from_serialize(&object).unwrap()).unwrap()
+}
+
+/// Adds an annotation where there is none of that name.
+pub(crate) fn with(object: &Json, name: &str, value: &str) -> Json {
+    let mut object = if object.is_object() { object.clone() } else { serde_json::json!({}) };
+    if object["metadata"]["annotations"][name].is_null() {
+        object["metadata"]["annotations"][name] = value.into();
+    }
+    object
+}
+
+fn has(object: &Json, annotation: &str) -> bool {
+    object["metadata"]["annotations"][annotation].is_string()
+}
+
+fn hook_phases(options: &Options) -> BTreeSet<String> {
+    options.hook.iter().flat_map(|hook| &hook.phases).map(ToString::to_string).collect()
+}
+
+fn phases(options: &Options) -> BTreeSet<String> {
+    let of_resource = options.is_resource().then(|| Phase::Sync.to_string());
+    hook_phases(options).into_iter().chain(of_resource).collect()
+}
+
+fn policies(options: &Options) -> BTreeSet<String> {
+    options.hook.iter().flat_map(|hook| &hook.delete).map(|policy| format!("{policy:?}")).collect()
+}
+
+/// Compares words as sets; Argo CD names `Skip` and Helm's own words where we have phases.
+fn same_words(got: BTreeSet<String>, expected: &Json) -> Verdict {
+    let word = |word: &Json| match word.as_str().unwrap() {
+        "pre-install" | "pre-upgrade" => "PreSync".to_owned(),
+        "post-install" | "post-upgrade" => "PostSync".to_owned(),
+        "before-hook-creation" => "BeforeHookCreation".to_owned(),
+        "hook-succeeded" => "HookSucceeded".to_owned(),
+        "hook-failed" => "HookFailed".to_owned(),
+        word => word.to_owned(),
+    };
+    let expected: BTreeSet<String> =
+        expected.as_array().into_iter().flatten().map(word).filter(|word| word != "Skip").collect();
+    if got == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {got:?}")) }
+}
+
+fn same(got: &Json, expected: &Json) -> Verdict {
+    if got == expected { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
+}
