@@ -179,6 +179,7 @@ impl ApiServer {
         mut draft: Draft,
         ownership: Ownership,
     ) -> Result<Response, Status> {
+        validate::deletion_stays(context, live, &draft)?;
         prepare::keep_identity(live, &mut draft);
         prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
