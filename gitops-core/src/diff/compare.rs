@@ -12,7 +12,9 @@ use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracki
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
 use super::tree::{self, Stamp};
-use super::{Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why, claim};
+use super::{
+    Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, FieldOwner, Outcome, Strategy, Why, claim,
+};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
@@ -135,23 +137,28 @@ impl<'a> Pass<'a> {
             return kept(known, read);
         }
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
+        let mut yielded = Arc::default();
         let (outcome, strategy) = match (held, live) {
             (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                (self.verdict(desired, live), Strategy::Structural)
+                let outcome;
+                (outcome, yielded) = self.verdict(desired, live);
+                (outcome, Strategy::Structural)
             }
             (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
         };
-        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, strategy, memo })
+        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, yielded, strategy, memo })
     }
 
-    fn verdict(&self, desired: &Resource, live: &Resource) -> Outcome {
+    fn verdict(&self, desired: &Resource, live: &Resource) -> (Outcome, Arc<[Change]>) {
         let owner = self.context.owner;
         let id = Draft::String(owner.tracking_id(desired.key()));
         let of = self.context.model.schema(&desired.key().group_kind, desired.version());
         let stamp = Stamp { annotation: owner.annotation(), id: &id };
         let changes = tree::changes(desired, live, of, &self.manager, stamp);
-        if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) }
+        let (yielded, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_yielded);
+        let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
+        (outcome, yielded.into())
     }
 
     /// The verdict where there is no content to compare.
@@ -207,7 +214,8 @@ impl<'a> Pass<'a> {
             let memo = self.memo(key, None, live.get(key), Held::No, Some(entry), None);
             let known = previous.entries.get(key).filter(|known| known.memo == memo);
             let (claim, strategy) = (Claim::default(), Strategy::None);
-            let new = || Arc::new(Compared { outcome, claim, live: None, facts: None, strategy, memo });
+            let yielded = Arc::default();
+            let new = || Arc::new(Compared { outcome, claim, live: None, facts: None, yielded, strategy, memo });
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
@@ -227,7 +235,15 @@ impl<'a> Pass<'a> {
             return kept(known, Some(object));
         }
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Compared { outcome, claim, live: Some(object.clone()), facts, strategy: Strategy::None, memo })
+        Arc::new(Compared {
+            outcome,
+            claim,
+            live: Some(object.clone()),
+            facts,
+            yielded: Arc::default(),
+            strategy: Strategy::None,
+            memo,
+        })
     }
 
     /// The digest of everything an entry depends on.
@@ -348,6 +364,12 @@ fn uids_of(declared: &[(ResourceKey, Arc<Compared>)]) -> BTreeSet<&str> {
 
 fn is_hook(object: &Resource, claim: &Claim) -> bool {
     claim.standing.is_none() && policy::options(object).0.role != Role::Resource
+}
+
+/// Whether the live value is an autoscaler's: written through `scale`, and by nobody else.
+fn is_yielded(change: &Change) -> bool {
+    let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
+    change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
 }
 
 fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {

@@ -62,6 +62,9 @@ pub struct Compared {
     pub live: Option<Resource>,
     /// Digest of what the verdict read of the live object.
     pub facts: Option<Facts>,
+    /// Fields that differ and are left to an autoscaler, which owns them through the `scale` subresource: no drift
+    /// (rule 20 of the exact rules).
+    pub yielded: Arc<[Change]>,
     /// How the verdict was reached.
     pub strategy: Strategy,
     /// Digest of everything the verdict depends on; an equal one gives an equal verdict.

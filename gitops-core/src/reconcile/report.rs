@@ -194,8 +194,13 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
-        note: why.or(skip).map(Arc::from),
+        note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
     }
+}
+
+fn left_to_autoscaler(compared: &Compared) -> Option<String> {
+    let change = compared.yielded.first()?;
+    Some(format!("`{}` is left to `{}`, which scales it", change.path, change.owners.first()?.manager))
 }
 
 /// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless nothing is there at all.

@@ -10,7 +10,8 @@ use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
 
 use super::StepOutcome;
-use super::machine::{Level, Machine};
+use super::graph::Level;
+use super::machine::Machine;
 use super::recording::backoff;
 use super::step::{At, Look, Next};
 

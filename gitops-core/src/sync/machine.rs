@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
-use crate::plan::{After, Plan};
-use crate::policy::{Phase as SyncPhase, WaitFor};
+use crate::plan::Plan;
 use crate::state::LiveState;
 use crate::time::Timestamp;
 
+use super::graph::{Level, Node};
 use super::step::{At, Next, Run};
 use super::{
     Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome,
@@ -22,7 +22,7 @@ pub struct Machine {
     pub(super) setup: Setup,
     pub(super) record: RecordV1,
     pub(super) runs: Vec<Run>,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     pub(super) stage: Stage,
     pub(super) ready: VecDeque<u32>,
     /// Steps that are begun and have not ended.
@@ -41,22 +41,6 @@ pub struct Machine {
     pub(super) stop: Option<Phase>,
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
-}
-
-/// A step or a gate: what it still waits for, and who waits for it.
-#[derive(Debug, Default)]
-struct Node {
-    missing: u32,
-    dependents: Vec<(Level, u32)>,
-}
-
-/// How far a step has come, as far as others wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    /// It was done.
-    Applied,
-    /// Its object is healthy, or gone; a hook has succeeded.
-    Settled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,48 +136,6 @@ impl Machine {
             machine.store(Vec::new());
         }
         machine
-    }
-
-    /// Turns edges around: who waits for whom. SyncFail steps wait for the failure as well.
-    fn graph(plan: &Plan) -> Vec<Node> {
-        let steps = plan.steps.len();
-        let mut nodes: Vec<Node> = (0..steps + plan.gates.len()).map(|_| Node::default()).collect();
-        let edges = plan.steps.iter().map(|step| &step.after).chain(plan.gates.iter().map(|gate| &gate.opens));
-        for (node, after) in (0u32..).zip(edges) {
-            for edge in after {
-                let (on, level) = match edge {
-                    After::Applied(step) => (step.0 as usize, Level::Applied),
-                    After::Healthy(step) | After::Gone(step) => (step.0 as usize, Level::Settled),
-                    After::Gate(gate) => (steps + gate.0 as usize, Level::Applied),
-                };
-                // An edge to nowhere is never satisfied; its step ends as not run.
-                if let Some(on) = nodes.get_mut(on) {
-                    on.dependents.push((level, node));
-                }
-                if let Some(node) = nodes.get_mut(node as usize) {
-                    node.missing = node.missing.saturating_add(1);
-                }
-            }
-        }
-        for (node, step) in nodes.iter_mut().zip(&plan.steps) {
-            if step.phase == SyncPhase::SyncFail {
-                node.missing = node.missing.saturating_add(1);
-            }
-        }
-        nodes
-    }
-
-    fn roots(&mut self) -> VecDeque<u32> {
-        let steps = self.plan.steps.len();
-        let mut ready = VecDeque::new();
-        for index in 0..self.nodes.len() {
-            if self.nodes.get(index).is_some_and(|node| node.missing == 0) {
-                let node = u32::try_from(index).unwrap_or(u32::MAX);
-                if index < steps { ready.push_back(node) } else { self.reach(node, Level::Applied) }
-            }
-        }
-        ready.append(&mut self.ready);
-        ready
     }
 
     /// Takes an event. Answers to unknown effects are ignored.
@@ -292,42 +234,6 @@ impl Machine {
     /// Wants to go on with a step at `at`.
     pub(super) fn wake(&mut self, step: u32, at: Timestamp) {
         self.timers.insert((at, step));
-    }
-
-    /// Tells those who wait for a step, or a gate, how far it has come.
-    pub(super) fn reach(&mut self, node: u32, level: Level) {
-        let mut reached = vec![(node, level)];
-        while let Some((node, level)) = reached.pop() {
-            let Some(at) = self.nodes.get_mut(node as usize) else { continue };
-            let (now, later) = std::mem::take(&mut at.dependents).into_iter().partition(|(wanted, _)| *wanted <= level);
-            at.dependents = later;
-            for (_, dependent) in Vec::<(Level, u32)>::from_iter(now) {
-                self.release(dependent, &mut reached);
-            }
-        }
-    }
-
-    pub(super) fn release(&mut self, node: u32, reached: &mut Vec<(u32, Level)>) {
-        let Some(waiting) = self.nodes.get_mut(node as usize) else { return };
-        waiting.missing = waiting.missing.saturating_sub(1);
-        if waiting.missing > 0 {
-            return;
-        }
-        if (node as usize) < self.plan.steps.len() {
-            self.ready.push_back(node);
-        } else {
-            reached.push((node, Level::Applied));
-        }
-    }
-
-    /// Returns whether anything waits for the object of a step to be healthy or gone.
-    pub(super) fn is_awaited(&self, step: u32) -> bool {
-        if self.setup.policy.wait == WaitFor::Everything {
-            return true;
-        }
-        self.nodes
-            .get(step as usize)
-            .is_some_and(|node| node.dependents.iter().any(|(level, _)| *level == Level::Settled))
     }
 
     /// Ends a step.

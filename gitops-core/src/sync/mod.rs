@@ -6,6 +6,7 @@
 
 mod answers;
 mod conflict;
+mod graph;
 mod hooks;
 mod intent;
 mod ledger;
