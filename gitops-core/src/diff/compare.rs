@@ -11,6 +11,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracking};
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
+use super::scaled::autoscaled;
 use super::tree::{self, Stamp};
 use super::{
     Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, FieldOwner, Outcome, Strategy, Why, claim,
@@ -19,7 +20,7 @@ use super::{
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
 pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, previous: &Comparison) -> Comparison {
-    let mut pass = Pass::new(context);
+    let mut pass = Pass { scaled: autoscaled(desired, live), ..Pass::new(context) };
     let mut entries = Vec::with_capacity(desired.declared.len());
     // All four are in order of their keys: one walk beside each other, no look-ups.
     let mut before = Beside::new(previous.entries.iter());
@@ -114,13 +115,15 @@ struct Pass<'a> {
     rules: Digest,
     /// The kind looked up last; objects come in order of their kinds.
     kind: Option<(Arc<GroupKind>, Digest)>,
+    /// What autoscalers scale.
+    scaled: BTreeSet<ResourceKey>,
 }
 
 impl<'a> Pass<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
-        Self { context, manager, rules: rules.finish(), kind: None }
+        Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
     }
 
     fn declared(
@@ -133,7 +136,9 @@ impl<'a> Pass<'a> {
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
         let memo = self.memo(desired.key(), Some(desired), live, held, entry, facts);
-        if let Some(known) = known.filter(|known| known.memo == memo) {
+        // What autoscalers do is no part of the digest.
+        let is_scaled = |known: &Compared| !known.yielded.is_empty() || self.scaled.contains(desired.key());
+        if let Some(known) = known.filter(|known| known.memo == memo && !is_scaled(known)) {
             return kept(known, read);
         }
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
@@ -156,7 +161,9 @@ impl<'a> Pass<'a> {
         let of = self.context.model.schema(&desired.key().group_kind, desired.version());
         let stamp = Stamp { annotation: owner.annotation(), id: &id };
         let changes = tree::changes(desired, live, of, &self.manager, stamp);
-        let (yielded, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_yielded);
+        let scaled = self.scaled.contains(desired.key());
+        let (yielded, changes): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| scaled && is_through_scale(change));
         let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
         (outcome, yielded.into())
     }
@@ -366,8 +373,8 @@ fn is_hook(object: &Resource, claim: &Claim) -> bool {
     claim.standing.is_none() && policy::options(object).0.role != Role::Resource
 }
 
-/// Whether the live value is an autoscaler's: written through `scale`, and by nobody else.
-fn is_yielded(change: &Change) -> bool {
+/// Whether the live value was written through `scale`, and by nobody else.
+fn is_through_scale(change: &Change) -> bool {
     let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
     change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
 }

@@ -78,7 +78,7 @@ impl Machine {
 
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
         let Some(live) = live else { return self.fail(id, "is gone; sync again") };
-        match conflict::resolve(conflicts, live, &self.setup.owner) {
+        match conflict::resolve(conflicts, live, &self.setup.owner, &self.setup.scaled) {
             Resolution::TakeOver { yielded } => {
                 let all_yielded = yielded.len() == conflicts.len();
                 if let Some(run) = self.run_mut(id) {

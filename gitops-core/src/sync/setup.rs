@@ -1,5 +1,6 @@
 //! What a machine is given besides its plan.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::ApiModel;
@@ -25,12 +26,14 @@ pub struct Setup {
     pub ledger_key: ResourceKey,
     /// The ledger as it was read, with the inventory of [`super::intend`].
     pub ledger: Ledger,
+    /// What autoscalers scale: see [`crate::diff::autoscaled`].
+    pub scaled: BTreeSet<ResourceKey>,
     /// Who or what starts the operation.
     pub initiator: Arc<str>,
 }
 
 impl Setup {
-    /// Gathers what a machine needs; the initiator is `unknown` until it is set.
+    /// Gathers what a machine needs; nothing is scaled, and the initiator is `unknown`, until it is set.
     #[must_use]
     pub fn new(
         desired: Arc<DesiredState>,
@@ -40,6 +43,6 @@ impl Setup {
         ledger_key: ResourceKey,
         ledger: Ledger,
     ) -> Self {
-        Self { desired, model, owner, policy, ledger_key, ledger, initiator: "unknown".into() }
+        Self { desired, model, owner, policy, ledger_key, ledger, scaled: BTreeSet::new(), initiator: "unknown".into() }
     }
 }

@@ -73,6 +73,10 @@ fn a_field_that_an_autoscaler_took_is_left_to_it() {
     shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&deployment("web", 2, "nginx:1")))]);
     shop.sync();
     shop.scale("web", 5);
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync, "so far it is a hand edit");
+    let autoscaler = r#"{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"web","namespace":"shop"},
+        "spec":{"maxReplicas":9,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}}}"#;
+    shop.create(autoscaler, "somebody");
     let report = shop.preview();
     let web = report.resources.iter().find(|resource| &*resource.key.name == "web").unwrap();
     assert_eq!((report.sync, web.changes.len()), (SyncStatus::Synced, 0));
