@@ -123,7 +123,7 @@ impl Asker<'_> {
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (live.uid().is_some_and(|uid| self.declared_uids.contains(uid)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),
-            (!is_proven(compared), SkipReason::NoProof),
+            (!claim.proves_ours(), SkipReason::NoProof),
             (self.policy.prune == Prune::Never, SkipReason::PruneOff),
             (self.desired.completeness == Completeness::Partial, SkipReason::SourceIncomplete),
             (unreadable_options, SkipReason::Held),
@@ -137,13 +137,6 @@ impl Asker<'_> {
         ];
         stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
     }
-}
-
-/// Rule 28: a tracking id that is ours and names this object, and our field manager's entry or the inventory's uid.
-fn is_proven(compared: &Compared) -> bool {
-    let claim = &compared.claim;
-    let recorded = matches!(claim.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
-    claim.tracked && (claim.applied || recorded) && claim.standing != Some(Standing::Releasing)
 }
 
 fn why_kept(reason: SkipReason) -> Option<Problem> {

@@ -213,6 +213,12 @@ impl Options {
     pub fn is_resource(&self) -> bool {
         self.role == Role::Resource
     }
+
+    /// Returns whether the object may be pruned without a word from a person. Argo CD never prunes hooks; they follow
+    /// their own delete policy.
+    pub(crate) fn permits_pruning(&self) -> bool {
+        self.is_resource() && self.prune == Permission::Default
+    }
 }
 
 impl fmt::Display for Phase {
