@@ -144,7 +144,7 @@ impl Ledger {
             }
         };
         let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
-        let text = object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()).unwrap_or("");
+        let text = Self::stored_text(object).unwrap_or("");
         let too_new = || TooNew(key.to_string().into());
         let lost = |error: serde_json::Error| {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
@@ -188,7 +188,12 @@ impl Ledger {
     /// Returns whether `object` is the stored form of exactly this ledger.
     #[must_use]
     pub fn is_stored_in(&self, object: &Resource) -> bool {
-        object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()) == Some(self.text().as_str())
+        Self::stored_text(object) == Some(self.text().as_str())
+    }
+
+    /// Returns the text that a stored ledger, or one that is about to be stored, holds.
+    pub(super) fn stored_text(object: &Resource) -> Option<&str> {
+        object.tree().dig(&["data", FIELD])?.as_str()
     }
 
     /// Adds an entry to the history and drops the oldest ones.
