@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::resource::Propagation;
 use crate::resource::ResourceKey;
 
+pub(crate) use annotations::PRUNE;
 pub use annotations::options;
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.

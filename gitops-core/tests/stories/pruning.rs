@@ -2,7 +2,7 @@
 
 use gitops_core::memory::ready;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
-use gitops_core::resource::GroupKind;
+use gitops_core::resource::{GroupKind, ResourceKey};
 use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
 use gitops_core::value::{Draft, Value};
@@ -119,6 +119,29 @@ fn a_lost_inventory_prunes_nothing_in_that_run() {
     ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.sync();
     assert!(shop.get("ConfigMap", "b").is_some());
+}
+
+#[test]
+fn an_object_whose_namespace_got_lost_in_git_is_held_back_and_not_pruned() {
+    let mut shop = shop().pruning();
+    shop.app.namespace = None;
+    let place = |name: &str| config(name, "1").replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    shop.commit("b loses it", &[("a.yaml", Some(&place("a"))), ("c.yaml", Some(&place("c")))]);
+    let report = shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_some(), "{:?}", report.problems);
+    assert!(report.is_blocked());
+}
+
+#[test]
+fn a_namespace_that_git_dropped_stays_with_all_that_is_in_it() {
+    let shop = shop().pruning();
+    let other = NAMESPACE.replace("shop", "extra");
+    shop.commit("one more", &[("extra.yaml", Some(&other))]);
+    shop.sync();
+    shop.commit("drop it", &[("extra.yaml", None)]);
+    shop.sync();
+    let kept = ResourceKey::new("", "Namespace", None, "extra");
+    assert!(shop.cluster.inner.with_server(|server| server.get(&kept).is_some()));
 }
 
 #[test]
