@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
 use crate::plan::Plan;
+use crate::resource::Resource;
 use crate::state::LiveState;
 use crate::time::Timestamp;
 
@@ -62,12 +63,12 @@ pub(super) enum Stage {
 /// What an answer will be about.
 #[derive(Debug)]
 pub(super) enum Flight {
-    /// A record; these hooks count as ended once it is stored.
-    Record(Vec<u32>),
+    /// A record; these hooks count as ended once it is stored. And what was sent.
+    Record(Vec<u32>, Option<Resource>),
     /// The namespace of the ledger.
     Namespace,
     /// A look at the ledger after a lost answer.
-    Ledger(Vec<u32>),
+    Ledger(Vec<u32>, Option<Resource>),
     /// A write of a step.
     Step(u32, Next),
     /// A look for several steps.
@@ -133,7 +134,7 @@ impl Machine {
         if machine.plan.is_empty() {
             machine.go_on(now);
         } else {
-            machine.store(Vec::new());
+            machine.store(Vec::new(), now);
         }
         machine
     }
@@ -142,7 +143,7 @@ impl Machine {
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Recorded { id, result } | Event::Wrote { id, result } => match self.flying.remove(&id) {
-                Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
+                Some(Flight::Record(hooks, sent)) => self.recorded(hooks, sent, result, now),
                 Some(Flight::Namespace) => self.namespace_made(result, now),
                 Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
                 Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
@@ -151,7 +152,7 @@ impl Machine {
             },
             Event::Observed { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
-                Some(Flight::Ledger(hooks)) => self.ledger_seen(hooks, result, now),
+                Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },

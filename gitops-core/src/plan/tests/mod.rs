@@ -129,6 +129,7 @@ fn object_of(text: &str) -> Resource {
         let annotation = match key {
             "wave" => "argocd.argoproj.io/sync-wave",
             "hook" => "argocd.argoproj.io/hook",
+            "prune" => "gitops.rs/prune",
             "options" => "argocd.argoproj.io/sync-options",
             "needs" => "config.kubernetes.io/depends-on",
             "uid" => {
