@@ -104,8 +104,9 @@ fn check_object(
     last: &Value,
     now: Timestamp,
 ) -> Result<Value, String> {
+    let dying = op["object"]["metadata"]["deletionTimestamp"].is_string();
     let absent = op["object"].is_null() || (op["object"] == "unchanged" && last.is_null());
-    if absent {
+    if absent || (dying && op["request"]["method"] != "DELETE") {
         server.collect(now);
     }
     let live = live(server, case, now);
