@@ -65,7 +65,8 @@ impl ApiServer {
             }
         }
         self.queues.workloads.extend(keys.iter().cloned());
-        self.queues.lifecycle.append(&mut keys);
+        // Not `append`: that walks the whole queue each time.
+        self.queues.lifecycle.extend(keys);
     }
 
     fn carry(&mut self, object: &Resource, now: Timestamp) {
