@@ -10,6 +10,7 @@ use super::refuse;
 use super::request::{DeleteOptions, Select};
 use super::response::{Body, List, Reason, Response, Status};
 use super::server::{ApiServer, Context, NAMESPACES};
+use super::settle::set_condition;
 
 /// Holds an owner until its blocking dependents are gone.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -117,6 +118,9 @@ fn mark(live: &Resource, propagation: Option<Propagation>, now: Timestamp) -> Re
         let metadata = draft.entry("metadata");
         if definition {
             // As recorded: its deletion counts as no change of what is wanted.
+            let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+            let status = draft.entry("status");
+            set_condition(status, "Terminating", "True", "InstanceDeletionPending", message, now);
         } else if let Some(generation) = metadata.get("generation").and_then(Draft::as_i64) {
             metadata.set("generation", generation + 1);
         }

@@ -64,7 +64,15 @@ fn json_step(target: &mut Draft, step: ValueRef<'_>) -> Option<()> {
     match step.get("op")?.as_str()? {
         "add" => add(target, &path, step.get("value")?.to_draft()),
         "replace" => {
-            *find(target, &path)? = step.get("value")?.to_draft();
+            let value = step.get("value")?.to_draft();
+            match find(target, &path) {
+                Some(old) => *old = value,
+                // As the server's library has it, a map entry that is not there is replaced all the same.
+                None => {
+                    let (last, parents) = path.split_last()?;
+                    find(target, parents)?.as_map_mut()?.insert(last.clone(), value);
+                }
+            }
             Some(())
         }
         "remove" => remove(target, &path).map(drop),

@@ -58,6 +58,8 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
         defaults::custom(schema, draft, 0);
         return;
     }
+    // What the Go type does not have is lost while reading.
+    defaults::prune(schema, draft, 0);
     *draft = schema.stored(draft.freeze().root()).root().to_draft();
     let (group, name) = (&*kind.group_kind.group, &*kind.group_kind.kind);
     if (group, name) == ("", "Secret") {

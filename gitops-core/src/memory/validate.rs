@@ -4,10 +4,12 @@
 //! server knows. Rules: Kubernetes, "Object Names and IDs", "Labels and Selectors", "Annotations"; wording as
 //! recorded from kube-apiserver 1.36.
 
-use crate::model::ServedKind;
+use crate::model::{ApiModel, ServedKind};
 use crate::resource::Resource;
+use crate::ssa::{Duplicates, Typed};
 use crate::value::{Draft, Value, ValueRef};
 
+use super::prepare::is_custom;
 use super::refuse::{self, Fault, fault};
 use super::request::Action;
 use super::response::{CauseReason, Status};
@@ -51,6 +53,30 @@ fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
     })
     .into_iter()
     .collect()
+}
+
+/// Checks the types of what was sent: Go cannot read a built-in kind of other types, a CRD's schema refuses them.
+pub(super) fn typed(context: &Context<'_>, model: &ApiModel, name: &str, draft: &Draft) -> Result<(), Status> {
+    let kind = &context.kind.group_kind;
+    let version = &context.endpoint.version;
+    let schema = model.schema(kind, version);
+    let custom = is_custom(context.kind);
+    let mut known = draft.clone();
+    // Fields that are not declared are lost, not refused.
+    super::defaults::prune(schema, &mut known, 0);
+    drop(known.entry("metadata").remove("managedFields"));
+    let duplicates = if custom { Duplicates::Refuse } else { Duplicates::Allow };
+    let Err(errors) = Typed::new(known.freeze(), schema, duplicates) else { return Ok(()) };
+    if !custom {
+        let kind = &kind.kind;
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        return Err(refuse::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: {first}"
+        )));
+    }
+    let faults =
+        errors.iter().map(|error| fault(&error.field.to_string(), CauseReason::Invalid, &error.problem.to_string()));
+    Err(refuse::invalid(context, name, faults.collect()))
 }
 
 /// Checks a new object.

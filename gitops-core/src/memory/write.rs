@@ -153,6 +153,9 @@ impl ApiServer {
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
+        if ownership == Ownership::Update {
+            validate::typed(context, &self.model, &name, &draft)?;
+        }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
@@ -181,6 +184,9 @@ impl ApiServer {
         ownership: Ownership,
     ) -> Result<Response, Status> {
         validate::deletion_stays(context, live, &draft)?;
+        if ownership == Ownership::Update {
+            validate::typed(context, &self.model, &live.key().name, &draft)?;
+        }
         prepare::keep_identity(live, &mut draft);
         prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);

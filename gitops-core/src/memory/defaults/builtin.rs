@@ -145,7 +145,11 @@ fn apps(kind: &str, draft: &mut Draft) {
             unset(spec, "podManagementPolicy", "OrderedReady");
             unset(spec, "replicas", 1);
             unset(spec, "revisionHistoryLimit", 10);
-            rolling(spec.entry("updateStrategy"), &[("partition", 0.into())]);
+            let strategy = spec.entry("updateStrategy");
+            // Unlike elsewhere, a type that is given comes without parameters.
+            if text(strategy, "type").is_empty() || strategy.get("rollingUpdate").is_some() {
+                rolling(strategy, &[("partition", 0.into())]);
+            }
             // Behind a feature gate that is off.
             within(spec.entry("updateStrategy"), "rollingUpdate", |rolling| drop(rolling.remove("maxUnavailable")));
             let retention = spec.entry("persistentVolumeClaimRetentionPolicy");

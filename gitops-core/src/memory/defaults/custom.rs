@@ -39,7 +39,7 @@ pub(in super::super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usiz
     }
 }
 
-/// Takes away fields that the schema of a CRD does not know.
+/// Takes away fields that the schema does not know.
 ///
 /// Rule: Kubernetes, "Custom Resources", "Field pruning".
 pub(in super::super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {

@@ -28,6 +28,11 @@ impl Names {
                 Some(actual) if is_placeholder(text) => Value::String(actual.clone()),
                 _ => Value::String(self.fill_text(text)),
             },
+            // Node ports.
+            Value::Number(number) => {
+                let actual = self.actual.get(&format!("port {number}")).and_then(|port| port.parse::<u32>().ok());
+                actual.map_or_else(|| value.clone(), Into::into)
+            }
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
             Value::Object(map) => map
                 .iter()
@@ -62,6 +67,9 @@ impl Names {
                 if is_placeholder(text) && by_field {
                     self.actual.entry(text.clone()).or_insert_with(|| found.clone());
                 }
+            }
+            (Value::Number(port), Value::Number(found)) if field == "nodePort" || field == "healthCheckNodePort" => {
+                self.actual.entry(format!("port {port}")).or_insert_with(|| found.to_string());
             }
             (Value::Array(left), Value::Array(right)) => {
                 left.iter().zip(right).for_each(|(left, right)| self.learn(left, right, field));
