@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::path::FieldPath;
 use crate::problem::Problem;
 use crate::resource::{Origin, Resource};
-use crate::value::Value;
+use crate::value::{Builder, Value};
 
 /// Which reader the text is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +154,15 @@ pub fn documents(bytes: &[u8], dialect: Dialect, limits: &Limits) -> (Vec<Docume
 #[must_use]
 pub fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &FieldPath) -> Option<Position> {
     resources::locate(bytes, dialect, document, field)
+}
+
+/// Reads one JSON value that nests up to `depth` levels, without recursion; `None` when it is none.
+pub(crate) fn json_value(bytes: &[u8], depth: usize) -> Option<Value> {
+    let limits = Limits { depth, ..Limits::default() };
+    let mut builder = Builder::with_capacity(bytes.len());
+    let (_, end) = json::value(bytes, json::At::default(), &limits, &mut builder).ok()??;
+    // Nothing but white space may follow.
+    json::value(bytes, end, &limits, &mut Builder::new()).ok()?.is_none().then(|| builder.finish().ok())?
 }
 
 impl Position {

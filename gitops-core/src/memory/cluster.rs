@@ -18,7 +18,9 @@ use crate::state::{LiveState, Namespaces};
 use crate::time::{Timer, Timestamp};
 use crate::value::{Draft, Value};
 
+use super::export::LEVELS;
 use super::faults::{Faults, Moment};
+use super::refuse;
 use super::request::{Action, DeleteOptions, Patch, Request};
 use super::response::{Body, CauseReason, Reason, Response, Status};
 use super::server::ApiServer;
@@ -212,6 +214,9 @@ fn perform(server: &mut ApiServer, write: &Write, now: Timestamp) -> Result<Writ
         Verb::Replace { object, manager } => (Action::Update(unversioned(object)), Some(manager)),
         Verb::Patch { steps, manager } => {
             let live = live.as_ref().ok_or(Failure::NotFound)?;
+            if steps.iter().any(is_too_deep) {
+                return written(write, Some(live), refuse::too_deep().into());
+            }
             (Action::Patch(Patch::Json(json_patch(live, steps))), Some(manager))
         }
         Verb::Delete { propagation } => (Action::Delete(DeleteOptions::new(*propagation)), None),
@@ -233,6 +238,11 @@ fn check_guard(guard: &Guard, live: Option<&Resource>) -> Result<(), Failure> {
             if same { Ok(()) } else { Err(Failure::Stale) }
         }
     }
+}
+
+fn is_too_deep(step: &PatchStep) -> bool {
+    let (PatchStep::Set(path, _) | PatchStep::Remove(path)) = step;
+    path.segments().len() > LEVELS
 }
 
 /// What holds is in the guard; the body carries no precondition of its own.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::manifest::json_value;
 use crate::resource::Resource;
 use crate::value::{Digest, Draft, Purpose, Value, ValueRef};
 
@@ -12,6 +13,8 @@ use super::store::Store;
 const FORMAT: &str = "gitops.rs/memory-api-server";
 /// The version of the format that is written, and the newest that is read.
 const VERSION: i64 = 1;
+/// Levels of nesting that an object may have: what a manifest may have, and the book of who owns which field.
+pub(super) const LEVELS: usize = 1_024;
 /// What to do about a state that cannot be used.
 const HINT: &str = "restore it from a copy, or remove it to start with an empty cluster";
 
@@ -95,7 +98,9 @@ impl ApiServer {
         };
         let mut objects = BTreeMap::new();
         for (at, line) in lines.enumerate() {
-            let value = Value::from_json(line).map_err(|error| damaged(&format!("line {}: {error}", at + 3)))?;
+            // A manifest, hence an object, may nest deeper than other JSON that is read.
+            let value = json_value(line, LEVELS);
+            let value = value.ok_or_else(|| damaged(&format!("line {} is not valid JSON", at + 3)))?;
             let object = Resource::new(value).map_err(|error| damaged(&format!("line {}: {error}", at + 3)))?;
             objects.insert(object.key().clone(), object);
         }

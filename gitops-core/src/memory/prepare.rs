@@ -261,7 +261,8 @@ impl ApiServer {
             }
             ("", "Service") => self.allocate(None, draft),
             ("apps", "DaemonSet") => draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, "1"),
-            ("", "Pod") => draft.entry("status").set("phase", "Pending"),
+            ("", "Pod") => admit_pod(draft),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
             ("", "PersistentVolumeClaim") => {
                 draft.entry("status").set("phase", "Pending");
                 draft.entry("metadata").set("finalizers", vec!["kubernetes.io/pvc-protection".into()]);
@@ -274,6 +275,61 @@ impl ApiServer {
             *draft = schema.stored(draft.freeze().root()).root().to_draft();
         }
     }
+}
+
+/// What the admission plugins of every cluster add to a Pod: Priority and DefaultTolerationSeconds.
+fn admit_pod(draft: &mut Draft) {
+    let spec = draft.entry("spec");
+    if spec.get("priority").is_none() {
+        spec.set("priority", 0);
+    }
+    if spec.get("preemptionPolicy").is_none() {
+        spec.set("preemptionPolicy", "PreemptLowerPriority");
+    }
+    let tolerations = spec.entry("tolerations");
+    if tolerations.as_list_mut().is_none() {
+        *tolerations = Draft::list();
+    }
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let Some(list) = tolerations.as_list_mut() else { return };
+        let covers = |old: &Draft| {
+            let text = |field: &str| old.get(field).and_then(Draft::as_str).unwrap_or_default();
+            matches!(text("key"), "" | "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
+                && (text("key") == key || text("key").is_empty())
+                && matches!(text("effect"), "" | "NoExecute")
+        };
+        if !list.iter().any(covers) {
+            let mut toleration = Draft::map();
+            toleration.set("key", key);
+            toleration.set("operator", "Exists");
+            toleration.set("effect", "NoExecute");
+            toleration.set("tolerationSeconds", 300);
+            list.push(toleration);
+        }
+    }
+    draft.entry("status").set("phase", "Pending");
+    let quality = quality_of_service(draft);
+    draft.entry("status").set("qosClass", quality);
+}
+
+/// Rule: Kubernetes, "Pod Quality of Service Classes".
+fn quality_of_service(draft: &Draft) -> &'static str {
+    let containers = match draft.get("spec").and_then(|spec| spec.get("containers")) {
+        Some(Draft::List(containers)) => containers.as_slice(),
+        _ => &[],
+    };
+    let amount = |container: &Draft, of: &str, what: &str| container.get("resources")?.get(of)?.get(what).cloned();
+    let pairs = || containers.iter().flat_map(|container| ["cpu", "memory"].map(|what| (container, what)));
+    if pairs().all(|(container, what)| {
+        amount(container, "requests", what).is_none() && amount(container, "limits", what).is_none()
+    }) {
+        return "BestEffort";
+    }
+    let guaranteed = |(container, what): (&Draft, &str)| {
+        let limit = amount(container, "limits", what);
+        limit.is_some() && limit == amount(container, "requests", what)
+    };
+    if pairs().all(guaranteed) { "Guaranteed" } else { "Burstable" }
 }
 
 /// A Job without a selector of its own is told apart by its uid.

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cause;
 
+use super::export::LEVELS;
 use super::request::Endpoint;
 use super::response::{CauseReason, Reason, Status};
 use super::server::Context;
@@ -57,6 +58,10 @@ pub(super) fn stale(endpoint: &Endpoint, name: &str) -> Status {
 
 pub(super) fn bad_request(message: impl Into<std::sync::Arc<str>>) -> Status {
     Status::new(400, Reason::BadRequest, message)
+}
+
+pub(super) fn too_deep() -> Status {
+    bad_request(format!("the object nests more than {LEVELS} levels deep"))
 }
 
 pub(super) fn internal(message: impl Into<std::sync::Arc<str>>) -> Status {

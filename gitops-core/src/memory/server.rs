@@ -11,9 +11,8 @@ use crate::value::{Draft, Hasher, Purpose};
 
 use super::collect::Queues;
 use super::refuse;
-use super::request::{Action, Endpoint, Request, Select};
-use super::response::{Body, List, Response, Status};
-use super::select::Selector;
+use super::request::{Action, Endpoint, Request};
+use super::response::{Body, Response, Status};
 use super::settle::Outcome;
 use super::store::Store;
 
@@ -221,14 +220,6 @@ impl ApiServer {
             return Ok(Response::new(Body::Value(super::scale::read(context.kind, live))));
         }
         Ok(Response::object(200, context.shown(live)))
-    }
-
-    fn list(&self, context: &Context<'_>, select: &Select) -> Result<Response, Status> {
-        let selector = Selector::parse(select)?;
-        let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
-        let wanted = found.into_iter().filter(|object| selector.matches(object));
-        let items = wanted.map(|object| context.shown(object)).collect();
-        Ok(Response::new(Body::List(List { items, version: self.store.version() })))
     }
 
     /// The object a request names.

@@ -174,3 +174,19 @@ fn claims_are_bound_and_load_balancers_get_an_address() {
         service.tree().dig(&["status", "loadBalancer", "ingress"]).and_then(|list| list.item(0)?.get("ip")?.as_str());
     assert_eq!(address, Some("192.0.2.1"));
 }
+
+#[test]
+fn a_workload_that_wants_more_pods_than_memory_holds_gets_some_that_stand_for_all() {
+    for kind in ["Deployment", "StatefulSet", "Job"] {
+        let many = workload(kind, "web:1", "").edit(|draft| {
+            let field = if kind == "Job" { "completions" } else { "replicas" };
+            draft.entry("spec").set(field, 2_000_000_000);
+        });
+        let many = many.unwrap();
+        let server = settled(std::slice::from_ref(&many));
+        assert_eq!(kinds(&server, &GroupKind::new("", "Pod")), 500, "{kind}");
+        let live = server.get(many.key()).unwrap();
+        let count = if kind == "Job" { "succeeded" } else { "readyReplicas" };
+        assert_eq!(number(live, &["status", count]), 2_000_000_000, "{kind}");
+    }
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::cluster::{Cluster, Failure, Force, Guard, Interest, Mode, Write, WriteOutcome};
+use crate::manifest::{Dialect, Limits, parse};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::Live;
 use crate::time::{Timer, Timestamp};
@@ -79,6 +80,26 @@ fn bytes_that_are_no_whole_state_are_refused_with_what_to_do() {
     ] {
         let error = ApiServer::import(&bytes).unwrap_err().to_string();
         assert!(error.contains(expected), "{about}: {error}");
+    }
+}
+
+#[test]
+fn what_can_be_stored_can_be_read_again_however_deep_it_nests() {
+    let deep = |levels: usize| {
+        let data = format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        let text = format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"deep","namespace":"default"}},"data":{data}}}"#
+        );
+        let limits = Limits { depth: usize::MAX, ..Limits::default() };
+        let parsed = parse(&"deep.json".into(), text.as_bytes(), Dialect::Kubectl, &limits);
+        parsed.resources.into_iter().next().unwrap().0
+    };
+    for (levels, code) in [(100, 201), (200, 201), (511, 201), (1_100, 400)] {
+        let mut server = ApiServer::new(1);
+        let answer = server.create(&deep(levels), "me", now());
+        assert_eq!(answer.code, code, "{levels}: {answer:?}");
+        let bytes = server.export();
+        assert_eq!(ApiServer::import(&bytes).map(|server| server.export()), Ok(bytes), "{levels}");
     }
 }
 

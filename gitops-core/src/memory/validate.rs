@@ -69,6 +69,19 @@ pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<()
     refuse_any(context, name, faults)
 }
 
+/// A client cannot say when an object is deleted; leaving the time out changes nothing.
+pub(super) fn deletion_stays(context: &Context<'_>, live: &Resource, draft: &Draft) -> Result<(), Status> {
+    let wanted = draft.get("metadata").and_then(|metadata| metadata.get("deletionTimestamp")).and_then(Draft::as_str);
+    match wanted {
+        Some(wanted) if Some(wanted) != live.metadata("deletionTimestamp") => {
+            let text = format!("\"{wanted}\": field is immutable");
+            let fault = fault("metadata.deletionTimestamp", CauseReason::Invalid, &text);
+            Err(refuse::invalid(context, &live.key().name, vec![fault]))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks a changed object.
 pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> Result<(), Status> {
     let mut faults = Vec::new();
@@ -158,7 +171,8 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
     }
     if let Some(Draft::List(names)) = metadata.get("finalizers") {
         for (at, name) in names.iter().filter_map(Draft::as_str).enumerate() {
-            if !name.contains('/') && !matches!(name, "foregroundDeletion" | "orphan" | "kubernetes") {
+            let standard = ["kubernetes", super::delete::FOREGROUND, super::delete::ORPHAN, super::collect::CLEANUP];
+            if !name.contains('/') && !standard.contains(&name) {
                 let why = "name is neither a standard finalizer name nor is it fully qualified";
                 let field = format!("metadata.finalizers[{at}]");
                 faults.push(fault(&field, CauseReason::Invalid, &format!("\"{name}\": {why}")));

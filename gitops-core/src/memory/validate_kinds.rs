@@ -36,11 +36,11 @@ pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
                 faults.push(fault("spec.maxReplicas", Invalid, &text));
             }
         }
-        ("policy", "PodDisruptionBudget") => {
-            if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() {
-                let text = format!("{}: minAvailable and maxUnavailable cannot be both set", spec.freeze().to_json());
-                faults.push(fault("spec", Invalid, &text));
-            }
+        ("policy", "PodDisruptionBudget")
+            if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() =>
+        {
+            let text = format!("{}: minAvailable and maxUnavailable cannot be both set", spec.freeze().to_json());
+            faults.push(fault("spec", Invalid, &text));
         }
         _ => {}
     }

@@ -15,6 +15,10 @@ const REVISION: &str = "controller-revision-hash";
 /// Counts the templates a Deployment had.
 const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
+/// The most Pods that are made for one workload. They stand for all that it wants, so that a manifest with a million
+/// replicas fills no memory.
+const PODS: usize = 500;
+
 impl ApiServer {
     /// A Deployment keeps one ReplicaSet per template and moves over to the newest once that is ready.
     pub(super) fn control_deployment(&mut self, deployment: &Resource, now: Timestamp) {
@@ -115,18 +119,19 @@ impl ApiServer {
     pub(super) fn control_replica_set(&mut self, set: &Resource, now: Timestamp) {
         let pods = self.controlled(set, "Pod");
         let wanted = replicas(set);
-        for _ in pods.len()..wanted {
+        for _ in pods.len()..wanted.min(PODS) {
             self.create_pod(set, None, None, now);
         }
         pods.iter().skip(wanted).for_each(|pod| self.delete_now(pod, Propagation::Background, now));
         let pods = self.controlled(set, "Pod");
-        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        let ready = standing_for(wanted, pods.iter().filter(|pod| is_ready(pod)).count());
+        let all = standing_for(wanted, pods.len());
         let generation = generation(set);
         self.set_status(set, now, |status| {
             status.set("observedGeneration", generation);
             // The one count that is there when zero.
-            status.set("replicas", i64::try_from(pods.len()).unwrap_or(i64::MAX));
-            set_count(status, "fullyLabeledReplicas", pods.len());
+            status.set("replicas", i64::try_from(all).unwrap_or(i64::MAX));
+            set_count(status, "fullyLabeledReplicas", all);
             set_count(status, "readyReplicas", ready);
             set_count(status, "availableReplicas", ready);
         });
@@ -137,7 +142,7 @@ impl ApiServer {
         let wanted = replicas(set);
         let name = &set.key().name;
         let hash = template_hash(set);
-        let names: Vec<String> = (0..wanted).map(|number| format!("{name}-{number}")).collect();
+        let names: Vec<String> = (0..wanted.min(PODS)).map(|number| format!("{name}-{number}")).collect();
         for pod in self.controlled(set, "Pod") {
             if pod.label(REVISION) != Some(&hash) || !names.iter().any(|name| **name == *pod.key().name) {
                 self.delete_now(&pod, Propagation::Background, now);
@@ -148,16 +153,17 @@ impl ApiServer {
             self.create_pod(set, Some(pod), Some(&hash), now);
         }
         let pods = self.controlled(set, "Pod");
-        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        let ready = standing_for(wanted, pods.iter().filter(|pod| is_ready(pod)).count());
+        let all = standing_for(wanted, pods.len());
         let generation = generation(set);
         self.set_status(set, now, |status| {
             status.set("observedGeneration", generation);
-            status.set("replicas", i64::try_from(pods.len()).unwrap_or(i64::MAX));
+            status.set("replicas", i64::try_from(all).unwrap_or(i64::MAX));
             status.set("collisionCount", 0);
             status.set("availableReplicas", i64::try_from(ready).unwrap_or(i64::MAX));
             set_count(status, "readyReplicas", ready);
-            set_count(status, "currentReplicas", pods.len());
-            set_count(status, "updatedReplicas", pods.len());
+            set_count(status, "currentReplicas", all);
+            set_count(status, "updatedReplicas", all);
             status.set("currentRevision", format!("{name}-{hash}"));
             status.set("updateRevision", format!("{name}-{hash}"));
         });
@@ -223,7 +229,7 @@ impl ApiServer {
             return;
         }
         let wanted = usize::try_from(number("completions").or_else(|| number("parallelism")).unwrap_or(1)).unwrap_or(0);
-        for _ in self.controlled(job, "Pod").len()..wanted {
+        for _ in self.controlled(job, "Pod").len()..wanted.min(PODS) {
             self.create_pod(job, None, None, now);
         }
         let pods = self.controlled(job, "Pod");
@@ -231,8 +237,8 @@ impl ApiServer {
             let is = |pod: &&Resource| pod.tree().dig(&["status", "phase"]).and_then(ValueRef::as_str) == Some(name);
             pods.iter().filter(is).count()
         };
-        let (succeeded, failed) = (phase("Succeeded"), phase("Failed"));
-        let active = pods.len().saturating_sub(succeeded + failed);
+        let (succeeded, failed) = (standing_for(wanted, phase("Succeeded")), phase("Failed"));
+        let active = pods.len().saturating_sub(succeeded.saturating_add(failed));
         let complete = succeeded >= wanted;
         self.set_status(job, now, |status| {
             if status.get("startTime").is_none() {
@@ -305,7 +311,12 @@ impl ApiServer {
 
 fn replicas(object: &Resource) -> usize {
     let number = object.tree().dig(&["spec", "replicas"]).and_then(ValueRef::as_i64).unwrap_or(1);
-    usize::try_from(number).unwrap_or(0)
+    usize::try_from(number.min(i32::MAX.into())).unwrap_or(0)
+}
+
+/// How many of the `wanted` Pods are what `seen` of those that were made are.
+fn standing_for(wanted: usize, seen: usize) -> usize {
+    if seen < PODS { seen } else { seen.max(wanted) }
 }
 
 fn count(object: &Resource, field: &str) -> usize {

@@ -5,6 +5,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::{Draft, Value};
 
 use super::decode;
+use super::export::LEVELS;
 use super::ownership;
 use super::patching;
 use super::prepare;
@@ -179,6 +180,7 @@ impl ApiServer {
         mut draft: Draft,
         ownership: Ownership,
     ) -> Result<Response, Status> {
+        validate::deletion_stays(context, live, &draft)?;
         prepare::keep_identity(live, &mut draft);
         prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
@@ -300,7 +302,20 @@ impl ApiServer {
 }
 
 fn resource(draft: &Draft) -> Result<Resource, Status> {
+    if is_deeper(draft, LEVELS) {
+        return Err(refuse::too_deep());
+    }
     Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))
+}
+
+/// What is deeper could be stored, and not be read again.
+fn is_deeper(draft: &Draft, levels: usize) -> bool {
+    let below = |child: &Draft| levels.checked_sub(1).is_none_or(|levels| is_deeper(child, levels));
+    match draft {
+        Draft::List(items) => items.iter().any(below),
+        Draft::Map(entries) => entries.values().any(below),
+        _ => false,
+    }
 }
 
 fn immutable_uid(context: &Context<'_>, live: &Resource, uid: &str) -> Status {

@@ -20,6 +20,10 @@ pub(super) fn request(recorded: &Value) -> Option<Request> {
         let mut select = Select::default();
         select.labels = query("labelSelector").map(Into::into);
         select.fields = query("fieldSelector").map(Into::into);
+        select.limit = query("limit").and_then(|limit| limit.parse().ok());
+        select.token = query("continue").map(Into::into);
+        select.version = query("resourceVersion").map(Into::into);
+        select.version_match = query("resourceVersionMatch").map(Into::into);
         select
     };
     let is_watch = query("watch").is_some_and(|watch| !matches!(watch.as_str(), "0" | "false"));
@@ -29,6 +33,8 @@ pub(super) fn request(recorded: &Value) -> Option<Request> {
             let mut watch = Watch::default();
             watch.select = select();
             watch.after = query("resourceVersion").map(Into::into);
+            watch.initial = query("sendInitialEvents").map(|initial| initial == "true");
+            watch.version_match = query("resourceVersionMatch").map(Into::into);
             watch.bookmarks = query("allowWatchBookmarks").as_deref() == Some("true");
             Action::Watch(watch)
         }
@@ -51,6 +57,9 @@ pub(super) fn request(recorded: &Value) -> Option<Request> {
                 "Orphan" => Some(Propagation::Orphan),
                 _ => None,
             });
+            if recorded["body"]["orphanDependents"] == true && options.propagation.is_none() {
+                options.propagation = Some(Propagation::Orphan);
+            }
             let wanted = &recorded["body"]["preconditions"];
             options.uid = wanted["uid"].as_str().map(Into::into);
             options.version = wanted["resourceVersion"].as_str().map(Into::into);

@@ -3,8 +3,10 @@
 mod http;
 mod names;
 mod sequences;
+mod steps;
 
 pub(crate) use sequences::{ownership, ssa_sequences};
+pub(crate) use steps::{delete, list, watch};
 
 use std::path::Path;
 

@@ -17,6 +17,7 @@ fn is_placeholder(text: &str) -> bool {
         || text.starts_with("00000000-0000-4000-8000-0000")
         || text.starts_with("2000-01-01T00:")
         || text.starts_with("10.96.200.")
+        || text.starts_with("continue-")
 }
 
 impl Names {
@@ -55,7 +56,7 @@ impl Names {
         match (recorded, actual) {
             (Value::String(text), Value::String(found)) => {
                 let by_field = match field {
-                    "resourceVersion" | "uid" | "time" | "clusterIP" => true,
+                    "resourceVersion" | "uid" | "time" | "clusterIP" | "continue" => true,
                     _ => field.ends_with("Timestamp") || field.ends_with("Time"),
                 };
                 if is_placeholder(text) && by_field {
