@@ -1,7 +1,7 @@
 //! `FIELD=VALUE` as people write it.
 
 use gitops_core::path::{FieldPath, Segment};
-use gitops_core::value::Value;
+use gitops_core::value::{Value, ValueRef};
 
 /// Reads `spec.containers[name=web].image=nginx`: a path in the form that changes are shown in, and a value that is
 /// read as YAML, so that `5` is a number and `"5"` a text. Only a field can be set, not an item.
@@ -14,6 +14,19 @@ pub(crate) fn assignment(text: &str) -> Result<(FieldPath, Value), String> {
         return Err(wrong(text, "it must end in a field, not in an item"));
     }
     Ok((path, self::value(value)))
+}
+
+/// Refuses a path through an item that is not there: a hand edit changes what there is.
+pub(crate) fn reaches(path: &FieldPath, tree: ValueRef<'_>) -> Result<(), String> {
+    let segments = path.segments();
+    let items = segments.iter().enumerate().filter(|(_, segment)| !matches!(segment, Segment::Field(_)));
+    for (at, _) in items {
+        let item: FieldPath = segments.iter().take(at + 1).cloned().collect();
+        if item.find(tree).is_none() {
+            return Err(format!("the object has no `{item}`; `gitops cluster get KIND/NAME` shows what it has"));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(text: &str, why: &str) -> String {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gitops_core::memory::{ApiServer, ImportError};
 use gitops_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 /// What the first line of the file says it is.
 const FORMAT: &str = "gitops.rs/embedded-cluster";
@@ -49,6 +49,8 @@ pub(crate) enum StateFileError {
     NoCacheDirectory,
     #[error("the folder `{0}` does not exist; create it, or name another file in `--cluster memory:FILE`")]
     NoFolder(PathBuf),
+    #[error("`{0}` is no file; name a file in `--cluster memory:FILE`")]
+    NoFile(PathBuf),
     #[error("the cluster file `{0}` cannot be read; check its permissions, or name another in `--cluster memory:FILE`")]
     Read(PathBuf, #[source] io::Error),
     #[error("the cluster file `{0}` cannot be written; check the permissions of its folder")]
@@ -78,6 +80,10 @@ impl StateFile {
         }
         if !folder.is_dir() {
             return Err(StateFileError::NoFolder(folder.to_owned()));
+        }
+        // A folder, or what has no end, such as a device or a pipe.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(StateFileError::NoFile(path));
         }
         Ok(Self { path, lock: None })
     }
@@ -133,8 +139,15 @@ impl StateFile {
     }
 
     fn replace(&self, server: &[u8], time: Timestamp) -> io::Result<()> {
-        // Readable by its owner only.
-        let mut file = NamedTempFile::new_in(folder_of(&self.path))?;
+        // One name, so that what a killed run left is not left for ever; under the lock there is one writer. Never
+        // through what lies there already, and readable by its owner only.
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        match fs::remove_file(self.path.with_file_name(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = Builder::new().prefix(&name).rand_bytes(0).tempfile_in(folder_of(&self.path))?;
         serde_json::to_writer(&mut file, &Header { format: FORMAT.to_owned(), version: VERSION, time })?;
         file.write_all(b"\n")?;
         file.write_all(server)?;

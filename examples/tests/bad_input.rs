@@ -148,6 +148,20 @@ fn a_cluster_file_can_lie_anywhere_but_its_folder_must_exist() {
         error,
         "error: the folder `../none` does not exist; create it, or name another file in `--cluster memory:FILE`\n"
     );
+    let error = world.gitops("sync --cluster memory:../shop").refuses();
+    assert!(error.contains("` is no file; name a file in `--cluster memory:FILE`"), "{error}");
+}
+
+#[test]
+fn what_a_killed_run_left_beside_the_cluster_file_is_gone_after_the_next() {
+    let world = shop();
+    fs::create_dir_all(world.inner("cache/gitops")).unwrap();
+    fs::write(world.inner("cache/gitops/cluster.json.new"), "half").unwrap();
+    world.gitops("sync").exits(0);
+    let mut left: Vec<_> =
+        fs::read_dir(world.inner("cache/gitops")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["cluster.json", "cluster.json.lock"]);
 }
 
 #[test]

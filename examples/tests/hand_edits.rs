@@ -50,6 +50,12 @@ fn a_field_is_set_by_its_path_and_removed_by_null() {
     }
     world.run(&["cluster", "set", "deploy/web", "metadata.annotations[\"example.org/note\"]=null"]).exits(0);
     assert!(!world.gitops("cluster get deploy/web").out.contains("example.org/note"));
+    let missing = format!("{}=x", image.replace("name=web", "name=none"));
+    assert_eq!(
+        world.run(&["cluster", "set", "deploy/web", &missing]).refuses(),
+        "error: the object has no `spec.template.spec.containers[name=none]`; `gitops cluster get KIND/NAME` shows what \
+         it has\n"
+    );
     assert_eq!(world.gitops("cluster set deploy/web spec.replicas=5").exits(0), "apps/Deployment shop/web unchanged\n");
 }
 

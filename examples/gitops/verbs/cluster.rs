@@ -110,6 +110,7 @@ fn set(args: &ClusterSet) -> Result<String, Failure> {
     let (path, value) = field::assignment(&args.assignment)?;
     let world = Embedded::open(&args.object.cluster, Access::Write)?;
     let object = find(&world, &args.object)?;
+    field::reaches(&path, object.tree())?;
     let step = if value.root().is_null() { PatchStep::Remove(path) } else { PatchStep::Set(path, value) };
     write(&world, &Write::patch(object.key(), object.version(), vec![step], MANAGER))
 }
