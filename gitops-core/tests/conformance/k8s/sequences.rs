@@ -122,7 +122,7 @@ fn check_object(
         Value::Null if live.is_null() => Ok(live),
         Value::Null => Err("should be absent".to_owned()),
         _ if live.is_null() => Err("should be there".to_owned()),
-        object => names.differ(object, &live).map_or(Ok(live), |why| Err(why)),
+        object => names.differ(object, &live).map_or(Ok(live), Err),
     }
 }
 

@@ -31,8 +31,8 @@ fn run(folder: &Path, file: &str, crds: &str) -> Option<Vec<Case>> {
     let verdict = |case: &Value| {
         let id = case["id"].as_str().unwrap().to_owned();
         let mut replay = Replay::new(base.clone(), case["namespace"].as_str());
-        let steps = case["steps"].as_array().unwrap().iter().enumerate();
-        let verdict = steps.map(|(at, step)| replay.step(step).map_err(|why| format!("step {at}: {why}"))).collect();
+        let mut steps = case["steps"].as_array().unwrap().iter().enumerate();
+        let verdict = steps.try_for_each(|(at, step)| replay.step(step).map_err(|why| format!("step {at}: {why}")));
         Case { id, verdict }
     };
     Some(cases.as_array().unwrap().iter().map(verdict).collect())
