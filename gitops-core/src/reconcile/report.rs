@@ -172,7 +172,10 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     let declared = looked.desired.get(key);
     let ignore_health = declared.is_some_and(|declared| declared.options.ignore_health);
     let health = compared.live.as_ref().filter(|_| !ignore_health).map(|live| health::assess(live, clues));
-    let skipped = looked.plan.skipped.iter().find(|skipped| skipped.key == *key);
+    let skipped = &looked.plan.skipped;
+    // Sorted by key; an object may well be one of 100,000 that are left alone.
+    let at = skipped.partition_point(|skipped| skipped.key < *key);
+    let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
     let (status, why) = match &compared.outcome {
         Outcome::Synced => ("Synced", None),
         Outcome::OutOfSync(_) => ("OutOfSync", None),
