@@ -64,7 +64,8 @@ impl ApiServer {
             }
         }
         self.queues.workloads.extend(keys.iter().cloned());
-        self.queues.lifecycle.append(&mut keys);
+        // Not `append`, which builds the whole queue anew.
+        self.queues.lifecycle.extend(keys);
     }
 
     fn carry(&mut self, object: &Resource, now: Timestamp) {
