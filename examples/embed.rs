@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $ cargo run -p gitops-examples --example embed
-//! Synced, Healthy: 11 objects at 3f0c2ab31e5d
+//! Synced, Healthy: 10 objects at 3f0c2ab31e5d
 //! ```
 #![expect(clippy::print_stdout, reason = "an example prints")]
 

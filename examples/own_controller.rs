@@ -6,8 +6,15 @@
 //! ```text
 //! $ cargo run -p gitops-examples --example own_controller
 //! tenants: ann, bob
-//!   created ConfigMap shops/ann
-//!   created ConfigMap shops/bob
+//!   Created Namespace shops
+//!   Created ConfigMap shops/ann
+//!   Created ConfigMap shops/bob
+//! tenants: ann, bob, eve
+//!   Created ConfigMap shops/eve
+//! tenants: bob, eve
+//!   Deleted ConfigMap shops/ann
+//! tenants: bob, eve
+//!   nothing to do
 //! ```
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -69,7 +76,7 @@ async fn reconcile(
         }
     }
     for result in machine.outcome().into_iter().flat_map(|receipt| &receipt.results) {
-        println!("  {:?} {} {}", result.outcome, result.key, result.message);
+        println!("  {:?} {}", result.outcome, result.key);
     }
     Ok(())
 }

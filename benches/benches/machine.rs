@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitops_benches::{Effort, resources, show, timed};
+use gitops_benches::{Effort, each, resources, show, timed};
 use gitops_core::cluster::{Verb, Write, WriteOutcome, Written};
 use gitops_core::diff::{self, Comparison, Context};
 use gitops_core::model::ApiModel;
@@ -41,6 +41,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!((receipt.phase, receipt.results.len()), (Phase::Succeeded, count), "{}", receipt.message);
         let numbers = format!("{events} events, {:.2} µs per event", spent.as_secs_f64() * 1e6 / f64::from(events));
         show(&format!("machine/{count}_creates_3_waves"), &numbers);
+
+        // Most of an event that begins a step: the object that is sent carries the tracking id.
+        let (objects, owner) = (resources(count), Owner::new("", "bench")?);
+        let (stamped, time) = timed(|| objects.iter().map(|object| diff::stamp(object, &owner)).collect::<Vec<_>>());
+        assert_eq!(stamped.len(), count);
+        show(&format!("machine/{count}_stamp_alone"), &each(time, count));
     }
     Ok(())
 }

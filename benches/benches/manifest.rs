@@ -2,15 +2,15 @@
 //!
 //! `cargo bench -p gitops-benches --bench manifest`
 
-use gitops_benches::{Effort, each, per_second, resources, show, yaml};
-use gitops_core::manifest::{Dialect, Limits, parse};
+use gitops_benches::{Effort, each, limits, per_second, resources, show, yaml};
+use gitops_core::manifest::{Dialect, parse};
 use gitops_core::value::Value;
 
 fn main() {
     let effort = Effort::from_args();
     for &count in effort.sizes() {
         let text = yaml(count);
-        let (file, limits) = ("generated.yaml".into(), Limits::default());
+        let (file, limits) = ("generated.yaml".into(), limits());
         let (parsed, time) = effort.fastest(|| parse(&file, text.as_bytes(), Dialect::Kubectl, &limits));
         assert_eq!((parsed.resources.len(), parsed.problems.len()), (count, 0));
         show(&format!("manifest/{count}_yaml"), &format!("{}, {}", per_second(text.len(), time), each(time, count)));

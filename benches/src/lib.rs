@@ -101,11 +101,18 @@ pub fn yaml(count: usize) -> String {
     text
 }
 
+/// Returns limits that all of [`yaml`] fits, in one file.
+#[must_use]
+pub fn limits() -> Limits {
+    let mut limits = Limits::default();
+    (limits.bytes, limits.documents) = (usize::MAX, usize::MAX);
+    limits
+}
+
 /// Returns the manifests of [`yaml`] as objects.
 #[must_use]
 pub fn resources(count: usize) -> Vec<Resource> {
-    let limits = Limits::default();
-    let parsed = parse(&"generated.yaml".into(), yaml(count).as_bytes(), Dialect::Kubectl, &limits);
+    let parsed = parse(&"generated.yaml".into(), yaml(count).as_bytes(), Dialect::Kubectl, &limits());
     assert!(parsed.problems.is_empty() && parsed.resources.len() == count, "the generated manifests are sound");
     parsed.resources.into_iter().map(|(resource, _)| resource).collect()
 }

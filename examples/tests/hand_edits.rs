@@ -134,6 +134,10 @@ fn what_is_not_there_or_not_clear_is_refused_and_nothing_is_changed() {
         ("delete web", "`web` names no object; write it as `KIND/NAME`, such as `deploy/web`"),
         ("delete cm/web", "there is a ConfigMap `web` in each of the namespaces `other`, `shop`; choose one with `-n`"),
         ("set deploy/web spec.replicas", "a `=` and a value must follow the field"),
+        (
+            "set deploy/web metadata.labels.app=a:b",
+            "apps/Deployment shop/web was not changed: not valid: `metadata.labels`",
+        ),
         ("set cm/web metadata.name=other -n shop", "ConfigMap shop/web was not changed"),
         ("get --cluster kube", "`--cluster kube` does not exist yet"),
     ] {

@@ -187,7 +187,7 @@ fn a_look_alike_that_somebody_else_made_is_neither_changed_nor_pruned() {
     world.write("../foreign.yaml", &config("foreign", "from: somebody"));
     world.gitops("cluster apply ../foreign.yaml").exits(0);
     // It even carries our label; that proves nothing.
-    world.gitops("cluster set cm/foreign metadata.labels={app:shop}").exits(0);
+    world.gitops("cluster set cm/foreign metadata.labels.app=shop").exits(0);
     world.remove("config.yaml");
     world.commit("Remove the greeting");
     world.gitops("sync --prune").exits(0);

@@ -3,13 +3,17 @@
 //! Each function takes bytes and panics where a law is broken. `fuzz_targets/` hands them to libFuzzer, one line each;
 //! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
 
+mod apply;
 mod manifest;
 mod model;
+mod pipeline;
 mod stored;
 mod values;
 
+pub use apply::apply_sequence;
 pub use manifest::manifest;
 pub use model::{field_set, model};
+pub use pipeline::pipeline;
 pub use stored::{cluster_state, ledger, plan};
 pub use values::{texts, value_json};
 
@@ -18,11 +22,13 @@ pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("apply_sequence", apply_sequence),
     ("cluster_state", cluster_state),
     ("field_set", field_set),
     ("ledger", ledger),
     ("manifest", manifest),
     ("model", model),
+    ("pipeline", pipeline),
     ("plan", plan),
     ("texts", texts),
     ("value_json", value_json),

@@ -58,6 +58,8 @@
 //! | [`sync`] | the step machine that carries out a plan, and what it records |
 //! | [`reconcile`] | the thin drivers: sync, preview, report |
 //! | [`memory`] | a Kubernetes API server, a source and a clock in memory |
+//! | `arbitrary` (feature) | strategies of proptest for objects of any kind |
+//! | `contract` (feature) | the suites that every `Source` and `Cluster` must pass |
 
 pub mod value;
 

@@ -238,7 +238,7 @@ proptest! {
         let model = ApiModel::builtin();
         let keeper = config.edit(|draft| drop(draft.remove("data"))).unwrap();
         let live = apply(&Apply::new(None, &config, "ours", at(1), &model)).unwrap();
-        let data: FieldSet = [gitops_core::path::FieldPath::fields(&["data"])].into_iter().collect();
+        let data: FieldSet = [FieldPath::fields(&["data"])].into_iter().collect();
         let released = ManagedFields::read(&live).unwrap().release("ours", &data).write_to(&live);
         let after = apply(&Apply::new(Some(&released), &keeper, "ours", at(2), &model)).unwrap();
         prop_assert_eq!(after.tree().get("data"), live.tree().get("data"));

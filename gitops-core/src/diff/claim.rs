@@ -23,6 +23,20 @@ pub(super) fn of(live: &Resource, declared: Option<&Resource>, context: &Context
     Claim { standing, tracking, tracked, applied, owned: is_owned(live, declared) }
 }
 
+impl Claim {
+    /// Returns whether the object carries our tracking id and our Apply entry.
+    pub(crate) fn marked(&self) -> bool {
+        self.tracked && self.applied
+    }
+
+    /// Returns whether the object is ours to delete. Rule 28 of the exact rules: a tracking id that is ours and names
+    /// this object, our field manager's entry or the inventory's uid, and no owner that Git did not give it.
+    pub(crate) fn proves_ours(&self) -> bool {
+        let recorded = matches!(self.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
+        self.tracked && !self.owned && (self.applied || recorded) && self.standing != Some(Standing::Releasing)
+    }
+}
+
 /// Whether an inventory entry speaks of this very object and not of a namesake.
 ///
 /// Rule 27 of the exact rules: as long as no answer told the uid, a create is proven by its operation id together with

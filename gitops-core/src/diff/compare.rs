@@ -1,5 +1,6 @@
 //! The comparison of two states and of two objects.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,28 +8,33 @@ use crate::model::KindFacts;
 use crate::policy::{self, Role};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
-use crate::state::{DesiredState, Live, LiveState, Owner, Standing, Tracking};
+use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracking};
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
+use super::scaled::autoscaled;
 use super::tree::{self, Stamp};
-use super::{Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why, claim};
+use super::{
+    Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, FieldOwner, Outcome, Strategy, Why, claim,
+};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
 pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, previous: &Comparison) -> Comparison {
-    let mut pass = Pass::new(context);
+    let mut pass = Pass { scaled: autoscaled(desired, live), ..Pass::new(context) };
     let mut entries = Vec::with_capacity(desired.declared.len());
-    let mut before = previous.entries.iter().peekable();
+    // All four are in order of their keys: one walk beside each other, no look-ups.
+    let mut before = Beside::new(previous.entries.iter());
+    let mut there = Beside::new(live.read());
+    let mut ours = Beside::new(context.inventory.entries.iter());
     for (key, declared) in &desired.declared {
-        if !declared.options.is_resource() {
-            continue;
+        let (known, read, entry) = (before.at(key), there.at(key), ours.at(key));
+        if declared.options.is_resource() {
+            let live = read.unwrap_or_else(|| live.get(key));
+            let held = if desired.is_held(key) { Held::Yes } else { Held::No };
+            entries.push((key.clone(), pass.declared(&declared.resource, live, held, entry, known)));
         }
-        while before.next_if(|(other, _)| *other < key).is_some() {}
-        let known = before.next_if(|(other, _)| *other == key).map(|(_, entry)| entry);
-        let held = if desired.is_held(key) { Held::Yes } else { Held::No };
-        entries.push((key.clone(), pass.declared(&declared.resource, live.get(key), held, known)));
     }
-    let extra = pass.extra(desired, live, &entries, previous);
+    let extra = pass.extra(there.others(), ours.others(), live, &entries, previous);
     entries.extend(extra);
     let problems = entries.iter().filter_map(|(key, entry)| problem(key, entry)).collect();
     Comparison { entries: entries.into_iter().collect(), problems }
@@ -37,7 +43,7 @@ pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, 
 /// Compares one declared, prepared object with what the cluster holds.
 #[must_use]
 pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) -> Compared {
-    let declared = Pass::new(context).declared(desired, live, Held::No, None);
+    let declared = Pass::new(context).declared(desired, live, Held::No, context.inventory.get(desired.key()), None);
     Arc::unwrap_or_clone(declared)
 }
 
@@ -109,13 +115,15 @@ struct Pass<'a> {
     rules: Digest,
     /// The kind looked up last; objects come in order of their kinds.
     kind: Option<(Arc<GroupKind>, Digest)>,
+    /// What autoscalers scale.
+    scaled: BTreeSet<ResourceKey>,
 }
 
 impl<'a> Pass<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
-        Self { context, manager, rules: rules.finish(), kind: None }
+        Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
     }
 
     fn declared(
@@ -123,31 +131,41 @@ impl<'a> Pass<'a> {
         desired: &Resource,
         live: Live<'_>,
         held: Held,
+        entry: Option<&Entry>,
         known: Option<&Arc<Compared>>,
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
-        let memo = self.memo(desired.key(), Some(desired), live, held, facts);
-        if let Some(known) = known.filter(|known| known.memo == memo) {
+        let memo = self.memo(desired.key(), Some(desired), live, held, entry, facts);
+        // What autoscalers do is no part of the digest.
+        let is_scaled = |known: &Compared| !known.yielded.is_empty() || self.scaled.contains(desired.key());
+        if let Some(known) = known.filter(|known| known.memo == memo && !is_scaled(known)) {
             return kept(known, read);
         }
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
+        let mut yielded = Arc::default();
         let (outcome, strategy) = match (held, live) {
             (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                (self.verdict(desired, live), Strategy::Structural)
+                let outcome;
+                (outcome, yielded) = self.verdict(desired, live);
+                (outcome, Strategy::Structural)
             }
             (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
         };
-        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, strategy, memo })
+        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, yielded, strategy, memo })
     }
 
-    fn verdict(&self, desired: &Resource, live: &Resource) -> Outcome {
+    fn verdict(&self, desired: &Resource, live: &Resource) -> (Outcome, Arc<[Change]>) {
         let owner = self.context.owner;
         let id = Draft::String(owner.tracking_id(desired.key()));
         let of = self.context.model.schema(&desired.key().group_kind, desired.version());
         let stamp = Stamp { annotation: owner.annotation(), id: &id };
         let changes = tree::changes(desired, live, of, &self.manager, stamp);
-        if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) }
+        let scaled = self.scaled.contains(desired.key());
+        let (yielded, changes): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| scaled && is_through_scale(change));
+        let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
+        (outcome, yielded.into())
     }
 
     /// The verdict where there is no content to compare.
@@ -167,36 +185,32 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What is not declared and claimed by us, or was.
-    fn extra(
+    /// What is not declared and claimed by us, or was: of the objects and inventory entries that nothing declares.
+    fn extra<'l>(
         &mut self,
-        desired: &DesiredState,
+        there: Vec<(&'l ResourceKey, Live<'l>)>,
+        ours: Vec<(&'l ResourceKey, &'l Entry)>,
         live: &LiveState,
         declared: &[(ResourceKey, Arc<Compared>)],
         previous: &Comparison,
     ) -> BTreeMap<ResourceKey, Arc<Compared>> {
         let mut extra = BTreeMap::new();
-        let mut keys = desired.declared.keys().peekable();
         let mut uids = None;
-        for object in live.objects() {
-            let key = object.key();
-            while keys.next_if(|other| *other < key).is_some() {}
-            if keys.next_if(|other| *other == key).is_some() {
-                continue;
-            }
-            if self.context.inventory.get(key).is_none() && Tracking::of(object).is_none() {
+        for (key, read) in there {
+            let (Live::Present(object) | Live::MetadataOnly(object)) = read else { continue };
+            let entry = self.context.inventory.get(key);
+            if entry.is_none() && Tracking::of(object).is_none() {
                 continue;
             }
             let claim = claim::of(object, None, self.context, &self.manager);
             let uids = uids.get_or_insert_with(|| uids_of(declared));
             let is_claimed = claim.standing.is_some() || claim.tracked && !claim.owned;
-            if !is_claimed || object.uid().is_some_and(|uid| uids.contains(uid)) || is_hook(object, &claim) {
-                continue;
+            if is_claimed && object.uid().is_none_or(|uid| !uids.contains(uid)) && !is_hook(object, &claim) {
+                let known = previous.entries.get(key);
+                extra.insert(key.clone(), self.entry_of_extra(read, object, claim, entry, known));
             }
-            let known = previous.entries.get(key);
-            extra.insert(key.clone(), self.entry_of_extra(live.get(key), object, claim, known));
         }
-        for key in self.context.inventory.entries.keys().filter(|key| !desired.declared.contains_key(key)) {
+        for (key, entry) in ours {
             let outcome = match live.get(key) {
                 Live::Unreadable(why) => Outcome::Unknown(Why::Unreadable(why.clone())),
                 Live::NotLooked => Outcome::Unknown(Why::NotLooked),
@@ -204,19 +218,12 @@ impl<'a> Pass<'a> {
                 Live::NotServed => Outcome::Unknown(Why::UnknownKind),
                 Live::Absent | Live::Present(_) | Live::MetadataOnly(_) => continue,
             };
-            let memo = self.memo(key, None, live.get(key), Held::No, None);
+            let memo = self.memo(key, None, live.get(key), Held::No, Some(entry), None);
             let known = previous.entries.get(key).filter(|known| known.memo == memo);
-            let entry = known.cloned().unwrap_or_else(|| {
-                Arc::new(Compared {
-                    outcome,
-                    claim: Claim::default(),
-                    live: None,
-                    facts: None,
-                    strategy: Strategy::None,
-                    memo,
-                })
-            });
-            extra.insert(key.clone(), entry);
+            let (claim, strategy) = (Claim::default(), Strategy::None);
+            let yielded = Arc::default();
+            let new = || Arc::new(Compared { outcome, claim, live: None, facts: None, yielded, strategy, memo });
+            extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
     }
@@ -226,15 +233,24 @@ impl<'a> Pass<'a> {
         live: Live<'_>,
         object: &Resource,
         claim: Claim,
+        entry: Option<&Entry>,
         known: Option<&Arc<Compared>>,
     ) -> Arc<Compared> {
         let (_, facts) = read(live, known);
-        let memo = self.memo(object.key(), None, live, Held::No, facts);
+        let memo = self.memo(object.key(), None, live, Held::No, entry, facts);
         if let Some(known) = known.filter(|known| known.memo == memo) {
             return kept(known, Some(object));
         }
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Compared { outcome, claim, live: Some(object.clone()), facts, strategy: Strategy::None, memo })
+        Arc::new(Compared {
+            outcome,
+            claim,
+            live: Some(object.clone()),
+            facts,
+            yielded: Arc::default(),
+            strategy: Strategy::None,
+            memo,
+        })
     }
 
     /// The digest of everything an entry depends on.
@@ -244,6 +260,7 @@ impl<'a> Pass<'a> {
         desired: Option<&Resource>,
         live: Live<'_>,
         held: Held,
+        entry: Option<&Entry>,
         facts: Option<Facts>,
     ) -> Digest {
         let kind = self.digest_of(&key.group_kind);
@@ -255,7 +272,6 @@ impl<'a> Pass<'a> {
             Live::Unreadable(why) => (4, Some(why.to_string())),
             Live::NotLooked => (5, None),
         };
-        let entry = self.context.inventory.get(key);
         let (standing, operation) = match entry.map(|entry| &entry.standing) {
             None => (0, None),
             Some(Standing::Intended(operation)) => (1, Some(&**operation)),
@@ -289,6 +305,47 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// A sorted map, walked beside other keys in the same order.
+struct Beside<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> {
+    rest: I,
+    next: Option<(&'m ResourceKey, V)>,
+    passed: Vec<(&'m ResourceKey, V)>,
+}
+
+impl<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> Beside<'m, V, I> {
+    fn new(mut rest: I) -> Self {
+        let next = rest.next();
+        Self { rest, next, passed: Vec::new() }
+    }
+
+    /// Returns the value of `key`; keys must be asked for in ascending order.
+    fn at(&mut self, key: &ResourceKey) -> Option<V> {
+        while let Some((other, value)) = self.next.take() {
+            // Equality looks at shared parts of keys by address first.
+            match if other == key { Ordering::Equal } else { other.cmp(key) } {
+                Ordering::Less => self.passed.push((other, value)),
+                Ordering::Equal => {
+                    self.next = self.rest.next();
+                    return Some(value);
+                }
+                Ordering::Greater => {
+                    self.next = Some((other, value));
+                    return None;
+                }
+            }
+            self.next = self.rest.next();
+        }
+        None
+    }
+
+    /// Returns what was not asked for, in order.
+    fn others(mut self) -> Vec<(&'m ResourceKey, V)> {
+        self.passed.extend(self.next);
+        self.passed.extend(self.rest);
+        self.passed
+    }
+}
+
 /// Returns the object that was read, and its facts; those of the last time are kept while the object is the same.
 fn read<'l>(live: Live<'l>, known: Option<&Arc<Compared>>) -> (Option<&'l Resource>, Option<Facts>) {
     let (Live::Present(live) | Live::MetadataOnly(live)) = live else { return (None, None) };
@@ -314,6 +371,12 @@ fn uids_of(declared: &[(ResourceKey, Arc<Compared>)]) -> BTreeSet<&str> {
 
 fn is_hook(object: &Resource, claim: &Claim) -> bool {
     claim.standing.is_none() && policy::options(object).0.role != Role::Resource
+}
+
+/// Whether the live value was written through `scale`, and by nobody else.
+fn is_through_scale(change: &Change) -> bool {
+    let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
+    change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
 }
 
 fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {

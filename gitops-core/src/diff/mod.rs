@@ -5,6 +5,7 @@ mod compare;
 mod equal;
 mod mask;
 mod owned;
+mod scaled;
 mod show;
 mod step;
 mod tree;
@@ -25,6 +26,7 @@ use crate::value::{Digest, Value};
 
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
+pub use scaled::autoscaled;
 pub use show::lines;
 
 /// What every comparison is made against.
@@ -62,6 +64,9 @@ pub struct Compared {
     pub live: Option<Resource>,
     /// Digest of what the verdict read of the live object.
     pub facts: Option<Facts>,
+    /// Fields that differ and are left to an autoscaler, which targets the object and owns them through the `scale`
+    /// subresource: no drift (rule 20 of the exact rules).
+    pub yielded: Arc<[Change]>,
     /// How the verdict was reached.
     pub strategy: Strategy,
     /// Digest of everything the verdict depends on; an equal one gives an equal verdict.

@@ -64,7 +64,7 @@ pub(super) fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &Fiel
             continue;
         }
         let object = objects(input, piece).into_iter().nth(left)?;
-        let mut path = object.steps;
+        let mut path = object.steps();
         path.extend(steps(object.value.root(), field)?);
         let mark = find(input, piece, &path).pop()?;
         return Some(Position::of(mark));
@@ -76,8 +76,24 @@ pub(super) fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &Fiel
 struct Object {
     value: Value,
     line: u32,
-    /// How to reach it from the document's root.
-    steps: Vec<Step>,
+    place: Option<Arc<Item>>,
+}
+
+/// The item of a list that an object is; the list may be an item itself.
+struct Item {
+    index: usize,
+    list: Option<Arc<Self>>,
+}
+
+impl Object {
+    /// Returns how to reach it from the document's root.
+    fn steps(&self) -> Vec<Step> {
+        let items = std::iter::successors(self.place.as_deref(), |item| item.list.as_deref());
+        let mut steps: Vec<Step> =
+            items.flat_map(|item| [Step::Index(item.index), Step::Field("items".to_owned())]).collect();
+        steps.reverse();
+        steps
+    }
 }
 
 /// Whether a value is a list of objects, and the kind of them that its own kind says.
@@ -103,34 +119,36 @@ fn count(value: ValueRef<'_>) -> usize {
     count
 }
 
-/// Returns the objects of a document in order, lists and lists in lists flattened.
+/// Returns the objects of a document in order, lists and lists in lists flattened; one more than the limit at most.
 fn objects(input: Input<'_>, piece: &Piece) -> Vec<Object> {
-    let whole = Object { value: piece.value.clone(), line: Position::of(piece.start).line, steps: Vec::new() };
+    let limit = input.limits.documents.saturating_add(1);
     let mut objects = Vec::new();
-    let mut left = vec![whole];
-    while let Some(object) = left.pop() {
+    let mut left = vec![Object { value: piece.value.clone(), line: Position::of(piece.start).line, place: None }];
+    while let Some(object) = left.pop().filter(|_| objects.len() < limit) {
         let Some((item_kind, items)) = list_of(object.value.root()) else {
             objects.push(object);
             continue;
         };
-        let mut path = object.steps.clone();
-        path.push(Step::Field("items".to_owned()));
-        path.push(Step::EveryItem);
-        let marks = find(input, piece, &path);
-        let mut lines = marks.into_iter().map(|mark| Position::of(mark).line);
+        // Items of lists in lists have the line of the outer item: looking for more would read the document per list.
+        let lines = if object.place.is_none() { item_lines(input, piece) } else { Vec::new() };
+        let mut lines = lines.into_iter();
         let api_version = object.value.root().get("apiVersion").and_then(ValueRef::as_str);
         let start = left.len();
-        for (index, item) in items.into_iter().flatten().enumerate() {
-            path.pop();
-            path.push(Step::Index(index));
+        for (index, item) in items.into_iter().flatten().enumerate().take(limit) {
             let value = typed_item(item, item_kind, api_version);
-            left.push(Object { value, line: lines.next().unwrap_or(object.line), steps: path.clone() });
+            let place = Some(Arc::new(Item { index, list: object.place.clone() }));
+            left.push(Object { value, line: lines.next().unwrap_or(object.line), place });
         }
         if let Some(added) = left.get_mut(start..) {
             added.reverse();
         }
     }
     objects
+}
+
+fn item_lines(input: Input<'_>, piece: &Piece) -> Vec<u32> {
+    let marks = find(input, piece, &[Step::Field("items".to_owned()), Step::EveryItem]);
+    marks.into_iter().map(|mark| Position::of(mark).line).collect()
 }
 
 /// Items of a typed list, such as `ConfigMapList`, may leave their type to the list.

@@ -122,10 +122,12 @@ fn empty_documents_are_passed_over_and_have_no_number() {
 fn lists_are_flattened_and_each_item_keeps_its_line_and_gets_a_number() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n\
                 - kind: PodList\n  apiVersion: v1\n  items:\n  - metadata: {name: b}\n  - kind: Pod\n  - {apiVersion: v1, kind: Pod, metadata: {name: c}}\n";
-    assert_eq!(names(&format!("{list}---\n{POD}")), ["Pod a @ 0:4", "Pod b @ 1:10", "Pod c @ 3:12", "Pod p @ 4:14"]);
-    assert_eq!(problems(list), [format!("a.yaml:11: `apiVersion` is missing; {NO_MANIFEST}")]);
+    assert_eq!(names(&format!("{list}---\n{POD}")), ["Pod a @ 0:4", "Pod b @ 1:7", "Pod c @ 3:7", "Pod p @ 4:14"]);
+    assert_eq!(problems(list), [format!("a.yaml:7: `apiVersion` is missing; {NO_MANIFEST}")]);
     let json = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMapList\",\n\"items\":[{\"metadata\":{\"name\":\"a\"}},\n{\"metadata\":{\"name\":\"b\"}}]}";
     assert_eq!(names(json), ["ConfigMap a @ 0:2", "ConfigMap b @ 1:3"]);
+    let name = locate(list.as_bytes(), Dialect::Kubectl, 3, &FieldPath::fields(&["metadata", "name"])).unwrap();
+    assert_eq!((name.line, name.column), (12, 44), "an item of a list in a list");
     assert_eq!(names("apiVersion: v1\nkind: List\nitems: []\n"), [] as [&str; 0]);
     let custom = "apiVersion: a.b/v1\nkind: AllowList\nmetadata: {name: x}\nspec: {items: []}\n";
     assert_eq!(names(custom), ["a.b/AllowList x @ 0:1"], "a kind that only ends in `List`");
@@ -209,6 +211,14 @@ fn alias_bombs_are_refused() {
     let long = "y".repeat(10 << 20);
     let text = format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 90].join(", "));
     assert_eq!(problems(&text), ["a.yaml:2:29: aliases repeat too much text; write the values out"]);
+}
+
+#[test]
+fn many_small_lists_cost_no_more_than_their_text() {
+    let text = format!("kind: XList\napiVersion: v1\nitems:\n{}", "- {kind: XList, items: [1]}\n".repeat(20_000));
+    assert_eq!(read(&text).problems.len(), 20_000);
+    let deep = format!("{}{}{}", "{kind: XList, items: [".repeat(200), "1,".repeat(200_000), "]}".repeat(200));
+    assert_eq!(read(&deep).problems.len(), 100_001, "the limit of documents holds for items");
 }
 
 #[test]

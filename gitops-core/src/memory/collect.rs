@@ -12,10 +12,11 @@ use super::crd;
 use super::delete::{FOREGROUND, ORPHAN};
 use super::prepare;
 use super::server::ApiServer;
+use super::settle::MANAGER;
 use super::store::owners;
 
 /// Holds a CRD until its custom resources are gone.
-const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+pub(super) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 /// Holds a claim while a Pod may use it.
 const CLAIM: &str = "kubernetes.io/pvc-protection";
 
@@ -64,7 +65,7 @@ impl ApiServer {
             }
         }
         self.queues.workloads.extend(keys.iter().cloned());
-        // Not `append`, which builds the whole queue anew.
+        // Not `append`: that walks the whole queue each time.
         self.queues.lifecycle.extend(keys);
     }
 
@@ -91,7 +92,7 @@ impl ApiServer {
         let dependents = self.store.dependents(uid);
         if holds(owner, ORPHAN) {
             for dependent in &dependents {
-                self.forget_owners(dependent, &[uid.to_owned()]);
+                self.forget_owners(dependent, &[uid.to_owned()], now);
             }
             self.release(owner, ORPHAN);
         } else if holds(owner, FOREGROUND) {
@@ -126,7 +127,7 @@ impl ApiServer {
         }
         if solid > 0 {
             dangling.append(&mut waiting);
-            self.forget_owners(object, &dangling);
+            self.forget_owners(object, &dangling, now);
             return;
         }
         let has_dependents = object.uid().is_some_and(|uid| !self.store.dependents(uid).is_empty());
@@ -146,7 +147,7 @@ impl ApiServer {
         (near && key.kind() == text(reference, "kind") && *key.name == *text(reference, "name")).then_some(owner)
     }
 
-    fn forget_owners(&mut self, object: &Resource, uids: &[String]) {
+    fn forget_owners(&mut self, object: &Resource, uids: &[String], now: Timestamp) {
         let mut kept = references(object);
         kept.retain(|reference| !uids.iter().any(|uid| text(reference, "uid") == uid));
         let edited = object.edit(|draft| {
@@ -158,7 +159,7 @@ impl ApiServer {
             }
         });
         if let Ok(edited) = edited {
-            self.store(&edited);
+            self.update(&edited, MANAGER, now);
         }
     }
 
@@ -224,16 +225,22 @@ impl ApiServer {
         if crd::is_established(definition) && holds(definition, CLEANUP) {
             return;
         }
-        let edited = definition.edit(|draft| {
-            draft.set("status", crd::accepted(definition, now));
-            let finalizers = draft.entry("metadata").entry("finalizers");
-            if finalizers.as_list_mut().is_none() {
-                *finalizers = Draft::list();
+        // Held first, so that it cannot go while it is served. The finalizer is nobody's.
+        if !holds(definition, CLEANUP) {
+            let edited = definition.edit(|draft| {
+                let finalizers = draft.entry("metadata").entry("finalizers");
+                if finalizers.as_list_mut().is_none() {
+                    *finalizers = Draft::list();
+                }
+                finalizers.as_list_mut().into_iter().for_each(|names| names.push(CLEANUP.into()));
+            });
+            if let Ok(edited) = edited {
+                self.store(&edited);
             }
-            finalizers.as_list_mut().into_iter().for_each(|names| names.push(CLEANUP.into()));
-        });
-        if let Ok(edited) = edited {
-            self.store(&edited);
+        }
+        let Some(definition) = self.store.get(definition.key()).cloned() else { return };
+        if let Ok(edited) = definition.edit(|draft| draft.set("status", crd::accepted(&definition, now))) {
+            self.update_status(&edited, "kube-apiserver", now);
         }
     }
 }

@@ -4,20 +4,21 @@ use crate::resource::Resource;
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
-/// Completes a new CRD by the names it leaves out.
+/// Gives a new CRD the status it has before anybody looked at it.
 pub(super) fn prepare_new(draft: &mut Draft) {
-    let spec = draft.entry("spec");
-    if spec.get("conversion").is_none() {
-        spec.entry("conversion").set("strategy", "None");
-    }
-    let names = spec.entry("names");
-    let kind = names.get("kind").and_then(Draft::as_str).unwrap_or_default().to_owned();
-    if names.get("singular").is_none() {
-        names.set("singular", kind.to_lowercase());
-    }
-    if names.get("listKind").is_none() {
-        names.set("listKind", format!("{kind}List"));
-    }
+    let versions = draft.get("spec").and_then(|spec| spec.get("versions")).map(Draft::freeze);
+    let versions = versions.as_ref().and_then(|versions| versions.root().as_list());
+    let storage = |version: &ValueRef<'_>| version.get("storage").and_then(ValueRef::as_bool) == Some(true);
+    let name = versions.and_then(|versions| versions.iter().find(storage)?.get("name")?.as_str().map(str::to_owned));
+    draft.entry("status").set("storedVersions", name.into_iter().map(Draft::from).collect::<Vec<_>>());
+}
+
+/// The fields that a version of its kind can be selected by.
+pub(super) fn selectable(crd: &Resource, version: &str) -> Vec<String> {
+    let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();
+    let is = |of: &ValueRef<'_>| of.get("name").and_then(ValueRef::as_str) == Some(version);
+    let fields = versions.filter(is).filter_map(|version| version.get("selectableFields")?.as_list()).flatten();
+    fields.filter_map(|field| Some(field.get("jsonPath")?.as_str()?.trim_start_matches('.').to_owned())).collect()
 }
 
 /// Whether its kind is served.

@@ -8,7 +8,17 @@ use super::refuse;
 use super::response::{CauseReason, Status};
 use super::server::Context;
 
-/// Reads the body of a create, update or apply.
+/// Reads the body of an apply: as it was given, but for the name.
+pub(super) fn applied(context: &Context<'_>, given: &Value) -> Result<Draft, Status> {
+    let placed = body(context, given)?;
+    let mut draft = given.root().to_draft();
+    if let Some(name) = placed.get("metadata").and_then(|metadata| metadata.get("name")) {
+        draft.entry("metadata").set("name", name.clone());
+    }
+    Ok(draft)
+}
+
+/// Reads the body of a create or update.
 pub(super) fn body(context: &Context<'_>, body: &Value) -> Result<Draft, Status> {
     let root = body.root();
     let text = |field: &str| root.get(field).and_then(ValueRef::as_str).unwrap_or_default();
@@ -34,11 +44,11 @@ pub(super) fn body(context: &Context<'_>, body: &Value) -> Result<Draft, Status>
 }
 
 /// Puts the object where the request says it is.
-fn place(context: &Context<'_>, mut draft: Draft) -> Result<Draft, Status> {
+pub(super) fn place(context: &Context<'_>, mut draft: Draft) -> Result<Draft, Status> {
     let metadata = draft.entry("metadata");
     if let Some(metadata) = metadata.as_map_mut() {
         // Go reads an absent and a null field alike.
-        metadata.retain(|_, value| *value != Draft::Null);
+        metadata.retain(|name, value| *value != Draft::Null && name != "selfLink");
     }
     match (&context.endpoint.namespace, context.kind.scope) {
         (Some(namespace), Scope::Namespaced) => {

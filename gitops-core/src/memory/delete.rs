@@ -9,8 +9,8 @@ use super::prepare;
 use super::refuse;
 use super::request::{DeleteOptions, Select};
 use super::response::{Body, List, Reason, Response, Status};
-use super::select::Selector;
 use super::server::{ApiServer, Context, NAMESPACES};
+use super::settle::set_condition;
 
 /// Holds an owner until its blocking dependents are gone.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -30,10 +30,17 @@ impl ApiServer {
         }
         let marked = mark(&live, options.propagation, context.now);
         if prepare::may_go(&marked) {
+            // A Pod is seen going, also where no node has to end it first.
+            let is_pod = live.key().is("", "Pod");
+            let last = match context.mode {
+                Mode::Commit if is_pod => self.store(&marked),
+                _ if is_pod => marked,
+                _ => live.clone(),
+            };
             if context.mode == Mode::Commit {
                 self.erase(live.key());
             }
-            return Ok(gone(context, &live));
+            return Ok(gone(context, &last));
         }
         let unchanged = marked.tree() == live.tree();
         let object = match context.mode {
@@ -49,7 +56,7 @@ impl ApiServer {
         select: &Select,
         options: &DeleteOptions,
     ) -> Result<Response, Status> {
-        let selector = Selector::parse(select)?;
+        let selector = self.selector(context, select)?;
         let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
         let wanted: Vec<Resource> = found.into_iter().filter(|object| selector.matches(object)).cloned().collect();
         let mut items = Vec::new();
@@ -60,7 +67,7 @@ impl ApiServer {
             let answer = self.delete(&context, options)?;
             items.push(answer.as_object().cloned().unwrap_or(object));
         }
-        Ok(Response::new(Body::List(List { items, version: self.store.version() })))
+        Ok(Response::new(Body::List(List { items, version: self.store.version(), token: None, remaining: None })))
     }
 
     /// Deletes an object as controllers do: no preconditions, one finalizer at most.
@@ -102,13 +109,19 @@ fn mark(live: &Resource, propagation: Option<Propagation>, now: Timestamp) -> Re
     let metadata = draft.entry("metadata");
     if !live.is_terminating() {
         metadata.set("deletionTimestamp", now.whole_seconds().to_string());
+        let definition = live.key().is("apiextensions.k8s.io", "CustomResourceDefinition");
         if live.key().is("", "Namespace") {
             draft.entry("status").set("phase", "Terminating");
-        } else {
+        } else if !definition {
             metadata.set("deletionGracePeriodSeconds", 0);
         }
         let metadata = draft.entry("metadata");
-        if let Some(generation) = metadata.get("generation").and_then(Draft::as_i64) {
+        if definition {
+            // As recorded: its deletion counts as no change of what is wanted.
+            let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+            let status = draft.entry("status");
+            set_condition(status, "Terminating", "True", "InstanceDeletionPending", message, now);
+        } else if let Some(generation) = metadata.get("generation").and_then(Draft::as_i64) {
             metadata.set("generation", generation + 1);
         }
     }

@@ -48,6 +48,7 @@ impl ApiServer {
             ("seed", self.seed),
             ("issued", self.issued),
             ("addresses", self.addresses),
+            ("nodePorts", self.node_ports),
             ("resourceVersion", self.store.version()),
         ] {
             // As text: a counter has 64 unsigned bits.
@@ -106,6 +107,7 @@ impl ApiServer {
         let mut server = Self::empty(counter("seed")?);
         server.issued = counter("issued")?;
         server.addresses = counter("addresses")?;
+        server.node_ports = counter("nodePorts")?;
         server.store = Store::restore(counter("resourceVersion")?, objects);
         server.refresh_model();
         let all: Vec<Resource> = server.store.objects().cloned().collect();

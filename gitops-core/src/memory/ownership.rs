@@ -39,6 +39,54 @@ pub(super) fn update(context: &Context<'_>, model: &ApiModel, live: Option<&Reso
     ssa::update(&request)
 }
 
+/// Keeps the book for a write of `scale`: only who owned the replicas before is asked.
+///
+/// Rule: apimachinery's `scaleHandler`, as recorded: when nobody owns them a scale leaves no entry; entries it makes or
+/// splits off carry no time; replicas of 0 are left out of a `Scale`, so nobody owns them afterwards.
+pub(super) fn scaled(context: &Context<'_>, live: &Resource, mut draft: Draft) -> Draft {
+    let Some(paths) = &context.kind.scale else { return draft };
+    let replicas = &paths.spec_replicas;
+    let after = draft.freeze();
+    let after = replicas.find(after.root());
+    let same = replicas.find(live.tree()) == after;
+    let managed = ssa::ManagedFields::read(live).unwrap_or_default();
+    let owns = |entry: &ssa::ManagedEntry| entry.fields.contains(replicas);
+    if !managed.entries().iter().any(owns) {
+        return draft;
+    }
+    let mut alone = ssa::FieldSet::new();
+    alone.insert(replicas);
+    let mut entries = Vec::new();
+    for entry in managed.entries() {
+        let kept = same && entry.operation == Operation::Apply;
+        if !owns(entry) || kept {
+            entries.push(entry.clone());
+            continue;
+        }
+        if same {
+            entries.push(ssa::ManagedEntry { fields: alone.clone(), time: None, ..entry.clone() });
+        }
+        let fields = entry.fields.without(replicas);
+        if !fields.is_empty() {
+            entries.push(ssa::ManagedEntry { fields, ..entry.clone() });
+        }
+    }
+    if !same && after.and_then(crate::value::ValueRef::as_i64) != Some(0) {
+        let manager = context.manager.unwrap_or("unknown");
+        let entry = ssa::ManagedEntry::new(manager, Operation::Update, &context.endpoint.api_version(), alone);
+        entries.push(entry.through("scale"));
+    }
+    // One by one: two entries of a manager must stay two.
+    entries.sort_by(|left, right| {
+        let rank = |entry: &ssa::ManagedEntry| (entry.operation == Operation::Update, entry.time);
+        rank(left).cmp(&rank(right)).then_with(|| left.manager.cmp(&right.manager))
+    });
+    let lists = entries.into_iter().map(|entry| ssa::ManagedFields::new([entry]).to_value());
+    let items: Vec<Draft> = lists.filter_map(|list| Some(list.root().item(0)?.to_draft())).collect();
+    draft.entry("metadata").set("managedFields", items);
+    draft
+}
+
 fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Status {
     let name = &applied.key().name;
     match error {

@@ -34,7 +34,7 @@ pub(super) fn merge(mut target: Draft, patch: ValueRef<'_>, depth: usize) -> Dra
 /// Applies a strategic merge patch. Custom resources do not take them.
 pub(super) fn strategic(
     context: &Context<'_>,
-    _model: &ApiModel,
+    model: &ApiModel,
     target: Draft,
     patch: ValueRef<'_>,
 ) -> Result<Draft, Status> {
@@ -43,7 +43,8 @@ pub(super) fn strategic(
                        application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
         return Err(Status::new(415, Reason::UnsupportedMediaType, message));
     }
-    Ok(merge(target, patch, 0))
+    let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
+    Ok(super::strategic::merge(schema, target, patch, 0))
 }
 
 /// Applies an RFC 6902 JSON patch.
@@ -63,7 +64,15 @@ fn json_step(target: &mut Draft, step: ValueRef<'_>) -> Option<()> {
     match step.get("op")?.as_str()? {
         "add" => add(target, &path, step.get("value")?.to_draft()),
         "replace" => {
-            *find(target, &path)? = step.get("value")?.to_draft();
+            let value = step.get("value")?.to_draft();
+            match find(target, &path) {
+                Some(old) => *old = value,
+                // As the server's library has it, a map entry that is not there is replaced all the same.
+                None => {
+                    let (last, parents) = path.split_last()?;
+                    find(target, parents)?.as_map_mut()?.insert(last.clone(), value);
+                }
+            }
             Some(())
         }
         "remove" => remove(target, &path).map(drop),

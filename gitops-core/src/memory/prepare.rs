@@ -18,6 +18,9 @@ const IDENTITY: [&str; 7] = [
     "uid",
 ];
 
+/// Counts the templates a DaemonSet had; a field of its own long ago.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 /// Built-in kinds that count generations, as recorded from kube-apiserver 1.36. Custom resources all do.
 const COUNTED: [(&str, &str); 25] = [
     ("", "Pod"),
@@ -52,19 +55,22 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
     let schema = model.schema(&kind.group_kind, version);
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
-        defaults::fill(schema, draft, 0);
-    } else {
-        defaults::drop_nulls(draft, 0);
+        defaults::custom(schema, draft, 0);
+        return;
     }
-    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
-        ("", "Namespace") => {
-            let metadata = draft.entry("metadata");
-            if let Some(name) = metadata.get("name").and_then(Draft::as_str).map(str::to_owned) {
-                metadata.entry("labels").set("kubernetes.io/metadata.name", name);
-            }
+    // What the Go type does not have is lost while reading.
+    defaults::prune(schema, draft, 0);
+    *draft = schema.stored(draft.freeze().root()).root().to_draft();
+    let (group, name) = (&*kind.group_kind.group, &*kind.group_kind.kind);
+    if (group, name) == ("", "Secret") {
+        encode_string_data(draft);
+    }
+    defaults::builtin(group, name, draft);
+    if (group, name) == ("apps", "DaemonSet") {
+        let annotations = draft.entry("metadata").entry("annotations");
+        if annotations.get(TEMPLATE_GENERATION).is_none() {
+            annotations.set(TEMPLATE_GENERATION, "0");
         }
-        ("", "Secret") => encode_string_data(draft),
-        _ => {}
     }
 }
 
@@ -76,6 +82,15 @@ fn encode_string_data(draft: &mut Draft) {
         if let Draft::String(text) = text {
             draft.entry("data").set(&key, base64::engine::general_purpose::STANDARD.encode(text));
         }
+    }
+}
+
+/// An empty list of managed fields asks for none; custom resources take it for that of a client that knows none.
+pub(super) fn reset_ownership(kind: &ServedKind, draft: &mut Draft) {
+    let metadata = draft.entry("metadata");
+    let empty = matches!(metadata.get("managedFields"), Some(Draft::List(items)) if items.is_empty());
+    if empty && !is_custom(kind) {
+        metadata.set("managedFields", vec![Draft::map()]);
     }
 }
 
@@ -103,20 +118,28 @@ pub(super) fn keep_others_part(context: &Context<'_>, live: &Resource, draft: &m
         }
         return;
     }
+    // Custom resources take nothing but the status; of built-in kinds only the wish stays, and the labels of Deployments.
+    if !is_custom(context.kind) {
+        let metadata = draft.entry("metadata").clone();
+        put_back(draft, "spec");
+        draft.set("metadata", metadata);
+        if live.key().is("apps", "Deployment") {
+            match live.tree().dig(&["metadata", "labels"]) {
+                Some(labels) => draft.entry("metadata").set("labels", labels),
+                None => drop(draft.entry("metadata").remove("labels")),
+            }
+        }
+        return;
+    }
     let status = draft.remove("status");
-    // Controllers keep their notes there; custom resources take nothing but the status.
-    let annotations = draft.get("metadata").and_then(|metadata| metadata.get("annotations")).cloned();
-    let annotations = annotations.filter(|_| !is_custom(context.kind));
     let managed = draft.entry("metadata").remove("managedFields");
     *draft = live.tree().to_draft();
     match status {
         Some(status) => draft.set("status", status),
         None => drop(draft.remove("status")),
     }
-    for (field, value) in [("managedFields", managed), ("annotations", annotations)] {
-        if let Some(value) = value {
-            draft.entry("metadata").set(field, value);
-        }
+    if let Some(managed) = managed {
+        draft.entry("metadata").set("managedFields", managed);
     }
 }
 
@@ -131,11 +154,8 @@ pub(super) fn changed(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
         }
     };
     match (&*kind.group_kind.group, &*kind.group_kind.kind) {
-        ("", "Service") => {
-            keep(["spec", "clusterIP"]);
-            keep(["spec", "clusterIPs"]);
-        }
         ("", "PersistentVolumeClaim") => keep(["spec", "volumeName"]),
+        ("apps", "DaemonSet") => count_template(live, draft),
         ("", "Namespace") => {
             // Only `finalize` changes them.
             if let Some(value) = live.tree().dig(&["spec", "finalizers"]) {
@@ -144,6 +164,14 @@ pub(super) fn changed(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
         }
         _ => {}
     }
+}
+
+fn count_template(live: &Resource, draft: &mut Draft) {
+    let template = draft.get("spec").and_then(|spec| spec.get("template"));
+    let same = template.cloned() == live.tree().dig(&["spec", "template"]).map(Draft::from);
+    let before = live.annotation(TEMPLATE_GENERATION).and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
+    let count = before.saturating_add(u64::from(!same));
+    draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, count.to_string());
 }
 
 /// Counts a change of what is wanted. Rule: API conventions, "Metadata": `generation`.
@@ -175,6 +203,18 @@ pub(super) fn count_generation(context: &Context<'_>, live: &Resource, draft: &m
 fn counts(kind: &ServedKind) -> bool {
     let pair = (&*kind.group_kind.group, &*kind.group_kind.kind);
     COUNTED.contains(&pair) || is_custom(kind)
+}
+
+/// Whether a PUT may leave out the version it replaces. Rule: `AllowUnconditionalUpdate` of each kind's strategy.
+pub(super) fn takes_unconditional_updates(kind: &ServedKind) -> bool {
+    let versioned = matches!(
+        (&*kind.group_kind.group, &*kind.group_kind.kind),
+        ("policy", "PodDisruptionBudget")
+            | ("apiregistration.k8s.io" | "coordination.k8s.io", _)
+            | ("storage.k8s.io", "CSIDriver" | "CSINode" | "VolumeAttachment")
+            | ("node.k8s.io", "RuntimeClass")
+    );
+    !versioned && !is_custom(kind)
 }
 
 /// Whether a CRD made this kind.
@@ -209,7 +249,7 @@ pub(super) fn may_go(object: &Resource) -> bool {
 
 impl ApiServer {
     /// Completes a new object by what only the server knows.
-    pub(super) fn prepare_new(&mut self, kind: &ServedKind, draft: &mut Draft) {
+    pub(super) fn prepare_new(&mut self, kind: &ServedKind, version: &str, draft: &mut Draft) {
         if kind.has_status_subresource {
             drop(draft.remove("status"));
         }
@@ -221,38 +261,77 @@ impl ApiServer {
                 draft.entry("spec").set("finalizers", vec!["kubernetes".into()]);
                 draft.entry("status").set("phase", "Active");
             }
-            ("", "Service") => self.allocate_address(draft),
-            ("", "Pod") => draft.entry("status").set("phase", "Pending"),
+            ("", "Service") => self.allocate(None, draft),
+            ("apps", "DaemonSet") => draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, "1"),
+            ("", "Pod") => admit_pod(draft),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
             ("", "PersistentVolumeClaim") => {
                 draft.entry("status").set("phase", "Pending");
                 draft.entry("metadata").set("finalizers", vec!["kubernetes.io/pvc-protection".into()]);
             }
             ("batch", "Job") => name_job(draft),
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
             _ => {}
         }
+        if !is_custom(kind) {
+            let schema = self.model.schema(&kind.group_kind, version);
+            *draft = schema.stored(draft.freeze().root()).root().to_draft();
+        }
     }
+}
 
-    /// Gives a Service a cluster IP from 10.96.200.0 on, in the order of creation.
-    fn allocate_address(&mut self, draft: &mut Draft) {
-        let spec = draft.entry("spec");
-        let given = spec.get("clusterIP").and_then(Draft::as_str).unwrap_or_default().to_owned();
-        let external = spec.get("type").and_then(Draft::as_str) == Some("ExternalName");
-        if external {
-            return;
-        }
-        let address = if given.is_empty() {
-            self.addresses += 1;
-            let number = self.addresses;
-            format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250)
-        } else {
-            given
+/// What the admission plugins of every cluster add to a Pod: Priority and DefaultTolerationSeconds.
+fn admit_pod(draft: &mut Draft) {
+    let spec = draft.entry("spec");
+    if spec.get("priority").is_none() {
+        spec.set("priority", 0);
+    }
+    if spec.get("preemptionPolicy").is_none() {
+        spec.set("preemptionPolicy", "PreemptLowerPriority");
+    }
+    let tolerations = spec.entry("tolerations");
+    if tolerations.as_list_mut().is_none() {
+        *tolerations = Draft::list();
+    }
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let Some(list) = tolerations.as_list_mut() else { return };
+        let covers = |old: &Draft| {
+            let text = |field: &str| old.get(field).and_then(Draft::as_str).unwrap_or_default();
+            matches!(text("key"), "" | "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
+                && (text("key") == key || text("key").is_empty())
+                && matches!(text("effect"), "" | "NoExecute")
         };
-        spec.set("clusterIP", &*address);
-        if spec.get("clusterIPs").is_none() {
-            spec.set("clusterIPs", vec![Draft::from(address)]);
+        if !list.iter().any(covers) {
+            let mut toleration = Draft::map();
+            toleration.set("key", key);
+            toleration.set("operator", "Exists");
+            toleration.set("effect", "NoExecute");
+            toleration.set("tolerationSeconds", 300);
+            list.push(toleration);
         }
     }
+    draft.entry("status").set("phase", "Pending");
+    let quality = quality_of_service(draft);
+    draft.entry("status").set("qosClass", quality);
+}
+
+/// Rule: Kubernetes, "Pod Quality of Service Classes".
+fn quality_of_service(draft: &Draft) -> &'static str {
+    let containers = match draft.get("spec").and_then(|spec| spec.get("containers")) {
+        Some(Draft::List(containers)) => containers.as_slice(),
+        _ => &[],
+    };
+    let amount = |container: &Draft, of: &str, what: &str| container.get("resources")?.get(of)?.get(what).cloned();
+    let pairs = || containers.iter().flat_map(|container| ["cpu", "memory"].map(|what| (container, what)));
+    if pairs().all(|(container, what)| {
+        amount(container, "requests", what).is_none() && amount(container, "limits", what).is_none()
+    }) {
+        return "BestEffort";
+    }
+    let guaranteed = |(container, what): (&Draft, &str)| {
+        let limit = amount(container, "limits", what);
+        limit.is_some() && limit == amount(container, "requests", what)
+    };
+    if pairs().all(guaranteed) { "Guaranteed" } else { "Burstable" }
 }
 
 /// A Job without a selector of its own is told apart by its uid.
@@ -261,7 +340,7 @@ fn name_job(draft: &mut Draft) {
     let text = |field: &str| metadata.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
     let (uid, name) = (text("uid"), text("name"));
     let spec = draft.entry("spec");
-    if spec.get("manualSelector") == Some(&Draft::Bool(true)) || spec.get("selector").is_some() {
+    if spec.get("manualSelector") == Some(&Draft::Bool(true)) {
         return;
     }
     spec.entry("selector").entry("matchLabels").set("batch.kubernetes.io/controller-uid", &*uid);
@@ -269,5 +348,10 @@ fn name_job(draft: &mut Draft) {
     for prefix in ["batch.kubernetes.io/", ""] {
         labels.set(&format!("{prefix}controller-uid"), &*uid);
         labels.set(&format!("{prefix}job-name"), &*name);
+    }
+    let labels = labels.clone();
+    let metadata = draft.entry("metadata");
+    if metadata.get("labels").is_none() {
+        metadata.set("labels", labels);
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
         CauseReason::Forbidden => "Forbidden",
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
+        CauseReason::TooLong => "Too long",
         CauseReason::FieldManagerConflict | CauseReason::NamespaceTerminating => "",
     };
     let text = if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };

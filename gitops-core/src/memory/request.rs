@@ -88,6 +88,14 @@ pub struct Select {
     pub labels: Option<Arc<str>>,
     /// Field selector, as in a URL.
     pub fields: Option<Arc<str>>,
+    /// At most so many; the answer then has a token to go on with.
+    pub limit: Option<u64>,
+    /// The token of the page before.
+    pub token: Option<Arc<str>>,
+    /// At which version.
+    pub version: Option<Arc<str>>,
+    /// How that version is meant: `Exact` or `NotOlderThan`.
+    pub version_match: Option<Arc<str>>,
 }
 
 /// From where, and how, changes are wanted.
@@ -100,6 +108,10 @@ pub struct Watch {
     pub after: Option<Arc<str>>,
     /// Whether bookmarks are wanted.
     pub bookmarks: bool,
+    /// Whether the present objects come first, whatever the version; `None` leaves it to the version.
+    pub initial: Option<bool>,
+    /// How the version is meant; with `initial` it must be `NotOlderThan`.
+    pub version_match: Option<Arc<str>>,
 }
 
 /// How to delete.

@@ -42,6 +42,10 @@ pub struct List {
     pub items: Vec<Resource>,
     /// The version of the whole list.
     pub version: u64,
+    /// The token of the next page, if there is one.
+    pub token: Option<Arc<str>>,
+    /// How many objects come after this page, where nothing is selected.
+    pub remaining: Option<u64>,
 }
 
 /// What changed after a version.
@@ -118,6 +122,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// Such a body is not understood.
     UnsupportedMediaType,
+    /// The version is not there yet.
+    Timeout,
     /// The server failed; Kubernetes gives no reason.
     Internal,
 }
@@ -136,6 +142,8 @@ pub enum CauseReason {
     Duplicate,
     /// `FieldValueNotSupported`
     NotSupported,
+    /// `FieldValueTooLong`
+    TooLong,
     /// `FieldManagerConflict`
     FieldManagerConflict,
     /// `NamespaceTerminating`
@@ -247,6 +255,7 @@ impl Reason {
             Self::Forbidden => "Forbidden",
             Self::BadRequest => "BadRequest",
             Self::Expired => "Expired",
+            Self::Timeout => "Timeout",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
         })
@@ -263,6 +272,7 @@ impl CauseReason {
             Self::Forbidden => "FieldValueForbidden",
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
+            Self::TooLong => "FieldValueTooLong",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",
         }

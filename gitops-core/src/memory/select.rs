@@ -1,5 +1,6 @@
 //! Label and field selectors.
 
+use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::value::{ValueRef, View};
 
@@ -33,9 +34,60 @@ impl Selector {
         })
     }
 
+    /// Refuses fields that the kind cannot be selected by; a CRD may allow some of its own.
+    pub(super) fn check(&self, kind: &ServedKind, own: &[String]) -> Result<(), Status> {
+        let known = selectable(kind);
+        for (path, _, _) in &self.fields {
+            let path = path.as_str();
+            let common = matches!(path, "metadata.name" | "metadata.namespace");
+            if !common && !known.contains(&path) && !own.iter().any(|field| field == path) {
+                return Err(refuse::bad_request(format!("field label not supported: {path}")));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn matches(&self, object: &Resource) -> bool {
         self.labels.iter().all(|requirement| requirement.holds(object))
             && self.fields.iter().all(|(path, value, equal)| (field(object, path) == *value) == *equal)
+    }
+}
+
+/// Rule: `AddFieldLabelConversionFunc` of each kind in Kubernetes 1.36, as recorded.
+fn selectable(kind: &ServedKind) -> &'static [&'static str] {
+    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+        ("", "Pod") => &[
+            "spec.hostNetwork",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.nominatedNodeName",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+        ],
+        ("", "Secret") => &["type"],
+        ("", "Service") => &["spec.clusterIP", "spec.type"],
+        ("", "Node") => &["spec.unschedulable"],
+        ("", "Namespace") => &["status.phase"],
+        ("", "ReplicationController") => &["status.replicas"],
+        ("" | "events.k8s.io", "Event") => &[
+            "involvedObject.apiVersion",
+            "involvedObject.fieldPath",
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.resourceVersion",
+            "involvedObject.uid",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("batch", "Job") => &["status.successful"],
+        ("certificates.k8s.io", "CertificateSigningRequest") => &["spec.signerName"],
+        _ => &[],
     }
 }
 

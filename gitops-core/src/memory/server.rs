@@ -11,9 +11,8 @@ use crate::value::{Draft, Hasher, Purpose};
 
 use super::collect::Queues;
 use super::refuse;
-use super::request::{Action, Endpoint, Request, Select};
-use super::response::{Body, List, Response, Status};
-use super::select::Selector;
+use super::request::{Action, Endpoint, Request};
+use super::response::{Body, Response, Status};
 use super::settle::Outcome;
 use super::store::Store;
 
@@ -46,6 +45,8 @@ pub struct ApiServer {
     pub(super) issued: u64,
     /// How many cluster IPs were given out.
     pub(super) addresses: u64,
+    /// How many node ports were given out.
+    pub(super) node_ports: u64,
     pub(super) store: Store,
     /// Built-in kinds, and those of established CRDs.
     pub(super) model: ApiModel,
@@ -89,6 +90,7 @@ impl ApiServer {
             seed,
             issued: 0,
             addresses: 0,
+            node_ports: 0,
             store: Store::new(),
             model: ApiModel::builtin(),
             queues: Queues::default(),
@@ -98,10 +100,10 @@ impl ApiServer {
 
     /// Answers one request. A refusal and a dry run change nothing.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
-        let counters = (self.issued, self.addresses);
+        let counters = (self.issued, self.addresses, self.node_ports);
         let answer = self.route(request, now);
         if answer.is_err() || request.mode == Mode::DryRun {
-            (self.issued, self.addresses) = counters;
+            (self.issued, self.addresses, self.node_ports) = counters;
         }
         answer.unwrap_or_else(Response::from)
     }
@@ -179,6 +181,7 @@ impl ApiServer {
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
         let manager = request.manager.as_deref();
+        super::validate::manager(&request.action, manager)?;
         let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
         match &request.action {
             Action::Get => self.read(&context),
@@ -219,14 +222,6 @@ impl ApiServer {
         Ok(Response::object(200, context.shown(live)))
     }
 
-    fn list(&self, context: &Context<'_>, select: &Select) -> Result<Response, Status> {
-        let selector = Selector::parse(select)?;
-        let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
-        let wanted = found.into_iter().filter(|object| selector.matches(object));
-        let items = wanted.map(|object| context.shown(object)).collect();
-        Ok(Response::new(Body::List(List { items, version: self.store.version() })))
-    }
-
     /// The object a request names.
     pub(super) fn live(&self, context: &Context<'_>) -> Result<&Resource, Status> {
         let key = context.key()?;
@@ -247,7 +242,7 @@ impl ApiServer {
         format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
     }
 
-    /// Takes up what the CRDs now say. To be called after each change of one.
+    /// Takes up what all CRDs say.
     pub(super) fn refresh_model(&mut self) {
         let crds = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
         let established = |crd: &&Resource| super::crd::is_established(crd);

@@ -110,6 +110,25 @@ impl Store {
         (version >= self.forgotten).then(|| self.history.iter().filter(after))
     }
 
+    /// The objects of a kind as they were at a version; `None` when that is forgotten.
+    pub(super) fn of_kind_at(&self, kind: &GroupKind, namespace: Option<&str>, version: u64) -> Option<Vec<Resource>> {
+        let mut objects: BTreeMap<ResourceKey, Resource> =
+            self.of_kind(kind, namespace).into_iter().map(|object| (object.key().clone(), object.clone())).collect();
+        let mut changes: Vec<&Change> = self.changes_after(version)?.collect();
+        changes.retain(|change| *change.key.group_kind == *kind);
+        for change in changes.into_iter().rev() {
+            match &change.before {
+                Some(before) if namespace.is_none() || change.key.namespace.as_deref() == namespace => {
+                    objects.insert(change.key.clone(), before.clone());
+                }
+                _ => drop(objects.remove(&change.key)),
+            }
+        }
+        let mut found: Vec<Resource> = objects.into_values().collect();
+        found.sort_by_cached_key(|object| etcd_key(object.key()));
+        Some(found)
+    }
+
     /// Forgets all changes up to now, as an API server does after some minutes.
     pub(super) fn forget(&mut self) {
         self.history.clear();
@@ -172,6 +191,6 @@ pub(super) fn versioned(object: &Resource, version: &str) -> Resource {
     edited.unwrap_or_else(|_| object.clone())
 }
 
-fn etcd_key(key: &ResourceKey) -> String {
+pub(super) fn etcd_key(key: &ResourceKey) -> String {
     format!("{}/{}", key.namespace.as_deref().unwrap_or_default(), key.name)
 }

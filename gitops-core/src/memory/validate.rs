@@ -4,11 +4,14 @@
 //! server knows. Rules: Kubernetes, "Object Names and IDs", "Labels and Selectors", "Annotations"; wording as
 //! recorded from kube-apiserver 1.36.
 
-use crate::model::ServedKind;
+use crate::model::{ApiModel, ServedKind};
 use crate::resource::Resource;
+use crate::ssa::{Duplicates, Typed};
 use crate::value::{Draft, Value, ValueRef};
 
+use super::prepare::is_custom;
 use super::refuse::{self, Fault, fault};
+use super::request::Action;
 use super::response::{CauseReason, Status};
 use super::server::Context;
 
@@ -26,6 +29,56 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 /// Limit of all annotations together, in bytes.
 const ANNOTATIONS: usize = 262_144;
 
+/// Checks the name of a field manager: printable, at most 128 bytes.
+pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Status> {
+    let kind = match action {
+        Action::Create(_) => "CreateOptions",
+        Action::Update(_) => "UpdateOptions",
+        Action::Patch(_) | Action::Apply { .. } => "PatchOptions",
+        _ => return Ok(()),
+    };
+    let faults = bad_manager("fieldManager", manager.unwrap_or_default());
+    if faults.is_empty() { Ok(()) } else { Err(refuse::invalid_of("meta.k8s.io", kind, "", faults)) }
+}
+
+fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
+    if manager.len() > 128 {
+        let text = "Too long: may not be more than 128 bytes";
+        return vec![(field.to_owned(), CauseReason::TooLong, text.to_owned())];
+    }
+    let bad = manager.chars().enumerate().find(|(_, letter)| letter.is_control());
+    bad.map(|(at, letter)| {
+        let text = format!("{manager:?}: invalid character U+{:04X} (at position {at})", u32::from(letter));
+        fault(field, CauseReason::Invalid, &text)
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Checks the types of what was sent: Go cannot read a built-in kind of other types, a CRD's schema refuses them.
+pub(super) fn typed(context: &Context<'_>, model: &ApiModel, name: &str, draft: &Draft) -> Result<(), Status> {
+    let kind = &context.kind.group_kind;
+    let version = &context.endpoint.version;
+    let schema = model.schema(kind, version);
+    let custom = is_custom(context.kind);
+    let mut known = draft.clone();
+    // Fields that are not declared are lost, not refused.
+    super::defaults::prune(schema, &mut known, 0);
+    drop(known.entry("metadata").remove("managedFields"));
+    let duplicates = if custom { Duplicates::Refuse } else { Duplicates::Allow };
+    let Err(errors) = Typed::new(known.freeze(), schema, duplicates) else { return Ok(()) };
+    if !custom {
+        let kind = &kind.kind;
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        return Err(refuse::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: {first}"
+        )));
+    }
+    let faults =
+        errors.iter().map(|error| fault(&error.field.to_string(), CauseReason::Invalid, &error.problem.to_string()));
+    Err(refuse::invalid(context, name, faults.collect()))
+}
+
 /// Checks a new object.
 pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<(), Status> {
     let mut faults = Vec::new();
@@ -38,7 +91,21 @@ pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<()
         None => {}
     }
     metadata(draft, &mut faults);
+    super::validate_kinds::check(context.kind, draft, &mut faults);
     refuse_any(context, name, faults)
+}
+
+/// A client cannot say when an object is deleted; leaving the time out changes nothing.
+pub(super) fn deletion_stays(context: &Context<'_>, live: &Resource, draft: &Draft) -> Result<(), Status> {
+    let wanted = draft.get("metadata").and_then(|metadata| metadata.get("deletionTimestamp")).and_then(Draft::as_str);
+    match wanted {
+        Some(wanted) if Some(wanted) != live.metadata("deletionTimestamp") => {
+            let text = format!("\"{wanted}\": field is immutable");
+            let fault = fault("metadata.deletionTimestamp", CauseReason::Invalid, &text);
+            Err(refuse::invalid(context, &live.key().name, vec![fault]))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks a changed object.
@@ -61,6 +128,7 @@ pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> 
     if context.endpoint.subresource.as_deref() != Some("status") {
         immutable(live, draft, &mut faults);
     }
+    super::validate_kinds::check(context.kind, draft, &mut faults);
     refuse_any(context, &live.key().name, faults)
 }
 
@@ -121,6 +189,22 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(("metadata.annotations".to_owned(), CauseReason::Invalid, text));
         }
     }
+    if let Some(Draft::List(entries)) = metadata.get("managedFields") {
+        for (at, entry) in entries.iter().enumerate() {
+            let name = entry.get("manager").and_then(Draft::as_str).unwrap_or_default();
+            faults.extend(bad_manager(&format!("metadata.managedFields[{at}].manager"), name));
+        }
+    }
+    if let Some(Draft::List(names)) = metadata.get("finalizers") {
+        for (at, name) in names.iter().filter_map(Draft::as_str).enumerate() {
+            let standard = ["kubernetes", super::delete::FOREGROUND, super::delete::ORPHAN, super::collect::CLEANUP];
+            if !name.contains('/') && !standard.contains(&name) {
+                let why = "name is neither a standard finalizer name nor is it fully qualified";
+                let field = format!("metadata.finalizers[{at}]");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"{name}\": {why}")));
+            }
+        }
+    }
     owners(metadata, faults);
 }
 
@@ -128,6 +212,14 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
 fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
     let Some(Draft::List(owners)) = metadata.get("ownerReferences") else { return };
     let text = |owner: &Draft, field: &str| owner.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
+    for owner in owners {
+        for (field, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
+            if text(owner, field).is_empty() {
+                let field = format!("metadata.ownerReferences.{field}");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"\": {what} must not be empty")));
+            }
+        }
+    }
     let controls = |owner: &&Draft| owner.get("controller") == Some(&Draft::Bool(true));
     let names: Vec<String> = owners
         .iter()
@@ -187,6 +279,9 @@ fn immutable(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
         ("apps", "Deployment" | "DaemonSet" | "ReplicaSet") => frozen(&["spec", "selector"]),
         ("batch", "Job") => {
             frozen(&["spec", "selector"]);
+            if after.dig(&["spec", "completionMode"]).and_then(ValueRef::as_str) != Some("Indexed") {
+                frozen(&["spec", "completions"]);
+            }
             frozen(&["spec", "completionMode"]);
             if before.dig(&["spec", "suspend"]).and_then(ValueRef::as_bool) != Some(true) {
                 frozen(&["spec", "template"]);
@@ -229,7 +324,8 @@ fn immutable(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
         ("", "PersistentVolumeClaim") => immutable_claim(before, after, faults),
         ("", "Service") => {
             let address = |object: ValueRef<'_>| object.dig(&["spec", "clusterIP"])?.as_str().map(str::to_owned);
-            if address(before).is_some_and(|set| !set.is_empty() && address(after).as_ref() != Some(&set)) {
+            let outside = after.dig(&["spec", "type"]).and_then(ValueRef::as_str) == Some("ExternalName");
+            if address(before).is_some_and(|set| !set.is_empty() && !outside && address(after).as_ref() != Some(&set)) {
                 let text = format!("[\"{}\"]: may not change once set", address(after).unwrap_or_default());
                 faults.push(fault("spec.clusterIPs[0]", CauseReason::Invalid, &text));
             }

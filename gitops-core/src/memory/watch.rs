@@ -4,7 +4,7 @@ use crate::resource::Resource;
 
 use super::refuse;
 use super::request::Watch;
-use super::response::{Body, Event, Events, Reason, Response, Status};
+use super::response::{Body, CauseReason, Event, Events, Reason, Response, Status};
 use super::select::Selector;
 use super::server::{ApiServer, Context};
 use super::store::versioned;
@@ -12,7 +12,7 @@ use super::store::versioned;
 impl ApiServer {
     /// Answers with the changes up to now; the caller asks again from the version of the answer.
     pub(super) fn watch(&self, context: &Context<'_>, watch: &Watch) -> Result<Response, Status> {
-        let selector = Selector::parse(&watch.select)?;
+        let selector = self.selector(context, &watch.select)?;
         let now = self.store.version();
         let after = match watch.after.as_deref().unwrap_or_default() {
             "" | "0" => None,
@@ -21,8 +21,21 @@ impl ApiServer {
                     .map_err(|_| refuse::internal(format!("strconv.ParseUint: parsing \"{text}\": invalid syntax")))?,
             ),
         };
+        let fault = match (watch.initial, watch.version_match.as_deref()) {
+            (None, Some(_)) => Some("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+            (Some(_), found) if found != Some("NotOlderThan") => {
+                Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            }
+            _ => None,
+        };
+        if let Some(why) = fault {
+            let fault = refuse::fault("resourceVersionMatch", CauseReason::Forbidden, why);
+            return Err(refuse::invalid_of("meta.k8s.io", "ListOptions", "", vec![fault]));
+        }
+        let present = watch.initial.unwrap_or(after.is_none());
         let mut events = Vec::new();
-        match after {
+        match after.filter(|_| !present) {
+            None if !present => {}
             None => {
                 let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
                 let wanted = found.into_iter().filter(|object| selector.matches(object));
@@ -42,7 +55,9 @@ impl ApiServer {
         if watch.bookmarks {
             events.push(Event::Bookmark(now));
         }
-        Ok(Response::new(Body::Events(Events { events, version: now })))
+        // A version yet to come is waited for.
+        let version = after.filter(|_| !present).unwrap_or(0).max(now);
+        Ok(Response::new(Body::Events(Events { events, version })))
     }
 
     /// Forgets all changes up to now, as a real server does after some minutes: later watches from before this are

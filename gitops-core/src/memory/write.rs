@@ -1,7 +1,7 @@
 //! Create, update, patch and apply: from a body to a stored object.
 
 use crate::cluster::{Force, Mode};
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::{Draft, Value};
 
 use super::decode;
@@ -52,6 +52,11 @@ impl ApiServer {
             return Err(refuse::conflict(context.endpoint, name, &why));
         }
         self.check_version(context, &draft, &live)?;
+        if decode::wanted_version(&draft)?.is_none() && !prepare::takes_unconditional_updates(context.kind) {
+            let text = "0: must be specified for an update";
+            let fault = refuse::fault("metadata.resourceVersion", CauseReason::Invalid, text);
+            return Err(refuse::invalid_of(&context.endpoint.group, &context.endpoint.plural, name, vec![fault]));
+        }
         self.replace(context, &live, draft, Ownership::Update)
     }
 
@@ -87,11 +92,11 @@ impl ApiServer {
             let why = refuse::fault("fieldManager", CauseReason::Required, "is required for apply patch");
             return Err(refuse::invalid_of("meta.k8s.io", "PatchOptions", "", vec![why]));
         };
-        let mut draft = decode::body(context, body)?;
+        let mut draft = decode::applied(context, body)?;
         let key = context.key()?;
         let (version, uid) = (decode::wanted_version(&draft)?, decode::wanted_uid(&draft));
         let metadata = draft.entry("metadata");
-        if metadata.remove("managedFields").is_some() {
+        if metadata.remove("managedFields").is_some_and(|given| given != Draft::Null) {
             return Err(refuse::bad_request("metadata.managedFields must be nil"));
         }
         ["resourceVersion", "uid"].iter().for_each(|field| drop(metadata.remove(field)));
@@ -101,13 +106,21 @@ impl ApiServer {
         }
         let applied = Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))?;
         let merged = ownership::apply(context, &self.model, live.as_ref(), &applied, manager, force)?;
+        let merged = decode::place(context, merged)?;
         let Some(live) = live else {
             if let Some(uid) = uid {
                 let why =
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(refuse::conflict(context.endpoint, &key.name, &why));
             }
-            return self.insert(context, merged, Ownership::Applied);
+            let answer = self.insert(context, merged, Ownership::Applied)?;
+            return Ok(match (context.mode, version, answer.as_object()) {
+                // A dry run gives back the version it was given.
+                (Mode::DryRun, Some(version), Some(object)) => {
+                    Response::object(201, super::store::versioned(object, &version.to_string()))
+                }
+                _ => answer,
+            });
         };
         if version.is_some_and(|version| Some(version.to_string().as_str()) != live.resource_version()) {
             return Err(refuse::stale(context.endpoint, &key.name));
@@ -140,6 +153,9 @@ impl ApiServer {
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
+        if ownership == Ownership::Update {
+            validate::typed(context, &self.model, &name, &draft)?;
+        }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
@@ -150,7 +166,7 @@ impl ApiServer {
             object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
-        self.prepare_new(context.kind, &mut draft);
+        self.prepare_new(context.kind, &context.endpoint.version, &mut draft);
         let object = resource(&draft)?;
         let stored = match context.mode {
             Mode::Commit => self.store(&object),
@@ -167,7 +183,12 @@ impl ApiServer {
         mut draft: Draft,
         ownership: Ownership,
     ) -> Result<Response, Status> {
+        validate::deletion_stays(context, live, &draft)?;
+        if ownership == Ownership::Update {
+            validate::typed(context, &self.model, &live.key().name, &draft)?;
+        }
         prepare::keep_identity(live, &mut draft);
+        prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         let mut object = resource(&draft)?;
@@ -176,6 +197,9 @@ impl ApiServer {
         }
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
+        if live.key().is("", "Service") {
+            self.allocate(Some(live), &mut draft);
+        }
         validate::changed(context, live, &draft)?;
         prepare::count_generation(context, live, &mut draft);
         let object = resource(&draft)?;
@@ -212,9 +236,28 @@ impl ApiServer {
     fn after_change(&mut self, before: Option<&Resource>, after: Option<&Resource>) {
         let is_crd = |object: &Resource| object.key().is("apiextensions.k8s.io", "CustomResourceDefinition");
         if before.or(after).is_some_and(is_crd) {
-            self.refresh_model();
+            self.take_up(before, after);
         }
         self.notice(before, after);
+    }
+
+    /// Serves what a CRD now says, or no longer.
+    fn take_up(&mut self, before: Option<&Resource>, after: Option<&Resource>) {
+        let served = |crd: Option<&Resource>| crd.filter(|crd| super::crd::is_established(crd)).cloned();
+        match (served(before), served(after)) {
+            (before, Some(after)) => {
+                if before.is_none_or(|before| before.tree().get("spec") != after.tree().get("spec")) {
+                    self.model = self.model.with_crds([&after]);
+                }
+            }
+            (Some(before), None) => {
+                let text = |path: &[&str]| before.tree().dig(path).and_then(crate::value::ValueRef::as_str);
+                let (group, kind) = (text(&["spec", "group"]), text(&["spec", "names", "kind"]));
+                let kind = GroupKind::new(group.unwrap_or_default(), kind.unwrap_or_default());
+                self.model = self.model.without_kind(&kind);
+            }
+            (None, None) => {}
+        }
     }
 
     /// A new object needs a namespace that is there and stays.
@@ -257,7 +300,8 @@ impl ApiServer {
     fn write_scale(&mut self, context: &Context<'_>, live: &Resource, scale: &Draft) -> Result<Response, Status> {
         self.check_version(context, scale, live)?;
         let draft = super::scale::write(context, live, scale)?;
-        let answer = self.replace(context, live, draft, Ownership::Update)?;
+        let draft = ownership::scaled(context, live, draft);
+        let answer = self.replace(context, live, draft, Ownership::Applied)?;
         let Some(object) = answer.as_object() else { return Ok(answer) };
         Ok(Response::new(Body::Value(super::scale::read(context.kind, object))))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{self, Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{self, Options, PRUNE, Permission, Prune, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Standing, Trust};
@@ -98,7 +98,7 @@ impl Asker<'_> {
         wrong.retain(|problem| problem.severity == Severity::Blocks);
         if let Err(reason) = self.may_go(key, compared, live, &options, !wrong.is_empty()) {
             if self.policy.prune == Prune::Owned {
-                problems.extend(why_kept(reason).map(|problem| problem.of(key)));
+                problems.extend(why_kept(key, reason).map(|problem| problem.of(key)));
                 problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
             }
             return Some(Err(reason));
@@ -118,18 +118,20 @@ impl Asker<'_> {
     ) -> Result<(), SkipReason> {
         let claim = &compared.claim;
         let stops = [
-            // Rule 1: of a kind whose scope is unknown, no key is canonical.
-            (self.desired.unknown_kinds().contains(&*key.group_kind), SkipReason::Unknown),
+            // Rule 28: what is declared may be this very object, under a key that is not canonical.
+            (self.desired.unplaced_kinds().contains(&*key.group_kind), SkipReason::Unknown),
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (live.uid().is_some_and(|uid| self.declared_uids.contains(uid)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),
-            (!is_proven(compared), SkipReason::NoProof),
+            (!claim.proves_ours(), SkipReason::NoProof),
             (self.policy.prune == Prune::Never, SkipReason::PruneOff),
             (self.desired.completeness == Completeness::Partial, SkipReason::SourceIncomplete),
             (unreadable_options, SkipReason::Held),
             // Argo CD never prunes hooks; they follow their own delete policy.
             (options.role != Role::Resource || options.prune == Permission::Never, SkipReason::PruneForbidden),
             (options.prune == Permission::Confirm, SkipReason::PruneUnconfirmed),
+            // Rule 31: what else lies in it would die too, and no plan shows it.
+            (is_container(key) && live.annotation(PRUNE) != Some("enabled"), SkipReason::PruneUnconfirmed),
             (
                 claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
                 SkipReason::Adopted,
@@ -139,15 +141,12 @@ impl Asker<'_> {
     }
 }
 
-/// Rule 28: a tracking id that is ours and names this object, and our field manager's entry or the inventory's uid.
-fn is_proven(compared: &Compared) -> bool {
-    let claim = &compared.claim;
-    let recorded = matches!(claim.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
-    claim.tracked && (claim.applied || recorded) && claim.standing != Some(Standing::Releasing)
-}
-
-fn why_kept(reason: SkipReason) -> Option<Problem> {
+fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
     let (text, hint) = match reason {
+        SkipReason::PruneUnconfirmed if is_container(key) => (
+            "is not pruned: whatever is in it would be deleted with it",
+            "delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`",
+        ),
         SkipReason::NoProof => {
             ("is not pruned: nothing proves that we created it", "delete it by hand if nobody needs it")
         }

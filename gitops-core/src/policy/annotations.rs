@@ -18,7 +18,7 @@ const WAVE: &str = "gitops.rs/sync-wave";
 const HOOK: &str = "gitops.rs/hook";
 const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
 const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
-const PRUNE: &str = "gitops.rs/prune";
+pub(crate) const PRUNE: &str = "gitops.rs/prune";
 const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
 // Written by the engine; no options.

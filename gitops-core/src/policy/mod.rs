@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::resource::Propagation;
 use crate::resource::ResourceKey;
 
+pub(crate) use annotations::PRUNE;
 pub use annotations::options;
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
@@ -212,6 +213,12 @@ impl Options {
     #[must_use]
     pub fn is_resource(&self) -> bool {
         self.role == Role::Resource
+    }
+
+    /// Returns whether the object may be pruned without a word from a person. Argo CD never prunes hooks; they follow
+    /// their own delete policy.
+    pub(crate) fn permits_pruning(&self) -> bool {
+        self.is_resource() && self.prune == Permission::Default
     }
 }
 

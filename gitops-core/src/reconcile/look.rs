@@ -116,6 +116,10 @@ pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Re
     kinds.extend(ledger.inventory.entries.keys().map(|key| (*key.group_kind).clone()));
     let model = cluster.model(&kinds).await?;
     let model = model.with_crds(desired.declared.values().map(|declared| &declared.resource));
+    if desired.declared.values().any(|declared| declared.resource.tree().dig(&["spec", "replicas"]).is_some()) {
+        // An autoscaler that is not declared may scale what is.
+        kinds.insert(GroupKind::new("autoscaling", "HorizontalPodAutoscaler"));
+    }
     let observed = cluster.observe(&Interest::in_kinds(kinds)).await?;
     let desired = Arc::new(desired);
     let mut looked = Looked {
@@ -192,6 +196,7 @@ impl Looked {
             policy: app.policy.clone(),
             ledger_key: app.ledger_key(),
             ledger,
+            scaled: diff::autoscaled(&self.desired, &self.live),
             initiator: Arc::clone(&app.initiator),
         };
         Some(match record {

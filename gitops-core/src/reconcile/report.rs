@@ -172,7 +172,10 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     let declared = looked.desired.get(key);
     let ignore_health = declared.is_some_and(|declared| declared.options.ignore_health);
     let health = compared.live.as_ref().filter(|_| !ignore_health).map(|live| health::assess(live, clues));
-    let skipped = looked.plan.skipped.iter().find(|skipped| skipped.key == *key);
+    let skipped = &looked.plan.skipped;
+    // Sorted by key; an object may well be one of 100,000 that are left alone.
+    let at = skipped.partition_point(|skipped| skipped.key < *key);
+    let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
     let (status, why) = match &compared.outcome {
         Outcome::Synced => ("Synced", None),
         Outcome::OutOfSync(_) => ("OutOfSync", None),
@@ -194,8 +197,13 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
-        note: why.or(skip).map(Arc::from),
+        note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
     }
+}
+
+fn left_to_autoscaler(compared: &Compared) -> Option<String> {
+    let change = compared.yielded.first()?;
+    Some(format!("`{}` is left to `{}`, which scales it", change.path, change.owners.first()?.manager))
 }
 
 /// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless nothing is there at all.

@@ -168,6 +168,11 @@ impl FieldSet {
         Self((!entries.is_empty()).then(|| entries.into()))
     }
 
+    /// Makes a set of the entries from `start` on, which are sorted and all have members.
+    pub(crate) fn from_drain(stack: &mut Vec<Entry>, start: usize) -> Self {
+        Self((stack.len() > start).then(|| stack.drain(start..).collect()))
+    }
+
     /// Makes a set of entries in any order; entries of one path element are united.
     pub(crate) fn from_unsorted(mut entries: Vec<Entry>) -> Self {
         entries.sort_by(|left, right| compare_segments(&left.segment, &right.segment));

@@ -206,7 +206,8 @@ impl<'u, 's> Updater<'u, 's> {
             _ => merged,
         };
         self.settle(live, &object, version, &mut managers, manager, force)?;
-        let is_changed = !equal_values(live.value().root(), object.value().root());
+        let same = live.value().same(object.value());
+        let is_changed = !same && !equal_values(live.value().root(), object.value().root());
         Ok(Applied { object, managers, is_changed })
     }
 
@@ -316,12 +317,34 @@ impl<'u, 's> Updater<'u, 's> {
         last: &Owned,
     ) -> Result<Typed<'s>, UpdateError<K>> {
         let Some(at_last) = self.convert(&merged, &last.version)? else { return Ok(merged) };
+        if Self::nothing_is_dropped(&merged, &at_last, managers, manager, last)? {
+            return Ok(merged);
+        }
         let owned_last = last.fields.with_named_parents(at_last.type_ref());
         let pruned = at_last.remove(&owned_last, self.emptied);
         let pruned = self.add_back_owned(&at_last, pruned, &last.version, managers)?;
         let pruned = self.add_back_dangling(&at_last, &pruned, &owned_last, last)?;
         let version = managers.get(manager).map_or(&last.version, |owned| &owned.version);
         Ok(self.converter.convert(&pruned, version)?)
+    }
+
+    /// Whether pruning would leave all as it is, so that it need not be done: everything applied last time is applied
+    /// now and is a field of the result, and there is one version only.
+    ///
+    /// (Where an applied `{}` has become a map with something in it, its path is no field of the result any more; what
+    /// pruning does then depends on what is in it.)
+    fn nothing_is_dropped<K: Ord>(
+        merged: &Typed<'s>,
+        at_last: &Typed<'s>,
+        managers: &Managers<K>,
+        manager: &K,
+        last: &Owned,
+    ) -> Result<bool, UpdateError<K>> {
+        let one_version =
+            merged.value().same(at_last.value()) && managers.values().all(|owned| owned.version == last.version);
+        let now = managers.get(manager).filter(|_| one_version);
+        let applied = now.is_some_and(|now| last.fields.difference(&now.fields).is_empty());
+        Ok(applied && last.fields.difference(&merged.field_set()?).is_empty())
     }
 
     /// Adds back what was removed but is owned by anybody, each at the version in which it is named.

@@ -27,7 +27,7 @@ pub struct DesiredState {
     /// Whether all of the source could be read.
     pub completeness: Completeness,
     held: BTreeSet<ResourceKey>,
-    unknown_kinds: BTreeSet<GroupKind>,
+    unplaced_kinds: BTreeSet<GroupKind>,
 }
 
 /// One declared object and where it stands.
@@ -109,10 +109,11 @@ impl DesiredState {
         self.held.insert(key.clone());
     }
 
-    /// Returns the kinds whose scope nobody knows; nothing of these is pruned (rule 1).
+    /// Returns the kinds of which some object has no canonical key, since its scope or its namespace is not known.
+    /// Nothing of these is pruned: a live object may be the one that is meant (rules 1 and 28).
     #[must_use]
-    pub fn unknown_kinds(&self) -> &BTreeSet<GroupKind> {
-        &self.unknown_kinds
+    pub fn unplaced_kinds(&self) -> &BTreeSet<GroupKind> {
+        &self.unplaced_kinds
     }
 
     /// Returns the kinds of all declared objects.
@@ -191,13 +192,13 @@ impl DesiredState {
         let (edited, problem) = match (scope, &key.namespace) {
             (Some(Scope::Namespaced), None) => match default_namespace {
                 Some(namespace) => (with_namespace(Some(namespace)), None),
-                None => (
-                    Ok(resource.clone()),
-                    Some(
+                None => {
+                    self.unplaced_kinds.insert((*key.group_kind).clone());
+                    let problem =
                         Problem::blocks(Code::MissingNamespace, "has no namespace, and the application sets none")
-                            .hint("set `metadata.namespace`, or give the application a namespace"),
-                    ),
-                ),
+                            .hint("set `metadata.namespace`, or give the application a namespace");
+                    (Ok(resource.clone()), Some(problem))
+                }
             },
             (Some(Scope::Cluster), Some(_)) => (
                 with_namespace(None),
@@ -207,7 +208,7 @@ impl DesiredState {
                 ),
             ),
             (None, _) => {
-                self.unknown_kinds.insert((*key.group_kind).clone());
+                self.unplaced_kinds.insert((*key.group_kind).clone());
                 (
                     Ok(resource.clone()),
                     Some(

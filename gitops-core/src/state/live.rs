@@ -153,7 +153,7 @@ impl LiveState {
     #[must_use]
     pub fn get(&self, key: &ResourceKey) -> Live<'_> {
         if let Some(seen) = self.objects.get(key) {
-            return if seen.metadata_only { Live::MetadataOnly(&seen.resource) } else { Live::Present(&seen.resource) };
+            return seen.live();
         }
         if let Some(why) = self.unreadable.get(key) {
             return Live::Unreadable(why);
@@ -162,6 +162,11 @@ impl LiveState {
             return Live::Absent;
         }
         self.kinds.get(&*key.group_kind).map_or(Live::NotLooked, |coverage| coverage.of(key.namespace.as_ref()))
+    }
+
+    /// Returns what was read of each object, in order of their keys.
+    pub fn read(&self) -> impl Iterator<Item = (&ResourceKey, Live<'_>)> {
+        self.objects.iter().map(|(key, seen)| (key, seen.live()))
     }
 
     /// Returns the objects that were read, in order of their keys.
@@ -191,6 +196,12 @@ impl LiveState {
         for (_, seen) in newer.objects {
             self.see(seen.resource, seen.metadata_only);
         }
+    }
+}
+
+impl Seen {
+    fn live(&self) -> Live<'_> {
+        if self.metadata_only { Live::MetadataOnly(&self.resource) } else { Live::Present(&self.resource) }
     }
 }
 

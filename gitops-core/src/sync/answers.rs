@@ -10,7 +10,8 @@ use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
 
 use super::StepOutcome;
-use super::machine::{Level, Machine};
+use super::graph::Level;
+use super::machine::Machine;
 use super::recording::backoff;
 use super::step::{At, Look, Next};
 
@@ -65,11 +66,12 @@ impl Machine {
     ) {
         let uid: Option<Arc<str>> = object.and_then(Resource::uid).map(Arc::from);
         if let Some(uid) = &uid {
-            let known = self.setup.ledger.inventory.get(&step.key).map(|entry| entry.standing.clone());
-            let standing = match known {
+            let known = self.setup.ledger.inventory.get(&step.key);
+            let standing = match known.filter(|entry| entry.uid.as_ref() == Some(uid)) {
                 _ if outcome == StepOutcome::Created => Standing::Created,
-                Some(Standing::Intended(_)) | None => Standing::Adopted,
-                Some(standing) => standing,
+                // Not by us, or not this very object.
+                None => Standing::Adopted,
+                Some(entry) => entry.standing.clone(),
             };
             let entry = Entry::held(standing, uid, &step.version, step.wave);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
@@ -133,7 +135,7 @@ impl Machine {
             (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
                 self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
             }
-            (Failure::Stale, Next::Apply(Force::Yes, _)) if !undecided => {
+            (Failure::Stale, Next::Apply(_, Guard::Present { version: Some(_), .. })) if !undecided => {
                 // It changed since its conflicts were classed: class again.
                 let guard = run_guard(self.step(id).as_ref());
                 self.proceed(id, Next::Apply(Force::No, guard));
@@ -166,7 +168,7 @@ impl Machine {
             None => run.tries >= retries,
         };
         if spent {
-            return self.fail(id, &error.to_string());
+            return self.fail_or_end_hook(id, &error.to_string());
         }
         let mut delay = backoff(run.tries);
         if let Failure::Throttled { retry_after: Some(wanted) } = &error.failure {

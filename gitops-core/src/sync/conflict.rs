@@ -1,8 +1,10 @@
 //! Whose field is it? Conflicts of an unforced apply, classed by who owns the field. Rule 20 of the exact rules.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::FieldConflict;
 use crate::path::FieldPath;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::ssa::{ManagedFields, Operation};
 use crate::state::{Owner, Tracking};
 
@@ -17,7 +19,12 @@ pub(super) enum Resolution {
 }
 
 /// Classes `conflicts`, with `live` read after the apply was refused.
-pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owner) -> Resolution {
+pub(super) fn resolve(
+    conflicts: &[FieldConflict],
+    live: &Resource,
+    owner: &Owner,
+    scaled: &BTreeSet<ResourceKey>,
+) -> Resolution {
     if let Some(tracking) = Tracking::of(live).filter(|tracking| !owner.is(tracking)) {
         return Resolution::Refuse(format!(
             "belongs to application `{}`; remove it from one of the two, or release it there first",
@@ -31,7 +38,7 @@ pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owne
     };
     let mut yielded = Vec::new();
     for conflict in conflicts {
-        if conflict.subresource.as_deref() == Some("scale") {
+        if conflict.subresource.as_deref() == Some("scale") && scaled.contains(live.key()) {
             yielded.push(conflict.field.clone());
             continue;
         }

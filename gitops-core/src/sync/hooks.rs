@@ -4,6 +4,7 @@ use crate::plan::{Action, Plan, Step};
 use crate::policy::{HookDelete, Prune};
 use crate::resource::{InvalidResource, Resource, ResourceKey};
 use crate::state::{Completeness, OPERATION_ANNOTATION};
+use crate::value::{Hasher, Purpose};
 
 use super::{HookResult, OperationId, Phase, Setup};
 
@@ -23,7 +24,14 @@ pub(super) fn key(step: &Step, declared: &Resource, operation: &OperationId, rev
     let operation = operation.as_str().get(..8).unwrap_or("");
     let suffix = [revision, &phase, operation].join("-").trim_start_matches('-').to_owned();
     let room = LONGEST.saturating_sub(suffix.len());
-    let prefix: String = prefix.chars().take(room).collect();
+    let prefix = if prefix.len() <= room {
+        prefix.to_owned()
+    } else {
+        // Two long prefixes may begin alike: their hooks are two all the same.
+        let digest = Hasher::new(Purpose::Identity).text(prefix).finish().short();
+        let kept: String = prefix.chars().take(room.saturating_sub(digest.len() + 2)).collect();
+        format!("{kept}-{digest}-")
+    };
     ResourceKey { name: format!("{prefix}{suffix}").into(), ..step.key.clone() }
 }
 

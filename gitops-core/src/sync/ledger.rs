@@ -10,7 +10,7 @@ use crate::resource::{InvalidResource, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
 use crate::state::{Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
-use crate::value::{Digest, Draft};
+use crate::value::{Digest, Draft, Hasher, Purpose};
 
 use super::{HookResult, OperationId, Phase};
 
@@ -113,14 +113,20 @@ struct Stored {
 pub struct TooNew(pub(crate) Arc<str>);
 
 impl Ledger {
-    /// Returns where the ledger of an application lies.
+    /// Returns where the ledger of an application lies. No two applications share one.
+    ///
+    /// `gitops.APP` or `gitops.INSTALLATION.APP`; names that an object cannot carry as they are, or that hold a dot,
+    /// are told apart by their digest: `gitops.x.DIGEST.d`.
     #[must_use]
     pub fn key(owner: &Owner, namespace: &str) -> ResourceKey {
-        let name = match &*owner.installation {
-            "" => format!("gitops.{}", owner.app),
-            installation => format!("gitops.{installation}.{}", owner.app),
+        let name = match (&*owner.installation, &*owner.app) {
+            ("", app) if is_label(app) => format!("gitops.{app}"),
+            (installation, app) if is_label(installation) && is_label(app) => format!("gitops.{installation}.{app}"),
+            (installation, app) => {
+                format!("gitops.x.{}.d", Hasher::new(Purpose::Identity).text(installation).text(app).finish().short())
+            }
         };
-        ResourceKey::new("", "ConfigMap", namespace, &name.to_ascii_lowercase().replace('_', "-"))
+        ResourceKey::new("", "ConfigMap", namespace, &name)
     }
 
     /// Reads what was stored. A ledger that is damaged counts as lost, with a problem: nothing is pruned then.
@@ -144,7 +150,7 @@ impl Ledger {
             }
         };
         let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
-        let text = object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()).unwrap_or("");
+        let text = Self::stored_text(object).unwrap_or("");
         let too_new = || TooNew(key.to_string().into());
         let lost = |error: serde_json::Error| {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
@@ -188,7 +194,12 @@ impl Ledger {
     /// Returns whether `object` is the stored form of exactly this ledger.
     #[must_use]
     pub fn is_stored_in(&self, object: &Resource) -> bool {
-        object.tree().dig(&["data", FIELD]).and_then(|text| text.as_str()) == Some(self.text().as_str())
+        Self::stored_text(object) == Some(self.text().as_str())
+    }
+
+    /// Returns the text that a stored ledger, or one that is about to be stored, holds.
+    pub(super) fn stored_text(object: &Resource) -> Option<&str> {
+        object.tree().dig(&["data", FIELD])?.as_str()
     }
 
     /// Adds an entry to the history and drops the oldest ones.
@@ -232,7 +243,36 @@ impl Ledger {
     }
 }
 
+/// Whether a name can be one label of an object's name (RFC 1123).
+fn is_label(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = [name.bytes().next(), name.bytes().last()];
+    name.len() <= 63
+        && ends.iter().all(|end| end.is_some_and(plain))
+        && name.bytes().all(|byte| plain(byte) || byte == b'-')
+}
+
 #[derive(Deserialize)]
 struct Version {
     version: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_applications_share_a_ledger_and_every_name_is_one_an_object_may_have() {
+        let owners = [("", "shop"), ("", "Shop"), ("", "my_app"), ("", "my-app"), ("", "shop-"), ("", "a..b")];
+        let dotted = [("", "a.b"), ("a", "b"), ("a.b", "c"), ("a", "b.c"), ("", "a.b.c")];
+        let long = "n".repeat(200);
+        let long = [("", &*long), (&*long, "shop"), (&*long, &*long)];
+        let mut names = std::collections::BTreeSet::new();
+        for (installation, app) in owners.into_iter().chain(dotted).chain(long) {
+            let key = Ledger::key(&Owner::new(installation, app).unwrap(), "gitops-system");
+            assert!(key.name.len() <= 253 && key.name.split('.').all(is_label), "{key}");
+            assert!(names.insert(key.name.clone()), "{key}");
+        }
+        assert!(names.contains("gitops.shop") && names.contains("gitops.a.b"), "{names:?}");
+    }
 }

@@ -4,6 +4,8 @@ use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff::{self, Context};
 use crate::health::{self, Clues, HealthStatus};
 use crate::plan::{Action, Precondition};
+use crate::policy;
+use crate::problem::Severity;
 use crate::resource::Resource;
 use crate::state::{Live, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
@@ -20,7 +22,9 @@ impl Machine {
         let Some(At::Flying(Next::Look(look))) = self.run(id).map(|run| run.at.clone()) else { return };
         let live = match live {
             Live::Present(object) => Some(object),
-            Live::Absent | Live::NotServed => None,
+            Live::Absent => None,
+            // A kind that is not served now may come back with its objects: they are not gone (rule 29).
+            Live::NotServed => return self.look_failed(id, &Failure::KindNotServed.into(), now),
             Live::Unreadable(_) | Live::MetadataOnly(_) | Live::NotLooked => {
                 let message = match live {
                     Live::Unreadable(why) => format!("it could not be read: {why}"),
@@ -62,13 +66,13 @@ impl Machine {
         let Some(step) = self.step(id) else { return };
         let Some(live) = live else { return self.again(id, Next::Create, None, &doubt(), now) };
         let ours =
-            self.claims(live).tracked && live.annotation(OPERATION_ANNOTATION) == Some(self.record.operation.as_str());
+            self.claims(live).marked() && live.annotation(OPERATION_ANNOTATION) == Some(self.record.operation.as_str());
         match (live.uid(), ours) {
-            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), now),
-            (Some(uid), false) if live.is_terminating() => {
+            (Some(uid), _) if live.is_terminating() => {
                 let look = Look::Gone(uid.into());
                 self.wait(id, look, &deletion(live), now);
             }
+            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), now),
             _ => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");
@@ -78,7 +82,7 @@ impl Machine {
 
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
         let Some(live) = live else { return self.fail(id, "is gone; sync again") };
-        match conflict::resolve(conflicts, live, &self.setup.owner) {
+        match conflict::resolve(conflicts, live, &self.setup.owner, &self.setup.scaled) {
             Resolution::TakeOver { yielded } => {
                 let all_yielded = yielded.len() == conflicts.len();
                 if let Some(run) = self.run_mut(id) {
@@ -106,9 +110,14 @@ impl Machine {
             let what = deletion(live);
             return self.wait(id, Look::Gone(uid.into()), &what, now);
         }
-        let claim = self.claims(live);
-        if !claim.tracked || !(claim.applied || claim.standing.is_some()) {
-            return self.fail(id, "is no longer provably ours, so it is kept");
+        let (options, wrong) = policy::options(live);
+        let readable = wrong.iter().all(|problem| problem.severity != Severity::Blocks);
+        if !(self.claims(live).proves_ours() && readable && options.permits_pruning()) {
+            return self.fail(id, "is no longer provably ours to delete, so it is kept; sync again");
+        }
+        if step.key.is("", "Namespace") && self.setup.ledger_key.namespace.as_ref() == Some(&step.key.name) {
+            // Rule 31: the record of this very operation lies in it.
+            return self.fail(id, "holds the ledger, so it is kept; remove the application first");
         }
         self.proceed(id, Next::Delete(Guard::exactly(live)));
     }

@@ -4,52 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
-use crate::model::ApiModel;
-use crate::plan::{After, Plan};
-use crate::policy::{Phase as SyncPhase, SyncPolicy, WaitFor};
-use crate::resource::ResourceKey;
-use crate::state::{DesiredState, LiveState, Owner};
+use crate::plan::Plan;
+use crate::resource::Resource;
+use crate::state::LiveState;
 use crate::time::Timestamp;
 
+use super::graph::{Level, Node};
 use super::step::{At, Next, Run};
 use super::{
-    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, StepOutcome, Wait,
+    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome,
+    Wait,
 };
-
-/// What a machine needs besides the plan.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Setup {
-    /// What is sent; the plan holds no content.
-    pub desired: Arc<DesiredState>,
-    /// Kinds and schemas.
-    pub model: ApiModel,
-    /// Who we are.
-    pub owner: Owner,
-    /// Deadlines and retries.
-    pub policy: SyncPolicy,
-    /// Where the ledger lies.
-    pub ledger_key: ResourceKey,
-    /// The ledger as it was read, with the inventory of [`super::intend`].
-    pub ledger: Ledger,
-    /// Who or what starts the operation.
-    pub initiator: Arc<str>,
-}
-
-impl Setup {
-    /// Gathers what a machine needs; the initiator is `unknown` until it is set.
-    #[must_use]
-    pub fn new(
-        desired: Arc<DesiredState>,
-        model: ApiModel,
-        owner: Owner,
-        policy: SyncPolicy,
-        ledger_key: ResourceKey,
-        ledger: Ledger,
-    ) -> Self {
-        Self { desired, model, owner, policy, ledger_key, ledger, initiator: "unknown".into() }
-    }
-}
 
 /// Carries out one plan. See the module documentation.
 #[derive(Debug)]
@@ -58,7 +23,7 @@ pub struct Machine {
     pub(super) setup: Setup,
     pub(super) record: RecordV1,
     pub(super) runs: Vec<Run>,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     pub(super) stage: Stage,
     pub(super) ready: VecDeque<u32>,
     /// Steps that are begun and have not ended.
@@ -77,22 +42,6 @@ pub struct Machine {
     pub(super) stop: Option<Phase>,
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
-}
-
-/// A step or a gate: what it still waits for, and who waits for it.
-#[derive(Debug, Default)]
-struct Node {
-    missing: u32,
-    dependents: Vec<(Level, u32)>,
-}
-
-/// How far a step has come, as far as others wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    /// It was done.
-    Applied,
-    /// Its object is healthy, or gone; a hook has succeeded.
-    Settled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +63,12 @@ pub(super) enum Stage {
 /// What an answer will be about.
 #[derive(Debug)]
 pub(super) enum Flight {
-    /// A record; these hooks count as ended once it is stored.
-    Record(Vec<u32>),
+    /// A record; these hooks count as ended once it is stored. And what was sent.
+    Record(Vec<u32>, Option<Resource>),
     /// The namespace of the ledger.
     Namespace,
     /// A look at the ledger after a lost answer.
-    Ledger(Vec<u32>),
+    Ledger(Vec<u32>, Option<Resource>),
     /// A write of a step.
     Step(u32, Next),
     /// A look for several steps.
@@ -185,58 +134,16 @@ impl Machine {
         if machine.plan.is_empty() {
             machine.go_on(now);
         } else {
-            machine.store(Vec::new());
+            machine.store(Vec::new(), now);
         }
         machine
-    }
-
-    /// Turns edges around: who waits for whom. SyncFail steps wait for the failure as well.
-    fn graph(plan: &Plan) -> Vec<Node> {
-        let steps = plan.steps.len();
-        let mut nodes: Vec<Node> = (0..steps + plan.gates.len()).map(|_| Node::default()).collect();
-        let edges = plan.steps.iter().map(|step| &step.after).chain(plan.gates.iter().map(|gate| &gate.opens));
-        for (node, after) in (0u32..).zip(edges) {
-            for edge in after {
-                let (on, level) = match edge {
-                    After::Applied(step) => (step.0 as usize, Level::Applied),
-                    After::Healthy(step) | After::Gone(step) => (step.0 as usize, Level::Settled),
-                    After::Gate(gate) => (steps + gate.0 as usize, Level::Applied),
-                };
-                // An edge to nowhere is never satisfied; its step ends as not run.
-                if let Some(on) = nodes.get_mut(on) {
-                    on.dependents.push((level, node));
-                }
-                if let Some(node) = nodes.get_mut(node as usize) {
-                    node.missing = node.missing.saturating_add(1);
-                }
-            }
-        }
-        for (node, step) in nodes.iter_mut().zip(&plan.steps) {
-            if step.phase == SyncPhase::SyncFail {
-                node.missing = node.missing.saturating_add(1);
-            }
-        }
-        nodes
-    }
-
-    fn roots(&mut self) -> VecDeque<u32> {
-        let steps = self.plan.steps.len();
-        let mut ready = VecDeque::new();
-        for index in 0..self.nodes.len() {
-            if self.nodes.get(index).is_some_and(|node| node.missing == 0) {
-                let node = u32::try_from(index).unwrap_or(u32::MAX);
-                if index < steps { ready.push_back(node) } else { self.reach(node, Level::Applied) }
-            }
-        }
-        ready.append(&mut self.ready);
-        ready
     }
 
     /// Takes an event. Answers to unknown effects are ignored.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Recorded { id, result } | Event::Wrote { id, result } => match self.flying.remove(&id) {
-                Some(Flight::Record(hooks)) => self.recorded(hooks, result, now),
+                Some(Flight::Record(hooks, sent)) => self.recorded(hooks, sent, result, now),
                 Some(Flight::Namespace) => self.namespace_made(result, now),
                 Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
                 Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
@@ -245,7 +152,7 @@ impl Machine {
             },
             Event::Observed { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
-                Some(Flight::Ledger(hooks)) => self.ledger_seen(hooks, result, now),
+                Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },
@@ -328,42 +235,6 @@ impl Machine {
     /// Wants to go on with a step at `at`.
     pub(super) fn wake(&mut self, step: u32, at: Timestamp) {
         self.timers.insert((at, step));
-    }
-
-    /// Tells those who wait for a step, or a gate, how far it has come.
-    pub(super) fn reach(&mut self, node: u32, level: Level) {
-        let mut reached = vec![(node, level)];
-        while let Some((node, level)) = reached.pop() {
-            let Some(at) = self.nodes.get_mut(node as usize) else { continue };
-            let (now, later) = std::mem::take(&mut at.dependents).into_iter().partition(|(wanted, _)| *wanted <= level);
-            at.dependents = later;
-            for (_, dependent) in Vec::<(Level, u32)>::from_iter(now) {
-                self.release(dependent, &mut reached);
-            }
-        }
-    }
-
-    pub(super) fn release(&mut self, node: u32, reached: &mut Vec<(u32, Level)>) {
-        let Some(waiting) = self.nodes.get_mut(node as usize) else { return };
-        waiting.missing = waiting.missing.saturating_sub(1);
-        if waiting.missing > 0 {
-            return;
-        }
-        if (node as usize) < self.plan.steps.len() {
-            self.ready.push_back(node);
-        } else {
-            reached.push((node, Level::Applied));
-        }
-    }
-
-    /// Returns whether anything waits for the object of a step to be healthy or gone.
-    pub(super) fn is_awaited(&self, step: u32) -> bool {
-        if self.setup.policy.wait == WaitFor::Everything {
-            return true;
-        }
-        self.nodes
-            .get(step as usize)
-            .is_some_and(|node| node.dependents.iter().any(|(level, _)| *level == Level::Settled))
     }
 
     /// Ends a step.

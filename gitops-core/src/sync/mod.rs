@@ -6,12 +6,14 @@
 
 mod answers;
 mod conflict;
+mod graph;
 mod hooks;
 mod intent;
 mod ledger;
 mod looks;
 mod machine;
 mod recording;
+mod setup;
 mod stages;
 mod step;
 
@@ -30,7 +32,8 @@ use crate::value::{Digest, Hasher, Purpose};
 
 pub use intent::intend;
 pub use ledger::{HISTORY, HistoryEntry, Ledger, Record, RecordV1, TooNew};
-pub use machine::{Machine, Setup};
+pub use machine::Machine;
+pub use setup::Setup;
 
 /// Names an operation: one attempt to make one plan true. Survives restarts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::cluster::{ClusterError, Failure, Write, Written};
+use crate::cluster::{ClusterError, Failure, Verb, Write, Written};
 use crate::resource::Resource;
 use crate::state::{Live, LiveState};
 use crate::time::Timestamp;
@@ -11,26 +11,30 @@ use crate::value::Draft;
 
 use super::ledger::MANAGER;
 use super::machine::{Flight, Machine, Stage};
-use super::{Effect, Phase, Record};
+use super::{Effect, Ledger, Phase, Record};
 
 impl Machine {
-    pub(super) fn store(&mut self, hooks: Vec<u32>) {
+    pub(super) fn store(&mut self, hooks: Vec<u32>, now: Timestamp) {
         if self.stage != Stage::Ending {
             self.setup.ledger.running = Some(Record::V1(self.record.clone()));
         }
         match self.setup.ledger.write(&self.setup.ledger_key) {
             Ok(write) => {
                 self.record_flying = true;
-                let id = self.fly(Flight::Record(hooks));
+                let id = self.fly(Flight::Record(hooks, sent(&write)));
                 self.effects.push_back(Effect::Record { id, write: Box::new(write) });
             }
-            // `Ledger::write` only fails for a key that is none.
-            Err(error) => self.end = Some((Phase::Error, error.to_string())),
+            Err(error) => self.give_up(format!("the ledger cannot be stored: {error}"), now),
         }
     }
 
-    pub(super) fn recorded(&mut self, hooks: Vec<u32>, result: Result<Written, ClusterError>, now: Timestamp) {
-        self.record_flying = false;
+    pub(super) fn recorded(
+        &mut self,
+        hooks: Vec<u32>,
+        sent: Option<Resource>,
+        result: Result<Written, ClusterError>,
+        now: Timestamp,
+    ) {
         let error = match result {
             Ok(written) => {
                 if let Some(object) = &written.object {
@@ -42,7 +46,8 @@ impl Machine {
             Err(error) => error,
         };
         match &error.failure {
-            Failure::NamespaceMissing { namespace } => {
+            Failure::NamespaceMissing { namespace } if self.record_tries < self.setup.policy.retries => {
+                self.record_tries = self.record_tries.saturating_add(1);
                 self.unrecorded.extend(hooks);
                 let id = self.fly(Flight::Namespace);
                 if let Ok(object) = Resource::new(namespace_object(namespace)) {
@@ -52,7 +57,7 @@ impl Machine {
             }
             Failure::InDoubt { .. } => {
                 let keys = BTreeSet::from([self.setup.ledger_key.clone()]);
-                let id = self.fly(Flight::Ledger(hooks));
+                let id = self.fly(Flight::Ledger(hooks, sent));
                 self.effects.push_back(Effect::Observe { id, keys });
             }
             failure if failure.is_transient() => self.store_later(hooks, &error, now),
@@ -65,6 +70,7 @@ impl Machine {
     }
 
     fn record_stored(&mut self, hooks: &[u32], now: Timestamp) {
+        self.record_flying = false;
         self.record_tries = 0;
         for step in hooks {
             self.hook_recorded(*step);
@@ -81,6 +87,7 @@ impl Machine {
             self.give_up(format!("the ledger cannot be stored: {error}"), now);
             return;
         }
+        self.record_flying = false;
         self.unrecorded.extend(hooks);
         self.record_at = Some(now + backoff(self.record_tries));
         self.record_tries = self.record_tries.saturating_add(1);
@@ -90,20 +97,29 @@ impl Machine {
         match result.map_err(|error| error.failure) {
             Ok(_) | Err(Failure::AlreadyExists) => {
                 let hooks = std::mem::take(&mut self.unrecorded);
-                self.store(hooks);
+                self.store(hooks, now);
             }
+            // In doubt as well: the next try to store finds out.
+            Err(failure) if failure.is_transient() => self.store_later(Vec::new(), &failure.into(), now),
             Err(failure) => self.give_up(format!("the namespace of the ledger cannot be created: {failure}"), now),
         }
     }
 
-    /// The answer to a record was lost; the stored ledger says whether it took effect.
-    pub(super) fn ledger_seen(&mut self, hooks: Vec<u32>, result: Result<LiveState, ClusterError>, now: Timestamp) {
+    /// The answer to a record was lost; the stored ledger says whether it took effect. It is compared with what was
+    /// sent: the inventory may have moved on since.
+    pub(super) fn ledger_seen(
+        &mut self,
+        hooks: Vec<u32>,
+        sent: Option<&Resource>,
+        result: Result<LiveState, ClusterError>,
+        now: Timestamp,
+    ) {
         let live = match &result {
             Ok(live) => live.get(&self.setup.ledger_key),
             Err(error) => return self.store_later(hooks, error, now),
         };
         match live {
-            Live::Present(object) if self.setup.ledger.is_stored_in(object) => {
+            Live::Present(object) if sent.and_then(Ledger::stored_text) == Ledger::stored_text(object) => {
                 let object = object.clone();
                 self.setup.ledger.stored_as(&object);
                 self.record_stored(&hooks, now);
@@ -118,6 +134,14 @@ impl Machine {
         self.flying.clear();
         self.end = Some((Phase::Error, message));
         self.close(now);
+    }
+}
+
+/// The ledger that a write stores.
+fn sent(write: &Write) -> Option<Resource> {
+    match &write.verb {
+        Verb::Create { object, .. } | Verb::Replace { object, .. } => Some(object.clone()),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine, Stage};
 use super::recording::backoff;
-use super::step::At;
+use super::step::{At, Next};
 use super::{Effect, HistoryEntry, HookResult, Phase, Receipt, StepOutcome, StepResult, hooks};
 
 impl Machine {
@@ -23,8 +23,11 @@ impl Machine {
                 self.clean();
             } else {
                 let hooks = std::mem::take(&mut self.unrecorded);
-                self.store(hooks);
+                self.store(hooks, now);
             }
+        }
+        if self.stop.is_some() && matches!(self.stage, Stage::Running | Stage::Failing) {
+            self.cancel_waiting();
         }
         while let Some((at, step)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, step));
@@ -37,7 +40,7 @@ impl Machine {
                     self.begin_ready(now);
                     if !self.unrecorded.is_empty() && !self.record_flying && self.record_at.is_none() {
                         let hooks = std::mem::take(&mut self.unrecorded);
-                        self.store(hooks);
+                        self.store(hooks, now);
                     }
                     if self.active > 0 || !self.flying.is_empty() || !self.effects.is_empty() {
                         return;
@@ -67,6 +70,7 @@ impl Machine {
     /// A safe point was asked for: what has been written stays, what only waits ends now. Running hooks are waited for
     /// when a newer revision comes, and deleted when somebody stops the operation.
     fn cancel_waiting(&mut self) {
+        self.withdraw();
         let terminated = self.stop == Some(Phase::Terminated);
         for step in 0..u32::try_from(self.runs.len()).unwrap_or(u32::MAX) {
             let Some(run) = self.run(step) else { continue };
@@ -82,6 +86,20 @@ impl Machine {
             self.finish(step, At::Ended(outcome, "stopped while it waited".into()));
         }
         self.ready.clear();
+    }
+
+    /// Takes back the writes of steps that nobody has fetched yet: no new write follows a stop.
+    fn withdraw(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.retain(|effect| {
+            let Effect::Write { id, .. } = effect else { return true };
+            let Some(Flight::Step(step, _)) = self.flying.get(id) else { return true };
+            let step = *step;
+            self.flying.remove(id);
+            self.finish(step, At::Ended(StepOutcome::NotRun, "stopped before it was written".into()));
+            false
+        });
+        self.effects = effects;
     }
 
     /// Nothing runs any more: on to SyncFail, or to the end.
@@ -144,6 +162,7 @@ impl Machine {
     pub(super) fn end_operation(&mut self, now: Timestamp) {
         let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
         self.stage = Stage::Ending;
+        self.record_tries = 0;
         let ledger = &mut self.setup.ledger;
         ledger.running = None;
         // Of an earlier run of the same hook under the same name nothing is left.
@@ -162,7 +181,7 @@ impl Machine {
             phase,
             message: message.into(),
         });
-        self.store(Vec::new());
+        self.store(Vec::new(), now);
     }
 
     pub(super) fn close(&mut self, now: Timestamp) {
@@ -170,7 +189,10 @@ impl Machine {
         let results = self.plan.steps.iter().zip(&self.runs).map(|(step, run)| {
             let (outcome, message) = match &run.at {
                 At::Ended(outcome, message) => (*outcome, Arc::clone(message)),
-                _ => (StepOutcome::NotRun, "".into()),
+                At::Flying(next) if !matches!(next, Next::Look(_)) => {
+                    (StepOutcome::Failed, "the answer to its write was not awaited: it may have happened".into())
+                }
+                _ => (run.applied.unwrap_or(StepOutcome::NotRun), "".into()),
             };
             StepResult { step: step.id, key: run.key.clone(), outcome, message }
         });

@@ -109,6 +109,8 @@ impl Run {
     pub(super) fn can_stop(&self, terminated: bool) -> bool {
         match &self.at {
             At::Todo(Next::Look(Look::Health)) => terminated || self.applied.is_some(),
+            // The answer to its create was lost: it may run, so it must be found before it can be deleted.
+            At::Todo(Next::Look(Look::BeforeHook)) if self.decisions > 0 => false,
             At::Todo(_) => terminated || self.tries > 0,
             _ => false,
         }

@@ -127,10 +127,26 @@ impl Tree {
 
     /// Copies the node `at` and all below it.
     pub(super) fn subtree(&self, at: u32) -> Self {
+        if self.span(at) == 1 && !matches!(self.node(at).tag(), Tag::List | Tag::Map) {
+            return self.leaf(at);
+        }
         let mut copy = Copy { from: self, keys: vec![0; self.keys.len()], spans: Vec::new(), text: String::new() };
         let end = at.saturating_add(self.span(at));
         let nodes = (at..end).map(|index| copy.node(index, index == at)).collect();
         Self { nodes, keys: copy.spans.into_boxed_slice(), text: copy.text.into_boxed_str() }
+    }
+}
+
+impl Tree {
+    /// Copies a scalar, with no more allocations than it needs.
+    fn leaf(&self, at: u32) -> Self {
+        let node = self.node(at).with_key(0);
+        let (node, text) = match self.view(at) {
+            // No longer than the text it is a part of, which has 32-bit offsets.
+            View::String(text) => (Node::new(Tag::String, 0, 0, u32::try_from(text.len()).unwrap_or(0)), text),
+            _ => (node, ""),
+        };
+        Self { nodes: Box::new([node]), keys: Box::default(), text: text.into() }
     }
 }
 
@@ -171,6 +187,14 @@ impl Copy<'_> {
             return Node::new(Tag::String, new_key, span.start, span.len);
         }
         node.with_key(new_key)
+    }
+}
+
+impl ValueRef<'_> {
+    /// Returns whether both views are of the same node of one tree; cheaper than `==` and never wrong when `true`.
+    #[must_use]
+    pub fn same_node(self, other: ValueRef<'_>) -> bool {
+        std::ptr::eq(self.tree, other.tree) && self.at == other.at
     }
 }
 

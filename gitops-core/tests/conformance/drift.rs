@@ -80,6 +80,9 @@ fn changes(case: &Value, live: &Value, model: &ApiModel, owner: &Owner) -> Resul
     let inventory = Inventory::default();
     let context = Context::new(model, owner, &inventory);
     let Some(declared) = desired.declared.values().next() else { return Err("nothing is declared".into()) };
+    if let (true, Some(problem)) = (desired.is_held(declared.resource.key()), desired.problems.first()) {
+        return Err(format!("refused: {problem}"));
+    }
     match compare_one(&declared.resource, Live::Present(&live), &context).outcome {
         Outcome::Synced => Ok(Vec::new()),
         Outcome::OutOfSync(changes) => {

@@ -14,6 +14,7 @@
 mod deviations;
 mod drift;
 mod health;
+mod k8s;
 mod model;
 mod smd;
 mod sync_order;
@@ -44,6 +45,11 @@ const SUITES: &[(&str, Suite)] = &[
     ("argo/sync_order", sync_order::sync_order),
     ("argo/tracking", tracking::tracking),
     ("k8s/drift", drift::verdicts),
+    ("k8s/ssa_sequences", k8s::ssa_sequences),
+    ("k8s/ownership", k8s::ownership),
+    ("k8s/delete", k8s::delete),
+    ("k8s/list", k8s::list),
+    ("k8s/watch", k8s::watch),
     ("k8s/roundtrip", drift::round_trips),
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
@@ -74,6 +80,10 @@ const SUITES: &[(&str, Suite)] = &[
     ("smd/v6_4_0/typed_remove_extract", smd::remove_old),
 ];
 
+/// Suites whose subject is not finished: they print their line and fail nothing. LIMITATIONS.md says what is missing.
+/// With `GITOPS_CONFORMANCE_ALL` set they tell what fails as well.
+const IN_PROGRESS: &[&str] = &["k8s/ssa_sequences", "k8s/ownership", "k8s/delete", "k8s/list", "k8s/watch"];
+
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder =
@@ -91,7 +101,9 @@ fn main() -> ExitCode {
         }
     };
     let mut mistakes = 0;
-    for (name, suite) in SUITES {
+    // As with other tests, a word on the command line narrows what is run.
+    let only = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
+    for (name, suite) in SUITES.iter().filter(|(name, _)| name.contains(&only)) {
         match suite(&folder) {
             None => println!("conformance {name}: no recording"),
             Some(cases) => mistakes += report(name, &cases, &deviations),
@@ -113,11 +125,15 @@ fn report(suite: &str, cases: &[Case], deviations: &Deviations) -> usize {
         }
     }
     println!("conformance {suite}: {passed}/{}", cases.len());
+    let in_progress = IN_PROGRESS.contains(&suite);
+    if in_progress && std::env::var_os("GITOPS_CONFORMANCE_ALL").is_none() {
+        return 0;
+    }
     for entry in deviations.unused(suite, cases) {
         unexpected.push(format!("docs/deviations.toml names `{entry}`, which is no case of this suite"));
     }
     unexpected.iter().for_each(|line| println!("  {line}"));
-    unexpected.len()
+    if in_progress { 0 } else { unexpected.len() }
 }
 
 /// Reads one recording as JSON.

@@ -66,3 +66,27 @@ fn an_object_that_another_application_applies_is_left_alone() {
     assert_eq!(report.sync, SyncStatus::OutOfSync);
     assert!(report.problems.iter().any(|problem| problem.text.contains("other")), "{:?}", report.problems);
 }
+
+#[test]
+fn a_field_that_an_autoscaler_took_is_left_to_it() {
+    let shop = Shop::new();
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&deployment("web", 2, "nginx:1")))]);
+    shop.sync();
+    shop.scale("web", 5);
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync, "so far it is a hand edit");
+    let autoscaler = r#"{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"web","namespace":"shop"},
+        "spec":{"maxReplicas":9,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}}}"#;
+    shop.create(autoscaler, "somebody");
+    let report = shop.preview();
+    let web = report.resources.iter().find(|resource| &*resource.key.name == "web").unwrap();
+    assert_eq!((report.sync, web.changes.len()), (SyncStatus::Synced, 0));
+    assert_eq!(web.note.as_deref(), Some("`spec.replicas` is left to `hpa`, which scales it"));
+
+    // A new image does not bring the old count back.
+    shop.commit("next", &[("web.yaml", Some(&deployment("web", 2, "nginx:2")))]);
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
+    let web = shop.get("Deployment", "web").unwrap();
+    let replicas = web.tree().dig(&["spec", "replicas"]).and_then(|replicas| replicas.as_i64());
+    assert_eq!(replicas, Some(5));
+}

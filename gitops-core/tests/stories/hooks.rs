@@ -102,3 +102,17 @@ fn an_application_of_hooks_alone_runs_them_once_per_revision() {
     shop.commit("again", &[("README.md", Some("hello"))]);
     assert_eq!(shop.sync().receipt.unwrap().results.len(), 1);
 }
+
+#[test]
+fn two_hooks_whose_long_generated_names_begin_alike_both_run() {
+    let shop = Shop::new();
+    let long = "migrate-the-database-of-the-shop-to-the-latest";
+    let hook = |name: &str| {
+        let name = format!("{long}-{name}-");
+        job(&name, &[(HOOK, "PreSync")]).replace(&format!("  name: {name}"), &format!("  generateName: {name}"))
+    };
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(&hook("a"))), ("b.yaml", Some(&hook("b")))]);
+    shop.sync();
+    let ran = shop.written().iter().filter(|line| line.starts_with("apply batch/Job")).count();
+    assert_eq!(ran, 2);
+}

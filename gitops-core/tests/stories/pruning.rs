@@ -1,7 +1,11 @@
 //! What may be deleted, and what never.
 
-use gitops_core::reconcile::SyncStatus;
-use gitops_core::resource::GroupKind;
+use gitops_core::memory::ready;
+use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
+use gitops_core::resource::{GroupKind, ResourceKey};
+use gitops_core::sync::Phase;
+use gitops_core::time::Timer;
+use gitops_core::value::{Draft, Value};
 
 use crate::world::{NAMESPACE, Shop, config};
 
@@ -56,7 +60,7 @@ fn an_object_deleted_and_made_again_by_somebody_else_stays() {
     let key = shop.get("ConfigMap", "b").unwrap().key().clone();
     let delete = gitops_core::cluster::Write::delete(&key, "v1", gitops_core::resource::Propagation::Background);
     use gitops_core::cluster::Cluster;
-    gitops_core::memory::ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+    ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.create(
         r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b","namespace":"shop"}}"#,
         "kubectl-create",
@@ -112,7 +116,61 @@ fn a_lost_inventory_prunes_nothing_in_that_run() {
         gitops_core::resource::Propagation::Background,
     );
     use gitops_core::cluster::Cluster;
-    gitops_core::memory::ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+    ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.sync();
     assert!(shop.get("ConfigMap", "b").is_some());
+}
+
+#[test]
+fn an_object_whose_namespace_got_lost_in_git_is_held_back_and_not_pruned() {
+    let mut shop = shop().pruning();
+    shop.app.namespace = None;
+    let place = |name: &str| config(name, "1").replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    shop.commit("b loses it", &[("a.yaml", Some(&place("a"))), ("c.yaml", Some(&place("c")))]);
+    let report = shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_some(), "{:?}", report.problems);
+    assert!(report.is_blocked());
+}
+
+#[test]
+fn a_namespace_that_git_dropped_stays_with_all_that_is_in_it() {
+    let shop = shop().pruning();
+    let other = NAMESPACE.replace("shop", "extra");
+    shop.commit("one more", &[("extra.yaml", Some(&other))]);
+    shop.sync();
+    shop.commit("drop it", &[("extra.yaml", None)]);
+    shop.sync();
+    let kept = ResourceKey::new("", "Namespace", None, "extra");
+    assert!(shop.cluster.inner.with_server(|server| server.get(&kept).is_some()));
+}
+
+#[test]
+fn what_stopped_being_provably_ours_between_plan_and_delete_stays() {
+    // Equal seeds give equal uids.
+    let uid = shop().get("ConfigMap", "a").unwrap().uid().unwrap().to_owned();
+    let owner = |draft: &mut Draft| {
+        let value = format!(r#"[{{"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"{uid}"}}]"#);
+        draft.entry("metadata").set("ownerReferences", Value::from_json(value.as_bytes()).unwrap().root().to_draft());
+    };
+    let annotate = |name: &'static str, value: &'static str| {
+        move |draft: &mut Draft| draft.entry("metadata").entry("annotations").set(name, value)
+    };
+    type Case<'c> = (&'c str, &'c dyn Fn(&mut Draft), bool);
+    let edits: [Case<'_>; 4] = [
+        ("it got an owner", &owner, true),
+        ("somebody forbade it", &annotate("gitops.rs/prune", "disabled"), true),
+        ("another application took it", &annotate("gitops.rs/tracking-id", "other:/ConfigMap:shop/b"), true),
+        ("somebody noted something", &annotate("note", "hello"), false),
+    ];
+    for (about, edit, stays) in edits {
+        let shop = shop().pruning();
+        shop.commit("drop b", &[("b.yaml", None)]);
+        let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+        let looked = ready(look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+        shop.edit(&shop.get("ConfigMap", "b").unwrap(), |draft| edit(draft));
+        let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
+        ready(reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+        assert_eq!(shop.get("ConfigMap", "b").is_some(), stays, "{about}: {:?}", machine.outcome());
+        assert_eq!(machine.outcome().unwrap().phase == Phase::Failed, stays, "{about}");
+    }
 }

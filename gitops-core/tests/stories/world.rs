@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use gitops_core::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Verb, Write, Written};
-use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
+use gitops_core::memory::{Action, MemoryCluster, MemorySource, Patch, Request, VirtualTime, ready};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::{Prune, SyncPolicy};
 use gitops_core::reconcile::{self, App, Report, World};
@@ -87,6 +87,18 @@ impl Shop {
         let edited = object.edit(edit).unwrap();
         let write = Write::replace(&edited, "kubectl-edit");
         ready(self.cluster.inner.write(&write)).expect("ready").expect("the edit is taken");
+    }
+
+    /// Scales a Deployment through its subresource, as an autoscaler does.
+    pub(crate) fn scale(&self, name: &str, replicas: i64) {
+        let key = ResourceKey::new("apps", "Deployment", "shop", name);
+        let patch = Value::from_json(format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).as_bytes()).unwrap();
+        let now = self.cluster.inner.now();
+        let answer = self.cluster.inner.with_server(|server| {
+            let endpoint = server.endpoint(&key, "v1").unwrap().under("scale");
+            server.handle(&Request::new(endpoint, Action::Patch(Patch::Merge(patch))).by("hpa"), now)
+        });
+        assert!(answer.refusal().is_none(), "{answer:?}");
     }
 
     /// Creates an object as somebody else.

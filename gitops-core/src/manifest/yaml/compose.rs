@@ -53,21 +53,20 @@ impl Composed<'_> {
 
 /// Reads the first document of `text`. What follows it is not looked at, as Go has it.
 pub(in crate::manifest) fn compose(text: &str, depth: usize) -> Result<Composed<'_>, Fault> {
-    let mut composer = Composer {
-        tokens: Scanner::new(text, depth),
-        nodes: Vec::new(),
-        open: Vec::new(),
-        anchors: BTreeMap::new(),
-        handles: Vec::new(),
-        depth,
-    };
+    let mut composer = Composer::new(Scanner::new(text, depth), depth);
     if composer.start()? {
-        while let Some(open) = composer.open.last().copied() {
-            composer.step(open)?;
-        }
+        composer.finish()?;
         // The token behind the root must be one, whatever it is.
         composer.tokens.peek()?;
     }
+    Ok(Composed { nodes: composer.nodes, read: composer.tokens.at.pos() })
+}
+
+/// Reads the flow collection at which `tokens` stands, and nothing behind it.
+pub(super) fn compose_flow(tokens: Scanner<'_>, depth: usize) -> Result<Composed<'_>, Fault> {
+    let mut composer = Composer::new(tokens, depth);
+    composer.node(Place::Flow)?;
+    composer.finish()?;
     Ok(Composed { nodes: composer.nodes, read: composer.tokens.at.pos() })
 }
 
@@ -117,6 +116,19 @@ pub(super) enum Place {
 }
 
 impl<'t> Composer<'t> {
+    fn new(tokens: Scanner<'t>, depth: usize) -> Self {
+        let (nodes, open, anchors, handles) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
+        Self { tokens, nodes, open, anchors, handles, depth }
+    }
+
+    /// Reads until everything that was opened is closed.
+    fn finish(&mut self) -> Result<(), Fault> {
+        while let Some(open) = self.open.last().copied() {
+            self.step(open)?;
+        }
+        Ok(())
+    }
+
     /// Reads up to and including the root's first token; returns whether there is a document.
     fn start(&mut self) -> Result<bool, Fault> {
         let mut explicit = false;

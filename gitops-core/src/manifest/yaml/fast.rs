@@ -19,7 +19,7 @@ pub(in crate::manifest) fn read_fast(text: &str, dialect: Dialect, limits: &Limi
         column: 0,
         empty_lines: 0,
         dialect,
-        depth: limits.depth,
+        limits,
         out,
         open: Vec::new(),
         awaited: false,
@@ -38,7 +38,7 @@ pub(in crate::manifest) fn read_fast(text: &str, dialect: Dialect, limits: &Limi
 
 /// A list or map that is open.
 #[derive(Clone, Copy)]
-struct Level {
+pub(super) struct Level {
     column: usize,
     is_map: bool,
 }
@@ -53,9 +53,9 @@ pub(super) struct Reader<'t, 'b> {
     /// Empty lines passed on the way there.
     pub(super) empty_lines: usize,
     pub(super) dialect: Dialect,
-    depth: usize,
+    pub(super) limits: &'b Limits,
     pub(super) out: &'b mut Builder,
-    open: Vec<Level>,
+    pub(super) open: Vec<Level>,
     /// The last key or item has no value yet; what the next line is tells whether it gets one.
     awaited: bool,
 }
@@ -162,9 +162,12 @@ impl<'t> Reader<'t, '_> {
             self.awaited = false;
             let top = self.open.last().copied()?;
             let below = column > top.column || (column == top.column && top.is_map && is_item);
+            if below && is_item {
+                self.open(column, false)?;
+                return self.content(column, true);
+            }
             if below {
-                self.open(column, !is_item)?;
-                return self.content(column, is_item);
+                return self.scalar_or_map(top.column, column);
             }
             self.out.null();
         }
@@ -185,7 +188,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     pub(super) fn open(&mut self, column: usize, is_map: bool) -> Option<()> {
-        if self.open.len() >= self.depth {
+        if self.open.len() >= self.limits.depth {
             return None;
         }
         if is_map {
@@ -229,17 +232,22 @@ impl<'t> Reader<'t, '_> {
             let inner = column.saturating_add(spaces).saturating_add(1);
             is_item = self.byte(0) == b'-' && Self::is_gap(self.byte(1));
             if !is_item {
-                return match self.start()? {
-                    Start::Value => self.scalar(column),
-                    Start::Key(key) => {
-                        self.open(inner, true)?;
-                        self.out.key(key);
-                        self.value(inner)
-                    }
-                };
+                return self.scalar_or_map(column, inner);
             }
             self.open(inner, false)?;
             column = inner;
+        }
+    }
+
+    /// Reads a value that starts in `column`, in the collection that stands in `around`: a scalar, or a map's first entry.
+    fn scalar_or_map(&mut self, around: usize, column: usize) -> Option<()> {
+        match self.start()? {
+            Start::Value => self.scalar(around),
+            Start::Key(key) => {
+                self.open(column, true)?;
+                self.out.key(key);
+                self.value(column)
+            }
         }
     }
 

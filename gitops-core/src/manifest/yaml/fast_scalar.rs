@@ -1,9 +1,11 @@
 //! The scalars of the short way, and its empty collections.
 
+use super::compose::compose_flow;
 use super::fast::Reader;
-use super::load::send;
+use super::load::{load, send};
 use super::resolve::plain;
 use super::scan::{Kind, Scanner};
+use crate::manifest::Limits;
 use crate::manifest::fault::Fault;
 
 impl<'t> Reader<'t, '_> {
@@ -15,7 +17,8 @@ impl<'t> Reader<'t, '_> {
             b'[' if self.byte(1) == b']' => self.empty(false),
             b'{' if self.byte(1) == b'}' => self.empty(true),
             b'-' | b':' if Self::is_gap(self.byte(1)) || self.byte(1) == b'\t' => None,
-            b'?' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'\t' => None,
+            b'[' | b'{' => self.flow(column),
+            b'?' | b',' | b']' | b'}' | b'#' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'\t' => None,
             _ => self.plain(column),
         }
     }
@@ -41,16 +44,29 @@ impl<'t> Reader<'t, '_> {
         self.end_of_line()
     }
 
+    /// Starts the long way here, inside the collection in `column`.
+    fn scanner(&self, column: usize) -> Option<Scanner<'t>> {
+        // The column of what starts here matters only for what follows a line feed.
+        let start = u32::try_from(column.saturating_add(1)).ok()?;
+        Some(Scanner::at_value(self.text, self.pos, start, i64::try_from(column).ok()?, self.limits.depth))
+    }
+
+    /// Reads a flow collection with the code of the long way.
+    fn flow(&mut self, column: usize) -> Option<()> {
+        let left = self.limits.depth.saturating_sub(self.open.len());
+        let composed = compose_flow(self.scanner(column)?, left).ok()?;
+        load(&composed, self.dialect, &Limits { depth: left, ..self.limits.clone() }, self.out).ok()?;
+        self.pos = composed.read;
+        self.end_of_line()
+    }
+
     /// Reads a scalar with the code of the long way.
     fn slow_scalar(
         &mut self,
         column: usize,
         read: impl FnOnce(&mut Scanner<'t>, u8) -> Result<Kind<'t>, Fault>,
     ) -> Option<()> {
-        let indent = i64::try_from(column).ok()?;
-        // The column of what starts here matters only for what follows a line feed.
-        let start = u32::try_from(column.saturating_add(1)).ok()?;
-        let mut scanner = Scanner::at_scalar(self.text, self.pos, start, indent);
+        let mut scanner = self.scanner(column)?;
         let Kind::Scalar { text, .. } = read(&mut scanner, self.byte(0)).ok()? else { return None };
         self.out.string(&text);
         self.pos = scanner.at.pos();

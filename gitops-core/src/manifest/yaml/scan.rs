@@ -85,10 +85,10 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Starts at byte `pos` of `text`, inside a block collection at column `indent`, to read one scalar.
-    pub(super) fn at_scalar(text: &'t str, pos: usize, column: u32, indent: i64) -> Self {
+    /// Starts at byte `pos` of `text`, inside a block collection at column `indent`, to read one value that is no key.
+    pub(super) fn at_value(text: &'t str, pos: usize, column: u32, indent: i64, depth: usize) -> Self {
         let mark = Mark { column, ..Mark::default() };
-        Self { at: Cursor::at(text, pos, mark), keys: Vec::new(), indent, ..Self::new(text, 0) }
+        Self { at: Cursor::at(text, pos, mark), keys: Vec::new(), indent, ..Self::new(text, depth) }
     }
 
     /// Returns the next token without taking it.

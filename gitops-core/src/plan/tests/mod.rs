@@ -93,7 +93,8 @@ impl World {
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
         let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
-        let compared = Compared { outcome, claim, live, facts, strategy: Strategy::Structural, memo };
+        let compared =
+            Compared { outcome, claim, live, facts, yielded: [].into(), strategy: Strategy::Structural, memo };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
 
@@ -128,6 +129,7 @@ fn object_of(text: &str) -> Resource {
         let annotation = match key {
             "wave" => "argocd.argoproj.io/sync-wave",
             "hook" => "argocd.argoproj.io/hook",
+            "prune" => "gitops.rs/prune",
             "options" => "argocd.argoproj.io/sync-options",
             "needs" => "config.kubernetes.io/depends-on",
             "uid" => {

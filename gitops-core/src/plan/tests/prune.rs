@@ -97,8 +97,8 @@ fn deletions_follow_when_all_is_healthy_in_the_reverse_order() {
     let world = "
         v1 ConfigMap shop/new | missing
         batch/v1 Job shop/check hook=PostSync | hook
-        v1 Namespace old | extra
-        apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget | extra
+        v1 Namespace old prune=enabled | extra
+        apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget prune=enabled | extra
         example.org/v1 Widget old/w | extra
         v1 ConfigMap old/last options=PruneLast=true | extra
         v1 ConfigMap old/c | extra
@@ -149,12 +149,12 @@ fn a_namespace_or_crd_that_holds_something_that_stays_is_kept() {
     expect(
         &format!(
             "{STAYS}
-            v1 Namespace shop | extra
-            v1 Namespace old | extra
+            v1 Namespace shop prune=enabled | extra
+            v1 Namespace old prune=enabled | extra
             v1 PersistentVolumeClaim old/data options=Prune=false | extra
-            apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget | extra
+            apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget prune=enabled | extra
             example.org/v1 Widget db/w | synced
-            v1 Namespace gone | extra"
+            v1 Namespace gone prune=enabled | extra"
         ),
         &pruning(),
         "
@@ -170,6 +170,27 @@ fn a_namespace_or_crd_that_holds_something_that_stays_is_kept() {
           note: Namespace shop: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
           note: apiextensions.k8s.io/CustomResourceDefinition crd: is not pruned: the CustomResourceDefinition holds objects that stay; declare it again, or remove what is in it first
           warning: Namespace gone: is a Namespace: everything in it is deleted with it
+        ",
+    );
+}
+
+#[test]
+fn a_namespace_or_crd_is_deleted_only_where_its_own_annotation_says_so() {
+    expect(
+        &format!(
+            "{STAYS}
+            v1 Namespace old | extra created
+            apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget | extra created"
+        ),
+        &pruning(),
+        "
+        nothing to do
+        left alone
+          Namespace old: not declared any more; pruning it must be confirmed
+          apiextensions.k8s.io/CustomResourceDefinition crd: not declared any more; pruning it must be confirmed
+        problems
+          note: Namespace old: is not pruned: whatever is in it would be deleted with it; delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`
+          note: apiextensions.k8s.io/CustomResourceDefinition crd: is not pruned: whatever is in it would be deleted with it; delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`
         ",
     );
 }

@@ -1,19 +1,28 @@
 //! The fields that a value sets.
 
-use super::item::{Items, Part, Shape, resolve};
+use super::item::{ItemKey, Part, Shape, resolve};
 use super::{Faults, MAX_DEPTH, TypedProblem};
 use crate::model::{ListType, MapType, Relation, TypeRef};
 use crate::path::Segment;
 use crate::ssa::FieldSet;
+use crate::ssa::order::compare_segments;
 use crate::ssa::set::Entry;
 use crate::value::{ValueRef, View};
 
 pub(super) fn field_set(of: TypeRef<'_>, value: ValueRef<'_>, faults: &mut Faults) -> FieldSet {
-    walk(of, value, 0, faults).1
+    walk(of, value, 0, &mut Vec::new(), faults).1
 }
 
 /// Returns whether the value itself is a member, and the members below it.
-fn walk(of: TypeRef<'_>, value: ValueRef<'_>, depth: usize, faults: &mut Faults) -> (bool, FieldSet) {
+///
+/// `stack` holds the entries of all levels that are being gathered, the innermost last: one list for the whole walk.
+fn walk(
+    of: TypeRef<'_>,
+    value: ValueRef<'_>,
+    depth: usize,
+    stack: &mut Vec<Entry>,
+    faults: &mut Faults,
+) -> (bool, FieldSet) {
     let nothing = (false, FieldSet::new());
     if depth > MAX_DEPTH {
         faults.add(TypedProblem::TooDeep);
@@ -22,9 +31,9 @@ fn walk(of: TypeRef<'_>, value: ValueRef<'_>, depth: usize, faults: &mut Faults)
     let Some(atom) = resolve(of, faults) else { return nothing };
     match (Shape::of(atom, value).part(), &atom.map, &atom.list) {
         (Part::Map, Some(map), _) if map.atomic => (true, FieldSet::new()),
-        (Part::Map, Some(map), _) => (false, of_map(of, map, value, depth, faults)),
+        (Part::Map, Some(map), _) => (false, of_map(of, map, value, depth, stack, faults)),
         (Part::List, _, Some(list)) if list.relation == Relation::Atomic => (true, FieldSet::new()),
-        (Part::List, _, Some(list)) => (false, of_list(of, list, value, depth, faults)),
+        (Part::List, _, Some(list)) => (false, of_list(of, list, value, depth, stack, faults)),
         (Part::Scalar, ..) => (true, FieldSet::new()),
         _ => {
             faults.add(TypedProblem::OpenType);
@@ -33,29 +42,35 @@ fn walk(of: TypeRef<'_>, value: ValueRef<'_>, depth: usize, faults: &mut Faults)
     }
 }
 
-fn of_map(of: TypeRef<'_>, map: &MapType, value: ValueRef<'_>, depth: usize, faults: &mut Faults) -> FieldSet {
-    let Some(entries) = value.as_map() else { return FieldSet::new() };
-    let mut members = Vec::with_capacity(entries.len());
-    for (name, child) in entries {
+fn of_map(
+    of: TypeRef<'_>,
+    map: &MapType,
+    value: ValueRef<'_>,
+    depth: usize,
+    stack: &mut Vec<Entry>,
+    faults: &mut Faults,
+) -> FieldSet {
+    let start = stack.len();
+    for (name, child) in value.as_map().into_iter().flatten() {
+        let declared = map.field(name);
         let (is_member, below) = faults.below(
             || Segment::field(name),
-            |faults| match map.type_of(name) {
-                Some(id) => walk(of.to(id), child, depth + 1, faults),
+            |faults| match declared.map(|field| field.type_id).or(map.element) {
+                Some(id) => walk(of.to(id), child, depth + 1, stack, faults),
                 None => {
                     faults.add(TypedProblem::Undeclared);
                     (false, FieldSet::new())
                 }
             },
         );
-        let declared = map.field(name);
         let empty = matches!(child.view(), View::Null) || child.as_map().is_some_and(|map| map.is_empty());
         let is_member = is_member || empty || declared.is_none();
         if is_member || !below.is_empty() {
             let name = declared.map_or_else(|| name.into(), |field| field.name.clone());
-            members.push(Entry { segment: Segment::Field(name), is_member, below });
+            stack.push(Entry { segment: Segment::Field(name), is_member, below });
         }
     }
-    FieldSet::from_proper(members)
+    FieldSet::from_drain(stack, start)
 }
 
 fn of_list<'a>(
@@ -63,22 +78,39 @@ fn of_list<'a>(
     list: &'a ListType,
     value: ValueRef<'a>,
     depth: usize,
+    stack: &mut Vec<Entry>,
     faults: &mut Faults,
 ) -> FieldSet {
-    let items = Items::of(list, of, value.as_list(), faults);
-    let mut members = Vec::with_capacity(items.items.len());
-    for (key, run) in items.runs() {
-        let segment = key.segment();
-        // Items with the same key are owned together, as one value.
-        let below = match run {
-            [only] => items.get(*only).map_or_else(FieldSet::new, |(_, item)| {
-                faults.below(|| segment.clone(), |faults| walk(of.to(list.element), *item, depth + 1, faults)).1
-            }),
-            _ => FieldSet::new(),
+    let start = stack.len();
+    let mut is_sorted = true;
+    for (index, item) in value.as_list().into_iter().flatten().enumerate() {
+        let segment = match ItemKey::of(list, of, index, item) {
+            Ok(key) => key.segment(),
+            Err(problem) => {
+                faults.add(problem);
+                continue;
+            }
         };
-        members.push(Entry { segment, is_member: true, below });
+        let below =
+            faults.below(|| segment.clone(), |faults| walk(of.to(list.element), item, depth + 1, stack, faults)).1;
+        let before = stack.get(start..).and_then(<[Entry]>::last);
+        is_sorted &= before.is_none_or(|before| compare_segments(&before.segment, &segment).is_lt());
+        stack.push(Entry { segment, is_member: true, below });
     }
-    FieldSet::from_proper(members)
+    if is_sorted {
+        return FieldSet::from_drain(stack, start);
+    }
+    let mut entries: Vec<Entry> = stack.drain(start..).collect();
+    entries.sort_by(|left, right| compare_segments(&left.segment, &right.segment));
+    // Items with the same key are owned together, as one value.
+    entries.dedup_by(|later, kept| {
+        let same = compare_segments(&later.segment, &kept.segment).is_eq();
+        if same {
+            kept.below = FieldSet::new();
+        }
+        same
+    });
+    FieldSet::from_proper(entries)
 }
 
 impl FieldSet {

@@ -61,9 +61,9 @@ fn merge_part<'a>(
     }
 }
 
-/// One value: what is applied wins.
+/// One value: what is applied wins. Where both are the same the live one is taken, so that it shows.
 fn leaf((live, applied): Sides<'_>) -> Option<Sketch<'_>> {
-    applied.or(live).map(Sketch::Ref)
+    live.filter(|live| applied.is_none_or(|applied| applied == *live)).or(applied).map(Sketch::Ref)
 }
 
 fn merge_maps<'a>(
@@ -78,7 +78,12 @@ fn merge_maps<'a>(
     if map.atomic || (left.is_none() && right.is_none()) {
         return leaf(sides);
     }
+    if left.is_none() || right.is_none() {
+        // One side has nothing in it: the other stays as it is.
+        return if left.is_none() { sides.1 } else { sides.0 }.map(Sketch::Ref);
+    }
     let mut merged = Vec::with_capacity(left.map_or(0, Map::len).max(right.map_or(0, Map::len)));
+    let mut changed = false;
     for (name, live, applied) in zip(left, right) {
         let child = faults.below(
             || Segment::field(name),
@@ -90,7 +95,11 @@ fn merge_maps<'a>(
                 }
             },
         );
+        changed |= !matches!((&child, live), (Some(child), Some(live)) if child.is(live));
         merged.extend(child.map(|child| (name, child)));
+    }
+    if !changed {
+        return sides.0.map(Sketch::Ref);
     }
     (!merged.is_empty()).then_some(Sketch::Map(merged))
 }
@@ -128,7 +137,11 @@ fn merge_lists<'a>(
     if list.relation == Relation::Atomic || (left.is_none() && right.is_none()) {
         return leaf(sides);
     }
-    merge_items(of, list, left, right, depth, faults)
+    let merged = merge_items(of, list, left, right, depth, faults)?;
+    let unchanged = left.is_some_and(|left| {
+        left.len() == merged.len() && left.iter().zip(&merged).all(|(live, merged)| merged.is(live))
+    });
+    if unchanged { sides.0.map(Sketch::Ref) } else { Some(Sketch::List(merged)) }
 }
 
 /// Merges keyed lists. The order of what is applied is kept, and that of live items around them.
@@ -142,7 +155,7 @@ fn merge_items<'a>(
     right: Option<List<'a>>,
     depth: usize,
     faults: &mut Faults,
-) -> Option<Sketch<'a>> {
+) -> Option<Vec<Sketch<'a>>> {
     let before = faults.0.len();
     let (left, right) = (Items::of(list, of, left, faults), Items::of(list, of, right, faults));
     for (key, run) in right.runs() {
@@ -206,5 +219,5 @@ fn merge_items<'a>(
             r += 1;
         }
     }
-    (!merged.is_empty()).then_some(Sketch::List(merged))
+    (!merged.is_empty()).then_some(merged)
 }

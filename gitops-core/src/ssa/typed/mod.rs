@@ -161,7 +161,12 @@ impl<'s> Typed<'s> {
         let mut faults = Faults::default();
         self.check_type(applied, &mut faults);
         let merged = merge::merge(self.of, Some(self.value.root()), Some(applied.value.root()), 0, &mut faults);
-        let value = merged.map_or_else(Value::null, |merged| merged.freeze());
+        let value = match merged {
+            None => Value::null(),
+            Some(merged) if merged.is(self.value.root()) => self.value.clone(),
+            Some(merged) if merged.is(applied.value.root()) => applied.value.clone(),
+            Some(merged) => merged.freeze(self.value.heap_bytes().saturating_add(applied.value.heap_bytes())),
+        };
         faults.or(Self { value, of: self.of })
     }
 
@@ -172,6 +177,9 @@ impl<'s> Typed<'s> {
     pub fn compare(&self, other: &Self) -> Result<Comparison, Vec<TypedError>> {
         let mut faults = Faults::default();
         self.check_type(other, &mut faults);
+        if self.value.same(&other.value) {
+            return faults.or(Comparison::default());
+        }
         let comparison = compare::compare(self.of, self.value.root(), other.value.root(), &mut faults);
         faults.or(comparison)
     }
@@ -179,13 +187,13 @@ impl<'s> Typed<'s> {
     /// Returns this value without the fields and items of `set`.
     #[must_use]
     pub fn remove(&self, set: &FieldSet, emptied: Emptied) -> Self {
-        Self { value: remove::remove(self.of, self.value.root(), set, emptied), of: self.of }
+        Self { value: remove::remove(self.of, self.value.root(), set, emptied, self.value.heap_bytes()), of: self.of }
     }
 
     /// Returns only the fields and items of `set`.
     #[must_use]
     pub fn extract(&self, set: &FieldSet) -> Self {
-        Self { value: remove::extract(self.of, self.value.root(), set), of: self.of }
+        Self { value: remove::extract(self.of, self.value.root(), set, 0), of: self.of }
     }
 
     /// As [`Typed::extract`], with the key fields of every list item that is on the way.

@@ -25,12 +25,12 @@ enum Mode {
     Extract,
 }
 
-pub(super) fn remove(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, emptied: Emptied) -> Value {
-    walk(of, value, set, Mode::Remove(emptied), 0).freeze()
+pub(super) fn remove(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, emptied: Emptied, bytes: usize) -> Value {
+    walk(of, value, set, Mode::Remove(emptied), 0).freeze(bytes)
 }
 
-pub(super) fn extract(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet) -> Value {
-    walk(of, value, set, Mode::Extract, 0).freeze()
+pub(super) fn extract(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, bytes: usize) -> Value {
+    walk(of, value, set, Mode::Extract, 0).freeze(bytes)
 }
 
 /// Adds to a set the key fields of the list items that its paths lead through, as far as those paths are present.

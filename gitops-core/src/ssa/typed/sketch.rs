@@ -10,8 +10,14 @@ pub(super) enum Sketch<'a> {
 }
 
 impl Sketch<'_> {
-    pub(super) fn freeze(&self) -> Value {
-        let mut builder = Builder::new();
+    /// Whether this is `value` itself.
+    pub(super) fn is(&self, value: ValueRef<'_>) -> bool {
+        matches!(self, Self::Ref(unchanged) if unchanged.same_node(value))
+    }
+
+    /// Packs the tree; `bytes` is about how large it will be.
+    pub(super) fn freeze(&self, bytes: usize) -> Value {
+        let mut builder = Builder::with_capacity(bytes);
         self.feed(&mut builder);
         // One well-formed tree; only more than 4 GiB of text can fail.
         builder.finish().unwrap_or_else(|_| Value::null())

@@ -12,7 +12,7 @@ const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// Fills in the defaults that the schema of a CRD states.
 ///
 /// Rule: Kubernetes, "Custom Resources", "Defaulting": a default counts where its parent is there.
-pub(super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+pub(in super::super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
     if depth > DEPTH {
         return;
     }
@@ -39,10 +39,10 @@ pub(super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
     }
 }
 
-/// Takes away fields that the schema of a CRD does not know.
+/// Takes away fields that the schema does not know.
 ///
 /// Rule: Kubernetes, "Custom Resources", "Field pruning".
-pub(super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+pub(in super::super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
     if depth > DEPTH || schema.is_deduced() {
         return;
     }
@@ -60,21 +60,6 @@ pub(super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
             }
         }
         Draft::List(items) => items.iter_mut().for_each(|item| prune(schema.element(), item, depth + 1)),
-        _ => {}
-    }
-}
-
-/// Takes away nulls: Go reads an absent and a null field of a built-in kind alike.
-pub(super) fn drop_nulls(draft: &mut Draft, depth: usize) {
-    if depth > DEPTH {
-        return;
-    }
-    match draft {
-        Draft::Map(map) => {
-            map.retain(|_, value| *value != Draft::Null);
-            map.values_mut().for_each(|value| drop_nulls(value, depth + 1));
-        }
-        Draft::List(items) => items.iter_mut().for_each(|item| drop_nulls(item, depth + 1)),
         _ => {}
     }
 }

@@ -1,0 +1,48 @@
+//! What a machine is given besides its plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::ApiModel;
+use crate::policy::SyncPolicy;
+use crate::resource::ResourceKey;
+use crate::state::{DesiredState, Owner};
+
+use super::Ledger;
+
+/// What a machine needs besides the plan.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// What is sent; the plan holds no content.
+    pub desired: Arc<DesiredState>,
+    /// Kinds and schemas.
+    pub model: ApiModel,
+    /// Who we are.
+    pub owner: Owner,
+    /// Deadlines and retries.
+    pub policy: SyncPolicy,
+    /// Where the ledger lies.
+    pub ledger_key: ResourceKey,
+    /// The ledger as it was read, with the inventory of [`super::intend`].
+    pub ledger: Ledger,
+    /// What autoscalers scale: see [`crate::diff::autoscaled`].
+    pub scaled: BTreeSet<ResourceKey>,
+    /// Who or what starts the operation.
+    pub initiator: Arc<str>,
+}
+
+impl Setup {
+    /// Gathers what a machine needs; nothing is scaled, and the initiator is `unknown`, until it is set.
+    #[must_use]
+    pub fn new(
+        desired: Arc<DesiredState>,
+        model: ApiModel,
+        owner: Owner,
+        policy: SyncPolicy,
+        ledger_key: ResourceKey,
+        ledger: Ledger,
+    ) -> Self {
+        Self { desired, model, owner, policy, ledger_key, ledger, scaled: BTreeSet::new(), initiator: "unknown".into() }
+    }
+}

@@ -1,0 +1,119 @@
+//! Recorded placeholders and what stands for them here: versions, uids, times, addresses.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Which actual text each placeholder stands for, learnt where both sides are compared.
+#[derive(Default)]
+pub(super) struct Names {
+    actual: BTreeMap<String, String>,
+}
+
+/// What kind of placeholder a text is.
+fn is_placeholder(text: &str) -> bool {
+    let version = text.len() >= 4 && text.starts_with('1') && text.bytes().all(|byte| byte.is_ascii_digit());
+    version
+        || text.starts_with("00000000-0000-4000-8000-0000")
+        || text.starts_with("2000-01-01T00:")
+        || text.starts_with("10.96.200.")
+        || text.starts_with("continue-")
+}
+
+impl Names {
+    /// The request with actual values.
+    pub(super) fn fill(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => match self.actual.get(text) {
+                Some(actual) if is_placeholder(text) => Value::String(actual.clone()),
+                _ => Value::String(self.fill_text(text)),
+            },
+            // Node ports.
+            Value::Number(number) => {
+                let actual = self.actual.get(&format!("port {number}")).and_then(|port| port.parse::<u32>().ok());
+                actual.map_or_else(|| value.clone(), Into::into)
+            }
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(map) => map
+                .iter()
+                .map(|(key, value)| (self.fill_text(key), self.fill(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+
+    /// Uids stand inside longer texts, such as the keys of managed fields.
+    fn fill_text(&self, text: &str) -> String {
+        let Some(at) = text.find("00000000-0000-4000-8000-0000") else { return text.to_owned() };
+        let Some(uid) = text.get(at..at + 36) else { return text.to_owned() };
+        self.actual.get(uid).map_or_else(|| text.to_owned(), |actual| text.replace(uid, actual))
+    }
+
+    /// Says where two values differ first, learning placeholders on the way.
+    pub(super) fn differ(&mut self, recorded: &Value, actual: &Value) -> Option<String> {
+        self.learn(recorded, actual, "");
+        let expected = self.fill(recorded);
+        difference("", &expected, actual)
+    }
+
+    fn learn(&mut self, recorded: &Value, actual: &Value, field: &str) {
+        match (recorded, actual) {
+            (Value::String(text), Value::String(found)) => {
+                let by_field = match field {
+                    "resourceVersion" | "uid" | "time" | "clusterIP" | "continue" => true,
+                    _ => field.ends_with("Timestamp") || field.ends_with("Time"),
+                };
+                if is_placeholder(text) && by_field {
+                    self.actual.entry(text.clone()).or_insert_with(|| found.clone());
+                }
+            }
+            (Value::Number(port), Value::Number(found)) if field == "nodePort" || field == "healthCheckNodePort" => {
+                self.actual.entry(format!("port {port}")).or_insert_with(|| found.to_string());
+            }
+            (Value::Array(left), Value::Array(right)) => {
+                left.iter().zip(right).for_each(|(left, right)| self.learn(left, right, field));
+            }
+            (Value::Object(left), Value::Object(right)) => {
+                for (key, value) in left {
+                    if let Some(found) = right.get(key) {
+                        self.learn(value, found, key);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The first difference, by JSON pointer.
+fn difference(path: &str, expected: &Value, actual: &Value) -> Option<String> {
+    match (expected, actual) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key)));
+            keys.into_iter().find_map(|key| {
+                let path = format!("{path}/{key}");
+                match (left.get(key), right.get(key)) {
+                    (Some(left), Some(right)) => difference(&path, left, right),
+                    (Some(left), None) => Some(format!("{path}: expected {}, got nothing", short(left))),
+                    (None, Some(right)) => Some(format!("{path}: expected nothing, got {}", short(right))),
+                    (None, None) => None,
+                }
+            })
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => left
+            .iter()
+            .zip(right)
+            .enumerate()
+            .find_map(|(at, (left, right))| difference(&format!("{path}/{at}"), left, right)),
+        // Go writes a whole float without its point.
+        (Value::Number(left), Value::Number(right)) if left.as_f64() == right.as_f64() => None,
+        _ if expected == actual => None,
+        _ => Some(format!("{path}: expected {}, got {}", short(expected), short(actual))),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() > 90 { text.chars().take(90).chain(['…']).collect() } else { text }
+}

@@ -1,0 +1,139 @@
+//! Sequences of writes to one object, and what each left behind.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gitops_core::memory::{Action, ApiServer, Body, Request, Response};
+use gitops_core::time::Timestamp;
+use serde_json::Value;
+
+use super::names::Names;
+use super::{add_namespace, http, json, server, start};
+use crate::{Case, recording};
+
+pub(crate) fn ssa_sequences(folder: &Path) -> Option<Vec<Case>> {
+    run(folder, "k8s/ssa_sequences.json", "k8s/crds.json")
+}
+
+pub(crate) fn ownership(folder: &Path) -> Option<Vec<Case>> {
+    run(folder, "k8s/ownership.json", "k8s/ownership_crds.json")
+}
+
+fn run(folder: &Path, file: &str, crds: &str) -> Option<Vec<Case>> {
+    let cases = recording(folder, file)?;
+    let base = server(folder, crds, &["vec-frozen", "vec-own"])?;
+    let verdict =
+        |case: &Value| Case { id: case["id"].as_str().unwrap().to_owned(), verdict: replay(base.clone(), case) };
+    Some(cases.as_array().unwrap().iter().map(verdict).collect())
+}
+
+fn replay(mut server: ApiServer, case: &Value) -> Result<(), String> {
+    // Cases about namespaces make their own.
+    if let Some(namespace) = case["namespace"].as_str().filter(|name| name.starts_with("vec-")) {
+        add_namespace(&mut server, namespace);
+    }
+    let mut names = Names::default();
+    let (mut last, mut second) = (Value::Null, 0);
+    for (at, op) in case["ops"].as_array().unwrap().iter().enumerate() {
+        second = second.max(newest(&op["object"])).max(newest(&op["response"]));
+        let now = start() + Duration::from_secs(10 + second);
+        let name = op["request"]["op"].as_str().unwrap_or_default();
+        let fail = |why: String| format!("op {at} ({name}): {why}");
+        let request = http::request(&names.fill(&op["request"]));
+        let Some(request) = request else { return Err(fail("cannot be sent".to_owned())) };
+        // The real garbage collector ran meanwhile; that it did is known from what came next.
+        if op["status"] == 404 || op["status"] == 201 {
+            server.collect(now);
+        }
+        let answer = server.handle(&request, now);
+        let collects = case["controllers"] == true
+            || matches!(&*request.endpoint.plural, "customresourcedefinitions" | "namespaces");
+        check_answer(&mut names, op, &answer).map_err(fail)?;
+        last = check_object(&mut names, &mut server, case, op, &last, now).map_err(fail)?;
+        if collects {
+            server.collect(now);
+        }
+    }
+    Ok(())
+}
+
+/// The second in which the newest entry of a recorded object was written.
+fn newest(object: &Value) -> u64 {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let metadata = ["creationTimestamp", "deletionTimestamp"].map(|field| &object["metadata"][field]);
+    let times = entries.map(|entry| &entry["time"]).chain(metadata);
+    let seconds = times.filter_map(|time| time.as_str()?.strip_prefix("2000-01-01T00:")?.strip_suffix('Z'));
+    let seconds = seconds.filter_map(|time| {
+        let (minutes, seconds) = time.split_once(':')?;
+        Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
+    });
+    seconds.max().unwrap_or(0)
+}
+
+fn check_answer(names: &mut Names, op: &Value, answer: &Response) -> Result<(), String> {
+    let found = || match answer.refusal() {
+        Some(status) => status.message.to_string(),
+        None => "success".to_owned(),
+    };
+    if op["status"] != answer.code {
+        return Err(format!("expected {} {}, got {} {}", op["status"], op["error"]["message"], answer.code, found()));
+    }
+    if let Some(reason) = op["error"]["reason"].as_str() {
+        let found = answer.refusal().and_then(|status| status.reason.name());
+        if found != Some(reason) {
+            return Err(format!("expected reason {reason}, got {found:?}"));
+        }
+    }
+    let response = &op["response"];
+    let found = match &answer.body {
+        Body::Object(object) => json(object),
+        Body::Value(value) => serde_json::to_value(value).unwrap(),
+        _ => return Ok(()),
+    };
+    if response.is_object() && response["kind"] != "Status" {
+        return names.differ(response, &found).map_or(Ok(()), |why| Err(format!("answer {why}")));
+    }
+    Ok(())
+}
+
+/// Compares the main object of the case; returns what is there now.
+fn check_object(
+    names: &mut Names,
+    server: &mut ApiServer,
+    case: &Value,
+    op: &Value,
+    last: &Value,
+    now: Timestamp,
+) -> Result<Value, String> {
+    let dying = op["object"]["metadata"]["deletionTimestamp"].is_string();
+    let absent = op["object"].is_null() || (op["object"] == "unchanged" && last.is_null());
+    if absent || (dying && op["request"]["method"] != "DELETE") {
+        server.collect(now);
+    }
+    let live = live(server, case, now);
+    match &op["object"] {
+        Value::String(text) if text == "unchanged" => {
+            if &live == last {
+                return Ok(live);
+            }
+            let why = Names::default().differ(last, &live);
+            Err(format!("should be unchanged; {}", why.unwrap_or_default()))
+        }
+        Value::Null if live.is_null() => Ok(live),
+        Value::Null => Err("should be absent".to_owned()),
+        _ if live.is_null() => Err("should be there".to_owned()),
+        object => names.differ(object, &live).map_or(Ok(live), Err),
+    }
+}
+
+fn live(server: &mut ApiServer, case: &Value, now: Timestamp) -> Value {
+    let text = |field: &str| case[field].as_str().unwrap_or_default();
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    let namespace = case["namespace"].as_str();
+    let key = gitops_core::resource::ResourceKey::new(group, text("kind"), namespace, text("name"));
+    let clusterwide = key.in_namespace(None);
+    let key = if server.get(&clusterwide).is_some() { clusterwide } else { key };
+    let Some(endpoint) = server.endpoint(&key, version) else { return Value::Null };
+    let answer = server.handle(&Request::new(endpoint, Action::Get), now);
+    answer.as_object().map_or(Value::Null, json)
+}
