@@ -16,14 +16,20 @@ pub(crate) fn assignment(text: &str) -> Result<(FieldPath, Value), String> {
     Ok((path, self::value(value)))
 }
 
-/// Refuses a path through an item that is not there: a hand edit changes what there is.
+/// Refuses a path through an item that is not there, or through a text: a hand edit changes what there is.
 pub(crate) fn reaches(path: &FieldPath, tree: ValueRef<'_>) -> Result<(), String> {
     let segments = path.segments();
-    let items = segments.iter().enumerate().filter(|(_, segment)| !matches!(segment, Segment::Field(_)));
-    for (at, _) in items {
-        let item: FieldPath = segments.iter().take(at + 1).cloned().collect();
-        if item.find(tree).is_none() {
+    for (at, segment) in segments.iter().enumerate() {
+        let outer: FieldPath = segments.iter().take(at).cloned().collect();
+        // Maps that are not there yet are made.
+        let Some(found) = outer.find(tree).filter(|found| !found.is_null()) else { return Ok(()) };
+        if !matches!(segment, Segment::Field(_)) && segment.of(found).is_none() {
+            let item = outer.join(segment.clone());
             return Err(format!("the object has no `{item}`; `gitops cluster get KIND/NAME` shows what it has"));
+        }
+        if matches!(segment, Segment::Field(_)) && found.as_map().is_none() {
+            let text = format!("`{outer}` is a {}, so it has no fields", found.kind_name());
+            return Err(format!("{text}; `gitops cluster get KIND/NAME` shows what it has"));
         }
     }
     Ok(())

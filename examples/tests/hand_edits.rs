@@ -56,6 +56,8 @@ fn a_field_is_set_by_its_path_and_removed_by_null() {
         "error: the object has no `spec.template.spec.containers[name=none]`; `gitops cluster get KIND/NAME` shows what \
          it has\n"
     );
+    let error = world.gitops("cluster set deploy/web spec.replicas.most=5").refuses();
+    assert!(error.starts_with("error: `spec.replicas` is a number, so it has no fields"), "{error}");
     assert_eq!(world.gitops("cluster set deploy/web spec.replicas=5").exits(0), "apps/Deployment shop/web unchanged\n");
 }
 

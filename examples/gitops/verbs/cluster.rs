@@ -154,7 +154,8 @@ fn in_editor(text: &str) -> Result<String, Failure> {
         return Err(format!("the editor `{name}` ended with {status}; nothing was changed").into());
     }
     // By name, since editors replace the file.
-    Ok(fs::read_to_string(file.path())?)
+    let read = fs::read_to_string(file.path());
+    read.map_err(|error| format!("what the editor `{name}` saved cannot be read: {error}; nothing was changed").into())
 }
 
 fn find(world: &Embedded, args: &ClusterEdit) -> Result<Resource, Failure> {

@@ -94,7 +94,7 @@ fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Stat
         ApplyError::ManagedFieldsGiven => refuse::bad_request("metadata.managedFields must be nil"),
         ApplyError::Invalid(errors) => {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            let errors = errors.join("\n");
+            let errors = errors.join("; ");
             let (version, kind) = (applied.api_version(), applied.key().kind());
             let namespace = applied.key().namespace.as_deref().unwrap_or_default();
             // The server gives no reason here.

@@ -104,6 +104,15 @@ fn what_can_be_stored_can_be_read_again_however_deep_it_nests() {
 }
 
 #[test]
+fn an_apply_with_several_faults_is_refused_in_one_line() {
+    let mut server = ApiServer::new(1);
+    let wrong = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"default"},"x":1,"y":2}"#;
+    let answer = server.apply(&object(wrong), "me", now());
+    let message = &answer.refusal().unwrap().message;
+    assert!(message.ends_with("`x` is not declared in the schema; `y` is not declared in the schema"), "{message}");
+}
+
+#[test]
 fn a_dry_run_answers_as_if_and_changes_nothing() {
     let mut server = ApiServer::new(1);
     server.create(&config_map("default", "web", "1"), "me", now());
