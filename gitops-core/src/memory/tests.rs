@@ -88,7 +88,7 @@ fn what_can_be_stored_can_be_read_again_however_deep_it_nests() {
     let deep = |levels: usize| {
         let data = format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
         let text = format!(
-            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"deep","namespace":"default"}},"data":{data}}}"#
+            r#"{{"apiVersion":"apps/v1","kind":"ControllerRevision","metadata":{{"name":"deep","namespace":"default"}},"revision":1,"data":{data}}}"#
         );
         let limits = Limits { depth: usize::MAX, ..Limits::default() };
         let parsed = parse(&"deep.json".into(), text.as_bytes(), Dialect::Kubectl, &limits);

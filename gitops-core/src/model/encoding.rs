@@ -40,6 +40,15 @@ pub(crate) enum Zero {
 
 const ZEROS: [Zero; 7] = [Zero::Null, Zero::Empty, Zero::Text, Zero::Number, Zero::Bool, Zero::Quantity, Zero::Struct];
 
+/// How far on its way into the store a value is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Read into a Go struct.
+    Decoded,
+    /// Written to the store and read again, where empty lists and maps are none.
+    Stored,
+}
+
 impl Encoding {
     /// One byte of the table; 0 stands for not known.
     pub(super) fn to_byte(of: Option<Self>) -> u8 {
@@ -174,9 +183,17 @@ impl TypeRef<'_> {
         }
     }
 
+    /// Returns `value` as the server understands it after reading it into a Go struct: fields of built-in kinds that are
+    /// not declared are dropped, and otherwise as [`TypeRef::stored`], but empty lists and maps stay where the struct
+    /// tells them from none.
+    #[must_use]
+    pub fn decoded(self, value: ValueRef<'_>) -> Value {
+        self.convert(value, Form::Decoded)
+    }
+
     /// Returns `value` as the server stores it.
     ///
-    /// Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
+    /// Fields of built-in kinds that are not declared are dropped. Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
     /// durations and base64 take their canonical text. Defaults are not filled in. What is not known of a field leaves
     /// it as it is, and so does a text that cannot be read.
     ///
@@ -193,32 +210,36 @@ impl TypeRef<'_> {
     /// ```
     #[must_use]
     pub fn stored(self, value: ValueRef<'_>) -> Value {
+        self.convert(value, Form::Stored)
+    }
+
+    fn convert(self, value: ValueRef<'_>, form: Form) -> Value {
         let mut builder = Builder::new();
-        self.store(value, &mut builder, false, 0);
+        self.store(value, &mut builder, form, false, 0);
         // A little more than a tree that was held.
         builder.finish().unwrap_or_else(|_| value.to_value())
     }
 
     /// `is_go`: a Go field of a known type holds this value, so null is its zero value.
-    fn store(self, value: ValueRef<'_>, builder: &mut Builder, is_go: bool, depth: usize) {
+    fn store(self, value: ValueRef<'_>, builder: &mut Builder, form: Form, is_go: bool, depth: usize) {
         let atom = self.atom();
         match (value.view(), &atom.map, &atom.list) {
             (View::Map(entries), Some(map), _) if depth < 512 => {
                 builder.start_map();
                 for (name, child) in entries {
-                    if map.keeps(name, child) {
+                    if map.keeps(name, child, form) {
                         let is_go = map.field(name).map_or(is_go, |field| field.encoding.is_some());
                         builder.key(name);
-                        self.to(map.type_of(name).unwrap_or(DEDUCED)).store(child, builder, is_go, depth + 1);
+                        self.to(map.type_of(name).unwrap_or(DEDUCED)).store(child, builder, form, is_go, depth + 1);
                     }
                 }
-                let is_kept = |name: &str| entries.get(name).is_some_and(|child| map.keeps(name, child));
+                let is_kept = |name: &str| entries.get(name).is_some_and(|child| map.keeps(name, child, form));
                 self.write_zeros(builder, &is_kept, 0);
                 builder.end();
             }
             (View::List(items), _, Some(list)) if depth < 512 => {
                 builder.start_list();
-                items.iter().for_each(|item| self.to(list.element).store(item, builder, is_go, depth + 1));
+                items.iter().for_each(|item| self.to(list.element).store(item, builder, form, is_go, depth + 1));
                 builder.end();
             }
             (View::Null, None, None) if is_go => match (atom.meaning, atom.scalar) {
@@ -252,13 +273,17 @@ fn canonical(meaning: Meaning, value: ValueRef<'_>) -> Option<String> {
 impl MapType {
     /// Whether a value of a field says anything: a zero one is the same as none, and so is null. An empty list or map
     /// does not outlive the server's storage.
-    fn keeps(&self, name: &str, value: ValueRef<'_>) -> bool {
-        let Some(encoding) = self.field(name).and_then(|field| field.encoding) else { return true };
+    fn keeps(&self, name: &str, value: ValueRef<'_>, form: Form) -> bool {
+        let Some(encoding) = self.field(name).and_then(|field| field.encoding) else {
+            // Go's decoder drops what a struct does not have.
+            let is_go_struct = || self.fields.iter().any(|field| field.encoding.is_some());
+            return self.type_of(name).is_some() || !is_go_struct();
+        };
         let is_empty = match (encoding.zero, value.view()) {
             (_, View::Null) => true,
             (Zero::Text, View::String("")) | (Zero::Number, View::Int(0)) | (Zero::Bool, View::Bool(false)) => true,
-            (Zero::Empty, View::List(list)) => list.is_empty(),
-            (Zero::Empty, View::Map(map)) => map.is_empty(),
+            (Zero::Empty, View::List(list)) => list.is_empty() && (encoding.omitted || form == Form::Stored),
+            (Zero::Empty, View::Map(map)) => map.is_empty() && (encoding.omitted || form == Form::Stored),
             _ => false,
         };
         !is_empty

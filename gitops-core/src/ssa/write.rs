@@ -57,7 +57,9 @@ impl<'a> Context<'a> {
             Some(live) if live.api_version() == self.api_version => with_managed_fields(live.tree(), None),
             Some(live) => at_version(with_managed_fields(live.tree(), None).root(), self.api_version),
         };
-        Typed::new(value, self.schema, Duplicates::Allow)
+        // What was read from a server fits; what was not may still hold fields that a server would have dropped.
+        let decoded = |_| Typed::new(self.schema.decoded(value.root()), self.schema, Duplicates::Allow);
+        Typed::new(value.clone(), self.schema, Duplicates::Allow).or_else(decoded)
     }
 
     /// What the server takes for an object that is not there: its kind, and what is encoded when nothing was set.
@@ -181,7 +183,10 @@ pub(super) fn update(request: &Update<'_>) -> Resource {
     if tracked.fields.is_empty() && request.live.is_some_and(|live| live.uid().is_some()) {
         return with(None);
     }
-    let (live, new) = (context.live(request.live), Typed::new(bare.clone(), context.schema, Duplicates::Allow));
+    let (live, new) = (
+        context.live(request.live),
+        Typed::new(context.schema.decoded(bare.root()), context.schema, Duplicates::Allow),
+    );
     let (Ok(live), Ok(new)) = (live, new) else { return with(None) };
     match context.track_update(&mut tracked, &live, &new, request.manager, request.now) {
         Ok(()) => {
