@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cluster::{FieldConflict, Force, Guard, Write};
 use crate::diff::{self};
 use crate::path::FieldPath;
-use crate::plan::{Action, Precondition, Step, StepId};
+use crate::plan::{Action, Payload, Precondition, Step, StepId};
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::OPERATION_ANNOTATION;
 use crate::time::Timestamp;
@@ -214,7 +214,7 @@ impl Machine {
         };
         match write {
             Some(write) => self.send(id, next, write),
-            None => self.fail(id, "the plan speaks of an object that is not declared; plan again"),
+            None => self.fail(id, "what is declared is not what was planned; plan again"),
         }
     }
 
@@ -222,6 +222,12 @@ impl Machine {
     fn payload(&self, id: u32, step: &Step, next: &Next) -> Option<Write> {
         let run = self.run(id)?;
         let declared = &self.setup.desired.get(&step.key)?.resource;
+        if let Some(Payload::Digest(planned)) = step.action.payload()
+            && *planned != declared.intent()
+        {
+            // The plan was stored, and what is declared by now is not what somebody approved.
+            return None;
+        }
         let manager = self.setup.owner.manager();
         let operation = self.record.operation.as_str();
         let object = match next {

@@ -1,9 +1,11 @@
 //! Crashes, lost answers and races: after every single effect, before and after the server took it.
 
+use std::sync::Arc;
+
 use gitops_core::cluster::{Cluster, Failure};
 use gitops_core::memory::{MemoryCluster, Moment, ready};
 use gitops_core::reconcile::{self, SyncStatus, look, perform, read_desired};
-use gitops_core::sync::{Event, Machine, Phase};
+use gitops_core::sync::{Event, Machine, Phase, Setup};
 use gitops_core::time::Timer;
 
 use crate::world::{NAMESPACE, Shop, config, job};
@@ -153,6 +155,22 @@ fn a_foreign_object_that_appears_between_plan_and_create_is_not_adopted_not_stam
     shop.commit("drop it", &[("a.yaml", None)]);
     shop.sync();
     assert!(shop.get("ConfigMap", "a").is_some());
+}
+
+#[test]
+fn a_stored_plan_never_sends_content_that_it_was_not_made_for() {
+    let shop = shop();
+    let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let approved = ready(look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+    shop.commit("another a", &[("a.yaml", Some(&config("a", "2")))]);
+    let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let (app, ledger) = (&shop.app, approved.ledger.clone());
+    let key = app.ledger_key();
+    let setup = Setup::new(Arc::new(desired), approved.model, app.owner.clone(), app.policy.clone(), key, ledger);
+    let mut machine = Machine::start(approved.plan, setup, shop.time.now());
+    ready(reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+    assert!(shop.get("ConfigMap", "a").is_none() && shop.get("ConfigMap", "b").is_some());
+    assert!(machine.outcome().unwrap().message.contains("plan again"), "{:?}", machine.outcome());
 }
 
 #[test]

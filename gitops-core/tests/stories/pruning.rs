@@ -1,8 +1,9 @@
 //! What may be deleted, and what never.
 
+use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
-use gitops_core::resource::{GroupKind, ResourceKey};
+use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
 use gitops_core::value::{Draft, Value};
@@ -58,8 +59,7 @@ fn a_look_alike_that_is_not_ours_stays() {
 fn an_object_deleted_and_made_again_by_somebody_else_stays() {
     let shop = shop().pruning();
     let key = shop.get("ConfigMap", "b").unwrap().key().clone();
-    let delete = gitops_core::cluster::Write::delete(&key, "v1", gitops_core::resource::Propagation::Background);
-    use gitops_core::cluster::Cluster;
+    let delete = Write::delete(&key, "v1", Propagation::Background);
     ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.create(
         r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b","namespace":"shop"}}"#,
@@ -110,12 +110,7 @@ fn a_kind_that_cannot_be_read_is_unknown_and_nothing_of_it_is_pruned() {
 fn a_lost_inventory_prunes_nothing_in_that_run() {
     let shop = shop().pruning();
     shop.commit("drop b", &[("b.yaml", None)]);
-    let delete = gitops_core::cluster::Write::delete(
-        &shop.app.ledger_key(),
-        "v1",
-        gitops_core::resource::Propagation::Background,
-    );
-    use gitops_core::cluster::Cluster;
+    let delete = Write::delete(&shop.app.ledger_key(), "v1", Propagation::Background);
     ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.sync();
     assert!(shop.get("ConfigMap", "b").is_some());
@@ -173,4 +168,22 @@ fn what_stopped_being_provably_ours_between_plan_and_delete_stays() {
         assert_eq!(shop.get("ConfigMap", "b").is_some(), stays, "{about}: {:?}", machine.outcome());
         assert_eq!(machine.outcome().unwrap().phase == Phase::Failed, stays, "{about}");
     }
+}
+
+#[test]
+fn an_object_made_again_under_our_own_name_between_plan_and_delete_stays() {
+    let shop = shop().pruning();
+    shop.commit("drop b", &[("b.yaml", None)]);
+    let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let looked = ready(look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+    let seen = shop.get("ConfigMap", "b").unwrap();
+    let delete = Write::delete(seen.key(), "v1", Propagation::Background);
+    ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+    let again = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b","namespace":"shop",
+        "annotations":{"gitops.rs/tracking-id":"shop:/ConfigMap:shop/b"}}}"#;
+    let again = Resource::new(Value::from_json(again.as_bytes()).unwrap()).unwrap();
+    ready(shop.cluster.inner.write(&Write::apply(&again, &shop.app.owner.manager(), Force::No))).unwrap().unwrap();
+    let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
+    ready(reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+    assert!(shop.get("ConfigMap", "b").is_some(), "it is another object: {:?}", machine.outcome());
 }
