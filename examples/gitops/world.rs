@@ -88,6 +88,7 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
     let mut paths = Paths::under(source.app.paths.iter().map(String::as_str))?;
     paths = source.include.iter().fold(paths, |paths, glob| paths.with_include(glob));
     paths = source.exclude.iter().fold(paths, |paths, glob| paths.with_exclude(glob));
+    paths.check()?;
     let mut app = App::new(owner(&source.app)?, &source.revision).with_paths(paths).with_initiator(&initiator());
     if let Some(namespace) = &source.namespace {
         app = app.with_namespace(namespace);

@@ -101,7 +101,8 @@ fn cannot_open(path: &Path, error: gix::Error) -> SourceError {
     } else if error.is_unsupported() {
         SourceFailure::Unsupported { what: format!("the format of the Git repository `{location}`").into() }
     } else if error.is_not_found() || !path.is_dir() {
-        SourceFailure::NoRepository { location: location.to_string().into() }
+        // The cause says no more than that.
+        return SourceFailure::NoRepository { location: location.to_string().into() }.into();
     } else {
         SourceFailure::Corrupt { what: format!("the Git repository `{location}`").into() }
     };

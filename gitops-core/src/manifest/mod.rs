@@ -57,7 +57,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Documents, the items of a `List` counted. Default: 100,000.
     pub documents: usize,
-    /// Levels of nesting. Default: 512. Go stops at 10,000; no manifest comes near either.
+    /// Levels of nesting. Default: 256, which the smallest stacks walk. Go stops at 10,000; no manifest comes near either.
     pub depth: usize,
     /// What to do with equal keys.
     pub duplicates: Duplicates,
@@ -65,7 +65,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, documents: 100_000, depth: 512, duplicates: Duplicates::LastWins }
+        Self { bytes: 64 << 20, documents: 100_000, depth: 256, duplicates: Duplicates::LastWins }
     }
 }
 

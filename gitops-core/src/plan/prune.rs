@@ -54,7 +54,9 @@ pub(super) fn removals<'a>(
     }
     keep_containers(&mut removals, &mut skipped, desired, problems);
     let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
-    if unread {
+    // Where the source gave nothing at all, that is said already.
+    let said = desired.problems.iter().any(|problem| problem.code == Code::IncompleteSource);
+    if unread && !said {
         let text = "nothing is pruned: a part of the source could not be read";
         problems.push(Problem::blocks(Code::IncompleteSource, text).hint("solve the problems of the source first"));
     }

@@ -45,6 +45,9 @@ pub enum InvalidPaths {
     /// A root that is absolute or leaves the source.
     #[error("path `{0}` leaves the repository; give a path relative to its root, without `..`")]
     Outside(Arc<str>),
+    /// A glob that matches nothing at all.
+    #[error("glob `{0}` can match nothing: it is empty, or a bracket is not closed; write one such as `**/*.yaml`")]
+    Glob(Arc<str>),
 }
 
 impl Default for Paths {
@@ -80,6 +83,16 @@ impl Paths {
     pub fn with_exclude(mut self, glob: &str) -> Self {
         self.exclude.push(glob.into());
         self
+    }
+
+    /// Returns whether every glob can match something. Globs that come from people are worth checking: one that is
+    /// written wrong wants no file, or keeps none out.
+    ///
+    /// # Errors
+    /// When a glob is empty, or a `[` or `{` in it is not closed.
+    pub fn check(&self) -> Result<(), InvalidPaths> {
+        let broken = self.include.iter().chain(&self.exclude).find(|glob| !is_closed(glob));
+        broken.map_or(Ok(()), |glob| Err(InvalidPaths::Glob(Arc::clone(glob))))
     }
 
     /// Returns whether the file at `path` (from the root of the source) is wanted.
@@ -137,6 +150,24 @@ fn normalise(path: &str) -> Result<Arc<str>, InvalidPaths> {
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     Ok(parts.join("/").into())
+}
+
+/// Whether every bracket of a glob is closed, `\\` taking the next character as it is.
+fn is_closed(glob: &str) -> bool {
+    let (mut open, mut escaped) = (Vec::new(), false);
+    for letter in glob.chars() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ']' if open.last() == Some(&'[') => drop(open.pop()),
+            // Within a class everything else stands for itself.
+            _ if open.last() == Some(&'[') => {}
+            '[' | '{' => open.push(letter),
+            '}' if open.last() == Some(&'{') => drop(open.pop()),
+            _ => {}
+        }
+    }
+    !glob.is_empty() && open.is_empty() && !escaped
 }
 
 /// Returns the part of `path` below `root`, empty when they are equal.
@@ -205,6 +236,25 @@ mod tests {
         for roots in [&["./apps/", "apps"][..], &["."], &[]] {
             let read: Paths = serde_json::from_value(serde_json::json!({ "roots": roots })).unwrap();
             assert_eq!(read, Paths::under(roots.iter().copied()).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_glob_that_can_match_nothing_is_named() {
+        for (glob, valid) in [
+            ("**/*.yaml", true),
+            ("{a,b[x-z]}/*", true),
+            ("\\[x", true),
+            ("a}", true),
+            ("[!a]*", true),
+            ("", false),
+            ("[", false),
+            ("{a,b", false),
+            ("a\\", false),
+            ("{[}", false),
+        ] {
+            assert_eq!(Paths::default().with_include(glob).check().is_ok(), valid, "{glob}");
+            assert_eq!(Paths::default().with_exclude(glob).check().is_ok(), valid, "{glob}");
         }
     }
 }
