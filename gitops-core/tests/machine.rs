@@ -275,7 +275,7 @@ fn drive(shop: &Shop, machine: &mut Machine, script: &Script) -> Result<(), Test
             machine.handle(event, now);
             continue;
         }
-        if let (3, Some(id)) = (pick % 7, answered.last()) {
+        if let (3, 0, Some(id)) = (pick % 7, turn % 2, answered.last()) {
             machine.handle(stray(*id, pick / 7), now);
             continue;
         }

@@ -25,6 +25,8 @@ pub struct Machine {
     pub(super) runs: Vec<Run>,
     pub(super) nodes: Vec<Node>,
     pub(super) stage: Stage,
+    /// The latest instant it was told.
+    now: Timestamp,
     pub(super) ready: VecDeque<u32>,
     /// Steps that are begun and have not ended.
     pub(super) active: usize,
@@ -114,6 +116,7 @@ impl Machine {
             record,
             runs,
             stage: Stage::Starting,
+            now,
             ready: VecDeque::new(),
             active: 0,
             effects: VecDeque::new(),
@@ -139,8 +142,11 @@ impl Machine {
         machine
     }
 
-    /// Takes an event. Answers to unknown effects are ignored.
+    /// Takes an event. Answers to unknown effects are ignored. A clock that runs back stands still for the machine:
+    /// else a deadline set meanwhile would be long over once the clock is right again.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
+        self.now = self.now.max(now);
+        let now = self.now;
         match event {
             Event::Recorded { id, result } | Event::Wrote { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Record(hooks, sent)) => self.recorded(hooks, sent, result, now),
