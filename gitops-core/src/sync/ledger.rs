@@ -17,6 +17,8 @@ use super::{HookResult, OperationId, Phase};
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const OURS: &str = "gitops.rs";
 const FIELD: &str = "ledger";
 
 /// What one application keeps on the cluster, in one ConfigMap whose resource version is the fence: a writer that finds
@@ -149,6 +151,12 @@ impl Ledger {
                 return Ok((Self::default(), Some(unreadable("was not looked up".to_owned()))));
             }
         };
+        if object.label(MANAGED_BY) != Some(OURS) {
+            let text = "is not a ledger, and stands where the ledger of this application would be".to_owned();
+            let problem = Problem { hint: Some("rename or remove it; it is not touched".into()), ..unreadable(text) };
+            // What is not stored is created, which an object in its place refuses.
+            return Ok((Self::default(), Some(problem)));
+        }
         let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
         let text = Self::stored_text(object).unwrap_or("");
         let too_new = || TooNew(key.to_string().into());
@@ -237,7 +245,7 @@ impl Ledger {
         if let Some(namespace) = &key.namespace {
             metadata.set("namespace", &**namespace);
         }
-        metadata.entry("labels").set("app.kubernetes.io/managed-by", "gitops.rs");
+        metadata.entry("labels").set(MANAGED_BY, OURS);
         object.entry("data").set(FIELD, self.text());
         object
     }

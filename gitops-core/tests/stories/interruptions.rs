@@ -197,3 +197,19 @@ fn an_export_between_two_syncs_changes_nothing() {
     assert!(report.unwrap().unwrap().receipt.is_none());
     let _: &dyn Cluster = &again;
 }
+
+#[test]
+fn an_object_of_somebody_else_in_the_place_of_the_ledger_is_not_touched() {
+    let shop = Shop::new();
+    shop.commit("first", &[("namespace.yaml", Some(NAMESPACE))]);
+    let name = shop.app.ledger_key().name;
+    shop.create(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"gitops-system"}}"#, "somebody");
+    let theirs = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"NAME","namespace":"gitops-system"},"data":{"a":"b"}}"#;
+    shop.create(&theirs.replace("NAME", &name), "somebody");
+    let before = shop.cluster.inner.with_server(|server| server.get(&shop.app.ledger_key()).cloned());
+    let report = shop.sync();
+    assert_eq!(report.receipt.unwrap().phase, Phase::Error);
+    assert!(report.problems.iter().any(|problem| problem.text.contains("is not a ledger")), "{:?}", report.problems);
+    assert_eq!(shop.cluster.inner.with_server(|server| server.get(&shop.app.ledger_key()).cloned()), before);
+    assert!(shop.get("Namespace", "shop").is_none(), "nothing is written");
+}
