@@ -69,11 +69,7 @@ pub fn facts(live: &Resource) -> Facts {
 /// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
 #[must_use]
 pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
-    let id = owner.tracking_id(prepared.key());
-    let stamped =
-        prepared.edit(|draft| draft.entry("metadata").entry("annotations").set(owner.annotation(), id.as_str()));
-    // An annotation takes away neither kind nor name.
-    stamped.unwrap_or_else(|_| prepared.clone())
+    prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
 }
 
 /// Metadata without versions and without the times at which managers last wrote.

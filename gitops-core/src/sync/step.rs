@@ -235,9 +235,7 @@ impl Machine {
                 let dressed = hooks::dress(declared, &run.key, &hooks::mark(&self.record.operation, step)).ok()?;
                 diff::stamp(&dressed, &self.setup.owner)
             }
-            Next::Create => diff::stamp(declared, &self.setup.owner)
-                .edit(|draft| draft.entry("metadata").entry("annotations").set(OPERATION_ANNOTATION, operation))
-                .ok()?,
+            Next::Create => diff::stamp(declared, &self.setup.owner).annotated(&[(OPERATION_ANNOTATION, operation)]),
             _ => without(&diff::stamp(declared, &self.setup.owner), &run.yielded),
         };
         Some(match next {
