@@ -67,7 +67,10 @@ impl ApiServer {
             self.wait(claim);
             return;
         }
-        let volume = format!("pvc-{}", claim.uid().unwrap_or_default());
+        // A claim may name the volume it wants.
+        let named =
+            claim.tree().dig(&["spec", "volumeName"]).and_then(ValueRef::as_str).filter(|name| !name.is_empty());
+        let volume = named.map_or_else(|| format!("pvc-{}", claim.uid().unwrap_or_default()), str::to_owned);
         let Ok(bound) = claim.edit(|draft| draft.entry("spec").set("volumeName", volume)) else { return };
         let answer = self.update(&bound, MANAGER, now);
         let Some(bound) = answer.as_object().cloned() else { return };

@@ -132,3 +132,14 @@ fn a_custom_resource_waits_for_its_definition_and_an_object_for_its_namespace() 
     let place = |what: &str| written.iter().position(|line| line.contains(what)).unwrap();
     assert!(place("CustomResourceDefinition") < place("Widget") && place("Namespace") < place("Widget"), "{written:?}");
 }
+
+#[test]
+fn a_claim_that_names_its_volume_keeps_it() {
+    let mut shop = Shop::new();
+    shop.app.policy = SyncPolicy::default().with_wait(WaitFor::Everything);
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: data\n  namespace: default\nspec:\n  \
+                 accessModes: [ReadWriteOnce]\n  volumeName: disk-1\n  resources:\n    requests:\n      storage: 1Gi\n";
+    shop.commit("claim", &[("claim.yaml", Some(claim))]);
+    let report = shop.sync();
+    assert_eq!((report.sync, report.health), (SyncStatus::Synced, HealthStatus::Healthy), "{:?}", report.resources);
+}
