@@ -35,8 +35,12 @@ impl Machine {
         let Some(step) = self.step(id) else { return };
         let object = written.object.as_ref();
         match next {
-            Next::Delete(_) | Next::HookDelete(_) => {
-                let uid = object.and_then(Resource::uid).map(Arc::from);
+            Next::Delete(guard) | Next::HookDelete(guard) => {
+                let asked = match guard {
+                    Guard::Present { uid, .. } => Some(Arc::clone(uid)),
+                    Guard::None | Guard::Absent => None,
+                };
+                let uid = object.and_then(Resource::uid).map(Arc::from).or(asked);
                 match (written.outcome, uid) {
                     (WriteOutcome::Terminating, Some(uid)) => self.wait(id, Look::Gone(uid), "deletion", now),
                     _ => self.gone(id),
