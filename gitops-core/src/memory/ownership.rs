@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use crate::cluster::{Cause, FieldConflict, Force};
 use crate::model::ApiModel;
-use crate::path::{FieldPath, Segment};
 use crate::resource::Resource;
 use crate::ssa::{self, ApplyError, Conflict, Operation};
 use crate::value::Draft;
@@ -110,10 +109,12 @@ fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Stat
 fn conflict(context: &Context<'_>, name: &str, conflicts: &[Conflict]) -> Status {
     let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for conflict in conflicts {
-        by_manager.entry(holder(conflict)).or_default().push(path_text(&conflict.field));
+        by_manager.entry(holder(conflict)).or_default().push(ssa::path_text(&conflict.field));
     }
     let message = match conflicts {
-        [only] => format!("Apply failed with 1 conflict: conflict with {}: {}", holder(only), path_text(&only.field)),
+        [only] => {
+            format!("Apply failed with 1 conflict: conflict with {}: {}", holder(only), ssa::path_text(&only.field))
+        }
         _ => {
             let part = |(holder, fields): (&String, &Vec<String>)| {
                 let fields: Vec<String> = fields.iter().map(|field| format!("- {field}")).collect();
@@ -125,7 +126,7 @@ fn conflict(context: &Context<'_>, name: &str, conflicts: &[Conflict]) -> Status
     };
     let cause = |conflict: &Conflict| {
         let text = format!("conflict with {}", holder(conflict));
-        (CauseReason::FieldManagerConflict, Cause::new(&path_text(&conflict.field), &text))
+        (CauseReason::FieldManagerConflict, Cause::new(&ssa::path_text(&conflict.field), &text))
     };
     let field = |conflict: &Conflict| {
         FieldConflict::new(&conflict.manager, conflict.field.clone()).under(conflict.subresource.as_deref())
@@ -146,25 +147,6 @@ fn holder(conflict: &Conflict) -> String {
     }
     if conflict.operation == Operation::Update {
         write!(text, " using {}", conflict.api_version).unwrap_or_default();
-    }
-    text
-}
-
-/// A path as structured-merge-diff prints it: `.spec.containers[name="app"]`.
-fn path_text(path: &FieldPath) -> String {
-    let mut text = String::new();
-    for segment in path.segments() {
-        match segment {
-            Segment::Field(name) => write!(text, ".{name}"),
-            Segment::Key(keys) => {
-                let keys: Vec<String> =
-                    keys.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect();
-                write!(text, "[{}]", keys.join(","))
-            }
-            Segment::Item(value) => write!(text, "[={}]", value.to_json()),
-            Segment::Index(index) => write!(text, "[{index}]"),
-        }
-        .unwrap_or_default();
     }
     text
 }
