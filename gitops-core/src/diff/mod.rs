@@ -5,6 +5,7 @@ mod compare;
 mod equal;
 mod mask;
 mod owned;
+mod render;
 mod scaled;
 mod show;
 mod step;
@@ -26,6 +27,7 @@ use crate::value::{Digest, Value};
 
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
+pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
 pub use show::lines;
 
