@@ -14,6 +14,7 @@ mod defaults;
 mod delete;
 mod export;
 mod faults;
+mod labels;
 mod list;
 mod ownership;
 mod patching;
