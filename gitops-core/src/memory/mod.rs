@@ -4,6 +4,8 @@
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
 //! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
 
+mod authorize;
+mod bind;
 mod blame;
 mod clock;
 mod cluster;
@@ -12,10 +14,13 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod events;
 mod export;
 mod faults;
+mod http;
 mod labels;
 mod list;
+mod options;
 mod ownership;
 mod patching;
 mod pods;
@@ -38,12 +43,14 @@ mod watch;
 mod workloads;
 mod write;
 
+pub use authorize::User;
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
+pub use http::HttpRequest;
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
-pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
+pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
