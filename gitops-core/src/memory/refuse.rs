@@ -80,6 +80,7 @@ pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
         CauseReason::TooLong => "Too long",
+        CauseReason::NotFound => "Not found",
         CauseReason::FieldManagerConflict | CauseReason::NamespaceTerminating => "",
     };
     let text = if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };

@@ -11,7 +11,7 @@ use crate::value::{Draft, Hasher, Purpose};
 
 use super::collect::Queues;
 use super::refuse;
-use super::request::{Action, Endpoint, Request};
+use super::request::{Action, Endpoint, Request, Validation};
 use super::response::{Body, Response, Status};
 use super::settle::Outcome;
 use super::store::Store;
@@ -62,6 +62,7 @@ pub(super) struct Context<'r> {
     pub(super) endpoint: &'r Endpoint,
     pub(super) manager: Option<&'r str>,
     pub(super) mode: Mode,
+    pub(super) validation: Validation,
     pub(super) now: Timestamp,
 }
 
@@ -182,7 +183,8 @@ impl ApiServer {
         let kind = self.kind_at(endpoint)?;
         let manager = request.manager.as_deref();
         super::validate::manager(&request.action, manager)?;
-        let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
+        let (mode, validation) = (request.mode, request.validation);
+        let context = Context { kind: &kind, endpoint, manager, mode, validation, now };
         match &request.action {
             Action::Get => self.read(&context),
             Action::List(select) => self.list(&context, select),
@@ -197,7 +199,7 @@ impl ApiServer {
     }
 
     /// The kind that an endpoint means, if it is served there.
-    fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
+    pub(super) fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
         let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(refuse::not_served)?;
         let one = endpoint.name.is_some();
         let placed = match kind.scope {

@@ -1,86 +1,92 @@
 //! Recorded HTTP requests as requests of the server in memory.
 
-use gitops_core::cluster::{Force, Mode};
-use gitops_core::memory::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
+use gitops_core::memory::{Action, ApiServer, Endpoint, HttpWrite, Request, Response, Select, Status, Watch};
 use gitops_core::model::{Scope, ServedKind};
-use gitops_core::resource::{GroupKind, Propagation};
-use gitops_core::value::Value as Tree;
+use gitops_core::resource::GroupKind;
+use gitops_core::time::Timestamp;
 use serde_json::Value;
 
-/// Reads a recorded request; `None` for what is no request to a resource.
-pub(super) fn request(recorded: &Value) -> Option<Request> {
-    let endpoint = endpoint(recorded["path"].as_str()?)?;
-    let query = |name: &str| match &recorded["query"][name] {
+/// Sends a recorded request; `None` for what is no request to a resource.
+pub(super) fn ask(server: &mut ApiServer, recorded: &Value, now: Timestamp) -> Option<(Endpoint, Response)> {
+    let read = match recorded["method"].as_str()? {
+        "GET" => Ok(request(recorded)?),
+        _ => write(server, recorded)?,
+    };
+    match read {
+        Ok(request) => Some((request.endpoint.clone(), server.handle(&request, now))),
+        Err(status) => Some((endpoint(recorded["path"].as_str()?)?, status.into())),
+    }
+}
+
+fn write(server: &ApiServer, recorded: &Value) -> Option<Result<Request, Status>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut query: Vec<(&str, &str)> = Vec::new();
+    for (name, value) in recorded["query"].as_object().into_iter().flatten() {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        query.extend(values.iter().filter_map(|value| Some((name.as_str(), value.as_str()?))));
+    }
+    let body = match (&recorded["raw_body"], &recorded["body"]) {
+        (Value::String(raw), _) => raw.clone().into_bytes(),
+        (_, Value::Null) => Vec::new(),
+        (_, body) => serde_json::to_vec(body).unwrap(),
+    };
+    let media = text(&recorded["content_type"]);
+    let mut http = HttpWrite::default();
+    http.method = recorded["method"].as_str()?;
+    http.query = query;
+    http.content_type = &media;
+    http.agent = recorded["headers"]["User-Agent"].as_str().unwrap_or("python-requests");
+    http.body = &body;
+    let read = server.read_write(endpoint(recorded["path"].as_str()?)?, &http);
+    Some(read.map(|mut request| {
+        if let Action::DeleteCollection(selected, _) = &mut request.action {
+            *selected = select(recorded);
+        }
+        request
+    }))
+}
+
+/// The first value of a query parameter.
+fn query(recorded: &Value, name: &str) -> Option<String> {
+    match &recorded["query"][name] {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) => items.first()?.as_str().map(str::to_owned),
         _ => None,
-    };
-    let body = || Tree::from_serialize(&recorded["body"]).ok();
-    let select = || {
-        let mut select = Select::default();
-        select.labels = query("labelSelector").map(Into::into);
-        select.fields = query("fieldSelector").map(Into::into);
-        select.limit = query("limit").and_then(|limit| limit.parse().ok());
-        select.token = query("continue").map(Into::into);
-        select.version = query("resourceVersion").map(Into::into);
-        select.version_match = query("resourceVersionMatch").map(Into::into);
-        select
-    };
+    }
+}
+
+fn select(recorded: &Value) -> Select {
+    let query = |name: &str| query(recorded, name);
+    let mut select = Select::default();
+    select.labels = query("labelSelector").map(Into::into);
+    select.fields = query("fieldSelector").map(Into::into);
+    select.limit = query("limit").and_then(|limit| limit.parse().ok());
+    select.token = query("continue").map(Into::into);
+    select.version = query("resourceVersion").map(Into::into);
+    select.version_match = query("resourceVersionMatch").map(Into::into);
+    select
+}
+
+/// Reads a recorded GET; `None` for what is no request to a resource.
+pub(super) fn request(recorded: &Value) -> Option<Request> {
+    let endpoint = endpoint(recorded["path"].as_str()?)?;
+    let query = |name: &str| query(recorded, name);
     let is_watch = query("watch").is_some_and(|watch| !matches!(watch.as_str(), "0" | "false"));
-    let action = match (recorded["method"].as_str()?, recorded["content_type"].as_str().unwrap_or_default()) {
-        ("GET", _) if endpoint.name.is_some() => Action::Get,
-        ("GET", _) if is_watch => {
+    let action = match recorded["method"].as_str()? {
+        "GET" if endpoint.name.is_some() => Action::Get,
+        "GET" if is_watch => {
             let mut watch = Watch::default();
-            watch.select = select();
+            watch.select = select(recorded);
             watch.after = query("resourceVersion").map(Into::into);
             watch.initial = query("sendInitialEvents").map(|initial| initial == "true");
             watch.version_match = query("resourceVersionMatch").map(Into::into);
             watch.bookmarks = query("allowWatchBookmarks").as_deref() == Some("true");
             Action::Watch(watch)
         }
-        ("GET", _) => Action::List(select()),
-        ("POST", _) => Action::Create(body()?),
-        ("PUT", _) => Action::Update(body()?),
-        ("PATCH", "application/apply-patch+yaml") => {
-            let force = if query("force").as_deref() == Some("true") { Force::Yes } else { Force::No };
-            Action::Apply { body: body()?, force }
-        }
-        ("PATCH", "application/json-patch+json") => Action::Patch(Patch::Json(body()?)),
-        ("PATCH", "application/merge-patch+json") => Action::Patch(Patch::Merge(body()?)),
-        ("PATCH", "application/strategic-merge-patch+json") => Action::Patch(Patch::Strategic(body()?)),
-        ("DELETE", _) => {
-            let text = |field: &str| recorded["body"][field].as_str().map(str::to_owned).or_else(|| query(field));
-            let mut options = DeleteOptions::default();
-            options.propagation = text("propagationPolicy").and_then(|policy| match policy.as_str() {
-                "Foreground" => Some(Propagation::Foreground),
-                "Background" => Some(Propagation::Background),
-                "Orphan" => Some(Propagation::Orphan),
-                _ => None,
-            });
-            if recorded["body"]["orphanDependents"] == true && options.propagation.is_none() {
-                options.propagation = Some(Propagation::Orphan);
-            }
-            let wanted = &recorded["body"]["preconditions"];
-            options.uid = wanted["uid"].as_str().map(Into::into);
-            options.version = wanted["resourceVersion"].as_str().map(Into::into);
-            if endpoint.name.is_some() { Action::Delete(options) } else { Action::DeleteCollection(select(), options) }
-        }
+        "GET" => Action::List(select(recorded)),
         _ => return None,
     };
-    let dry = query("dryRun").is_some() || recorded["body"]["dryRun"].is_array();
-    let manager = query("fieldManager").or_else(|| match action {
-        Action::Apply { .. } => None,
-        // Without a word the server takes the first part of the client's name.
-        _ => {
-            let agent = recorded["headers"]["User-Agent"].as_str().unwrap_or("python-requests");
-            agent.split('/').next().map(str::to_owned)
-        }
-    });
-    let request = Request::new(endpoint, action).in_mode(if dry { Mode::DryRun } else { Mode::Commit });
-    Some(match manager {
-        Some(manager) => request.by(&manager),
-        None => request,
-    })
+    Some(Request::new(endpoint, action))
 }
 
 fn endpoint(path: &str) -> Option<Endpoint> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{Action, ApiServer, Body, Event, List, Request, Response, Watch};
+use gitops_core::memory::{Action, ApiServer, Body, Endpoint, Event, List, Request, Response, Watch};
 use gitops_core::resource::Resource;
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
@@ -83,21 +83,25 @@ impl Replay {
             if step["status"] == 404 || step["status"] == 201 {
                 self.server.collect(self.now);
             }
-            let request = self.request(&step["request"])?;
-            let answer = self.server.handle(&request, self.now);
-            self.check(step, &request, &answer)?;
-            if &*request.endpoint.plural == "customresourcedefinitions" && step["status"] == 201 {
+            let (endpoint, answer) = self.ask(&step["request"])?;
+            self.check(step, &endpoint, &answer)?;
+            if &*endpoint.plural == "customresourcedefinitions" && step["status"] == 201 {
                 self.server.collect(self.now);
             }
         }
         self.events(step)
     }
 
+    fn ask(&mut self, recorded: &Value) -> Result<(Endpoint, Response), String> {
+        let recorded = self.names.fill(recorded);
+        http::ask(&mut self.server, &recorded, self.now).ok_or_else(|| "cannot be sent".to_owned())
+    }
+
     fn request(&self, recorded: &Value) -> Result<Request, String> {
         http::request(&self.names.fill(recorded)).ok_or_else(|| "cannot be sent".to_owned())
     }
 
-    fn check(&mut self, step: &Value, request: &Request, answer: &Response) -> Result<(), String> {
+    fn check(&mut self, step: &Value, endpoint: &Endpoint, answer: &Response) -> Result<(), String> {
         if step["status"] != answer.code {
             let found = answer.refusal().map(|status| status.message.to_string());
             return Err(format!("expected {}, got {} {}", step["status"], answer.code, found.unwrap_or_default()));
@@ -105,7 +109,7 @@ impl Replay {
         let found = match &answer.body {
             Body::Object(object) => json(object),
             Body::Value(value) => serde_json::to_value(value).unwrap(),
-            Body::List(list) => list_json(request, list),
+            Body::List(list) => list_json(endpoint, list),
             Body::Status(status) => {
                 let found = serde_json::to_value(status.to_value()).unwrap();
                 let recorded = &step["response"];
@@ -156,8 +160,7 @@ impl Replay {
         if path.ends_with("/kube-root-ca.crt") || path.ends_with("/serviceaccounts/default") {
             return Ok(());
         }
-        let request = self.request(&tree!({"method": "GET", "path": path}))?;
-        let answer = self.server.handle(&request, self.now);
+        let (_, answer) = self.ask(&tree!({"method": "GET", "path": path}))?;
         if observed["status"] != answer.code {
             return Err(format!("`{path}`: expected {}, got {}", observed["status"], answer.code));
         }
@@ -241,8 +244,8 @@ fn event_json(event: &Event) -> Option<Value> {
 }
 
 /// A list as it goes over the wire: items of built-in kinds have no kind of their own.
-fn list_json(request: &Request, list: &List) -> Value {
-    let custom = request.endpoint.group.ends_with(".example.com");
+fn list_json(endpoint: &Endpoint, list: &List) -> Value {
+    let custom = endpoint.group.ends_with(".example.com");
     let items = list.items.iter().map(|object| {
         let mut item = json(object);
         if let (false, Some(item)) = (custom, item.as_object_mut()) {
@@ -251,7 +254,7 @@ fn list_json(request: &Request, list: &List) -> Value {
         }
         item
     });
-    let kind = match &*request.endpoint.plural {
+    let kind = match &*endpoint.plural {
         "secrets" => "SecretList",
         "configmaps" => "ConfigMapList",
         "widgets" => "WidgetList",
@@ -270,5 +273,5 @@ fn list_json(request: &Request, list: &List) -> Value {
         metadata["remainingItemCount"] = remaining.into();
     }
     let items: Vec<Value> = items.collect();
-    tree!({"kind": kind, "apiVersion": request.endpoint.api_version(), "metadata": metadata, "items": items})
+    tree!({"kind": kind, "apiVersion": endpoint.api_version(), "metadata": metadata, "items": items})
 }
