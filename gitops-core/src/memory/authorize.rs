@@ -9,7 +9,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::{Draft, Value, ValueRef};
 
 use super::refuse;
-use super::request::{Action, Endpoint, Request};
+use super::request::{Action, Endpoint, Request, Watch};
 use super::response::Status;
 use super::select::Selector;
 use super::server::{ApiServer, Context};
@@ -88,36 +88,44 @@ struct Attempt<'a> {
 
 impl ApiServer {
     /// Refuses what the user of a request may not do. Whoever names no user may do everything.
-    pub(super) fn authorize(&self, request: &Request) -> Result<(), Status> {
-        let Some(user) = &request.user else { return Ok(()) };
-        let endpoint = &request.endpoint;
+    pub(super) fn authorize_request(&self, request: &Request) -> Result<(), Status> {
+        let (user, endpoint) = (request.user.as_ref(), &request.endpoint);
+        let selected = match &request.action {
+            Action::List(select) | Action::Watch(Watch { select, .. }) => Selector::parse(select).ok(),
+            _ => None,
+        };
+        let name = selected.as_ref().and_then(Selector::name);
+        self.authorize(user, endpoint, request.action.verb(), name)?;
+        if user.is_some() && matches!(request.action, Action::Apply { .. }) && self.is_absent(endpoint) {
+            self.authorize(user, endpoint, "create", None)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a verb to somebody who may not use it there, or for the one object of a collection that is selected.
+    pub(super) fn authorize(
+        &self,
+        user: Option<&User>,
+        endpoint: &Endpoint,
+        verb: &str,
+        selected: Option<&str>,
+    ) -> Result<(), Status> {
+        let Some(user) = user else { return Ok(()) };
         let resource = match &endpoint.subresource {
             Some(subresource) => format!("{}/{subresource}", endpoint.plural),
             None => endpoint.plural.to_string(),
         };
-        let selected = match &request.action {
-            Action::List(select) | Action::Watch(super::Watch { select, .. }) => Selector::parse(select).ok(),
-            _ => None,
-        };
-        let name = endpoint.name.as_deref().or_else(|| selected.as_ref()?.name());
-        // A namespace is its own.
-        let of_itself =
-            || endpoint.name.as_deref().filter(|_| endpoint.group.is_empty() && &*endpoint.plural == "namespaces");
-        let namespace = endpoint.namespace.as_deref().or_else(of_itself);
-        let verb = request.action.verb();
-        let attempt = Attempt { verb, group: &endpoint.group, resource: &resource, namespace, name };
-        self.check(user, attempt, endpoint)?;
-        let absent = || {
-            let kind = self.model.by_plural(&endpoint.group, &endpoint.plural)?;
-            let kind = &kind.group_kind;
-            let key =
-                ResourceKey::new(&kind.group, &kind.kind, endpoint.namespace.as_deref(), endpoint.name.as_deref()?);
-            self.store.get(&key).is_none().then_some(())
-        };
-        if matches!(request.action, Action::Apply { .. }) && absent().is_some() {
-            self.check(user, Attempt { verb: "create", ..attempt }, endpoint)?;
-        }
-        Ok(())
+        let name = endpoint.name.as_deref().or(selected);
+        // A namespace is in itself.
+        let is_namespace = endpoint.group.is_empty() && &*endpoint.plural == "namespaces";
+        let namespace = endpoint.namespace.as_deref().or(endpoint.name.as_deref().filter(|_| is_namespace));
+        self.check(user, Attempt { verb, group: &endpoint.group, resource: &resource, namespace, name }, endpoint)
+    }
+
+    fn is_absent(&self, endpoint: &Endpoint) -> bool {
+        let Some(kind) = self.model.by_plural(&endpoint.group, &endpoint.plural) else { return false };
+        let (kind, name) = (&kind.group_kind, endpoint.name.as_deref().unwrap_or_default());
+        self.store.get(&ResourceKey::new(&kind.group, &kind.kind, endpoint.namespace.as_deref(), name)).is_none()
     }
 
     fn check(&self, user: &User, attempt: Attempt<'_>, endpoint: &Endpoint) -> Result<(), Status> {

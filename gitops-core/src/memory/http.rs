@@ -1,285 +1,254 @@
-//! HTTP requests to a Kubernetes API server, as requests of this one.
-
-use std::str::FromStr;
-use std::sync::Arc;
+//! Writes as HTTP has them: options in the query, bodies by media type.
+//!
+//! Rule: `apiserver/pkg/endpoints/handlers` and `apimachinery/pkg/apis/meta/v1/validation` in Kubernetes 1.36; wording
+//! as recorded.
 
 use crate::cluster::{Force, Mode};
+use crate::manifest::{json_body, yaml_body};
 use crate::resource::Propagation;
-use crate::value::{Draft, Value, ValueRef};
+use crate::value::{Value, ValueRef};
 
-use super::authorize::User;
-use super::refuse;
-use super::request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
+use super::export::LEVELS;
+use super::prepare::is_custom;
+use super::refuse::{self, Fault, fault};
+use super::request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation};
 use super::response::{CauseReason, Reason, Status};
+use super::server::ApiServer;
 
-/// An HTTP request as it came, but for what is the business of whoever took it: authentication, decoding the URL and
-/// reading the body.
-///
-/// ```
-/// use gitops_core::memory::{Action, HttpRequest, Request};
-///
-/// let http = HttpRequest::new("GET", "/apis/apps/v1/namespaces/shop/deployments").with("watch", "1");
-/// let request = Request::read(&http).unwrap();
-/// assert_eq!((&*request.endpoint.plural, request.endpoint.namespace.as_deref()), ("deployments", Some("shop")));
-/// assert!(matches!(request.action, Action::Watch(_)));
-///
-/// let refused = Request::read(&http.with("limit", "many")).unwrap_err();
-/// assert_eq!((refused.code, &*refused.message), (400, "strconv.ParseInt: parsing \"many\": invalid syntax"));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The most bytes that a body may have.
+const BODY: usize = 3 << 20;
+
+/// A write as an HTTP request has it.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct HttpRequest {
-    /// The method, in capitals.
-    pub method: String,
-    /// The path, such as `/api/v1/pods`.
-    pub path: String,
-    /// The parameters in their order. Of a name that is there twice the first counts.
-    pub query: Vec<(String, String)>,
-    /// The media type of the body, without parameters.
-    pub media_type: String,
-    /// The client; its first word is the field manager of a write that names none.
-    pub user_agent: String,
+pub struct HttpWrite<'r> {
+    /// `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: &'r str,
+    /// The query of the URL, decoded.
+    pub query: Vec<(&'r str, &'r str)>,
+    /// The header `Content-Type`; empty when there is none.
+    pub content_type: &'r str,
+    /// The header `User-Agent`: its first part names the field manager if the query does not.
+    pub agent: &'r str,
     /// The body.
-    pub body: Option<Value>,
-    /// Whose rights count; `None` may do everything.
-    pub user: Option<User>,
+    pub body: &'r [u8],
 }
 
-impl HttpRequest {
-    /// Starts a request without parameters and body.
-    #[must_use]
-    pub fn new(method: &str, path: &str) -> Self {
-        Self { method: method.to_owned(), path: path.to_owned(), ..Self::default() }
-    }
-
-    /// Adds a parameter.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.query.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
-    }
-
-    fn shared(&self, name: &str) -> Option<Arc<str>> {
-        self.text(name).map(Arc::from)
-    }
-
-    fn number(&self, name: &str) -> Result<Option<i64>, Status> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse::<i64>().map(Some).map_err(|error| {
-            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-            let range = matches!(error.kind(), PosOverflow | NegOverflow);
-            let why = if range { "value out of range" } else { "invalid syntax" };
-            refuse::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
-        })
-    }
-
-    /// Everything but `0` and `false` is a yes, as recorded.
-    fn flag(&self, name: &str) -> Option<bool> {
-        self.text(name).map(|text| text != "0" && !text.eq_ignore_ascii_case("false"))
-    }
-
-    fn select(&self) -> Result<Select, Status> {
-        Ok(Select {
-            labels: self.shared("labelSelector"),
-            fields: self.shared("fieldSelector"),
-            // Less than one is no limit.
-            limit: self.number("limit")?.and_then(|limit| u64::try_from(limit).ok()),
-            token: self.shared("continue"),
-            version: self.shared("resourceVersion"),
-            version_match: self.shared("resourceVersionMatch"),
-        })
-    }
-
-    fn watch(&self, name: Option<&str>) -> Result<Watch, Status> {
-        let mut select = self.select()?;
-        if let Some(name) = name {
-            select.fields = Some(format!("metadata.name={name}").into());
-        }
-        Ok(Watch {
-            after: select.version.take(),
-            version_match: select.version_match.take(),
-            select,
-            bookmarks: self.flag("allowWatchBookmarks").unwrap_or(false),
-            initial: self.flag("sendInitialEvents"),
-            timeout: self.number("timeoutSeconds")?,
-        })
-    }
-
-    fn delete_options(&self) -> DeleteOptions {
-        let body = self.body.as_ref().map(Value::root);
-        let field = |path: &[&str]| body.and_then(|body| body.dig(path)).and_then(ValueRef::as_str);
-        let propagation = match field(&["propagationPolicy"]).or_else(|| self.text("propagationPolicy")) {
-            Some("Foreground") => Some(Propagation::Foreground),
-            Some("Background") => Some(Propagation::Background),
-            Some("Orphan") => Some(Propagation::Orphan),
-            _ => {
-                let orphan = body.and_then(|body| body.get("orphanDependents")?.as_bool());
-                orphan.filter(|orphan| *orphan).map(|_| Propagation::Orphan)
-            }
-        };
-        DeleteOptions {
-            propagation,
-            uid: field(&["preconditions", "uid"]).map(Arc::from),
-            version: field(&["preconditions", "resourceVersion"]).map(Arc::from),
-        }
-    }
-
-    fn body(&self) -> Value {
-        self.body.clone().unwrap_or_else(|| Draft::Null.freeze())
-    }
-
-    /// What is asked of a place, by the method.
-    fn action(&self, place: &Place) -> Result<Action, Status> {
-        let one = place.endpoint.name.is_some();
-        Ok(match &*self.method {
-            "GET" if place.watch => Action::Watch(self.watch(place.endpoint.name.as_deref())?),
-            "GET" if one => match self.text("resourceVersion") {
-                None | Some("" | "0") => Action::Get,
-                Some(version) => Action::GetNotOlder(version.into()),
-            },
-            "GET" if self.flag("watch").unwrap_or(false) => Action::Watch(self.watch(None)?),
-            "GET" => Action::List(self.select()?),
-            "POST" => Action::Create(self.body()),
-            "PUT" => Action::Update(self.body()),
-            "PATCH" => self.patch()?,
-            "DELETE" if one => Action::Delete(self.delete_options()),
-            "DELETE" => Action::DeleteCollection(self.select()?, self.delete_options()),
-            _ => return Err(refuse::method_not_allowed()),
-        })
-    }
-
-    fn patch(&self) -> Result<Action, Status> {
-        let force = self.flag("force");
-        let patch = match &*self.media_type {
-            "application/apply-patch+yaml" => {
-                let force = if force == Some(true) { Force::Yes } else { Force::No };
-                return Ok(Action::Apply { body: self.body(), force });
-            }
-            "application/json-patch+json" => Patch::Json(self.body()),
-            "application/merge-patch+json" => Patch::Merge(self.body()),
-            "application/strategic-merge-patch+json" => Patch::Strategic(self.body()),
-            _ => return Err(Status::new(415, Reason::UnsupportedMediaType, "415: Unsupported Media Type")),
-        };
-        if force.is_some() {
-            let why = refuse::fault("force", CauseReason::Forbidden, "may not be specified for non-apply patch");
-            return Err(refuse::invalid_of("meta.k8s.io", "PatchOptions", "", vec![why]));
-        }
-        Ok(Action::Patch(patch))
-    }
-
-    fn mode(&self, action: &Action) -> Result<Mode, Status> {
-        let options = match action {
-            Action::Create(_) => "CreateOptions",
-            Action::Update(_) => "UpdateOptions",
-            Action::Apply { .. } | Action::Patch(_) => "PatchOptions",
-            Action::Delete(_) | Action::DeleteCollection(..) => "DeleteOptions",
-            _ => return Ok(Mode::Commit),
-        };
-        let deletes = options == "DeleteOptions";
-        let in_body = self.body.as_ref().filter(|_| deletes).and_then(|body| body.root().get("dryRun")?.as_list());
-        let in_body = in_body.and_then(|list| list.iter().next()?.as_str());
-        match self.text("dryRun").or(in_body) {
-            None => Ok(Mode::Commit),
-            Some("All") => Ok(Mode::DryRun),
-            Some(other) => {
-                let text = format!("[{other:?}]: supported values: \"All\"");
-                let why = refuse::fault("dryRun", CauseReason::NotSupported, &text);
-                Err(refuse::invalid_of("meta.k8s.io", options, "", vec![why]))
-            }
-        }
-    }
-}
-
-impl Request {
-    /// Reads an HTTP request to a resource.
+impl ApiServer {
+    /// Reads a write that came over HTTP. What a deletion of a collection selects is not read.
     ///
     /// # Errors
-    ///
-    /// The answer of the server to a request that it cannot read: a path that leads nowhere (404), a method that
-    /// resources do not have (405), a parameter that does not parse (400), a media type it does not know (415). Discovery
-    /// and the like are no resources.
-    pub fn read(http: &HttpRequest) -> Result<Self, Status> {
-        let place = Place::parse(&http.path)?;
-        let action = http.action(&place)?;
-        let lasts = matches!(action, Action::Watch(_));
-        if let Some(text) = http.text("timeout").filter(|text| !lasts && !is_duration(text)) {
-            let why = format!("invalid timeout specified in the request URL - time: invalid duration {text:?}");
-            return Err(refuse::bad_request(why));
+    /// The refusal, when it is sent nowhere, is no write, or its options or body cannot be read.
+    pub fn read_write(&self, endpoint: Endpoint, http: &HttpWrite<'_>) -> Result<Request, Status> {
+        let kind = self.kind_at(&endpoint)?;
+        if (http.method == "POST") == endpoint.name.is_some() && http.method != "DELETE" {
+            return Err(refuse::method_not_allowed());
         }
-        let mode = http.mode(&action)?;
-        let applies = matches!(action, Action::Apply { .. });
-        let mut endpoint = place.endpoint;
-        if lasts {
-            endpoint.name = None;
+        let media = http.media(is_custom(&kind))?;
+        if http.body.len() > BODY {
+            return Err(Status::new(413, Reason::TooLarge, format!("Request entity too large: limit is {BODY}")));
         }
-        let manager = http.shared("fieldManager").or_else(|| {
-            let agent = http.user_agent.split('/').next().filter(|_| !applies);
-            agent.map(Arc::from)
-        });
-        Ok(Self { endpoint, action, manager, mode, user: http.user.clone() })
+        let validation = http.check_options(media)?;
+        let strict = validation == Validation::Strict;
+        let json = || http.json(&kind.group_kind.kind, strict);
+        let body = || if media == Media::Yaml { http.yaml(strict) } else { json() };
+        let action = match (http.method, media) {
+            ("POST", _) => Action::Create(body()?),
+            ("PUT", _) => Action::Update(body()?),
+            ("PATCH", Media::Apply) => {
+                let force = if http.is_true("force") { Force::Yes } else { Force::No };
+                Action::Apply { body: http.yaml(strict)?, force }
+            }
+            ("PATCH", Media::JsonPatch) => Action::Patch(Patch::Json(json()?)),
+            ("PATCH", Media::MergePatch) => Action::Patch(Patch::Merge(json()?)),
+            ("PATCH", _) => Action::Patch(Patch::Strategic(json()?)),
+            _ => return http.deletion(endpoint),
+        };
+        let agent = http.agent.split('/').next().filter(|_| media != Media::Apply);
+        let manager = http.last("fieldManager").filter(|manager| !manager.is_empty()).or(agent);
+        let mode = if http.all("dryRun").next().is_some() { Mode::DryRun } else { Mode::Commit };
+        let request = Request::new(endpoint, action).in_mode(mode).validated(validation);
+        Ok(Request { manager: manager.map(Into::into), ..request })
     }
 }
 
-/// A place, and whether it is that of the deprecated `/watch/` prefix, where every GET is a watch.
-struct Place {
-    endpoint: Endpoint,
-    watch: bool,
+/// The form of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Json,
+    Yaml,
+    Apply,
+    JsonPatch,
+    MergePatch,
+    StrategicPatch,
 }
 
-impl Place {
-    fn parse(path: &str) -> Result<Self, Status> {
-        // Only the last slash means nothing: an empty namespace is none.
-        let parts: Vec<&str> = path.trim_start_matches('/').trim_end_matches('/').split('/').collect();
-        let (group, version, rest) = match parts.as_slice() {
-            ["api", version, rest @ ..] => ("", *version, rest),
-            ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return Err(refuse::no_page()),
+impl HttpWrite<'_> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.query.iter().filter(move |(key, _)| *key == name).map(|(_, value)| *value)
+    }
+
+    fn last(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// Whether a flag is set, as Go reads flags of a query.
+    fn is_true(&self, name: &str) -> bool {
+        self.last(name).is_some_and(|value| !matches!(value, "0" | "false"))
+    }
+
+    fn media(&self, custom: bool) -> Result<Media, Status> {
+        let media = self.content_type.split(';').next().unwrap_or_default().trim();
+        Ok(match (self.method, media) {
+            ("PATCH", "application/apply-patch+yaml") => Media::Apply,
+            ("PATCH", "application/json-patch+json") => Media::JsonPatch,
+            ("PATCH", "application/merge-patch+json") => Media::MergePatch,
+            ("PATCH", "application/strategic-merge-patch+json") => Media::StrategicPatch,
+            ("PATCH", _) => {
+                return Err(Status::new(415, Reason::UnsupportedMediaType, "415: Unsupported Media Type"));
+            }
+            (_, "" | "application/json" | "*/*") => Media::Json,
+            (_, "application/yaml") => Media::Yaml,
+            _ => {
+                let more = if custom { "" } else { ", application/vnd.kubernetes.protobuf" };
+                let message = format!(
+                    "the body of the request was in an unknown format - accepted media types include: \
+                     application/json, application/yaml{more}"
+                );
+                return Err(Status::new(415, Reason::UnsupportedMediaType, message));
+            }
+        })
+    }
+
+    /// Checks the options in the query; returns what to do about unknown fields.
+    fn check_options(&self, media: Media) -> Result<Validation, Status> {
+        let kind = match self.method {
+            "POST" => "CreateOptions",
+            "PUT" => "UpdateOptions",
+            "PATCH" => "PatchOptions",
+            // Those of a deletion may be in its body.
+            _ => return Ok(Validation::default()),
         };
-        let (watch, rest) = match rest {
-            ["watch", rest @ ..] => (true, rest),
-            rest => (false, rest),
+        let mut faults = Vec::new();
+        if self.last("force").is_some() && self.method == "PATCH" && media != Media::Apply {
+            faults.push(fault("force", CauseReason::Forbidden, "may not be specified for non-apply patch"));
+        }
+        faults.extend(bad_dry_run(self.all("dryRun")));
+        let validation = match self.last("fieldValidation").unwrap_or_default() {
+            "Ignore" => Validation::Ignore,
+            "" | "Warn" => Validation::Warn,
+            "Strict" => Validation::Strict,
+            other => {
+                let text = format!("\"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+                faults.push(fault("fieldValidation", CauseReason::NotSupported, &text));
+                Validation::Warn
+            }
         };
-        let (namespace, rest) = match rest {
-            ["namespaces", _, "status" | "finalize"] | ["namespaces"] | ["namespaces", _] => (None, rest),
-            ["namespaces", namespace, rest @ ..] => (Some(*namespace).filter(|name| !name.is_empty()), rest),
-            rest => (None, rest),
+        if faults.is_empty() { Ok(validation) } else { Err(refuse::invalid_of("meta.k8s.io", kind, "", faults)) }
+    }
+
+    fn json(&self, kind: &str, strict: bool) -> Result<Value, Status> {
+        let Some((value, repeats)) = json_body(self.body, LEVELS) else {
+            let shown = if self.body.is_empty() { "<empty>" } else { "not shown" };
+            return Err(refuse::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse \
+                 error ({shown})"
+            )));
         };
-        let (plural, name, subresource) = match rest {
-            [plural] => (*plural, None, None),
-            [plural, name] => (*plural, Some(*name), None),
-            [plural, name, subresource] => (*plural, Some(*name), Some(*subresource)),
-            _ => return Err(refuse::not_served(group)),
+        if strict && repeats {
+            return Err(refuse::bad_request("strict decoding error: duplicate field"));
+        }
+        Ok(value)
+    }
+
+    /// An apply, JSON or not, is read as YAML.
+    fn yaml(&self, strict: bool) -> Result<Value, Status> {
+        let read = yaml_body(self.body, LEVELS);
+        let read = read.map_err(|stopped| refuse::bad_request(format!("error decoding YAML: {stopped}")))?;
+        match read {
+            Some((_, true)) if strict => {
+                Err(refuse::bad_request("error strict decoding YAML: a key is already set in map"))
+            }
+            Some((value, _)) => Ok(value),
+            None => Ok(Value::empty_map()),
+        }
+    }
+
+    /// Reads a deletion: its options are in the body, or, without one, in the query.
+    fn deletion(&self, endpoint: Endpoint) -> Result<Request, Status> {
+        let body = match self.body {
+            [] => Value::null(),
+            _ => json_body(self.body, LEVELS)
+                .map(|(value, _)| value)
+                .ok_or_else(|| refuse::bad_request("the body of a deletion must be DeleteOptions in JSON"))?,
         };
-        let endpoint = Endpoint {
-            group: group.into(),
-            version: version.into(),
-            plural: plural.into(),
-            namespace: namespace.map(Arc::from),
-            name: name.map(Arc::from),
-            subresource: subresource.map(Arc::from),
+        let has_body = !body.root().is_null();
+        let text = |name: &str| match has_body {
+            true => body.root().get(name).and_then(ValueRef::as_str),
+            false => self.last(name),
         };
-        Ok(Self { endpoint, watch })
+        let orphan = match has_body {
+            true => body.root().get("orphanDependents").and_then(ValueRef::as_bool),
+            false => self.last("orphanDependents").map(|_| self.is_true("orphanDependents")),
+        };
+        let policy = text("propagationPolicy").filter(|policy| has_body || !policy.is_empty());
+        let dry: Vec<&str> = match has_body {
+            true => body
+                .root()
+                .get("dryRun")
+                .and_then(ValueRef::as_list)
+                .into_iter()
+                .flatten()
+                .filter_map(ValueRef::as_str)
+                .collect(),
+            false => self.all("dryRun").collect(),
+        };
+        let mut options = DeleteOptions::default();
+        let (propagation, mut faults) = propagation(policy, orphan);
+        options.propagation = propagation;
+        faults.extend(bad_dry_run(dry.iter().copied()));
+        if !faults.is_empty() {
+            return Err(refuse::invalid_of("meta.k8s.io", "DeleteOptions", "", faults));
+        }
+        options.grace_seconds = match has_body {
+            true => body.root().get("gracePeriodSeconds").and_then(ValueRef::as_i64),
+            false => self.last("gracePeriodSeconds").and_then(|seconds| seconds.parse().ok()),
+        };
+        let wanted = |field: &str| body.root().dig(&["preconditions", field]).and_then(ValueRef::as_str);
+        options.uid = wanted("uid").map(Into::into);
+        options.version = wanted("resourceVersion").map(Into::into);
+        let action = match endpoint.name {
+            Some(_) => Action::Delete(options),
+            None => Action::DeleteCollection(Select::default(), options),
+        };
+        let mode = if dry.is_empty() { Mode::Commit } else { Mode::DryRun };
+        Ok(Request::new(endpoint, action).in_mode(mode))
     }
 }
 
-/// Whether Go reads this as a duration, such as `1m30s`.
-fn is_duration(text: &str) -> bool {
-    let mut rest = text.trim_start_matches(['+', '-']);
-    if rest == "0" {
-        return true;
+fn bad_dry_run<'v>(values: impl Iterator<Item = &'v str>) -> Option<Fault> {
+    let values: Vec<&str> = values.collect();
+    let text = format!("{values:?}: supported values: \"All\"");
+    let bad = values.iter().any(|value| *value != "All");
+    bad.then(|| fault("dryRun", CauseReason::NotSupported, &text))
+}
+
+fn propagation(policy: Option<&str>, orphan: Option<bool>) -> (Option<Propagation>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    if let (Some(policy), Some(_)) = (policy, orphan) {
+        let text = format!("\"{policy}\": orphanDependents and deletionPropagation cannot be both set");
+        faults.push(fault("propagationPolicy", CauseReason::Invalid, &text));
     }
-    let mut found = false;
-    while !rest.is_empty() {
-        let after = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-        let number = rest.strip_suffix(after).unwrap_or_default();
-        // The longer units first: `ms` is not `m` and an `s`.
-        let unit = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"].iter().find_map(|unit| after.strip_prefix(unit));
-        let (true, Some(more)) = (f64::from_str(number).is_ok(), unit) else { return false };
-        (rest, found) = (more, true);
-    }
-    found
+    let wanted = match policy {
+        Some("Foreground") => Some(Propagation::Foreground),
+        Some("Background") => Some(Propagation::Background),
+        Some("Orphan") => Some(Propagation::Orphan),
+        Some(other) => {
+            let text = format!("\"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
+            faults.push(fault("propagationPolicy", CauseReason::NotSupported, &text));
+            None
+        }
+        None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
+    };
+    (wanted, faults)
 }

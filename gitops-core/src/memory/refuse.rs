@@ -107,6 +107,7 @@ pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
         CauseReason::TooLong => "Too long",
+        CauseReason::NotFound => "Not found",
         CauseReason::FieldManagerConflict
         | CauseReason::NamespaceTerminating
         | CauseReason::ResourceVersionTooLarge => "",

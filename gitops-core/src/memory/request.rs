@@ -23,6 +23,21 @@ pub struct Request {
     pub mode: Mode,
     /// Whose rights count; `None` may do everything.
     pub user: Option<User>,
+    /// What becomes of fields that the kind does not have.
+    pub validation: Validation,
+}
+
+/// What becomes of fields that the kind does not have. An apply refuses them whatever is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Validation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped, and the answer has a warning for each.
+    #[default]
+    Warn,
+    /// The request is refused.
+    Strict,
 }
 
 /// The place of a resource in the API, as its URL names it.
@@ -132,13 +147,15 @@ pub struct DeleteOptions {
     pub uid: Option<Arc<str>>,
     /// The object must have this resource version.
     pub version: Option<Arc<str>>,
+    /// How many seconds a Pod gets to end; `None` means what its spec says.
+    pub grace_seconds: Option<i64>,
 }
 
 impl Request {
     /// Asks for `action` at `endpoint`.
     #[must_use]
     pub fn new(endpoint: Endpoint, action: Action) -> Self {
-        Self { endpoint, action, manager: None, mode: Mode::Commit, user: None }
+        Self { endpoint, action, manager: None, mode: Mode::Commit, user: None, validation: Validation::default() }
     }
 
     /// Names the field manager.
@@ -157,6 +174,12 @@ impl Request {
     #[must_use]
     pub fn in_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// Sets what becomes of unknown fields.
+    #[must_use]
+    pub fn validated(self, validation: Validation) -> Self {
+        Self { validation, ..self }
     }
 }
 

@@ -138,6 +138,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// Such a body is not understood.
     UnsupportedMediaType,
+    /// The request is larger than the server takes.
+    TooLarge,
     /// The version is not there yet.
     Timeout,
     /// The server failed; Kubernetes gives no reason.
@@ -162,6 +164,8 @@ pub enum CauseReason {
     NotSupported,
     /// `FieldValueTooLong`
     TooLong,
+    /// `FieldValueNotFound`
+    NotFound,
     /// `FieldManagerConflict`
     FieldManagerConflict,
     /// `NamespaceTerminating`
@@ -180,6 +184,10 @@ impl Response {
 
     pub(super) fn new(body: Body) -> Self {
         Self { code: 200, body, warnings: Vec::new() }
+    }
+
+    pub(super) fn warned(self, warnings: Vec<String>) -> Self {
+        Self { warnings: warnings.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Returns the object of the answer, if it is one.
@@ -303,6 +311,7 @@ impl Reason {
             Self::Forbidden => "Forbidden",
             Self::BadRequest => "BadRequest",
             Self::Expired => "Expired",
+            Self::TooLarge => "RequestEntityTooLarge",
             Self::Timeout => "Timeout",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
@@ -321,6 +330,7 @@ impl CauseReason {
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
             Self::TooLong => "FieldValueTooLong",
+            Self::NotFound => "FieldValueNotFound",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",
             Self::ResourceVersionTooLarge => "ResourceVersionTooLarge",

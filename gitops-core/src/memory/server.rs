@@ -12,7 +12,7 @@ use crate::value::{Draft, Hasher, Purpose};
 use super::authorize::User;
 use super::collect::Queues;
 use super::refuse;
-use super::request::{Action, Endpoint, Request};
+use super::request::{Action, Endpoint, Request, Validation};
 use super::response::{Body, Response, Status};
 use super::settle::Outcome;
 use super::store::Store;
@@ -65,6 +65,7 @@ pub(super) struct Context<'r> {
     pub(super) manager: Option<&'r str>,
     pub(super) user: Option<&'r User>,
     pub(super) mode: Mode,
+    pub(super) validation: Validation,
     pub(super) now: Timestamp,
 }
 
@@ -183,14 +184,14 @@ impl ApiServer {
     }
 
     fn route(&mut self, request: &Request, now: Timestamp) -> Result<Response, Status> {
-        self.authorize(request)?;
+        self.authorize_request(request)?;
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
         check_method(&kind, request)?;
         let manager = request.manager.as_deref();
         super::validate::manager(&request.action, manager)?;
-        let user = request.user.as_ref();
-        let context = Context { kind: &kind, endpoint, manager, user, mode: request.mode, now };
+        let (user, mode, validation) = (request.user.as_ref(), request.mode, request.validation);
+        let context = Context { kind: &kind, endpoint, manager, user, mode, validation, now };
         let mut answer = match &request.action {
             Action::Get => self.read(&context),
             Action::GetNotOlder(version) => self.read_not_older(&context, version),
@@ -220,7 +221,7 @@ impl ApiServer {
     }
 
     /// The kind that an endpoint means, if it is served there.
-    fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
+    pub(super) fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
         let missing = || refuse::not_served(&endpoint.group);
         let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(missing)?;
         let one = endpoint.name.is_some();

@@ -41,8 +41,10 @@ impl ApiServer {
         loop {
             self.collect(now);
             let Some(key) = self.queues.workloads.pop_first() else { return };
-            if let Some(object) = self.store.get(&key).filter(|object| !object.is_terminating()).cloned() {
-                self.control(&object, now);
+            match self.store.get(&key).cloned() {
+                Some(object) if !object.is_terminating() => self.control(&object, now),
+                Some(pod) if pod.key().is("", "Pod") => self.end_pod(&pod, now),
+                _ => {}
             }
         }
     }

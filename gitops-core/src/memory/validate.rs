@@ -43,8 +43,7 @@ pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Stat
 
 fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
     if manager.len() > 128 {
-        let text = "Too long: may not be more than 128 bytes";
-        return vec![(field.to_owned(), CauseReason::TooLong, text.to_owned())];
+        return vec![fault(field, CauseReason::TooLong, "may not be more than 128 bytes")];
     }
     let bad = manager.chars().enumerate().find(|(_, letter)| letter.is_control());
     bad.map(|(at, letter)| {
@@ -185,8 +184,8 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
         let size =
             annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum::<usize>();
         if size > ANNOTATIONS {
-            let text = format!("Too long: may not be more than {ANNOTATIONS} bytes");
-            faults.push(("metadata.annotations".to_owned(), CauseReason::Invalid, text));
+            let text = format!("may not be more than {ANNOTATIONS} bytes");
+            faults.push(fault("metadata.annotations", CauseReason::TooLong, &text));
         }
     }
     if let Some(Draft::List(entries)) = metadata.get("managedFields") {

@@ -1,30 +1,40 @@
 //! Recorded HTTP requests as requests of the server in memory.
 
-use gitops_core::memory::{HttpRequest, Request, Status, User};
-use gitops_core::value::Value as Tree;
+use gitops_core::memory::{ApiServer, Endpoint, HttpRequest, Request, Response, Status, User};
+use gitops_core::time::Timestamp;
 use serde_json::Value;
 
-/// Reads a recorded request; `None` for what is no request to a resource.
-pub(super) fn request(recorded: &Value) -> Option<Request> {
-    read(recorded).ok()
+/// Sends a recorded request; `None` for what is no request to a resource.
+pub(super) fn ask(server: &mut ApiServer, recorded: &Value, now: Timestamp) -> Option<(Endpoint, Response)> {
+    let endpoint = Endpoint::from_path(recorded["path"].as_str()?)?;
+    let answer = match read(server, recorded) {
+        Ok(request) => server.handle(&request, now),
+        Err(status) => status.into(),
+    };
+    Some((endpoint, answer))
 }
 
 /// Reads a recorded request, or says what the server answers to it at once.
-pub(super) fn read(recorded: &Value) -> Result<Request, Status> {
-    let text = |field: &str| recorded[field].as_str().unwrap_or_default().to_owned();
-    let mut http = HttpRequest::new(&text("method"), &text("path"));
-    http.media_type = text("content_type");
+pub(super) fn read(server: &ApiServer, recorded: &Value) -> Result<Request, Status> {
+    let text = |value: &'static str| recorded[value].as_str().unwrap_or_default();
+    let body = match (&recorded["raw_body"], &recorded["body"]) {
+        (Value::String(raw), _) => raw.clone().into_bytes(),
+        (_, Value::Null) => Vec::new(),
+        (_, body) => serde_json::to_vec(body).unwrap(),
+    };
+    let mut http = HttpRequest::new(text("method"), text("path"));
+    http.content_type = text("content_type");
     // What the recorder called itself.
-    http.user_agent = recorded["headers"]["User-Agent"].as_str().unwrap_or("python-requests").to_owned();
-    http.body = Tree::from_serialize(&recorded["body"]).ok();
+    http.agent = recorded["headers"]["User-Agent"].as_str().unwrap_or("python-requests");
+    http.body = &body;
     http.user = user(&recorded["headers"]);
     for (name, value) in recorded["query"].as_object().into_iter().flatten() {
-        let values = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for value in values.iter().filter_map(Value::as_str) {
             http = http.with(name, value);
         }
     }
-    Request::read(&http)
+    server.read_request(&http)
 }
 
 /// Whose rights count: the recorder may do everything, unless it asks for somebody else or hides who it is.

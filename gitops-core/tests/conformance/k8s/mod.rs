@@ -1,11 +1,13 @@
 //! What a real API server answered, against the one in memory.
 
 mod before;
+mod errors;
 mod http;
 mod names;
 mod sequences;
 mod steps;
 
+pub(crate) use errors::errors;
 pub(crate) use sequences::{ownership, ssa_sequences};
 pub(crate) use steps::{delete, list, watch};
 
