@@ -60,8 +60,7 @@ impl ApiServer {
 
     /// The node ends a Pod at once, and says so by deleting it without grace.
     pub(super) fn end_pod(&mut self, pod: &Resource, now: Timestamp) {
-        let mut options = DeleteOptions::default();
-        options.grace_seconds = Some(0);
+        let options = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
         self.delete_by(pod, &options, now);
     }
 

@@ -10,7 +10,7 @@ use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
 use super::names::Names;
-use super::{add_namespace, http, json, server, start};
+use super::{add_namespace, http, json, newest, server, start};
 use crate::{Case, recording};
 
 pub(crate) fn delete(folder: &Path) -> Option<Vec<Case>> {
@@ -61,6 +61,11 @@ impl Replay {
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
+        // The recorded order of times is kept: it orders who owns what.
+        let shown = step["events"].as_object().into_iter().flat_map(|events| events.values());
+        let shown = shown.flat_map(|events| events.as_array().into_iter().flatten()).map(|event| &event["object"]);
+        let second = shown.chain([&step["response"]]).map(newest).max().unwrap_or(0);
+        self.now = self.now.max(start() + Duration::from_secs(10 + second));
         for observed in step["observe"].as_array().into_iter().flatten() {
             // When controllers came round was a matter of luck.
             if self.observe(observed).is_err() {
