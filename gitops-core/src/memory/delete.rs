@@ -57,6 +57,9 @@ impl ApiServer {
         select: &Select,
         options: &DeleteOptions,
     ) -> Result<Response, Status> {
+        if !context.kind.allows("deletecollection") {
+            return Err(refuse::method_not_allowed());
+        }
         let selector = self.selector(context, select)?;
         let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
         let wanted: Vec<Resource> = found.into_iter().filter(|object| selector.matches(object)).cloned().collect();

@@ -41,7 +41,12 @@ impl ApiServer {
     /// The refusal, when it is sent nowhere, is no write, or its options or body cannot be read.
     pub fn read_write(&self, endpoint: Endpoint, http: &HttpWrite<'_>) -> Result<Request, Status> {
         let kind = self.kind_at(&endpoint)?;
-        if (http.method == "POST") == endpoint.name.is_some() && http.method != "DELETE" {
+        let meant = match http.method {
+            "POST" => endpoint.name.is_none() || endpoint.subresource.is_some(),
+            "PUT" | "PATCH" => endpoint.name.is_some(),
+            other => other == "DELETE",
+        };
+        if !meant {
             return Err(refuse::method_not_allowed());
         }
         let media = http.media(is_custom(&kind))?;

@@ -17,10 +17,12 @@ mod delete;
 mod events;
 mod export;
 mod faults;
+mod frozen;
 mod http;
 mod labels;
 mod list;
 mod namespaces;
+mod node_ports;
 mod options;
 mod ownership;
 mod patching;
@@ -41,7 +43,9 @@ mod strategic;
 mod unknown;
 mod url;
 mod validate;
+mod validate_data;
 mod validate_kinds;
+mod validate_pods;
 mod watch;
 mod workloads;
 mod write;
@@ -59,6 +63,8 @@ pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
 pub use url::HttpRequest;
 
+#[cfg(test)]
+mod authorize_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

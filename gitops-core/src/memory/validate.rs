@@ -18,7 +18,7 @@ use super::server::Context;
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
                          and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
                          validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+pub(super) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
                      start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
                      validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 pub(super) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
@@ -90,7 +90,7 @@ pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<()
         None => {}
     }
     metadata(draft, &mut faults);
-    super::validate_kinds::check(context.kind, draft, &mut faults);
+    kinds(context.kind, draft, &mut faults);
     refuse_any(context, name, faults)
 }
 
@@ -126,9 +126,19 @@ pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> 
     }
     if context.endpoint.subresource.as_deref() != Some("status") {
         immutable(live, draft, &mut faults);
+        super::frozen::check(live, draft.freeze().root(), &mut faults);
     }
-    super::validate_kinds::check(context.kind, draft, &mut faults);
+    kinds(context.kind, draft, &mut faults);
     refuse_any(context, &live.key().name, faults)
+}
+
+/// The rules of single kinds.
+fn kinds(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
+    if !is_custom(kind) {
+        super::validate_kinds::check(kind, draft, faults);
+        super::validate_pods::check(kind, draft, faults);
+        super::validate_data::check(kind, draft, faults);
+    }
 }
 
 fn refuse_any(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> Result<(), Status> {
@@ -143,9 +153,11 @@ fn bad_name(kind: &ServedKind, name: &str) -> Option<&'static str> {
             bad.then_some("may not contain '/' or '%', and may not be '.' or '..'")
         }
         ("", "Namespace" | "Service") if name.contains('.') => Some("must not contain dots"),
-        ("", "Namespace" | "Service") if name.len() > 63 => Some("must be no more than 63 bytes"),
+        ("", "Namespace" | "Service") if name.len() > 63 => Some("must be no more than 63 characters"),
         ("", "Namespace" | "Service") => (!is_label(name)).then_some(LABEL),
-        _ if name.len() > 253 => Some("must be no more than 253 bytes"),
+        // Its Jobs are named after it, with eleven more letters.
+        ("batch", "CronJob") if name.len() > 52 => Some("must be no more than 52 characters"),
+        _ if name.len() > 253 => Some("must be no more than 253 characters"),
         _ => (!name.split('.').all(is_label)).then_some(SUBDOMAIN),
     }
 }

@@ -11,7 +11,7 @@ use super::patching;
 use super::prepare;
 use super::refuse;
 use super::request::{Patch, Validation};
-use super::response::{Body, CauseReason, Response, Status};
+use super::response::{Body, CauseReason, Reason, Response, Status};
 use super::server::{ApiServer, Context};
 use super::unknown;
 use super::validate;
@@ -87,6 +87,15 @@ impl ApiServer {
             return Err(immutable_uid(context, &live, &uid));
         }
         self.check_version(context, &draft, &live)?;
+        // What a patch makes of an object is read as if it were sent; only the refusal names the patch.
+        let read = validate::typed(context, &self.model, &live.key().name, &draft);
+        read.map_err(|status| match status.reason {
+            Reason::BadRequest => {
+                let why = refuse::fault("patch", CauseReason::Invalid, &status.message);
+                refuse::invalid_of("", "", "", vec![why])
+            }
+            _ => status,
+        })?;
         let unknown = unknown::fields(context, &self.model, &draft);
         if context.validation == Validation::Strict && !unknown.is_empty() {
             let text = format!("strict decoding error: {}", unknown.join(", "));
@@ -181,6 +190,7 @@ impl ApiServer {
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
         self.check_grant(context, &name, None, &draft)?;
+        self.check_node_ports(context, &name, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
@@ -220,6 +230,7 @@ impl ApiServer {
         }
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
+        self.check_node_ports(context, &live.key().name, &draft)?;
         if live.key().is("", "Service") {
             self.allocate(Some(live), &mut draft);
         }

@@ -10,7 +10,7 @@ use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
 use super::names::Names;
-use super::{add_gizmo, add_namespace, before, http, json, server, start};
+use super::{add_gizmo, add_namespace, before, http, json, newest, server, start};
 use crate::{Case, recording};
 
 pub(crate) fn delete(folder: &Path) -> Option<Vec<Case>> {
@@ -52,8 +52,6 @@ struct Replay {
     server: ApiServer,
     wording: Wording,
     names: Names,
-    /// Seconds since the start, by the recorded clock.
-    second: u64,
     now: Timestamp,
     watches: BTreeMap<String, Open>,
 }
@@ -80,12 +78,15 @@ impl Replay {
         }
         let mut names = Names::default();
         before::tokens(case, &mut names);
-        Self { server, wording, names, second: 0, now: start() + Duration::from_secs(10), watches: BTreeMap::new() }
+        Self { server, wording, names, now: start() + Duration::from_secs(10), watches: BTreeMap::new() }
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
-        self.second = self.second.max(before::newest(step));
-        self.now = start() + Duration::from_secs(10 + self.second);
+        // The recorded order of times is kept: it orders who owns what.
+        let shown = step["events"].as_object().into_iter().flat_map(|events| events.values());
+        let shown = shown.flat_map(|events| events.as_array().into_iter().flatten()).map(|event| &event["object"]);
+        let second = shown.chain([&step["response"]]).map(newest).max().unwrap_or(0);
+        self.now = self.now.max(start() + Duration::from_secs(10 + second));
         for observed in step["observe"].as_array().into_iter().flatten() {
             // When controllers came round was a matter of luck.
             if self.observe(observed).is_err() {
