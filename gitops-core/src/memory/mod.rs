@@ -12,6 +12,7 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod deployments;
 mod export;
 mod faults;
 mod frozen;
