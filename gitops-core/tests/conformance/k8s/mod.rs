@@ -1,5 +1,6 @@
 //! What a real API server answered, against the one in memory.
 
+mod before;
 mod errors;
 mod http;
 mod names;
@@ -13,7 +14,7 @@ pub(crate) use steps::{delete, list, watch};
 use std::path::Path;
 
 use gitops_core::memory::ApiServer;
-use gitops_core::resource::Resource;
+use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use serde_json::Value;
 
@@ -43,17 +44,20 @@ fn add_namespace(server: &mut ApiServer, name: &str) {
     server.create(&Resource::from_typed(&namespace).unwrap(), "python-requests", start());
 }
 
-/// The second in which the newest part of a recorded object was written.
-fn newest(object: &Value) -> u64 {
-    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
-    let metadata = ["creationTimestamp", "deletionTimestamp"].map(|field| &object["metadata"][field]);
-    let times = entries.map(|entry| &entry["time"]).chain(metadata);
-    let seconds = times.filter_map(|time| time.as_str()?.strip_prefix("2000-01-01T00:")?.strip_suffix('Z'));
-    let seconds = seconds.filter_map(|time| {
-        let (minutes, seconds) = time.split_once(':')?;
-        Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
+/// A kind that another recording had left: as Widget, by another name. The list of all kinds has it.
+fn add_gizmo(server: &mut ApiServer) {
+    let widget = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "widgets.wl.example.com");
+    let Some(widget) = server.get(&widget) else { return };
+    let gizmo = serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gizmos.wl.example.com"},
+        "spec": json(widget)["spec"],
     });
-    seconds.max().unwrap_or(0)
+    let gizmo = gizmo.to_string().replace("widget", "gizmo").replace("Widget", "Gizmo");
+    let gizmo: Value = serde_json::from_str(&gizmo).unwrap();
+    server.create(&Resource::from_typed(&gizmo).unwrap(), "recorder", start());
+    server.collect(start());
 }
 
 fn json(object: &Resource) -> Value {
