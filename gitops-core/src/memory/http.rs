@@ -42,7 +42,7 @@ impl ApiServer {
     pub fn read_write(&self, endpoint: Endpoint, http: &HttpWrite<'_>) -> Result<Request, Status> {
         let kind = self.kind_at(&endpoint)?;
         let meant = match http.method {
-            "POST" => endpoint.name.is_none(),
+            "POST" => endpoint.name.is_none() || endpoint.subresource.is_some(),
             "PUT" | "PATCH" => endpoint.name.is_some(),
             other => other == "DELETE",
         };
