@@ -14,6 +14,7 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod deployments;
 mod events;
 mod export;
 mod faults;

@@ -1,17 +1,22 @@
-//! The namespace controller: empties a terminating namespace, says how far it got, and lets go of it.
+//! The namespace controllers: one furnishes a namespace; one empties it when it ends, says how far it got, and lets go.
 //!
 //! Rule: Kubernetes 1.36, `pkg/controller/namespace/deletion`; wording as recorded.
 
 use std::collections::BTreeMap;
 
 use crate::model::KindFacts;
-use crate::resource::{Propagation, Resource};
+use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::time::Timestamp;
-use crate::value::ValueRef;
+use crate::value::{Draft, ValueRef};
 
 use super::prepare;
 use super::server::ApiServer;
-use super::settle::set_condition;
+use super::settle::{MANAGER, set_condition};
+
+/// What the ConfigMap with the certificate says of itself.
+const ROOT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints \
+                    such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across \
+                    distributions of Kubernetes clusters.";
 
 impl ApiServer {
     /// Deletes what is in a terminating namespace, then lets go of it.
@@ -30,6 +35,31 @@ impl ApiServer {
             self.erase(edited.key());
         } else if edited.tree() != namespace.tree() {
             self.store(&edited);
+        }
+    }
+
+    /// Every namespace has an account for Pods that name none, and the certificate to know the server by.
+    ///
+    /// The server in memory has no certificate, so that there is none in it.
+    pub(super) fn furnish_namespace(&mut self, namespace: &Resource, now: Timestamp) {
+        for (kind, name) in [("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")] {
+            let key = ResourceKey::new("", kind, Some(&*namespace.key().name), name);
+            if self.store.get(&key).is_some() {
+                continue;
+            }
+            let mut object = Draft::map();
+            object.set("apiVersion", "v1");
+            object.set("kind", kind);
+            let metadata = object.entry("metadata");
+            metadata.set("name", name);
+            metadata.set("namespace", &*namespace.key().name);
+            if kind == "ConfigMap" {
+                metadata.entry("annotations").set("kubernetes.io/description", ROOT);
+                object.entry("data").set("ca.crt", "");
+            }
+            if let Ok(object) = Resource::new(object.freeze()) {
+                self.create(&object, MANAGER, now);
+            }
         }
     }
 

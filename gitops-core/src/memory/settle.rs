@@ -62,6 +62,7 @@ impl ApiServer {
             ("apps", "StatefulSet") => self.control_stateful_set(object, now),
             ("apps", "DaemonSet") => self.control_daemon_set(object, now),
             ("batch", "Job") => self.control_job(object, now),
+            ("", "Namespace") => self.furnish_namespace(object, now),
             ("", "Pod") => self.control_pod(object, now),
             ("", "PersistentVolumeClaim") => self.bind_claim(object, now),
             ("", "Service") => self.balance_service(object, now),

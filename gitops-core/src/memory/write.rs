@@ -189,8 +189,8 @@ impl ApiServer {
         }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
-        self.check_grant(context, &name, None, &draft)?;
         self.check_node_ports(context, &name, &draft)?;
+        self.check_grant(context, &name, None, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }

@@ -1,4 +1,4 @@
-//! What the recordings take for granted: objects that were there before, and tokens made by hand.
+//! What the recordings take for granted: objects that were there before, tokens made elsewhere, the time of day.
 
 use std::collections::BTreeMap;
 
@@ -62,4 +62,14 @@ pub(super) fn tokens(case: &Value, names: &mut Names) {
             names.differ(&tree!({"continue": name}), &tree!({"continue": token}));
         }
     }
+}
+
+/// The newest second that a step speaks of.
+pub(super) fn newest(step: &Value) -> u64 {
+    let text = step.to_string();
+    let seconds = text.match_indices("2000-01-01T00:00:").filter_map(|(at, start)| {
+        let at = at + start.len();
+        text.get(at..at + 2)?.parse::<u64>().ok()
+    });
+    seconds.max().unwrap_or_default()
 }

@@ -44,19 +44,6 @@ fn add_namespace(server: &mut ApiServer, name: &str) {
     server.create(&Resource::from_typed(&namespace).unwrap(), "python-requests", start());
 }
 
-/// The second in which the newest part of a recorded object was written.
-fn newest(object: &Value) -> u64 {
-    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
-    let metadata = ["creationTimestamp", "deletionTimestamp"].map(|field| &object["metadata"][field]);
-    let times = entries.map(|entry| &entry["time"]).chain(metadata);
-    let seconds = times.filter_map(|time| time.as_str()?.strip_prefix("2000-01-01T00:")?.strip_suffix('Z'));
-    let seconds = seconds.filter_map(|time| {
-        let (minutes, seconds) = time.split_once(':')?;
-        Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
-    });
-    seconds.max().unwrap_or(0)
-}
-
 /// A kind that another recording had left: as Widget, by another name. The list of all kinds has it.
 fn add_gizmo(server: &mut ApiServer) {
     let widget = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "widgets.wl.example.com");

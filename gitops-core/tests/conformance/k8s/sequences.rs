@@ -8,7 +8,7 @@ use gitops_core::time::Timestamp;
 use serde_json::Value;
 
 use super::names::Names;
-use super::{add_namespace, http, json, newest, server, start};
+use super::{add_namespace, http, json, server, start};
 use crate::{Case, recording};
 
 pub(crate) fn ssa_sequences(folder: &Path) -> Option<Vec<Case>> {
@@ -54,6 +54,19 @@ fn replay(mut server: ApiServer, case: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The second in which the newest part of a recorded object was written.
+fn newest(object: &Value) -> u64 {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let metadata = ["creationTimestamp", "deletionTimestamp"].map(|field| &object["metadata"][field]);
+    let times = entries.map(|entry| &entry["time"]).chain(metadata);
+    let seconds = times.filter_map(|time| time.as_str()?.strip_prefix("2000-01-01T00:")?.strip_suffix('Z'));
+    let seconds = seconds.filter_map(|time| {
+        let (minutes, seconds) = time.split_once(':')?;
+        Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
+    });
+    seconds.max().unwrap_or(0)
 }
 
 fn check_answer(names: &mut Names, op: &Value, answer: &Response) -> Result<(), String> {
