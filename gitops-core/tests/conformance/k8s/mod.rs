@@ -2,6 +2,7 @@
 
 mod before;
 mod errors;
+mod events;
 mod http;
 mod names;
 mod sequences;

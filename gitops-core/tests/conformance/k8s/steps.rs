@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{Action, ApiServer, Body, Event, Events, List, Outcome, Request, Response, Status, Watch};
+use gitops_core::memory::{Action, ApiServer, Body, List, Outcome, Request, Response, Status, Watch};
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
+use super::events::{events_json, is_end_mark};
 use super::names::Names;
 use super::{add_gizmo, add_namespace, before, http, json, server, start};
 use crate::{Case, recording};
@@ -361,11 +362,6 @@ fn is_discovery(request: &Value) -> bool {
     matches!(parts.as_slice(), ["version" | "api" | "apis"] | ["apis", _])
 }
 
-/// Whether a bookmark says that all present objects were sent.
-fn is_end_mark(event: &Value) -> bool {
-    event["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"].is_string()
-}
-
 /// Where two answers differ; the versions in messages are of the moment.
 fn status_differs(names: &mut Names, recorded: &Value, found: &Value) -> Option<String> {
     let timeless = |status: &Value| {
@@ -381,26 +377,4 @@ fn status_differs(names: &mut Names, recorded: &Value, found: &Value) -> Option<
 
 fn differ(names: &mut Names, recorded: &Value, found: &Value) -> Result<(), String> {
     names.differ(recorded, found).map_or(Ok(()), Err)
-}
-
-fn events_json(events: &Events) -> Vec<Value> {
-    events.events.iter().filter_map(event_json).collect()
-}
-
-fn event_json(event: &Event) -> Option<Value> {
-    let (kind, object): (&str, &Resource) = match event {
-        Event::Added(object) => ("ADDED", object),
-        Event::Modified(object) => ("MODIFIED", object),
-        Event::Deleted(object) => ("DELETED", object),
-        Event::Error(status) => {
-            return Some(tree!({"type": "ERROR", "object": serde_json::to_value(status.to_value()).unwrap()}));
-        }
-        Event::InitialEnd(version) => {
-            let annotations = tree!({"k8s.io/initial-events-end": "true"});
-            let metadata = tree!({"resourceVersion": version.to_string(), "annotations": annotations});
-            return Some(tree!({"type": "BOOKMARK", "object": {"metadata": metadata}}));
-        }
-        _ => return None,
-    };
-    Some(tree!({"type": kind, "object": json(object)}))
 }
