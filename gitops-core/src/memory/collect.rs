@@ -71,7 +71,7 @@ impl ApiServer {
 
     fn carry(&mut self, object: &Resource, now: Timestamp) {
         match (object.key().group(), object.key().kind()) {
-            ("", "Namespace") => self.empty_namespace(object, now),
+            ("", "Namespace") if object.is_terminating() => self.empty_namespace(object, now),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.serve(object, now),
             ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, CLAIM),
             _ => {}
@@ -179,31 +179,6 @@ impl ApiServer {
         if prepare::may_go(&edited) {
             self.erase(edited.key());
         } else {
-            self.store(&edited);
-        }
-    }
-
-    /// Deletes what is in a terminating namespace, then lets go of it.
-    fn empty_namespace(&mut self, namespace: &Resource, now: Timestamp) {
-        if !namespace.is_terminating() {
-            return;
-        }
-        let name = &namespace.key().name;
-        let inside = |object: &&Resource| object.key().namespace.as_ref() == Some(name);
-        let content: Vec<Resource> = self.store.objects().filter(inside).cloned().collect();
-        for object in content.iter().filter(|object| !object.is_terminating()) {
-            self.delete_now(object, Propagation::Background, now);
-        }
-        if self.store.objects().any(|object| inside(&object)) {
-            return;
-        }
-        let edited = namespace.edit(|draft| {
-            drop(draft.entry("spec").remove("finalizers"));
-        });
-        let Ok(edited) = edited else { return };
-        if prepare::may_go(&edited) {
-            self.erase(edited.key());
-        } else if edited.tree() != namespace.tree() {
             self.store(&edited);
         }
     }

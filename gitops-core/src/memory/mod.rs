@@ -4,6 +4,8 @@
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
 //! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
 
+mod authorize;
+mod bind;
 mod blame;
 mod clock;
 mod cluster;
@@ -12,9 +14,17 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod deployments;
+mod events;
 mod export;
 mod faults;
+mod frozen;
+mod http;
+mod labels;
 mod list;
+mod namespaces;
+mod node_ports;
+mod options;
 mod ownership;
 mod patching;
 mod pods;
@@ -31,22 +41,31 @@ mod settle;
 mod source;
 mod store;
 mod strategic;
+mod unknown;
+mod url;
 mod validate;
+mod validate_data;
 mod validate_kinds;
+mod validate_pods;
 mod watch;
 mod workloads;
 mod write;
 
+pub use authorize::User;
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
-pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
-pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
+pub use http::HttpWrite;
+pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation, Watch};
+pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
+pub use url::HttpRequest;
 
+#[cfg(test)]
+mod authorize_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

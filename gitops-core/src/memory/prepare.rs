@@ -244,7 +244,13 @@ pub(super) fn same_but_times(before: &Resource, after: &Resource) -> bool {
 pub(super) fn may_go(object: &Resource) -> bool {
     let empty = |path: &[&str]| object.tree().dig(path).and_then(ValueRef::as_list).is_none_or(|list| list.is_empty());
     let namespace = object.key().is("", "Namespace");
-    object.is_terminating() && empty(&["metadata", "finalizers"]) && (!namespace || empty(&["spec", "finalizers"]))
+    // A Pod goes when its node says that it has ended: it then deletes it without grace.
+    let grace = object.tree().dig(&["metadata", "deletionGracePeriodSeconds"]).and_then(ValueRef::as_i64);
+    let ended = grace.is_none_or(|seconds| seconds == 0);
+    object.is_terminating()
+        && ended
+        && empty(&["metadata", "finalizers"])
+        && (!namespace || empty(&["spec", "finalizers"]))
 }
 
 impl ApiServer {
