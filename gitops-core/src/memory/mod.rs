@@ -2,8 +2,10 @@
 //!
 //! [`ApiServer`] is synchronous and clockless; [`MemoryCluster`] puts the [`Cluster`](crate::cluster::Cluster) port on
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
-//! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
+//! of them waits for anything, so [`ready`] runs every future and no runtime is needed. [`ApiServer::answer`] gives
+//! answers as they go over the wire, in the form that an [`Accept`] header asks for: plain, Tables, or metadata only.
 
+mod accept;
 mod blame;
 mod clock;
 mod cluster;
@@ -31,12 +33,15 @@ mod settle;
 mod source;
 mod store;
 mod strategic;
+mod table;
 mod validate;
 mod validate_kinds;
 mod watch;
+mod wire;
 mod workloads;
 mod write;
 
+pub use accept::{Accept, Media};
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
@@ -46,6 +51,7 @@ pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Sta
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
+pub use wire::{Content, Wire};
 
 #[cfg(test)]
 mod settle_tests;

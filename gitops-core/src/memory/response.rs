@@ -122,6 +122,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// Such a body is not understood.
     UnsupportedMediaType,
+    /// There is no answer in a form that the client reads.
+    NotAcceptable,
     /// The version is not there yet.
     Timeout,
     /// The server failed; Kubernetes gives no reason.
@@ -258,6 +260,7 @@ impl Reason {
             Self::Timeout => "Timeout",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::NotAcceptable => "NotAcceptable",
         })
     }
 }
