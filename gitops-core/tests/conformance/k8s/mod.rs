@@ -4,6 +4,7 @@ mod http;
 mod names;
 mod sequences;
 mod steps;
+mod wire;
 
 pub(crate) use sequences::{ownership, ssa_sequences};
 pub(crate) use steps::{delete, list, watch};
