@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::accept::{Accept, Asked, Choice, Form, Media, not_acceptable};
+use super::prepare::TEMPLATE_GENERATION;
 use super::refuse;
 use super::request::{Action, Request, Watch};
 use super::response::{Body, Event, Events, List, Reason, Response, Status};
@@ -261,10 +262,17 @@ impl Show<'_> {
     }
 
     fn partial(&self, object: ValueRef<'_>) -> Draft {
+        let mut metadata = object.get("metadata").map_or_else(Draft::map, Draft::from);
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Draft::as_map_mut) {
+            // Made for `apps/v1` out of a field that no version shows, so it is no metadata of the object itself.
+            if annotations.remove(TEMPLATE_GENERATION).is_some() && annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
         let mut draft = Draft::map();
         draft.set("kind", "PartialObjectMetadata");
         draft.set("apiVersion", self.choice.version);
-        draft.set("metadata", object.get("metadata").map_or_else(Draft::map, Draft::from));
+        draft.set("metadata", metadata);
         draft
     }
 

@@ -27,7 +27,7 @@ fn start() -> Timestamp {
 fn server(folder: &Path, crds: &str, namespaces: &[&str]) -> Option<ApiServer> {
     let mut server = ApiServer::new(1);
     for crd in recording(folder, crds)?.as_array().unwrap() {
-        let answer = server.create(&Resource::from_typed(crd).unwrap(), "recorder", start());
+        let answer = server.create(&Resource::from_typed(crd).unwrap(), "python-requests", start());
         assert!(answer.code == 201 || answer.code == 409, "{answer:?}");
     }
     for namespace in namespaces {
