@@ -24,6 +24,8 @@ pub enum Media {
     Json,
     /// `application/yaml`; JSON is YAML too, so a front end may write it as JSON.
     Yaml,
+    /// `text/plain`
+    Text,
 }
 
 /// What the content becomes before it is sent.
@@ -119,6 +121,7 @@ impl Media {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Text => "text/plain; charset=utf-8",
         }
     }
 }

@@ -9,7 +9,7 @@ use super::collect::CLEANUP;
 use super::prepare;
 use super::refuse;
 use super::request::{DeleteOptions, Select};
-use super::response::{Body, List, Reason, Response, Status};
+use super::response::{Body, Details, List, Reason, Response, Status};
 use super::server::{ApiServer, Context, NAMESPACES};
 use super::settle::set_condition;
 
@@ -20,9 +20,6 @@ pub(super) const ORPHAN: &str = "orphan";
 
 impl ApiServer {
     pub(super) fn delete(&mut self, context: &Context<'_>, options: &DeleteOptions) -> Result<Response, Status> {
-        if context.endpoint.subresource.is_some() {
-            return Err(refuse::method_not_allowed());
-        }
         let live = context.shown(self.live(context)?);
         check(context, &live, options)?;
         if live.key().is("", "Namespace") && NAMESPACES.iter().take(3).any(|name| **name == *live.key().name) {
@@ -169,5 +166,5 @@ fn gone(context: &Context<'_>, live: &Resource) -> Response {
     let status = Status::new(200, Reason::Success, "");
     let endpoint = context.endpoint;
     let status = status.about(&endpoint.group, &endpoint.plural, &live.key().name);
-    Status { uid: live.uid().map(Into::into), ..status }.into()
+    status.with(Details { uid: live.uid().map(Into::into), ..Details::default() }).into()
 }

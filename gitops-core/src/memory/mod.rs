@@ -6,6 +6,8 @@
 //! answers as they go over the wire, in the form that an [`Accept`] header asks for: plain, Tables, or metadata only.
 
 mod accept;
+mod authorize;
+mod bind;
 mod blame;
 mod clock;
 mod cluster;
@@ -14,9 +16,13 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod events;
 mod export;
 mod faults;
+mod http;
+mod labels;
 mod list;
+mod options;
 mod ownership;
 mod patching;
 mod pods;
@@ -42,12 +48,14 @@ mod workloads;
 mod write;
 
 pub use accept::{Accept, Media};
+pub use authorize::User;
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
+pub use http::HttpRequest;
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
-pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
+pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;

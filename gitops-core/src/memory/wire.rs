@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::model::ServedKind;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::time::Timestamp;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::accept::{Accept, Asked, Choice, Form, Media, not_acceptable};
 use super::prepare::TEMPLATE_GENERATION;
 use super::refuse;
-use super::request::{Action, Request, Watch};
-use super::response::{Body, Event, Events, List, Reason, Response, Status};
+use super::request::{Action, Request};
+use super::response::{Body, Event, Events, List, Response, Status};
 use super::server::ApiServer;
 use super::table::{Include, Printer};
 
@@ -35,6 +35,8 @@ pub struct Wire {
 pub enum Content {
     /// One document.
     Document(Value),
+    /// Plain text: there is no such group or path.
+    Text(String),
     /// What a watch sends.
     Stream {
         /// Each with `type` and `object`, in order.
@@ -102,19 +104,13 @@ impl ApiServer {
         let printer = Printer::of(&kind.group_kind, &request.endpoint.version, crd);
         let show =
             Show { kind: &kind, api_version: request.endpoint.api_version(), choice, include, crd, printer, now };
-        show.response(request, response, accept)
+        show.response(response, accept)
     }
 
     fn kind_of(&self, request: &Request) -> Option<Arc<ServedKind>> {
         let endpoint = &request.endpoint;
         let kind = self.model.by_plural(&endpoint.group, &endpoint.plural)?;
         kind.versions.contains(&endpoint.version).then(|| Arc::clone(kind))
-    }
-
-    /// The CRD of a kind.
-    fn definition(&self, kind: &ServedKind) -> Option<&Resource> {
-        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
-        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
     }
 }
 
@@ -134,6 +130,10 @@ fn included(accept: &Accept) -> Option<Result<Include, Status>> {
 impl Wire {
     /// An answer that has no form but its own: a refusal, or what is said of a kind that is not served.
     fn of(response: Response, accept: &Accept) -> Self {
+        if let Some(text) = response.refusal().and_then(Status::as_text) {
+            let content = Content::Text(text);
+            return Self { code: response.code, media: Media::Text, content, warnings: response.warnings };
+        }
         let document = match &response.body {
             Body::Object(object) => object.value().clone(),
             Body::Value(value) => value.clone(),
@@ -146,24 +146,16 @@ impl Wire {
 }
 
 impl Show<'_> {
-    fn response(&self, request: &Request, response: Response, accept: &Accept) -> Wire {
+    fn response(&self, response: Response, accept: &Accept) -> Wire {
         let shown = match &response.body {
             Body::Object(object) => self.one(object.tree()),
             Body::Value(value) => self.one(value.root()),
             Body::List(list) => self.list(list),
             Body::Events(events) => {
-                let content = self.stream(request, events, accept);
+                let content = self.stream(events, accept);
                 return Wire { code: 200, media: self.choice.media, content, warnings: response.warnings };
             }
-            Body::Status(status) => match (&request.action, status.reason) {
-                // By then the stream has begun.
-                (Action::Watch(_), Reason::Expired | Reason::Timeout) => {
-                    let events = vec![event("ERROR", (&status.to_value()).into())];
-                    let content = Content::Stream { events, version: None };
-                    return Wire { code: 200, media: self.choice.media, content, warnings: response.warnings };
-                }
-                _ => return Wire::of(response, accept),
-            },
+            Body::Status(_) => return Wire::of(response, accept),
         };
         match shown {
             Ok(document) => Wire {
@@ -297,8 +289,8 @@ impl Show<'_> {
         draft
     }
 
-    fn stream(&self, request: &Request, events: &Events, accept: &Accept) -> Content {
-        let watch = if let Action::Watch(watch) = &request.action { watch } else { &Watch::default() };
+    fn stream(&self, events: &Events, accept: &Accept) -> Content {
+        let mut version = Some(events.version);
         let mut told = accept.goes_on;
         let mut shown = Vec::with_capacity(events.events.len());
         for change in &events.events {
@@ -306,7 +298,17 @@ impl Show<'_> {
                 Event::Added(object) => ("ADDED", object.value().clone()),
                 Event::Modified(object) => ("MODIFIED", object.value().clone()),
                 Event::Deleted(object) => ("DELETED", object.value().clone()),
-                Event::Bookmark(version) => ("BOOKMARK", self.bookmark(*version, watch)),
+                Event::Bookmark(version) => ("BOOKMARK", self.bookmark(*version).freeze()),
+                Event::InitialEnd(version) => {
+                    let mut mark = self.bookmark(*version);
+                    mark.entry("metadata").entry("annotations").set("k8s.io/initial-events-end", "true");
+                    ("BOOKMARK", mark.freeze())
+                }
+                Event::Error(status) => {
+                    shown.push(event("ERROR", (&status.to_value()).into()));
+                    version = None;
+                    continue;
+                }
             };
             shown.push(match self.one(object.root()) {
                 Ok(mut object) => {
@@ -318,20 +320,16 @@ impl Show<'_> {
                 Err(status) => event("ERROR", (&status.to_value()).into()),
             });
         }
-        Content::Stream { events: shown, version: Some(events.version) }
+        Content::Stream { events: shown, version }
     }
 
-    /// An object without content; after the present objects it says that they are all.
-    fn bookmark(&self, version: u64, watch: &Watch) -> Value {
+    /// An object without content.
+    fn bookmark(&self, version: u64) -> Draft {
         let mut draft = Draft::map();
         draft.set("kind", &*self.kind.group_kind.kind);
         draft.set("apiVersion", self.api_version.as_str());
         draft.entry("metadata").set("resourceVersion", version.to_string());
-        let from_now = matches!(watch.after.as_deref().unwrap_or_default(), "" | "0");
-        if watch.initial.unwrap_or(from_now) {
-            draft.entry("metadata").entry("annotations").set("k8s.io/initial-events-end", "true");
-        }
-        draft.freeze()
+        draft
     }
 }
 

@@ -26,9 +26,6 @@ enum Ownership {
 
 impl ApiServer {
     pub(super) fn post(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
-        if context.endpoint.name.is_some() {
-            return Err(refuse::method_not_allowed());
-        }
         let mut draft = decode::body(context, body)?;
         if decode::wanted_version(&draft)?.is_some() {
             return Err(refuse::internal("resourceVersion should not be set on objects to be created"));
@@ -158,6 +155,7 @@ impl ApiServer {
         }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
+        self.check_grant(context, &name, None, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
@@ -201,6 +199,7 @@ impl ApiServer {
             self.allocate(Some(live), &mut draft);
         }
         validate::changed(context, live, &draft)?;
+        self.check_grant(context, &live.key().name, Some(live), &draft)?;
         prepare::count_generation(context, live, &mut draft);
         let object = resource(&draft)?;
         if prepare::same_but_times(live, &object) {

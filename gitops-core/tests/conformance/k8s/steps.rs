@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{Accept, Action, ApiServer, Body, Event, List, Request, Response, Watch};
+use gitops_core::memory::{
+    Accept, Action, ApiServer, Body, Content, Event, Events, List, Request, Response, Status, Watch,
+};
 use gitops_core::resource::Resource;
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
 use super::names::Names;
-use super::{add_namespace, http, json, server, start, wire};
+use super::{add_gizmo, add_namespace, before, http, json, server, start, wire};
 use crate::{Case, recording};
 
 pub(crate) fn delete(folder: &Path) -> Option<Vec<Case>> {
@@ -27,10 +29,11 @@ pub(crate) fn watch(folder: &Path) -> Option<Vec<Case>> {
 
 fn run(folder: &Path, file: &str, crds: &str) -> Option<Vec<Case>> {
     let cases = recording(folder, file)?;
-    let base = server(folder, crds, &["vec-del"])?;
+    let mut base = server(folder, crds, &["vec-del"])?;
+    add_gizmo(&mut base);
     let verdict = |case: &Value| {
         let id = case["id"].as_str().unwrap().to_owned();
-        let mut replay = Replay::new(base.clone(), case["namespace"].as_str());
+        let mut replay = Replay::new(base.clone(), case);
         let mut steps = case["steps"].as_array().unwrap().iter().enumerate();
         let verdict = steps.try_for_each(|(at, step)| replay.step(step).map_err(|why| format!("step {at}: {why}")));
         Case { id, verdict }
@@ -41,6 +44,8 @@ fn run(folder: &Path, file: &str, crds: &str) -> Option<Vec<Case>> {
 struct Replay {
     server: ApiServer,
     names: Names,
+    /// Seconds since the start, by the recorded clock.
+    second: u64,
     now: Timestamp,
     watches: BTreeMap<String, Open>,
 }
@@ -49,20 +54,32 @@ struct Replay {
 struct Open {
     request: Request,
     after: String,
-    begun: bool,
-    /// Where the client asks for a form of its own.
+    /// What has come and was not looked at.
+    events: Vec<Value>,
+    /// In which form the client wants its answers, where it says so.
     accept: Option<Accept>,
 }
 
 impl Replay {
-    fn new(mut server: ApiServer, namespace: Option<&str>) -> Self {
-        for name in namespace.into_iter().flat_map(|name| ["", "-b", "-gone"].map(|end| format!("{name}{end}"))) {
+    fn new(mut server: ApiServer, case: &Value) -> Self {
+        for name in case["namespace"]
+            .as_str()
+            .into_iter()
+            .flat_map(|name| ["", "-b", "-gone"].map(|end| format!("{name}{end}")))
+        {
             add_namespace(&mut server, &name);
         }
-        Self { server, names: Names::default(), now: start() + Duration::from_secs(10), watches: BTreeMap::new() }
+        for object in before::objects(case) {
+            server.create(&object, "python-requests", start());
+        }
+        let mut names = Names::default();
+        before::tokens(case, &mut names);
+        Self { server, names, second: 0, now: start() + Duration::from_secs(10), watches: BTreeMap::new() }
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
+        self.second = self.second.max(before::newest(step));
+        self.now = start() + Duration::from_secs(10 + self.second);
         for observed in step["observe"].as_array().into_iter().flatten() {
             // When controllers came round was a matter of luck.
             if self.observe(observed).is_err() {
@@ -70,58 +87,93 @@ impl Replay {
                 self.observe(observed)?;
             }
         }
-        let accept = wire::accept(&step["request"]);
-        if let Some(name) = step["watch"].as_str() {
-            let request = self.request(&step["request"])?;
-            if !matches!(request.action, Action::Watch(_)) {
-                return Err("is no watch".to_owned());
+        let for_front_end = step["request"]["headers"]["Authorization"].is_string() || is_discovery(&step["request"]);
+        if step["request"].is_object() && !for_front_end {
+            if step["status"] == 410 {
+                self.server.forget_history();
             }
-            self.watches.insert(name.to_owned(), Open { request, after: String::new(), begun: false, accept });
-        } else if step["request"].is_object() {
             if step["status"] == 404 || step["status"] == 201 {
                 self.server.collect(self.now);
             }
-            let request = self.request(&step["request"])?;
-            if let Some(accept) = accept {
-                let answer = self.server.answer(&request, &accept, self.now);
-                wire::check(&mut self.names, step, &answer)?;
-            } else {
-                let answer = self.server.handle(&request, self.now);
-                self.check(step, &request, &answer)?;
-            }
-            if &*request.endpoint.plural == "customresourcedefinitions" && step["status"] == 201 {
-                self.server.collect(self.now);
+            match http::read(&self.names.fill(&step["request"])) {
+                Ok(request) => self.send(step, request)?,
+                Err(status) => self.check(step, None, &status.into())?,
             }
         }
         self.events(step)
+    }
+
+    fn send(&mut self, step: &Value, request: Request) -> Result<(), String> {
+        if let Some(accept) = wire::accept(&step["request"]) {
+            return self.send_for(step, request, accept);
+        }
+        let answer = self.server.handle(&request, self.now);
+        let Some(name) = step["watch"].as_str() else {
+            self.check(step, Some(&request), &answer)?;
+            if &*request.endpoint.plural == "customresourcedefinitions" && step["status"] == 201 {
+                self.server.collect(self.now);
+            }
+            return Ok(());
+        };
+        if let Body::Events(events) = &answer.body {
+            let open = Open { request, after: events.version.to_string(), events: events_json(events), accept: None };
+            self.watches.insert(name.to_owned(), open);
+            return Ok(());
+        }
+        // No stream: the answer is all there is.
+        let body =
+            if step["ended"][name]["body"].is_null() { &step["events"][name][0] } else { &step["ended"][name]["body"] };
+        let mut plain = tree!({"status": answer.code, "response": body});
+        plain["status"] = if body["code"].is_null() { answer.code.into() } else { body["code"].clone() };
+        self.check(&plain, Some(&request), &answer)
+    }
+
+    /// Sends a request whose answer is to have a form of its own.
+    fn send_for(&mut self, step: &Value, request: Request, accept: Accept) -> Result<(), String> {
+        let answer = self.server.answer(&request, &accept, self.now);
+        match step["watch"].as_str() {
+            Some(name) if matches!(answer.content, Content::Stream { .. }) => {
+                let (events, after) = wire::events(answer);
+                let accept = Some(if events.is_empty() { accept } else { accept.going_on() });
+                self.watches.insert(name.to_owned(), Open { request, after, events, accept });
+                Ok(())
+            }
+            // No stream: the answer is all there is.
+            Some(name) => {
+                let body = &step["ended"][name]["body"];
+                wire::check(&mut self.names, &tree!({"status": body["code"], "response": body}), &answer)
+            }
+            None => wire::check(&mut self.names, step, &answer),
+        }
     }
 
     fn request(&self, recorded: &Value) -> Result<Request, String> {
         http::request(&self.names.fill(recorded)).ok_or_else(|| "cannot be sent".to_owned())
     }
 
-    fn check(&mut self, step: &Value, request: &Request, answer: &Response) -> Result<(), String> {
+    fn check(&mut self, step: &Value, request: Option<&Request>, answer: &Response) -> Result<(), String> {
         if step["status"] != answer.code {
             let found = answer.refusal().map(|status| status.message.to_string());
             return Err(format!("expected {}, got {} {}", step["status"], answer.code, found.unwrap_or_default()));
         }
+        let warnings: Vec<String> = answer.warnings.iter().map(|text| format!("299 - \"{text}\"")).collect();
+        if step["warning"].as_str().is_some_and(|expected| *expected != warnings.join(", ")) {
+            return Err(format!("expected {}, got {warnings:?}", step["warning"]));
+        }
         let found = match &answer.body {
             Body::Object(object) => json(object),
             Body::Value(value) => serde_json::to_value(value).unwrap(),
-            Body::List(list) => list_json(request, list),
-            Body::Status(status) => {
-                let found = serde_json::to_value(status.to_value()).unwrap();
-                let recorded = &step["response"];
-                // Kubernetes words some messages after its own code; the class is what counts.
-                let same = ["status", "reason"].iter().all(|field| recorded[field] == found[field]);
-                return if !recorded.is_object() || same {
-                    Ok(())
-                } else {
-                    Err(format!("expected {recorded}, got {found}"))
-                };
-            }
+            Body::List(list) => match request {
+                Some(request) => self.list_json(request, list),
+                None => return Ok(()),
+            },
+            Body::Status(_) if step["request"]["method"] == "HEAD" => return Ok(()),
+            Body::Status(status) => return check_status(&mut self.names, &step["response"], status),
             _ => return Ok(()),
         };
+        if step["kind"].is_string() && (step["kind"] != found["kind"] || step["apiVersion"] != found["apiVersion"]) {
+            return Err(format!("expected {}, got {}", step["kind"], found["kind"]));
+        }
         if let Some(names) = step["names"].as_array() {
             // What controllers put into every namespace is not made here.
             let made = |name: &&Value| !matches!(name.as_str(), Some("kube-root-ca.crt" | "openshift-service-ca.crt"));
@@ -176,68 +228,143 @@ impl Replay {
 
     /// What every open watch gets after a step.
     fn events(&mut self, step: &Value) -> Result<(), String> {
-        let ended: Vec<String> = step["ended"].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
         let names: Vec<String> = self.watches.keys().cloned().collect();
         for name in &names {
-            let expected = step["events"][name].as_array().into_iter().flatten();
-            let expected = expected.filter(|event| event["type"] != "BOOKMARK").count();
+            let recorded = step["events"][name].as_array().cloned().unwrap_or_default();
+            let (marks, recorded): (Vec<Value>, Vec<Value>) =
+                recorded.into_iter().partition(|event| event["type"] == "BOOKMARK" && !is_end_mark(event));
             let mut found = self.poll(name);
-            if found.len() < expected {
+            if found.len() < recorded.len() {
                 self.server.collect(self.now);
                 found.append(&mut self.poll(name));
             }
-            let recorded = step["events"][name].as_array().cloned().unwrap_or_default();
-            let recorded: Vec<Value> = recorded.into_iter().filter(|event| event["type"] != "BOOKMARK").collect();
             if found.len() != recorded.len() {
                 let types = |events: &[Value]| events.iter().map(|event| event["type"].to_string()).collect::<Vec<_>>();
                 return Err(format!("watch {name}: expected {:?}, got {:?}", types(&recorded), types(&found)));
             }
             for (recorded, found) in recorded.iter().zip(&found) {
                 let (recorded, found) = (&wire::ageless(recorded), &wire::ageless(found));
-                if recorded["type"] == "ERROR" && found["object"]["code"] == recorded["object"]["code"] {
-                    continue;
-                }
-                differ(&mut self.names, recorded, found).map_err(|why| format!("watch {name}: {why}"))?;
+                let differs = match (is_end_mark(recorded), is_end_mark(found)) {
+                    _ if recorded["type"] == "ERROR" => {
+                        status_differs(&mut self.names, &recorded["object"], &found["object"])
+                    }
+                    // Of which kind it is the caller knows.
+                    (true, true) if recorded["object"]["kind"] != "Table" => {
+                        let metadata = |event: &Value| event["object"]["metadata"].clone();
+                        self.names.differ(&metadata(recorded), &metadata(found))
+                    }
+                    _ => self.names.differ(recorded, found),
+                };
+                differs.map_or(Ok(()), |why| Err(format!("watch {name}: {why}")))?;
+            }
+            // When they come is a matter of luck; they name the version of the moment.
+            for mark in &marks {
+                let now = tree!({"resourceVersion": self.server.version().to_string()});
+                self.names.differ(&tree!({"resourceVersion": mark["object"]["metadata"]["resourceVersion"]}), &now);
             }
         }
-        ended.iter().for_each(|name| drop(self.watches.remove(name)));
+        let ended = step["ended"].as_object().into_iter().flat_map(|map| map.keys());
+        ended.for_each(|name| drop(self.watches.remove(name)));
         Ok(())
     }
 
     /// What a watch got since it was last asked.
     fn poll(&mut self, name: &str) -> Vec<Value> {
         let Some(open) = self.watches.get_mut(name) else { return Vec::new() };
+        let mut found = std::mem::take(&mut open.events);
         let mut request = open.request.clone();
-        if let (Action::Watch(watch), true) = (&mut request.action, open.begun) {
+        if let Action::Watch(watch) = &mut request.action {
             let mut next = Watch::default();
             next.select = watch.select.clone();
             next.after = Some(open.after.as_str().into());
             *watch = next;
         }
-        open.begun = true;
         if let Some(accept) = &mut open.accept {
             let (events, version) = wire::events(self.server.answer(&request, accept, self.now));
             accept.goes_on |= !events.is_empty();
             open.after = version;
-            return events.into_iter().filter(|event| event["type"] != "BOOKMARK").collect();
+            found.extend(events);
+        } else if let Body::Events(events) = &self.server.handle(&request, self.now).body {
+            open.after = events.version.to_string();
+            found.extend(events_json(events));
         }
-        let answer = self.server.handle(&request, self.now);
-        match &answer.body {
-            Body::Events(events) => {
-                open.after = events.version.to_string();
-                events.events.iter().filter_map(event_json).collect()
-            }
-            // Before the stream began this is the answer itself.
-            Body::Status(status) if status.code == 410 => {
-                vec![tree!({"type": "ERROR", "object": serde_json::to_value(status.to_value()).unwrap()})]
-            }
-            _ => Vec::new(),
-        }
+        found
     }
+
+    /// A list as it goes over the wire: items of built-in kinds have no kind of their own.
+    fn list_json(&self, request: &Request, list: &List) -> Value {
+        let endpoint = &request.endpoint;
+        let custom = endpoint.group.ends_with(".example.com");
+        let items = list.items.iter().map(|object| {
+            let mut item = json(object);
+            if let (false, Some(item)) = (custom, item.as_object_mut()) {
+                item.remove("kind");
+                item.remove("apiVersion");
+            }
+            item
+        });
+        let kind = self.server.model().by_plural(&endpoint.group, &endpoint.plural);
+        let kind = kind.map(|kind| format!("{}List", kind.group_kind.kind));
+        let mut metadata = tree!({"resourceVersion": list.version.to_string()});
+        match &list.token {
+            Some(token) => metadata["continue"] = token.to_string().into(),
+            None if custom => metadata["continue"] = "".into(),
+            None => {}
+        }
+        if let Some(remaining) = list.remaining {
+            metadata["remainingItemCount"] = remaining.into();
+        }
+        let items: Vec<Value> = items.collect();
+        tree!({"kind": kind, "apiVersion": endpoint.api_version(), "metadata": metadata, "items": items})
+    }
+}
+
+/// Discovery and the version have a recording of their own.
+fn is_discovery(request: &Value) -> bool {
+    let parts: Vec<&str> = request["path"].as_str().unwrap_or_default().split('/').skip(1).collect();
+    matches!(parts.as_slice(), ["version" | "api" | "apis"] | ["apis", _])
+}
+
+/// Whether a bookmark says that all present objects were sent.
+fn is_end_mark(event: &Value) -> bool {
+    let object = &event["object"];
+    // In a Table it is told of its only row.
+    [object, &object["rows"][0]["object"]]
+        .iter()
+        .any(|object| object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_string())
+}
+
+fn check_status(names: &mut Names, recorded: &Value, status: &Status) -> Result<(), String> {
+    if let Some(text) = recorded.as_str() {
+        let found = status.as_text();
+        return if found.as_deref() == Some(text) { Ok(()) } else { Err(format!("expected {text:?}, got {found:?}")) };
+    }
+    if !recorded.is_object() {
+        return Ok(());
+    }
+    let found = serde_json::to_value(status.to_value()).unwrap();
+    status_differs(names, recorded, &found).map_or(Ok(()), Err)
+}
+
+/// Where two answers differ; the versions in messages are of the moment.
+fn status_differs(names: &mut Names, recorded: &Value, found: &Value) -> Option<String> {
+    let timeless = |status: &Value| {
+        let mut status = status.clone();
+        if let Some(message) = status["message"].as_str().filter(|text| text.contains("resource version")) {
+            let message: String = message.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+            status["message"] = message.into();
+        }
+        status
+    };
+    names.differ(&timeless(recorded), &timeless(found))
 }
 
 fn differ(names: &mut Names, recorded: &Value, found: &Value) -> Result<(), String> {
     names.differ(recorded, found).map_or(Ok(()), Err)
+}
+
+fn events_json(events: &Events) -> Vec<Value> {
+    events.events.iter().filter_map(event_json).collect()
 }
 
 fn event_json(event: &Event) -> Option<Value> {
@@ -245,40 +372,15 @@ fn event_json(event: &Event) -> Option<Value> {
         Event::Added(object) => ("ADDED", object),
         Event::Modified(object) => ("MODIFIED", object),
         Event::Deleted(object) => ("DELETED", object),
+        Event::Error(status) => {
+            return Some(tree!({"type": "ERROR", "object": serde_json::to_value(status.to_value()).unwrap()}));
+        }
+        Event::InitialEnd(version) => {
+            let annotations = tree!({"k8s.io/initial-events-end": "true"});
+            let metadata = tree!({"resourceVersion": version.to_string(), "annotations": annotations});
+            return Some(tree!({"type": "BOOKMARK", "object": {"metadata": metadata}}));
+        }
         _ => return None,
     };
     Some(tree!({"type": kind, "object": json(object)}))
-}
-
-/// A list as it goes over the wire: items of built-in kinds have no kind of their own.
-fn list_json(request: &Request, list: &List) -> Value {
-    let custom = request.endpoint.group.ends_with(".example.com");
-    let items = list.items.iter().map(|object| {
-        let mut item = json(object);
-        if let (false, Some(item)) = (custom, item.as_object_mut()) {
-            item.remove("kind");
-            item.remove("apiVersion");
-        }
-        item
-    });
-    let kind = match &*request.endpoint.plural {
-        "secrets" => "SecretList",
-        "configmaps" => "ConfigMapList",
-        "widgets" => "WidgetList",
-        "globes" => "GlobeList",
-        "namespaces" => "NamespaceList",
-        "pods" => "PodList",
-        other => other,
-    };
-    let mut metadata = tree!({"resourceVersion": list.version.to_string()});
-    match &list.token {
-        Some(token) => metadata["continue"] = token.to_string().into(),
-        None if custom => metadata["continue"] = "".into(),
-        None => {}
-    }
-    if let Some(remaining) = list.remaining {
-        metadata["remainingItemCount"] = remaining.into();
-    }
-    let items: Vec<Value> = items.collect();
-    tree!({"kind": kind, "apiVersion": request.endpoint.api_version(), "metadata": metadata, "items": items})
 }

@@ -24,6 +24,10 @@ pub(super) fn check(names: &mut Names, step: &Value, answer: &Wire) -> Result<()
         let found = format!("{} {}", answer.code, answer.media.content_type());
         return Err(format!("expected {} {media}, got {found}", step["status"]));
     }
+    let warnings: Vec<String> = answer.warnings.iter().map(|text| format!("299 - \"{text}\"")).collect();
+    if step["warning"].as_str().is_some_and(|expected| *expected != warnings.join(", ")) {
+        return Err(format!("expected {}, got {warnings:?}", step["warning"]));
+    }
     let found = document(answer);
     let recorded = match &step["response"] {
         Value::String(yaml) if answer.media == Media::Yaml => {
