@@ -197,24 +197,10 @@ impl ApiServer {
             }
             return;
         }
-        if crd::is_established(definition) && holds(definition, CLEANUP) {
+        if crd::is_established(definition) {
             return;
         }
-        // Held first, so that it cannot go while it is served. The finalizer is nobody's.
-        if !holds(definition, CLEANUP) {
-            let edited = definition.edit(|draft| {
-                let finalizers = draft.entry("metadata").entry("finalizers");
-                if finalizers.as_list_mut().is_none() {
-                    *finalizers = Draft::list();
-                }
-                finalizers.as_list_mut().into_iter().for_each(|names| names.push(CLEANUP.into()));
-            });
-            if let Ok(edited) = edited {
-                self.store(&edited);
-            }
-        }
-        let Some(definition) = self.store.get(definition.key()).cloned() else { return };
-        if let Ok(edited) = definition.edit(|draft| draft.set("status", crd::accepted(&definition, now))) {
+        if let Ok(edited) = definition.edit(|draft| draft.set("status", crd::accepted(definition, now))) {
             self.update_status(&edited, "kube-apiserver", now);
         }
     }

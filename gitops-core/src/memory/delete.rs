@@ -7,6 +7,7 @@ use crate::resource::{Propagation, Resource};
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
+use super::collect::CLEANUP;
 use super::prepare;
 use super::refuse;
 use super::request::{DeleteOptions, Select};
@@ -134,6 +135,10 @@ fn mark(live: &Resource, options: &DeleteOptions, now: Timestamp) -> Resource {
         names.retain(|name| Some(*name) == wanted || !matches!(*name, FOREGROUND | ORPHAN));
     }
     names.extend(wanted.filter(|wanted| !names.contains(wanted)));
+    // From its first deletion on, so that it cannot go before its objects.
+    if !live.is_terminating() && live.key().is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        names.extend(Some(CLEANUP).filter(|name| !names.contains(name)));
+    }
     let metadata = draft.entry("metadata");
     if names.is_empty() {
         drop(metadata.remove("finalizers"));

@@ -2,8 +2,10 @@
 //!
 //! [`ApiServer`] is synchronous and clockless; [`MemoryCluster`] puts the [`Cluster`](crate::cluster::Cluster) port on
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
-//! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
+//! of them waits for anything, so [`ready`] runs every future and no runtime is needed. [`ApiServer::answer`] gives
+//! answers as they go over the wire, in the form that an [`Accept`] header asks for: plain, Tables, or metadata only.
 
+mod accept;
 mod authorize;
 mod bind;
 mod blame;
@@ -41,6 +43,7 @@ mod settle;
 mod source;
 mod store;
 mod strategic;
+mod table;
 mod unknown;
 mod url;
 mod validate;
@@ -48,9 +51,11 @@ mod validate_data;
 mod validate_kinds;
 mod validate_pods;
 mod watch;
+mod wire;
 mod workloads;
 mod write;
 
+pub use accept::{Accept, Media};
 pub use authorize::User;
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
@@ -63,6 +68,7 @@ pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
 pub use url::HttpRequest;
+pub use wire::{Content, Wire};
 
 #[cfg(test)]
 mod authorize_tests;

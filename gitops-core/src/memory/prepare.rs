@@ -19,7 +19,7 @@ const IDENTITY: [&str; 7] = [
 ];
 
 /// Counts the templates a DaemonSet had; a field of its own long ago.
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+pub(super) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Built-in kinds that count generations, as recorded from kube-apiserver 1.36. Custom resources all do.
 const COUNTED: [(&str, &str); 25] = [

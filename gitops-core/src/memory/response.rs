@@ -140,6 +140,8 @@ pub enum Reason {
     UnsupportedMediaType,
     /// The request is larger than the server takes.
     TooLarge,
+    /// There is no answer in a form that the client reads.
+    NotAcceptable,
     /// The version is not there yet.
     Timeout,
     /// The server failed; Kubernetes gives no reason.
@@ -315,6 +317,7 @@ impl Reason {
             Self::Timeout => "Timeout",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::NotAcceptable => "NotAcceptable",
         })
     }
 }

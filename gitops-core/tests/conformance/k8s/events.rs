@@ -30,5 +30,8 @@ fn event_json(event: &Event) -> Option<Value> {
 
 /// Whether a bookmark says that all present objects were sent.
 pub(super) fn is_end_mark(event: &Value) -> bool {
-    event["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"].is_string()
+    let object = &event["object"];
+    // In a Table it is told of its only row.
+    let mut objects = [object, &object["rows"][0]["object"]].into_iter();
+    objects.any(|object| object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_string())
 }

@@ -7,6 +7,7 @@ mod http;
 mod names;
 mod sequences;
 mod steps;
+mod wire;
 
 pub(crate) use errors::errors;
 pub(crate) use sequences::{ownership, ssa_sequences};
@@ -30,7 +31,7 @@ fn start() -> Timestamp {
 fn server(folder: &Path, crds: &str, namespaces: &[&str]) -> Option<ApiServer> {
     let mut server = ApiServer::new(1);
     for crd in recording(folder, crds)?.as_array().unwrap() {
-        let answer = server.create(&Resource::from_typed(crd).unwrap(), "recorder", start());
+        let answer = server.create(&Resource::from_typed(crd).unwrap(), "python-requests", start());
         assert!(answer.code == 201 || answer.code == 409, "{answer:?}");
     }
     for namespace in namespaces {

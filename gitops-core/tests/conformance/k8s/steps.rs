@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{Action, ApiServer, Body, List, Outcome, Request, Response, Status, Watch};
+use gitops_core::memory::{Accept, Action, ApiServer, Body, Content, List, Outcome, Request, Response, Status, Watch};
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
 use super::events::{events_json, is_end_mark};
 use super::names::Names;
-use super::{add_gizmo, add_namespace, before, http, json, server, start};
+use super::{add_gizmo, add_namespace, before, http, json, server, start, wire};
 use crate::{Case, recording};
 
 pub(crate) fn delete(folder: &Path) -> Option<Vec<Case>> {
@@ -65,6 +65,8 @@ struct Open {
     after: String,
     /// What has come and was not looked at.
     events: Vec<Value>,
+    /// In which form the client wants its answers, where it says so.
+    accept: Option<Accept>,
 }
 
 impl Replay {
@@ -94,13 +96,7 @@ impl Replay {
                 self.observe(observed)?;
             }
         }
-        let headers = &step["request"]["headers"];
-        if let Some(accept) = headers["Accept"].as_str()
-            && accept != "application/json"
-        {
-            return Err(format!("`{accept}` is for an HTTP front end"));
-        }
-        let for_front_end = headers["Authorization"].is_string() || is_discovery(&step["request"]);
+        let for_front_end = step["request"]["headers"]["Authorization"].is_string() || is_discovery(&step["request"]);
         if step["request"].is_object() && !for_front_end {
             if step["status"] == 410 {
                 self.server.forget_history();
@@ -117,6 +113,9 @@ impl Replay {
     }
 
     fn send(&mut self, step: &Value, request: Request) -> Result<(), String> {
+        if let Some(accept) = wire::accept(&step["request"]) {
+            return self.send_for(step, request, accept);
+        }
         let before = (self.server.clone(), self.names.clone());
         let answer = self.server.handle(&request, self.now);
         let Some(name) = step["watch"].as_str() else {
@@ -133,7 +132,7 @@ impl Replay {
             return Ok(());
         };
         if let Body::Events(events) = &answer.body {
-            let open = Open { request, after: events.version.to_string(), events: events_json(events) };
+            let open = Open { request, after: events.version.to_string(), events: events_json(events), accept: None };
             self.watches.insert(name.to_owned(), open);
             return Ok(());
         }
@@ -148,6 +147,25 @@ impl Replay {
         let body = if ended.is_null() { &step["events"][name][0] } else { ended };
         let status = body["code"].as_u64().unwrap_or(200);
         self.check(&tree!({"status": status, "response": body}), request, answer)
+    }
+
+    /// Sends a request whose answer is to have a form of its own.
+    fn send_for(&mut self, step: &Value, request: Request, accept: Accept) -> Result<(), String> {
+        let answer = self.server.answer(&request, &accept, self.now);
+        match step["watch"].as_str() {
+            Some(name) if matches!(answer.content, Content::Stream { .. }) => {
+                let (events, after) = wire::events(answer);
+                let accept = Some(if events.is_empty() { accept } else { accept.going_on() });
+                self.watches.insert(name.to_owned(), Open { request, after, events, accept });
+                Ok(())
+            }
+            // No stream: the answer is all there is.
+            Some(name) => {
+                let body = &step["ended"][name]["body"];
+                wire::check(&mut self.names, &tree!({"status": body["code"], "response": body}), &answer)
+            }
+            None => wire::check(&mut self.names, step, &answer),
+        }
     }
 
     fn check(&mut self, step: &Value, request: Option<&Request>, answer: &Response) -> Result<(), String> {
@@ -286,12 +304,13 @@ impl Replay {
                 return Err(format!("watch {name}: expected {:?}, got {:?}", types(&recorded), types(&found)));
             }
             for (recorded, found) in recorded.iter().zip(&found) {
+                let (recorded, found) = (&wire::ageless(recorded), &wire::ageless(found));
                 let differs = match (is_end_mark(recorded), is_end_mark(found)) {
                     _ if recorded["type"] == "ERROR" => {
                         status_differs(&mut self.names, &recorded["object"], &found["object"])
                     }
                     // Of which kind it is the caller knows.
-                    (true, true) => {
+                    (true, true) if recorded["object"]["kind"] != "Table" => {
                         let metadata = |event: &Value| event["object"]["metadata"].clone();
                         self.names.differ(&metadata(recorded), &metadata(found))
                     }
@@ -321,7 +340,12 @@ impl Replay {
             next.after = Some(open.after.as_str().into());
             *watch = next;
         }
-        if let Body::Events(events) = &self.server.handle(&request, self.now).body {
+        if let Some(accept) = &mut open.accept {
+            let (events, version) = wire::events(self.server.answer(&request, accept, self.now));
+            accept.goes_on |= !events.is_empty();
+            open.after = version;
+            found.extend(events);
+        } else if let Body::Events(events) = &self.server.handle(&request, self.now).body {
             open.after = events.version.to_string();
             found.extend(events_json(events));
         }
