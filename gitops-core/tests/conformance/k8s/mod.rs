@@ -1,5 +1,6 @@
 //! What a real API server answered, against the one in memory.
 
+mod answers;
 mod before;
 mod errors;
 mod http;
