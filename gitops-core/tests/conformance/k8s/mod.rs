@@ -1,8 +1,8 @@
 //! What a real API server answered, against the one in memory.
 
+mod answers;
 mod before;
 mod errors;
-mod events;
 mod http;
 mod names;
 mod sequences;

@@ -9,7 +9,7 @@ use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
-use super::events::{events_json, is_end_mark};
+use super::answers::{differ, events_json, is_discovery, is_end_mark, status_differs};
 use super::names::Names;
 use super::{add_gizmo, add_namespace, before, http, json, server, start, wire};
 use crate::{Case, recording};
@@ -56,6 +56,8 @@ struct Replay {
     /// Seconds since the start, by the recorded clock.
     second: u64,
     now: Timestamp,
+    /// The time of the step before.
+    earlier: Timestamp,
     watches: BTreeMap<String, Open>,
 }
 
@@ -78,16 +80,20 @@ impl Replay {
         {
             add_namespace(&mut server, &name);
         }
+        // What controllers put into a namespace is as old as that.
+        server.settle(start());
         for object in before::objects(case) {
             server.create(&object, "python-requests", start());
         }
         let mut names = Names::default();
         before::tokens(case, &mut names);
-        Self { server, wording, names, second: 0, now: start() + Duration::from_secs(10), watches: BTreeMap::new() }
+        let now = start() + Duration::from_secs(10);
+        Self { server, wording, names, second: 0, now, earlier: now, watches: BTreeMap::new() }
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
         self.second = self.second.max(before::newest(step));
+        self.earlier = self.now;
         self.now = start() + Duration::from_secs(10 + self.second);
         for observed in step["observe"].as_array().into_iter().flatten() {
             // When controllers came round was a matter of luck.
@@ -119,10 +125,10 @@ impl Replay {
         let before = (self.server.clone(), self.names.clone());
         let answer = self.server.handle(&request, self.now);
         let Some(name) = step["watch"].as_str() else {
-            // When controllers came round was a matter of luck.
+            // When controllers came round was a matter of luck: maybe before this.
             if self.check(step, Some(&request), &answer).is_err() {
                 (self.server, self.names) = before;
-                self.work();
+                self.work(self.earlier);
                 let answer = self.server.handle(&request, self.now);
                 self.check(step, Some(&request), &answer)?;
             }
@@ -193,10 +199,10 @@ impl Replay {
         }
         if let Some(names) = step["names"].as_array() {
             // What controllers put into every namespace is not made here.
-            let made = |name: &&Value| !matches!(name.as_str(), Some("kube-root-ca.crt" | "openshift-service-ca.crt"));
-            let names: Vec<&Value> = names.iter().filter(made).collect();
+            let own = |name: &&Value| !matches!(name.as_str(), Some("kube-root-ca.crt" | "openshift-service-ca.crt"));
+            let names: Vec<&Value> = names.iter().filter(own).collect();
             let items = found["items"].as_array().into_iter().flatten();
-            let found: Vec<&Value> = items.map(|item| &item["metadata"]["name"]).collect();
+            let found: Vec<&Value> = items.map(|item| &item["metadata"]["name"]).filter(own).collect();
             return if names == found { Ok(()) } else { Err(format!("expected {names:?}, got {found:?}")) };
         }
         if step["response_metadata"].is_object() {
@@ -227,20 +233,20 @@ impl Replay {
         }
         for (recorded, found) in recorded.into_iter().zip(found) {
             self.names.learn_made(recorded["name"].as_str().unwrap_or_default(), found);
-            let fields = recorded.as_object().unwrap().keys();
-            let found = fields.map(|key| (key.clone(), found["metadata"][key].clone()));
-            differ(&mut self.names, recorded, &found.collect::<serde_json::Map<_, _>>().into())?;
+            // How often controllers wrote was a matter of luck.
+            let cut = |item: &Value| tree!({"name": item["name"], "uid": item["uid"]});
+            differ(&mut self.names, &cut(recorded), &cut(&found["metadata"]))?;
         }
         Ok(())
     }
 
     /// Lets all controllers work. No scheduler took part in the recording, so that no Pod starts.
-    fn work(&mut self) {
+    fn work(&mut self, at: Timestamp) {
         let workloads = ["CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet"];
         let keys = self.server.objects().map(Resource::key).filter(|key| workloads.contains(&key.kind()));
         let keys: Vec<ResourceKey> = keys.cloned().collect();
         keys.iter().for_each(|key| self.server.script(key, Outcome::Never));
-        self.server.settle(self.now);
+        self.server.settle(at);
     }
 
     fn check_status(&mut self, recorded: &Value, status: &Status) -> Result<(), String> {
@@ -296,7 +302,7 @@ impl Replay {
                 found.append(&mut self.poll(name));
             }
             if found.len() < recorded.len() {
-                self.work();
+                self.work(self.now);
                 found.append(&mut self.poll(name));
             }
             if found.len() != recorded.len() {
@@ -378,27 +384,4 @@ impl Replay {
         let items: Vec<Value> = items.collect();
         tree!({"kind": kind, "apiVersion": endpoint.api_version(), "metadata": metadata, "items": items})
     }
-}
-
-/// Discovery and the version have a recording of their own.
-fn is_discovery(request: &Value) -> bool {
-    let parts: Vec<&str> = request["path"].as_str().unwrap_or_default().split('/').skip(1).collect();
-    matches!(parts.as_slice(), ["version" | "api" | "apis"] | ["apis", _])
-}
-
-/// Where two answers differ; the versions in messages are of the moment.
-fn status_differs(names: &mut Names, recorded: &Value, found: &Value) -> Option<String> {
-    let timeless = |status: &Value| {
-        let mut status = status.clone();
-        if let Some(message) = status["message"].as_str().filter(|text| text.contains("resource version")) {
-            let message: String = message.chars().filter(|letter| !letter.is_ascii_digit()).collect();
-            status["message"] = message.into();
-        }
-        status
-    };
-    names.differ(&timeless(recorded), &timeless(found))
-}
-
-fn differ(names: &mut Names, recorded: &Value, found: &Value) -> Result<(), String> {
-    names.differ(recorded, found).map_or(Ok(()), Err)
 }
