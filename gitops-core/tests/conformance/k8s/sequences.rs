@@ -78,10 +78,19 @@ fn check_answer(names: &mut Names, op: &Value, answer: &Response) -> Result<(), 
     if op["status"] != answer.code {
         return Err(format!("expected {} {}, got {} {}", op["status"], op["error"]["message"], answer.code, found()));
     }
-    if let Some(reason) = op["error"]["reason"].as_str() {
-        let found = answer.refusal().and_then(|status| status.reason.name());
-        if found != Some(reason) {
-            return Err(format!("expected reason {reason}, got {found:?}"));
+    if op["error"].is_object() {
+        let refusal = answer.refusal();
+        let (reason, found) = (op["error"]["reason"].as_str(), refusal.and_then(|status| status.reason.name()));
+        if found != reason {
+            return Err(format!("expected reason {reason:?}, got {found:?}"));
+        }
+        let causes = op["error"]["causes"].as_array().into_iter().flatten();
+        let causes: Vec<String> =
+            causes.map(|cause| format!("{}: {}", text(&cause["field"]), text(&cause["reason"]))).collect();
+        let found = refusal.into_iter().flat_map(|status| &status.causes);
+        let found: Vec<String> = found.map(|(reason, cause)| format!("{}: {}", cause.field, reason.name())).collect();
+        if causes != found {
+            return Err(format!("expected causes {causes:?}, got {found:?}"));
         }
     }
     let response = &op["response"];
@@ -94,6 +103,10 @@ fn check_answer(names: &mut Names, op: &Value, answer: &Response) -> Result<(), 
         return names.differ(response, &found).map_or(Ok(()), |why| Err(format!("answer {why}")));
     }
     Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// Compares the main object of the case; returns what is there now.
