@@ -327,7 +327,7 @@ fn written(write: &Write, live: Option<&Resource>, answer: Response) -> Result<W
         Some(object) => {
             let same = match write.mode {
                 Mode::Commit => version(Some(object)) == version(live),
-                Mode::DryRun => live.is_some_and(|live| super::prepare::same_but_times(live, object)),
+                Mode::DryRun => live.is_some_and(|live| crate::ssa::keep_times(live, object.clone()) == *live),
             };
             if same { WriteOutcome::Unchanged } else { WriteOutcome::Changed }
         }

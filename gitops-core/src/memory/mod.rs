@@ -32,7 +32,6 @@ mod source;
 mod store;
 mod strategic;
 mod validate;
-mod validate_kinds;
 mod watch;
 mod workloads;
 mod write;

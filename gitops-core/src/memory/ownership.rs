@@ -27,8 +27,8 @@ pub(super) fn apply(
     if force == Force::Yes {
         request = request.force();
     }
-    let merged = ssa::apply(&request).map_err(|error| refused(context, applied, error))?;
-    Ok(merged.tree().to_draft())
+    let merged = ssa::merge(&request).map_err(|error| refused(context, applied, error))?;
+    Ok(merged.object.tree().to_draft())
 }
 
 /// Keeps the book for anything that is no apply.

@@ -74,12 +74,14 @@ pub(super) type Fault = (String, CauseReason, String);
 /// States what is wrong with one field.
 pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
     let word = match reason {
-        CauseReason::Invalid => "Invalid value",
+        CauseReason::Invalid | CauseReason::TypeInvalid => "Invalid value",
         CauseReason::Required => "Required value",
         CauseReason::Forbidden => "Forbidden",
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
         CauseReason::TooLong => "Too long",
+        CauseReason::TooMany => "Too many",
+        CauseReason::NotFound => "Not found",
         CauseReason::FieldManagerConflict | CauseReason::NamespaceTerminating => "",
     };
     let text = if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };
@@ -93,7 +95,14 @@ pub(super) fn invalid(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> 
 }
 
 pub(super) fn invalid_of(group: &str, kind: &str, name: &str, faults: Vec<Fault>) -> Status {
-    let lines: Vec<String> = faults.iter().map(|(field, _, text)| format!("{field}: {text}")).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for (field, _, text) in &faults {
+        let line = format!("{field}: {text}");
+        // Each is said once, but all are counted as causes.
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
     let lines = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
     let of = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
     let status = Status::new(422, Reason::Invalid, format!("{of} \"{name}\" is invalid: {lines}"));

@@ -144,6 +144,12 @@ pub enum CauseReason {
     NotSupported,
     /// `FieldValueTooLong`
     TooLong,
+    /// `FieldValueTooMany`
+    TooMany,
+    /// `FieldValueTypeInvalid`
+    TypeInvalid,
+    /// `FieldValueNotFound`
+    NotFound,
     /// `FieldManagerConflict`
     FieldManagerConflict,
     /// `NamespaceTerminating`
@@ -273,6 +279,9 @@ impl CauseReason {
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
             Self::TooLong => "FieldValueTooLong",
+            Self::TooMany => "FieldValueTooMany",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
+            Self::NotFound => "FieldValueNotFound",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",
         }

@@ -1,6 +1,6 @@
 //! The server itself: routing, reading, and what all requests share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::Mode;
@@ -53,6 +53,8 @@ pub struct ApiServer {
     /// What controllers have not looked at yet.
     pub(super) queues: Queues,
     pub(super) outcomes: BTreeMap<ResourceKey, Outcome>,
+    /// Objects of which less is stored than every reader sees: their next write is one, even if it changes nothing.
+    pub(super) incomplete: BTreeSet<ResourceKey>,
 }
 
 /// What a request is about, once its kind is known.
@@ -95,17 +97,14 @@ impl ApiServer {
             model: ApiModel::builtin(),
             queues: Queues::default(),
             outcomes: BTreeMap::new(),
+            incomplete: BTreeSet::new(),
         }
     }
 
-    /// Answers one request. A refusal and a dry run change nothing.
+    /// Answers one request. A refusal and a dry run change nothing, but what they gave out (uids, addresses) does not
+    /// come again.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
-        let counters = (self.issued, self.addresses, self.node_ports);
-        let answer = self.route(request, now);
-        if answer.is_err() || request.mode == Mode::DryRun {
-            (self.issued, self.addresses, self.node_ports) = counters;
-        }
-        answer.unwrap_or_else(Response::from)
+        self.route(request, now).unwrap_or_else(Response::from)
     }
 
     /// Returns what is served now: built-in kinds and those of established CRDs.
@@ -226,6 +225,12 @@ impl ApiServer {
     pub(super) fn live(&self, context: &Context<'_>) -> Result<&Resource, Status> {
         let key = context.key()?;
         self.store.get(&key).ok_or_else(|| refuse::not_found(context.endpoint, &key.name))
+    }
+
+    /// The CRD that made a kind.
+    pub(super) fn definition_of(&self, kind: &ServedKind) -> Option<&Resource> {
+        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
+        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
     }
 
     /// A number that was not given out before, mixed with the seed.

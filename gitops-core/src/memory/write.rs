@@ -68,7 +68,7 @@ impl ApiServer {
         let draft = self.patched(context, live.tree().to_draft(), patch)?;
         let draft = decode::patched(context, &live, draft)?;
         if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
-            return Err(immutable_uid(context, &live, &uid));
+            return Err(validate::immutable_uid(context, &live, &uid));
         }
         self.check_version(context, &draft, &live)?;
         self.replace(context, &live, draft, Ownership::Update)
@@ -126,7 +126,7 @@ impl ApiServer {
             return Err(refuse::stale(context.endpoint, &key.name));
         }
         if let Some(uid) = uid.filter(|uid| Some(uid.as_str()) != live.uid()) {
-            return Err(immutable_uid(context, &live, &uid));
+            return Err(validate::immutable_uid(context, &live, &uid));
         }
         self.replace(context, &live, merged, Ownership::Applied)
     }
@@ -154,24 +154,28 @@ impl ApiServer {
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
         if ownership == Ownership::Update {
-            validate::typed(context, &self.model, &name, &draft)?;
+            validate::typed(context, &self.model, &draft)?;
         }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
-        validate::new(context, &name, &draft)?;
-        if self.store.get(&context.key_of(&name)).is_some() {
-            return Err(refuse::already_exists(context.endpoint, &name));
-        }
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
-        self.prepare_new(context.kind, &context.endpoint.version, &mut draft);
-        let object = resource(&draft)?;
+        let is_incomplete = prepare::is_completed_by_reading(context.kind, &draft);
+        self.prepare_new(context.kind, context.mode, &mut draft);
+        let object = resource(&self.stored(context, &draft))?;
+        self.validate_new(context, &name, &object)?;
+        if self.store.get(object.key()).is_some() {
+            return Err(refuse::already_exists(context.endpoint, &name));
+        }
         let stored = match context.mode {
             Mode::Commit => self.store(&object),
             Mode::DryRun => object,
         };
+        if is_incomplete && context.mode == Mode::Commit {
+            self.incomplete.insert(stored.key().clone());
+        }
         Ok(Response::object(201, context.shown(&stored)))
     }
 
@@ -185,25 +189,27 @@ impl ApiServer {
     ) -> Result<Response, Status> {
         validate::deletion_stays(context, live, &draft)?;
         if ownership == Ownership::Update {
-            validate::typed(context, &self.model, &live.key().name, &draft)?;
+            validate::typed(context, &self.model, &draft)?;
         }
-        prepare::keep_identity(live, &mut draft);
         prepare::reset_ownership(context.kind, &mut draft);
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
-        prepare::keep_others_part(context, live, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, Some(live), &object);
         }
-        let mut draft = object.tree().to_draft();
+        // From here on as on the server: times of managers first, then what the kind keeps, then the rules.
+        let mut draft = crate::ssa::keep_times(live, object).tree().to_draft();
+        prepare::keep_identity(live, &mut draft);
+        prepare::keep_others_part(context, live, &mut draft);
         prepare::changed(context.kind, live, &mut draft);
-        if live.key().is("", "Service") {
-            self.allocate(Some(live), &mut draft);
+        if live.key().is("", "Service") && context.endpoint.subresource.is_none() {
+            self.allocate(context.mode, Some(live), &mut draft);
         }
-        validate::changed(context, live, &draft)?;
-        prepare::count_generation(context, live, &mut draft);
-        let object = resource(&draft)?;
-        if prepare::same_but_times(live, &object) {
+        let mut stored = self.stored(context, &draft);
+        prepare::count_generation(context, live, &draft, &mut stored);
+        let object = resource(&stored)?;
+        self.validate_changed(context, live, &object)?;
+        if object.tree() == live.tree() && !self.incomplete.contains(object.key()) {
             return Ok(Response::object(200, live.clone()));
         }
         let object = match context.mode {
@@ -217,9 +223,16 @@ impl ApiServer {
         Ok(Response::object(200, context.shown(&object)))
     }
 
+    /// The object as it is encoded for the store.
+    fn stored(&self, context: &Context<'_>, draft: &Draft) -> Draft {
+        let schema = self.model.schema(&context.kind.group_kind, &context.endpoint.version);
+        schema.stored(draft.freeze().root()).root().to_draft()
+    }
+
     /// Stores an object as it is, under the next version.
     pub(super) fn store(&mut self, object: &Resource) -> Resource {
         let before = self.store.get(object.key()).cloned();
+        self.incomplete.remove(object.key());
         let stored = self.store.put(object);
         self.after_change(before.as_ref(), Some(&stored));
         stored
@@ -229,6 +242,7 @@ impl ApiServer {
     pub(super) fn erase(&mut self, key: &ResourceKey) {
         let before = self.store.get(key).cloned();
         self.store.remove(key);
+        self.incomplete.remove(key);
         self.outcomes.remove(key);
         self.after_change(before.as_ref(), None);
     }
@@ -322,10 +336,4 @@ fn is_deeper(draft: &Draft, levels: usize) -> bool {
         Draft::Map(entries) => entries.values().any(below),
         _ => false,
     }
-}
-
-fn immutable_uid(context: &Context<'_>, live: &Resource, uid: &str) -> Status {
-    let text = format!("\"{uid}\": field is immutable");
-    let fault = refuse::fault("metadata.uid", CauseReason::Invalid, &text);
-    refuse::invalid(context, &live.key().name, vec![fault])
 }

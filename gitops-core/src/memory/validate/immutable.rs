@@ -1,0 +1,120 @@
+//! The fields that cannot change once set.
+
+use crate::model::ServedKind;
+use crate::resource::Resource;
+use crate::value::{Draft, ValueRef};
+
+use super::super::refuse::{Fault, fault};
+use super::super::response::CauseReason;
+
+/// Whether the strategy of a kind looks at what may not change after everything else.
+pub(super) fn come_last(kind: &ServedKind) -> bool {
+    matches!(
+        (&*kind.group_kind.group, &*kind.group_kind.kind),
+        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") | ("batch", "Job")
+    )
+}
+
+/// Fields that cannot change once set. Rule: the validation of each kind in kube-apiserver 1.36, as recorded.
+pub(super) fn check(live: &Resource, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let before = live.tree();
+    let differs = |path: &[&str]| before.dig(path) != after.dig(path);
+    let shown = |path: &[&str]| after.dig(path).map_or_else(|| "null".to_owned(), ValueRef::to_json);
+    let mut frozen = |path: &[&str]| {
+        if differs(path) {
+            let text = format!("{}: field is immutable", shown(path));
+            faults.push(fault(&path.join("."), CauseReason::Invalid, &text));
+        }
+    };
+    match (live.key().group(), live.key().kind()) {
+        ("apps", "Deployment" | "DaemonSet" | "ReplicaSet") => frozen(&["spec", "selector"]),
+        ("batch", "Job") => {
+            frozen(&["spec", "selector"]);
+            if after.dig(&["spec", "completionMode"]).and_then(ValueRef::as_str) != Some("Indexed") {
+                frozen(&["spec", "completions"]);
+            }
+            frozen(&["spec", "completionMode"]);
+            if before.dig(&["spec", "suspend"]).and_then(ValueRef::as_bool) != Some(true) {
+                frozen(&["spec", "template"]);
+            }
+        }
+        ("apps", "StatefulSet") => {
+            const FREE: [&str; 7] = [
+                "replicas",
+                "ordinals",
+                "template",
+                "updateStrategy",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+                "minReadySeconds",
+            ];
+            let fixed = |object: ValueRef<'_>| {
+                let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
+                FREE.iter().for_each(|field| drop(spec.remove(field)));
+                spec
+            };
+            if fixed(before) != fixed(after) {
+                faults.push(fault(
+                    "spec",
+                    CauseReason::Forbidden,
+                    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+                     'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+                     'minReadySeconds' are forbidden",
+                ));
+            }
+        }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if differs(&["roleRef"]) => {
+            let text = format!("{}: cannot change roleRef", shown(&["roleRef"]));
+            faults.push(fault("roleRef", CauseReason::Invalid, &text));
+        }
+        ("storage.k8s.io", "StorageClass") => {
+            frozen(&["parameters"]);
+            frozen(&["provisioner"]);
+        }
+        ("", "Secret" | "ConfigMap") => immutable_data(live, before, after, faults),
+        ("", "PersistentVolumeClaim") => immutable_claim(before, after, faults),
+        ("", "Service") => {
+            let address = |object: ValueRef<'_>| object.dig(&["spec", "clusterIP"])?.as_str().map(str::to_owned);
+            let outside = after.dig(&["spec", "type"]).and_then(ValueRef::as_str) == Some("ExternalName");
+            if address(before).is_some_and(|set| !set.is_empty() && !outside && address(after).as_ref() != Some(&set)) {
+                let text = format!("[\"{}\"]: may not change once set", address(after).unwrap_or_default());
+                faults.push(fault("spec.clusterIPs[0]", CauseReason::Invalid, &text));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn immutable_data(live: &Resource, before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    const WHY: &str = "field is immutable when `immutable` is set";
+    let kind = |object: ValueRef<'_>| object.get("type").and_then(ValueRef::as_str).unwrap_or("Opaque").to_owned();
+    if live.key().kind() == "Secret" && kind(before) != kind(after) {
+        let text = format!("\"{}\": field is immutable", kind(after));
+        faults.push(fault("type", CauseReason::Invalid, &text));
+    }
+    if before.get("immutable").and_then(ValueRef::as_bool) != Some(true) {
+        return;
+    }
+    if after.get("immutable").and_then(ValueRef::as_bool) != Some(true) {
+        faults.push(fault("immutable", CauseReason::Forbidden, WHY));
+    }
+    for field in ["data", "binaryData"] {
+        if before.get(field) != after.get(field) {
+            faults.push(fault(field, CauseReason::Forbidden, WHY));
+        }
+    }
+}
+
+fn immutable_claim(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let fixed = |object: ValueRef<'_>| {
+        let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
+        drop(spec.entry("resources").remove("requests"));
+        ["volumeAttributesClassName", "volumeName"].iter().for_each(|field| drop(spec.remove(field)));
+        spec
+    };
+    if fixed(before) != fixed(after) {
+        let why =
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        faults.push(fault("spec", CauseReason::Forbidden, why));
+    }
+}
