@@ -344,7 +344,7 @@ fn failure(write: &Write, status: &Status) -> Failure {
     let namespace = || write.key.namespace.clone().unwrap_or_default();
     let is = |reason: CauseReason| status.causes.iter().any(|(found, _)| *found == reason);
     match status.reason {
-        Reason::NotServed => Failure::KindNotServed,
+        Reason::NotServed | Reason::NoPage => Failure::KindNotServed,
         Reason::NotFound if status.kind.as_deref() == Some("namespaces") && write.key.namespace.is_some() => {
             Failure::NamespaceMissing { namespace: namespace() }
         }

@@ -52,8 +52,9 @@ const COUNTED: [(&str, &str); 25] = [
 ];
 
 /// The object as the server understands it: what it derives while reading, before anybody owns anything.
-pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft: &mut Draft) {
-    let schema = model.schema(&kind.group_kind, version);
+pub(super) fn decoded(context: &Context<'_>, version: &str, draft: &mut Draft) {
+    let kind = context.kind;
+    let schema = context.model.schema(&kind.group_kind, version);
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
         defaults::custom(schema, draft, 0);

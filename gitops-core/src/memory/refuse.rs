@@ -11,6 +11,11 @@ pub(super) fn not_served() -> Status {
     Status::new(404, Reason::NotServed, "the server could not find the requested resource")
 }
 
+/// There is no such page: what custom resources answer in place of [`not_served`].
+pub(super) fn no_page() -> Status {
+    Status::new(404, Reason::NoPage, "404 page not found\n")
+}
+
 pub(super) fn method_not_allowed() -> Status {
     let message = "the server does not allow this method on the requested resource";
     Status::new(405, Reason::MethodNotAllowed, message)

@@ -106,6 +106,8 @@ pub enum Reason {
     NotFound,
     /// No such kind is served.
     NotServed,
+    /// No such kind is served in a group that only CRDs could serve; Kubernetes gives no reason.
+    NoPage,
     /// There is such an object already.
     AlreadyExists,
     /// A version, a uid or a field manager stands against it.
@@ -253,7 +255,7 @@ impl Reason {
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
-            Self::Success | Self::Internal => return None,
+            Self::Success | Self::Internal | Self::NoPage => return None,
             Self::NotFound | Self::NotServed => "NotFound",
             Self::AlreadyExists => "AlreadyExists",
             Self::Conflict => "Conflict",

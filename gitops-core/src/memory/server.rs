@@ -61,6 +61,7 @@ pub struct ApiServer {
 #[derive(Clone, Copy)]
 pub(super) struct Context<'r> {
     pub(super) kind: &'r ServedKind,
+    pub(super) model: &'r ApiModel,
     pub(super) endpoint: &'r Endpoint,
     pub(super) manager: Option<&'r str>,
     pub(super) mode: Mode,
@@ -181,7 +182,8 @@ impl ApiServer {
         let kind = self.kind_at(endpoint)?;
         let manager = request.manager.as_deref();
         super::validate::manager(&request.action, manager)?;
-        let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
+        let model = self.model.clone();
+        let context = Context { kind: &kind, model: &model, endpoint, manager, mode: request.mode, now };
         match &request.action {
             Action::Get => self.read(&context),
             Action::List(select) => self.list(&context, select),
@@ -197,7 +199,9 @@ impl ApiServer {
 
     /// The kind that an endpoint means, if it is served there.
     fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
-        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(refuse::not_served)?;
+        let is_builtin = || ApiModel::builtin().kinds().any(|kind| kind.group_kind.group == endpoint.group);
+        let refused = || if is_builtin() { refuse::not_served() } else { refuse::no_page() };
+        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(refused)?;
         let one = endpoint.name.is_some();
         let placed = match kind.scope {
             Scope::Namespaced => endpoint.namespace.is_some() || !one,
@@ -210,7 +214,7 @@ impl ApiServer {
             Some(_) => false,
         };
         let served = kind.versions.contains(&endpoint.version);
-        if placed && below && served { Ok(Arc::clone(kind)) } else { Err(refuse::not_served()) }
+        if placed && below && served { Ok(Arc::clone(kind)) } else { Err(refused()) }
     }
 
     fn read(&self, context: &Context<'_>) -> Result<Response, Status> {
@@ -268,12 +272,43 @@ impl Context<'_> {
         ResourceKey::new(&kind.group, &kind.kind, self.endpoint.namespace.as_deref(), name)
     }
 
-    /// The object at the version that was asked for. Conversion is by name only, as with strategy None of a CRD.
+    /// The object at the version that was asked for, as its schema has it now.
     pub(super) fn shown(&self, object: &Resource) -> Resource {
-        if *object.version() == *self.endpoint.version {
-            return object.clone();
+        let object = if *object.version() == *self.endpoint.version {
+            object.clone()
+        } else {
+            self.at_version(object, &self.endpoint.api_version())
+        };
+        if !super::prepare::is_custom(self.kind) {
+            return object;
         }
-        let edited = object.edit(|draft| draft.set("apiVersion", self.endpoint.api_version()));
-        edited.unwrap_or_else(|_| object.clone())
+        let read = object.edit(|draft| super::prepare::decoded(self, &self.endpoint.version, draft));
+        read.unwrap_or(object)
+    }
+
+    /// Whether an object, in the form in which it is kept, is what is stored already.
+    pub(super) fn is_stored(&self, kept: &Resource, stored: &Resource) -> bool {
+        if kept.version() == stored.version() {
+            return kept.tree() == stored.tree();
+        }
+        kept.tree() == self.at_version(stored, kept.api_version()).tree()
+    }
+
+    /// The object in the form in which it is kept.
+    pub(super) fn kept(&self, object: &Resource) -> Resource {
+        match ApiModel::storage_version(&self.kind.group_kind) {
+            Some(version) if version != object.api_version() => {
+                let mut draft = self.at_version(object, version).tree().to_draft();
+                let (_, number) = version.split_once('/').unwrap_or_default();
+                super::prepare::decoded(self, number, &mut draft);
+                Resource::new(draft.freeze()).unwrap_or_else(|_| object.clone())
+            }
+            _ => object.clone(),
+        }
+    }
+
+    fn at_version(&self, object: &Resource, api_version: &str) -> Resource {
+        let converted = self.model.at_version(&self.kind.group_kind, object.tree(), api_version);
+        Resource::new(converted).unwrap_or_else(|_| object.clone())
     }
 }

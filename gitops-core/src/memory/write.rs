@@ -67,6 +67,10 @@ impl ApiServer {
         let live = context.shown(self.live(context)?);
         let draft = self.patched(context, live.tree().to_draft(), patch)?;
         let draft = decode::patched(context, &live, draft)?;
+        validate::typed(context, &self.model, &draft).map_err(|status| {
+            let why = refuse::fault("patch", CauseReason::Invalid, &status.message);
+            refuse::invalid_of("", "", "", vec![why])
+        })?;
         if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
             return Err(validate::immutable_uid(context, &live, &uid));
         }
@@ -96,6 +100,7 @@ impl ApiServer {
         let key = context.key()?;
         let (version, uid) = (decode::wanted_version(&draft)?, decode::wanted_uid(&draft));
         let metadata = draft.entry("metadata");
+        let given = metadata.get("resourceVersion").and_then(Draft::as_str).unwrap_or_default().to_owned();
         if metadata.remove("managedFields").is_some_and(|given| given != Draft::Null) {
             return Err(refuse::bad_request("metadata.managedFields must be nil"));
         }
@@ -114,10 +119,10 @@ impl ApiServer {
                 return Err(refuse::conflict(context.endpoint, &key.name, &why));
             }
             let answer = self.insert(context, merged, Ownership::Applied)?;
-            return Ok(match (context.mode, version, answer.as_object()) {
+            return Ok(match (context.mode, answer.as_object()) {
                 // A dry run gives back the version it was given.
-                (Mode::DryRun, Some(version), Some(object)) => {
-                    Response::object(201, super::store::versioned(object, &version.to_string()))
+                (Mode::DryRun, Some(object)) if !given.is_empty() => {
+                    Response::object(201, super::store::versioned(object, &given))
                 }
                 _ => answer,
             });
@@ -156,7 +161,7 @@ impl ApiServer {
         if ownership == Ownership::Update {
             validate::typed(context, &self.model, &draft)?;
         }
-        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
+        prepare::decoded(context, &context.endpoint.version, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, None, &object);
@@ -166,6 +171,7 @@ impl ApiServer {
         self.prepare_new(context.kind, context.mode, &mut draft);
         let object = resource(&self.stored(context, &draft))?;
         self.validate_new(context, &name, &object)?;
+        let object = context.kept(&object);
         if self.store.get(object.key()).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
@@ -192,7 +198,7 @@ impl ApiServer {
             validate::typed(context, &self.model, &draft)?;
         }
         prepare::reset_ownership(context.kind, &mut draft);
-        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
+        prepare::decoded(context, &context.endpoint.version, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, Some(live), &object);
@@ -209,7 +215,9 @@ impl ApiServer {
         prepare::count_generation(context, live, &draft, &mut stored);
         let object = resource(&stored)?;
         self.validate_changed(context, live, &object)?;
-        if object.tree() == live.tree() && !self.incomplete.contains(object.key()) {
+        let object = context.kept(&object);
+        let before = self.store.get(object.key());
+        if before.is_some_and(|before| context.is_stored(&object, before)) && !self.incomplete.contains(object.key()) {
             return Ok(Response::object(200, live.clone()));
         }
         let object = match context.mode {

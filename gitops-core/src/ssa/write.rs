@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::FieldSet;
 use super::apply::{Apply, ApplyError, Conflict, Update};
-use super::convert::{ByModel, at_version};
+use super::convert::ByModel;
 use super::managed::{ManagedEntry, ManagedFields, ManagerKey, Operation};
 use super::tracked::Tracked;
 use super::typed::{Duplicates, Typed, TypedError};
@@ -62,7 +62,10 @@ impl<'a> Context<'a> {
         let value = match live {
             None => self.empty(),
             Some(live) if live.api_version() == self.api_version => with_managed_fields(live.tree(), None),
-            Some(live) => at_version(with_managed_fields(live.tree(), None).root(), self.api_version),
+            Some(live) => {
+                let bare = with_managed_fields(live.tree(), None);
+                self.converter.model.at_version(&self.converter.kind, bare.root(), self.api_version)
+            }
         };
         // What was read from a server fits; what was not may still hold fields that a server would have dropped.
         let decoded = |_| Typed::new(self.schema.decoded(value.root()), self.schema, Duplicates::Allow);

@@ -38,31 +38,7 @@ pub(super) fn check(live: &Resource, after: ValueRef<'_>, faults: &mut Vec<Fault
                 frozen(&["spec", "template"]);
             }
         }
-        ("apps", "StatefulSet") => {
-            const FREE: [&str; 7] = [
-                "replicas",
-                "ordinals",
-                "template",
-                "updateStrategy",
-                "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy",
-                "minReadySeconds",
-            ];
-            let fixed = |object: ValueRef<'_>| {
-                let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
-                FREE.iter().for_each(|field| drop(spec.remove(field)));
-                spec
-            };
-            if fixed(before) != fixed(after) {
-                faults.push(fault(
-                    "spec",
-                    CauseReason::Forbidden,
-                    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
-                     'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
-                     'minReadySeconds' are forbidden",
-                ));
-            }
-        }
+        ("apps", "StatefulSet") => fixed_stateful_set(before, after, faults),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if differs(&["roleRef"]) => {
             let text = format!("{}: cannot change roleRef", shown(&["roleRef"]));
             faults.push(fault("roleRef", CauseReason::Invalid, &text));
@@ -70,6 +46,22 @@ pub(super) fn check(live: &Resource, after: ValueRef<'_>, faults: &mut Vec<Fault
         ("storage.k8s.io", "StorageClass") => {
             frozen(&["parameters"]);
             frozen(&["provisioner"]);
+            frozen(&["volumeBindingMode"]);
+        }
+        ("", "Pod") => fixed_pod(before, after, faults),
+        ("networking.k8s.io", "IngressClass") => frozen(&["spec", "controller"]),
+        ("node.k8s.io", "RuntimeClass") => frozen(&["handler"]),
+        ("discovery.k8s.io", "EndpointSlice") => frozen(&["addressType"]),
+        ("scheduling.k8s.io", "PriorityClass") if differs(&["value"]) => {
+            faults.push(fault("value", CauseReason::Forbidden, "may not be changed in an update."));
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            if super::super::crd::is_established(live) {
+                frozen(&["spec", "scope"]);
+                frozen(&["spec", "names", "kind"]);
+            }
+            frozen(&["spec", "group"]);
+            frozen(&["spec", "names", "plural"]);
         }
         ("", "Secret" | "ConfigMap") => immutable_data(live, before, after, faults),
         ("", "PersistentVolumeClaim") => immutable_claim(before, after, faults),
@@ -82,6 +74,61 @@ pub(super) fn check(live: &Resource, after: ValueRef<'_>, faults: &mut Vec<Fault
             }
         }
         _ => {}
+    }
+}
+
+fn fixed_stateful_set(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    const FREE: [&str; 7] = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    ];
+    let fixed = |object: ValueRef<'_>| {
+        let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
+        FREE.iter().for_each(|field| drop(spec.remove(field)));
+        spec
+    };
+    if fixed(before) != fixed(after) {
+        faults.push(fault(
+            "spec",
+            CauseReason::Forbidden,
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+             'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+             'minReadySeconds' are forbidden",
+        ));
+    }
+}
+
+/// A Pod keeps its spec, but for a few fields. Rule: `ValidatePodUpdate`.
+fn fixed_pod(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let tolerations = |object: ValueRef<'_>| {
+        let list = object.dig(&["spec", "tolerations"]).and_then(ValueRef::as_list);
+        list.into_iter().flatten().map(ValueRef::to_draft).collect::<Vec<_>>()
+    };
+    let fixed = |object: ValueRef<'_>| {
+        let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
+        for list in ["containers", "initContainers"] {
+            let containers = spec.get_mut(list).and_then(Draft::as_list_mut).into_iter().flatten();
+            containers.for_each(|container| drop(container.remove("image")));
+        }
+        for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
+            drop(spec.remove(field));
+        }
+        spec
+    };
+    let now = tolerations(after);
+    if fixed(before) != fixed(after) || tolerations(before).iter().any(|old| !now.contains(old)) {
+        faults.push(fault(
+            "spec",
+            CauseReason::Forbidden,
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+             `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
+             `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        ));
     }
 }
 

@@ -128,7 +128,40 @@ fn template(of: &Draft, path: &str, faults: &mut Vec<Fault>) {
     containers(&spec, &format!("{path}.spec"), faults);
 }
 
+/// Every list of things with names has each name once; so have the keys of spread constraints.
+fn duplicates(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
+    let spread = items(spec, "topologySpreadConstraints");
+    let key = |constraint: &Draft| {
+        (text(constraint, "topologyKey").to_owned(), text(constraint, "whenUnsatisfiable").to_owned())
+    };
+    for (at, constraint) in spread.iter().enumerate() {
+        let (topology, when) = key(constraint);
+        if spread.iter().skip(at + 1).any(|other| key(other) == key(constraint)) {
+            let path = format!("{path}.topologySpreadConstraints[{at}].{{topologyKey, whenUnsatisfiable}}");
+            faults.push(fault(&path, Duplicate, &format!("\"{{{topology}, {when}}}\"")));
+        }
+    }
+    let mut seen = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for (at, container) in items(spec, list).iter().enumerate() {
+            let name = text(container, "name");
+            if seen.contains(&name) && !name.is_empty() {
+                faults.push(fault(&format!("{path}.{list}[{at}].name"), Duplicate, &format!("\"{name}\"")));
+            }
+            seen.push(name);
+        }
+    }
+    let volumes = items(spec, "volumes");
+    for (at, volume) in volumes.iter().enumerate() {
+        let name = text(volume, "name");
+        if volumes.iter().take(at).any(|other| text(other, "name") == name) {
+            faults.push(fault(&format!("{path}.volumes[{at}].name"), Duplicate, &format!("\"{name}\"")));
+        }
+    }
+}
+
 fn containers(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
+    duplicates(spec, path, faults);
     if items(spec, "containers").is_empty() {
         faults.push(fault(&format!("{path}.containers"), Required, ""));
     }

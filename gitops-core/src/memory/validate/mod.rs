@@ -43,9 +43,14 @@ pub(super) fn typed(context: &Context<'_>, model: &ApiModel, draft: &Draft) -> R
     // Fields that are not declared are lost, not refused.
     super::defaults::prune(schema, &mut known, 0);
     drop(known.entry("metadata").remove("managedFields"));
-    let Err(errors) = Typed::new(known.freeze(), schema, Duplicates::Allow) else { return Ok(()) };
+    let known = known.freeze();
+    let flaw = super::decode::flaw(schema, known.root(), 0);
+    let first = match Typed::new(known, schema, Duplicates::Allow) {
+        Ok(_) => flaw,
+        Err(errors) => errors.first().map(ToString::to_string),
+    };
+    let Some(first) = first else { return Ok(()) };
     let kind = &kind.kind;
-    let first = errors.first().map(ToString::to_string).unwrap_or_default();
     Err(refuse::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {first}")))
 }
 

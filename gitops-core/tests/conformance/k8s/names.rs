@@ -54,11 +54,11 @@ impl Names {
     pub(super) fn differ(&mut self, recorded: &Value, actual: &Value) -> Option<String> {
         self.learn(recorded, actual, "");
         let expected = self.fill(recorded);
-        difference("", &expected, actual).or_else(|| self.confused())
+        difference("", &expected, actual)
     }
 
     /// Says which two placeholders stand for the same here: what was written anew is not what was there before.
-    fn confused(&self) -> Option<String> {
+    pub(super) fn confused(&self) -> Option<String> {
         let mut seen = BTreeMap::new();
         let stands = self.actual.iter().filter(|(text, _)| is_placeholder(text) || text.starts_with("port "));
         stands.into_iter().find_map(|(text, actual)| {
