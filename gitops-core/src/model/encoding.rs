@@ -43,7 +43,9 @@ const ZEROS: [Zero; 7] = [Zero::Null, Zero::Empty, Zero::Text, Zero::Number, Zer
 /// How far on its way into the store a value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Read into a Go struct.
+    /// In a Go struct, where an empty list or map is not the same as none.
+    Held,
+    /// Read into a Go struct and encoded from it.
     Decoded,
     /// Written to the store and read again, where empty lists and maps are none.
     Stored,
@@ -191,6 +193,12 @@ impl TypeRef<'_> {
         self.convert(value, Form::Decoded)
     }
 
+    /// Returns `value` as the server holds it between reading and storing it: as [`TypeRef::decoded`], but all empty
+    /// lists and maps are still there.
+    pub(crate) fn held(self, value: ValueRef<'_>) -> Value {
+        self.convert(value, Form::Held)
+    }
+
     /// Returns `value` as the server stores it.
     ///
     /// Fields of built-in kinds that are not declared are dropped. Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
@@ -244,6 +252,7 @@ impl TypeRef<'_> {
             }
             (View::Null, None, None) if is_go => match (atom.meaning, atom.scalar) {
                 (Meaning::Quantity, _) => builder.string("0"),
+                (Meaning::Bytes, _) if form == Form::Held => builder.null(),
                 (_, Some(Scalar::String)) => builder.string(""),
                 (_, Some(Scalar::Numeric)) => builder.int(0),
                 (_, Some(Scalar::Boolean)) => builder.bool(false),
@@ -279,11 +288,16 @@ impl MapType {
             let is_go_struct = || self.fields.iter().any(|field| field.encoding.is_some());
             return self.type_of(name).is_some() || !is_go_struct();
         };
+        let drops_empty = match form {
+            Form::Held => false,
+            Form::Decoded => encoding.omitted,
+            Form::Stored => true,
+        };
         let is_empty = match (encoding.zero, value.view()) {
             (_, View::Null) => true,
             (Zero::Text, View::String("")) | (Zero::Number, View::Int(0)) | (Zero::Bool, View::Bool(false)) => true,
-            (Zero::Empty, View::List(list)) => list.is_empty() && (encoding.omitted || form == Form::Stored),
-            (Zero::Empty, View::Map(map)) => map.is_empty() && (encoding.omitted || form == Form::Stored),
+            (Zero::Empty, View::List(list)) => list.is_empty() && drops_empty,
+            (Zero::Empty, View::Map(map)) => map.is_empty() && drops_empty,
             _ => false,
         };
         !is_empty

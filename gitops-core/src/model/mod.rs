@@ -5,8 +5,10 @@
 //! kind. What is not known is told apart from what is not served, and falls back **per field**: a
 //! [`TypeRef`] deduces what no schema declares.
 
+mod autoscaler;
 mod builtin;
 mod codec;
+mod convert;
 mod crd;
 mod encoding;
 mod openapi;

@@ -1,5 +1,6 @@
 //! The canonical text of quantities, times, durations and base64, as a server written in Go stores it.
 
+use super::schema::Meaning;
 use crate::time::Timestamp;
 
 /// Returns the text that a Kubernetes server stores for a quantity; `None` when it is none, or has more digits than a
@@ -63,6 +64,31 @@ pub(super) fn quantity(text: &str) -> Option<String> {
     number = number.checked_mul(10_i128.pow(up.unsigned_abs()))?;
     let suffix = write_suffix(scale - up, format)?;
     Some(format!("{}{number}{suffix}", minus(sign)))
+}
+
+impl Meaning {
+    /// Returns what a server written in Go says of a text that does not mean this.
+    pub(crate) fn flaw(self, text: &str) -> Option<String> {
+        use base64::Engine as _;
+        match self {
+            // What has more digits than are read here may still be a quantity.
+            Self::Quantity if text.len() < 30 && quantity(text).is_none() => Some(
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".into(),
+            ),
+            Self::Bytes => {
+                let text = text.replace(['\r', '\n'], "");
+                let error = base64::engine::general_purpose::STANDARD.decode(&text).err()?;
+                let at = match error {
+                    base64::DecodeError::InvalidByte(at, _) => at,
+                    // Go takes what is left over in the last letter.
+                    base64::DecodeError::InvalidLastSymbol { .. } => return None,
+                    _ => text.len() / 4 * 4,
+                };
+                Some(format!("error decoding from json: illegal base64 data at input byte {at}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

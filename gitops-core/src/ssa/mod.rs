@@ -23,6 +23,7 @@ mod updater;
 mod write;
 
 pub use algebra::Pattern;
+pub(crate) use apply::merge;
 pub use apply::{Apply, ApplyError, Conflict, Update, apply, update};
 pub use fields_v1::{FieldsV1Error, segment_from_text, segment_to_text};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFieldsProblem, Operation};

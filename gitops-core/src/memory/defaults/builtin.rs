@@ -117,7 +117,11 @@ fn service(spec: &mut Draft) {
         }
     });
     let kind = text(spec, "type").to_owned();
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || !is_empty(spec, "externalIPs") {
+    let is_external = match kind.as_str() {
+        "NodePort" | "LoadBalancer" => true,
+        kind => kind == "ClusterIP" && !is_empty(spec, "externalIPs"),
+    };
+    if is_external {
         unset(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind != "ExternalName" {
