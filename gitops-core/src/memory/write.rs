@@ -174,6 +174,7 @@ impl ApiServer {
         let metadata = draft.entry("metadata");
         let name = metadata.get("name").and_then(Draft::as_str).unwrap_or_default().to_owned();
         self.check_namespace(context, &name)?;
+        validate::named(context, &name)?;
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));

@@ -58,6 +58,15 @@ pub(super) fn typed(context: &Context<'_>, model: &ApiModel, draft: &Draft) -> R
     Err(refuse::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {first}")))
 }
 
+/// Nothing without a name is an object.
+pub(super) fn named(context: &Context<'_>, name: &str) -> Result<(), Status> {
+    let mut faults = Vec::new();
+    if name.is_empty() {
+        metadata::name(context.kind, name, &mut faults);
+    }
+    refuse_any(context, name, faults)
+}
+
 /// A client cannot say when an object is deleted; leaving the time out changes nothing.
 pub(super) fn deletion_stays(context: &Context<'_>, live: &Resource, draft: &Draft) -> Result<(), Status> {
     let wanted = draft.get("metadata").and_then(|metadata| metadata.get("deletionTimestamp")).and_then(Draft::as_str);
