@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
     fn undeclared(&mut self, name: &'a str, live: Option<Map<'a>>, of: TypeRef<'a>, mine: Owned<'a>) {
         let value = live.and_then(|live| live.get(name)).filter(|value| !value.is_null() && !self.is_exempt(name));
         let Some(value) = value else { return };
-        if of.default_of(name).is_some_and(|default| default.root() == value) {
+        if of.default_of(name).known().is_some_and(|default| default.root() == value) {
             // The next apply gives up the field, and the server fills in what is there already.
             return;
         }
@@ -302,7 +302,8 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
-                let is_default = |name: &str, value| of.default_of(name).is_some_and(|default| default.root() == value);
+                let is_default =
+                    |name: &str, value| of.default_of(name).known().is_some_and(|default| default.root() == value);
                 let extra = have.iter().filter(|(name, value)| want.get(name).is_none() && !is_default(name, *value));
                 for (name, value) in extra.filter(|_| surplus == Surplus::Removed) {
                     self.path.push(Step::Field(name));

@@ -55,7 +55,7 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
     let schema = model.schema(&kind.group_kind, version);
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
-        defaults::custom(schema, draft, 0);
+        schema.fill_defaults(draft);
         return;
     }
     // What the Go type does not have is lost while reading.
@@ -66,6 +66,7 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
         encode_string_data(draft);
     }
     defaults::builtin(group, name, draft);
+    schema.fill_defaults(draft);
     if (group, name) == ("apps", "DaemonSet") {
         let annotations = draft.entry("metadata").entry("annotations");
         if annotations.get(TEMPLATE_GENERATION).is_none() {

@@ -11,7 +11,7 @@ use crate::resource::split_api_version;
 use crate::value::{Builder, Value, ValueRef, View};
 
 /// How one field is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Encoding {
     /// What the Go field holds when nothing was set.
     pub(crate) zero: Zero,
@@ -20,7 +20,7 @@ pub(crate) struct Encoding {
 }
 
 /// The zero value of a Go field, as it is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Zero {
     /// Pointers, times and raw values: `null`, and only that.
     Null,

@@ -8,7 +8,10 @@
 mod builtin;
 mod codec;
 mod crd;
+mod defaults;
 mod encoding;
+mod facts;
+mod join;
 mod openapi;
 mod scalar;
 mod schema;
@@ -20,6 +23,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 pub use codec::InvalidTable;
+pub use defaults::FieldDefault;
+pub use facts::InvalidFact;
 pub(crate) use schema::{Atom, ListType, MapType, Relation};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
