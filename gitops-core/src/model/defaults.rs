@@ -1,7 +1,11 @@
 //! What the server makes of fields that are not there.
 
+use std::collections::BTreeSet;
+
+use super::ApiModel;
 use super::encoding::Zero;
-use super::schema::{Field, TypeRef};
+use super::schema::{Field, TypeId, TypeRef};
+use crate::resource::GroupKind;
 use crate::value::{Draft, Value, ValueRef, View};
 
 /// What the server makes of a field that is not there.
@@ -56,6 +60,18 @@ impl Field {
             _ => false,
         };
         if is_left_out { &NONE } else { &self.default }
+    }
+
+    /// Whether a value is what is there when nothing was set: `null` where it is none of the values, and the zero value
+    /// of a Go field that is no pointer.
+    fn is_unset(&self, value: &Draft, of: TypeRef<'_>) -> bool {
+        match (self.encoding.map(|encoding| encoding.zero), value) {
+            (_, Draft::Null) => !of.to(self.type_id).is_nullable(),
+            (Some(Zero::Text), Draft::String(text)) => text.is_empty(),
+            (Some(Zero::Number), Draft::Int(number)) => *number == 0,
+            (Some(Zero::Bool), Draft::Bool(flag)) => !flag,
+            _ => false,
+        }
     }
 }
 
@@ -114,9 +130,8 @@ impl<'a> TypeRef<'a> {
             Draft::Map(_) => {
                 for field in self.atom().map.iter().flat_map(|map| &map.fields) {
                     let FieldDefault::Known(default) = field.filled() else { continue };
-                    let nullable = self.to(field.type_id).is_nullable();
-                    let missing = draft.get(&field.name).is_none_or(|value| *value == Draft::Null && !nullable);
-                    if missing && !is_envelope(&field.name) {
+                    let is_missing = draft.get(&field.name).is_none_or(|value| field.is_unset(value, self));
+                    if is_missing && !is_envelope(&field.name) {
                         draft.set(&field.name, default);
                     }
                 }
@@ -128,6 +143,125 @@ impl<'a> TypeRef<'a> {
             }
             Draft::List(items) => items.iter_mut().for_each(|item| self.element().fill(item, depth + 1)),
             _ => {}
+        }
+    }
+}
+
+impl ApiModel {
+    /// Returns the fields of a kind of which it is not known what the server makes of their absence, as
+    /// `spec.template.spec.containers[].image`, in order of their paths; `status` and `metadata`, which the server and
+    /// its controllers write, aside. A kind is fully defaulted when it is declared and there are none.
+    ///
+    /// Kinds of CRDs are fully defaulted, and of the built-in kinds all but these:
+    /// - with a Pod template: `Pod`, `PodTemplate`, `ReplicationController`, `DaemonSet`, `Deployment`, `ReplicaSet`,
+    ///   `StatefulSet`, `CronJob`, `Job`;
+    /// - with fields that are allocated, bound or admitted: `CertificateSigningRequest`, `Ingress`, `Namespace`, `Node`,
+    ///   `PersistentVolume`, `PersistentVolumeClaim`, `Service`, `ServiceAccount`, `VolumeAttachment`, `ResourceSlice`;
+    /// - with fields by which others are decided: `ClusterRole`, `ClusterRoleBinding`, `LimitRange`, `NetworkPolicy`,
+    ///   `ResourceClaim`, `ResourceClaimTemplate`, `RoleBinding`, `Secret`;
+    /// - not recorded: `APIService`, `CustomResourceDefinition`.
+    ///
+    /// ```
+    /// use gitops_core::model::ApiModel;
+    /// use gitops_core::resource::GroupKind;
+    ///
+    /// let model = ApiModel::builtin();
+    /// assert!(model.unknown_defaults(&GroupKind::new("storage.k8s.io", "StorageClass"), "v1").is_empty());
+    /// let policy = model.unknown_defaults(&GroupKind::new("networking.k8s.io", "NetworkPolicy"), "v1");
+    /// assert_eq!(policy, ["spec.policyTypes"]);
+    /// ```
+    #[must_use]
+    pub fn unknown_defaults(&self, kind: &GroupKind, version: &str) -> Vec<String> {
+        let mut unknown = Vec::new();
+        collect(self.schema(kind, version), "", &mut BTreeSet::new(), &mut unknown);
+        unknown
+    }
+}
+
+/// A type within itself is looked at once.
+fn collect(of: TypeRef<'_>, path: &str, around: &mut BTreeSet<TypeId>, unknown: &mut Vec<String>) {
+    if of.is_deduced() || !around.insert(of.id) {
+        return;
+    }
+    let atom = of.atom();
+    for field in atom.map.iter().flat_map(|map| &map.fields) {
+        let is_root = path.is_empty();
+        if is_root && (ENVELOPE.contains(&&*field.name) || &*field.name == "status") {
+            continue;
+        }
+        let below = if is_root { field.name.to_string() } else { format!("{path}.{}", field.name) };
+        if field.default == FieldDefault::Unknown {
+            unknown.push(below.clone());
+        }
+        if &*field.name != "metadata" {
+            collect(of.to(field.type_id), &below, around, unknown);
+        }
+    }
+    let elements = [atom.list.as_ref().map(|list| list.element), atom.map.as_ref().and_then(|map| map.element)];
+    for element in elements.into_iter().flatten() {
+        collect(of.to(element), &format!("{path}[]"), around, unknown);
+    }
+    around.remove(&of.id);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_kinds_that_are_not_fully_defaulted_are_those_of_the_documentation() {
+        let model = ApiModel::builtin();
+        let unknown =
+            model.kinds().filter(|kind| !model.unknown_defaults(&kind.group_kind, &kind.preferred).is_empty());
+        let mut unknown: Vec<&str> = unknown.map(|kind| &*kind.group_kind.kind).collect();
+        let said = include_str!("defaults.rs").lines().skip_while(|line| !line.contains("all but these")).skip(1);
+        let said: String = said.take_while(|line| line.len() > "    ///".len()).collect();
+        let mut said: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+        unknown.sort_unstable();
+        said.sort_unstable();
+        assert_eq!(unknown, said);
+    }
+
+    #[test]
+    fn a_default_is_known_where_nothing_but_the_absence_of_the_field_decides() {
+        let pod = ["spec", "template", "spec"];
+        let container = ["spec", "template", "spec", "containers", "[]"];
+        for (group, kind, path, field, expected) in [
+            ("apps", "Deployment", &["spec"][..], "replicas", "1"),
+            ("apps", "Deployment", &["spec"], "paused", "none"),
+            ("apps", "Deployment", &["spec"], "nonsense", "unknown"),
+            ("apps", "Deployment", &["spec", "strategy"], "type", "\"RollingUpdate\""),
+            ("apps", "Deployment", &["spec", "strategy"], "rollingUpdate", "unknown"),
+            ("apps", "Deployment", &["spec", "strategy", "rollingUpdate"], "maxSurge", "\"25%\""),
+            ("apps", "Deployment", &["spec", "template", "metadata", "labels"], "app", "none"),
+            ("apps", "Deployment", &pod, "securityContext", "{}"),
+            ("apps", "Deployment", &pod, "enableServiceLinks", "none"),
+            ("apps", "Deployment", &container, "imagePullPolicy", "unknown"),
+            ("apps", "Deployment", &container, "livenessProbe", "none"),
+            ("apps", "Deployment", &[], "status", "{}"),
+            ("apps", "Deployment", &["status"], "replicas", "unknown"),
+            ("", "Pod", &["spec"], "enableServiceLinks", "true"),
+            ("", "Pod", &["metadata"], "labels", "unknown"),
+            // The same Go type, defaulted where it stands.
+            ("batch", "Job", &["spec"], "suspend", "false"),
+            ("batch", "CronJob", &["spec", "jobTemplate", "spec"], "suspend", "none"),
+            ("rbac.authorization.k8s.io", "RoleBinding", &["roleRef"], "apiGroup", "\"rbac.authorization.k8s.io\""),
+            ("flowcontrol.apiserver.k8s.io", "FlowSchema", &["spec"], "matchingPrecedence", "1000"),
+            ("", "ConfigMap", &[], "data", "none"),
+            ("", "ConfigMap", &["data"], "a", "none"),
+            ("example.com", "Widget", &["spec"], "a", "unknown"),
+        ] {
+            let model = ApiModel::builtin();
+            let at = path.iter().fold(model.schema(&GroupKind::new(group, kind), "v1"), |at, step| match *step {
+                "[]" => at.element(),
+                name => at.field(name),
+            });
+            let found = match at.default_of(field) {
+                FieldDefault::Known(value) => value.to_json(),
+                FieldDefault::None => "none".into(),
+                FieldDefault::Unknown => "unknown".into(),
+            };
+            assert_eq!(found, expected, "{kind} {path:?} {field}");
         }
     }
 }

@@ -99,8 +99,17 @@ struct Marked {
 }
 
 impl Marked {
-    fn record(&mut self, facts: Option<ValueRef<'_>>) -> Result<(), InvalidFact> {
+    fn record<'v>(&mut self, facts: Option<ValueRef<'v>>) -> Result<(), InvalidFact> {
         let of = |name: &str| facts.and_then(|facts| facts.get(name)?.as_map()).into_iter().flatten();
+        let mut known = BTreeMap::<Steps<'_>, FieldDefault>::new();
+        let mut add = |steps: &[&'v str], value: Draft| {
+            let value = FieldDefault::Known(value.freeze());
+            let entry = known.entry(steps.to_vec()).or_insert_with(|| value.clone());
+            if *entry != value {
+                // Where two recordings differ, something else decides.
+                *entry = FieldDefault::Unknown;
+            }
+        };
         let mut lists = BTreeMap::<Steps<'_>, Draft>::new();
         for (path, value) in of("empty") {
             let steps = steps(path);
@@ -108,41 +117,35 @@ impl Marked {
             let (outer, item) = steps.split_at_checked(list.unwrap_or(steps.len())).unwrap_or((&steps, &[]));
             // Structs behind pointers that are made where nothing was set.
             for end in 1..outer.len() {
-                self.set(outer.get(..end).unwrap_or_default(), path, &|field| {
+                self.set(outer.get(..end).unwrap_or_default(), &|field| {
                     if field.default == FieldDefault::None {
                         field.default = FieldDefault::Known(Draft::map().freeze());
                     }
                 })?;
             }
             match item.split_first() {
-                None => self.set_known(outer, path, value.to_value())?,
+                None => add(outer, value.to_draft()),
                 Some((_, within)) => {
                     let item = lists.entry(outer.to_vec()).or_insert_with(Draft::map);
                     *within.iter().fold(item, |at, name| at.entry(name)) = value.to_draft();
                 }
             }
         }
-        for (steps, item) in lists {
-            self.set_known(&steps, &steps.join("."), Draft::List(vec![item]).freeze())?;
-        }
+        lists.into_iter().for_each(|(steps, item)| add(&steps, Draft::List(vec![item])));
         for (path, value) in of("populated") {
             let steps = steps(path);
             // What is in a list already says nothing of an absent one.
             if steps.last() != Some(&"[]") {
-                self.set_known(&steps, path, value.to_value())?;
+                add(&steps, value.to_draft());
             }
         }
-        Ok(())
-    }
-
-    /// Where two recordings differ, something else decides.
-    fn set_known(&mut self, steps: &[&str], path: &str, value: Value) -> Result<(), InvalidFact> {
-        self.set(steps, path, &|field| {
-            field.default = match &field.default {
-                FieldDefault::None => FieldDefault::Known(value.clone()),
-                FieldDefault::Known(old) if *old == value => return,
-                _ => FieldDefault::Unknown,
-            }
+        known.iter().try_for_each(|(steps, default)| {
+            self.set(steps, &|field| {
+                // What was stated stays.
+                if field.default != FieldDefault::Unknown {
+                    field.default = default.clone();
+                }
+            })
         })
     }
 
@@ -176,7 +179,7 @@ impl Marked {
         for ((place, path, text), used) in lines.iter().zip(used) {
             if *place == kind {
                 let what = what(text)?;
-                self.set(&steps(path), path, &|field| field.default = what.clone())?;
+                self.set(&steps(path), &|field| field.default = what.clone())?;
                 *used = true;
             }
         }
@@ -184,9 +187,9 @@ impl Marked {
     }
 
     /// Edits one field, in a copy of the types on the way to it.
-    fn set(&mut self, steps: &[&str], path: &str, edit: &dyn Fn(&mut Field)) -> Result<(), InvalidFact> {
+    fn set(&mut self, steps: &[&str], edit: &dyn Fn(&mut Field)) -> Result<(), InvalidFact> {
         let root = copied(&mut self.schema, self.root, steps, edit);
-        self.root = root.ok_or_else(|| InvalidFact(path.to_owned()))?;
+        self.root = root.ok_or_else(|| InvalidFact(steps.join(".")))?;
         Ok(())
     }
 }
