@@ -136,7 +136,7 @@ pub(super) fn key_field<'a>(item: ValueRef<'a>, name: &str, element: TypeRef<'a>
 /// Returns whether two list items have the same key.
 pub(super) fn same_key(left: ValueRef<'_>, right: ValueRef<'_>, keys: &[Arc<str>], element: TypeRef<'_>) -> bool {
     keys.iter().all(|name| match (key_field(left, name, element), key_field(right, name, element)) {
-        (Some(left), Some(right)) => same(left, right, element.field(name).meaning()),
+        (Some(left), Some(right)) => same(left, right, element.field(name)),
         (left, right) => left.is_none() && right.is_none(),
     })
 }

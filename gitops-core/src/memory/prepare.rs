@@ -1,6 +1,6 @@
 //! What the server does to an object between reading it and storing it, by kind.
 
-use crate::model::{ApiModel, KindFacts, ServedKind};
+use crate::model::{ApiModel, KindFacts, ServedKind, encode_string_data};
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
@@ -71,17 +71,6 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
         let annotations = draft.entry("metadata").entry("annotations");
         if annotations.get(TEMPLATE_GENERATION).is_none() {
             annotations.set(TEMPLATE_GENERATION, "0");
-        }
-    }
-}
-
-/// `stringData` is written into `data` and never kept.
-fn encode_string_data(draft: &mut Draft) {
-    use base64::Engine as _;
-    let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
-    for (key, text) in texts {
-        if let Draft::String(text) = text {
-            draft.entry("data").set(&key, base64::engine::general_purpose::STANDARD.encode(text));
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct InvalidTable {
 
 const MAGIC: &[u8] = b"model3";
 const SCALARS: [Scalar; 4] = [Scalar::String, Scalar::Numeric, Scalar::Boolean, Scalar::Untyped];
-const MEANINGS: [Meaning; 8] = [
+const MEANINGS: [Meaning; 9] = [
     Meaning::Plain,
     Meaning::Integer,
     Meaning::Quantity,
@@ -34,6 +34,7 @@ const MEANINGS: [Meaning; 8] = [
     Meaning::MicroTime,
     Meaning::Duration,
     Meaning::Bytes,
+    Meaning::Amount,
 ];
 const RELATIONS: [Relation; 3] = [Relation::Atomic, Relation::Associative, Relation::Unstated];
 

@@ -6,6 +6,7 @@
 //! [`TypeRef`] deduces what no schema declares.
 
 mod builtin;
+mod canonical;
 mod codec;
 mod crd;
 mod defaults;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use canonical::encode_string_data;
 pub use codec::InvalidTable;
 pub use defaults::FieldDefault;
 pub use facts::InvalidFact;

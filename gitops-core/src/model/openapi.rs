@@ -145,11 +145,23 @@ impl<'a> Reader<'a> {
             .collect();
         let element = match of.get("additionalProperties").map(|more| (more, more.view())) {
             Some((_, View::Bool(allowed))) => allowed.then_some(DEDUCED),
-            Some((more, View::Map(_))) => Some(self.reference(more, preserve, depth)),
+            Some((more, View::Map(_))) => {
+                let element = self.reference(more, preserve, depth);
+                Some(self.amount(element))
+            }
             _ => (preserve || fields.is_empty()).then_some(DEDUCED),
         };
         let atomic = of.get("x-kubernetes-map-type").and_then(ValueRef::as_str) == Some("atomic");
         MapType { free_form: fields.is_empty() && self.is_untyped(element), fields, element, atomic }
+    }
+
+    /// A map of quantities is a list of resources, whose amounts are rounded. Rule: `SetDefaults_ResourceList` of
+    /// `pkg/apis/core/v1`.
+    fn amount(&mut self, element: TypeId) -> TypeId {
+        if self.schema.at(element).meaning() != Meaning::Quantity {
+            return element;
+        }
+        self.schema.push(scalar(Scalar::Untyped, Meaning::Amount))
     }
 
     fn is_untyped(&self, element: Option<TypeId>) -> bool {

@@ -64,6 +64,8 @@ pub enum Meaning {
     Integer,
     /// `1000m` equals `1`.
     Quantity,
+    /// A quantity in a list of resources, rounded up to thousandths: `100u` equals `1m`.
+    Amount,
     /// A whole number or a string.
     IntOrString,
     /// RFC 3339, whole seconds.
