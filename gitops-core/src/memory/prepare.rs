@@ -56,6 +56,7 @@ pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft:
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
         schema.fill_defaults(draft);
+        defaults::prune_nulls(schema, draft, 0);
         return;
     }
     // What the Go type does not have is lost while reading.

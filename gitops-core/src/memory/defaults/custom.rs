@@ -9,6 +9,29 @@ const DEPTH: usize = 128;
 /// Fields of an object that no schema of a CRD declares.
 const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// Takes away nulls that the schema of a custom resource does not allow, as the server does once defaults are filled in.
+///
+/// Rule: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions", "Defaulting and Nullable".
+pub(in super::super) fn prune_nulls(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+    if depth > DEPTH || schema.is_deduced() {
+        return;
+    }
+    match draft {
+        Draft::Map(map) => {
+            map.retain(|name, value| {
+                let (is_own, of) = (depth > 0 || !ENVELOPE.contains(&&**name), schema.field(name));
+                let is_pruned = *value == Draft::Null && !of.is_deduced() && !of.is_nullable();
+                if is_own {
+                    prune_nulls(of, value, depth + 1);
+                }
+                !(is_own && is_pruned)
+            });
+        }
+        Draft::List(items) => items.iter_mut().for_each(|item| prune_nulls(schema.element(), item, depth + 1)),
+        _ => {}
+    }
+}
+
 /// Takes away fields that the schema does not know.
 ///
 /// Rule: Kubernetes, "Custom Resources", "Field pruning".
