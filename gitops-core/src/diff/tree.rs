@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
                 _ => self.atomic(desired, live, of, mine),
             },
             (View::Map(_), View::Map(_)) => self.atomic(desired, live, of, mine),
-            _ if same(desired, live, of.meaning()) => {}
+            _ if same(desired, live, of) => {}
             _ => self.note(ChangeKind::Value, Some(live), Some(desired)),
         }
     }
@@ -129,7 +129,8 @@ impl<'a> Walk<'a> {
             // That we own an entry of a map that is not there proves that the server dropped what we sent: whoever
             // else removes an entry takes it from its owners. Fields may also be dropped for being zero: see `absent`.
             let dropped = found.is_none() && below.is_member() && !of.declares(name);
-            if !dropped && !self.is_exempt(name) {
+            let is_filled = found.is_some_and(|found| of.fills_in(name, value, found));
+            if !dropped && !is_filled && !self.is_exempt(name) {
                 self.path.push(Step::Field(name));
                 self.node(value, found, of.field(name), below);
                 self.path.pop();
@@ -144,7 +145,7 @@ impl<'a> Walk<'a> {
     fn undeclared(&mut self, name: &'a str, live: Option<Map<'a>>, of: TypeRef<'a>, mine: Owned<'a>) {
         let value = live.and_then(|live| live.get(name)).filter(|value| !value.is_null() && !self.is_exempt(name));
         let Some(value) = value else { return };
-        if of.default_of(name).is_some_and(|default| default.root() == value) {
+        if of.default_of(name).known().is_some_and(|default| default.root() == value) {
             // The next apply gives up the field, and the server fills in what is there already.
             return;
         }
@@ -238,8 +239,8 @@ impl<'a> Walk<'a> {
     }
 
     fn set(&mut self, desired: List<'a>, live: List<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let meaning = of.element().meaning();
-        let pairs = pair(desired, live, |want, have| same(want, have, meaning));
+        let element = of.element();
+        let pairs = pair(desired, live, |want, have| same(want, have, element));
         for (at, (item, found)) in desired.iter().zip(&pairs).enumerate() {
             if found.is_none() {
                 self.path.push(Step::Valued { item, live: 0, desired: at });
@@ -248,7 +249,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.order(desired, &pairs, ValueRef::to_draft);
-        let is_declared = |key: ValueRef<'_>| desired.iter().any(|item| same(item, key, meaning));
+        let is_declared = |key: ValueRef<'_>| desired.iter().any(|item| same(item, key, element));
         self.removed_items(live, of, mine.items().filter(|item| !is_declared(item.key.root())));
     }
 
@@ -302,7 +303,8 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
-                let is_default = |name: &str, value| of.default_of(name).is_some_and(|default| default.root() == value);
+                let is_default =
+                    |name: &str, value| of.default_of(name).known().is_some_and(|default| default.root() == value);
                 let extra = have.iter().filter(|(name, value)| want.get(name).is_none() && !is_default(name, *value));
                 for (name, value) in extra.filter(|_| surplus == Surplus::Removed) {
                     self.path.push(Step::Field(name));
@@ -317,7 +319,7 @@ impl<'a> Walk<'a> {
                     self.path.pop();
                 }
             }
-            _ if same(desired, live, of.meaning()) => {}
+            _ if same(desired, live, of) => {}
             _ => self.note(ChangeKind::Value, Some(live), Some(desired)),
         }
     }

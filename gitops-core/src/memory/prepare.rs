@@ -1,7 +1,7 @@
 //! What the server does to an object between reading it and storing it, by kind.
 
 use crate::cluster::Mode;
-use crate::model::{ApiModel, KindFacts, ServedKind};
+use crate::model::{ApiModel, KindFacts, ServedKind, encode_string_data};
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
@@ -57,7 +57,8 @@ pub(super) fn decoded(context: &Context<'_>, version: &str, draft: &mut Draft) {
     let schema = context.model.schema(&kind.group_kind, version);
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
-        defaults::custom(schema, draft, 0);
+        schema.fill_defaults(draft);
+        defaults::prune_nulls(schema, draft, 0);
         return;
     }
     // What the Go type does not have is lost while reading.
@@ -68,21 +69,11 @@ pub(super) fn decoded(context: &Context<'_>, version: &str, draft: &mut Draft) {
         encode_string_data(draft);
     }
     defaults::builtin(group, name, draft);
+    schema.fill_defaults(draft);
     if (group, name) == ("apps", "DaemonSet") {
         let annotations = draft.entry("metadata").entry("annotations");
         if annotations.get(TEMPLATE_GENERATION).is_none() {
             annotations.set(TEMPLATE_GENERATION, "0");
-        }
-    }
-}
-
-/// `stringData` is written into `data` and never kept.
-fn encode_string_data(draft: &mut Draft) {
-    use base64::Engine as _;
-    let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
-    for (key, text) in texts {
-        if let Draft::String(text) = text {
-            draft.entry("data").set(&key, base64::engine::general_purpose::STANDARD.encode(text));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::defaults::FieldDefault;
 use super::encoding::Encoding;
-use crate::value::Value;
 
 /// A closed set of types that refer to each other. Immutable once built.
 ///
@@ -64,6 +64,8 @@ pub enum Meaning {
     Integer,
     /// `1000m` equals `1`.
     Quantity,
+    /// A quantity in a list of resources, rounded up to thousandths: `100u` equals `1m`.
+    Amount,
     /// A whole number or a string.
     IntOrString,
     /// RFC 3339, whole seconds.
@@ -86,7 +88,7 @@ pub(crate) const UNTYPED: TypeId = TypeId(0);
 pub(crate) const DEDUCED: TypeId = TypeId(1);
 
 /// One type. It may allow a scalar, a list and a map at once; the value then decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Atom {
     pub(crate) scalar: Option<Scalar>,
     pub(crate) list: Option<ListType>,
@@ -97,14 +99,14 @@ pub(crate) struct Atom {
     pub(crate) missing: Option<Arc<str>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ListType {
     pub(crate) element: TypeId,
     pub(crate) relation: Relation,
     pub(crate) keys: Arc<[Arc<str>]>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Relation {
     Atomic,
     Associative,
@@ -112,7 +114,7 @@ pub(crate) enum Relation {
     Unstated,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MapType {
     /// In byte order of their names.
     pub(crate) fields: Vec<Field>,
@@ -123,17 +125,17 @@ pub(crate) struct MapType {
     pub(crate) free_form: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Field {
     pub(crate) name: Arc<str>,
     pub(crate) type_id: TypeId,
-    pub(crate) default: Option<Value>,
+    pub(crate) default: FieldDefault,
     /// How the server encodes it, where that is known.
     pub(crate) encoding: Option<Encoding>,
 }
 
 impl Field {
-    pub(crate) fn new(name: &str, type_id: TypeId, default: Option<Value>) -> Self {
+    pub(crate) fn new(name: &str, type_id: TypeId, default: FieldDefault) -> Self {
         Self { name: name.into(), type_id, default, encoding: None }
     }
 }
@@ -222,12 +224,6 @@ impl<'a> TypeRef<'a> {
         self.atom().map.as_ref().is_some_and(|map| map.field(name).is_some())
     }
 
-    /// Returns the default of a field, where the schema states one.
-    #[must_use]
-    pub fn default_of(self, name: &str) -> Option<&'a Value> {
-        self.atom().map.as_ref()?.field(name)?.default.as_ref()
-    }
-
     /// Returns the names of the declared fields, in byte order.
     pub fn fields(self) -> impl Iterator<Item = &'a Arc<str>> {
         self.atom().map.iter().flat_map(|map| &map.fields).map(|field| &field.name)
@@ -308,7 +304,7 @@ impl<'a> TypeRef<'a> {
     }
 
     /// Whether both are the same type of the same schema.
-    pub(crate) fn same(self, other: TypeRef<'_>) -> bool {
+    pub(crate) fn is(self, other: TypeRef<'_>) -> bool {
         std::ptr::eq(self.schema, other.schema) && self.id == other.id
     }
 }

@@ -55,6 +55,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("yaml/cases", yaml::kubectl),
     ("yaml/kustomize", yaml::kustomize),
     ("k8s/stored_form", model::stored_form),
+    ("k8s/defaults", model::defaults),
     ("smd/conflicts", smd::conflicts),
     ("smd/fieldpath_fieldsv1", smd::fields_v1),
     ("smd/fieldpath_from_value", smd::from_value),

@@ -44,10 +44,8 @@ impl<'a> ItemKey<'a> {
         for name in list.keys.iter() {
             let value = match map.get(name) {
                 Some(value) => Some(value),
-                None => {
-                    let declared = element.map.as_ref().ok_or(TypedProblem::OpenType)?;
-                    declared.field(name).and_then(|field| field.default.as_ref()).map(|default| default.root())
-                }
+                None if element.map.is_none() => return Err(TypedProblem::OpenType),
+                None => of.to(list.element).key_default(name),
             };
             match value {
                 Some(value) if list.keys.len() == 1 => return Ok(Self::One(name, value)),

@@ -217,7 +217,7 @@ impl<'s> Typed<'s> {
     }
 
     fn check_type(&self, other: &Self, faults: &mut Faults) {
-        if !self.of.same(other.of) {
+        if !self.of.is(other.of) {
             faults.add(TypedProblem::OtherType);
         }
     }
