@@ -9,9 +9,11 @@
 
 mod algebra;
 mod apply;
+mod build;
 mod convert;
 mod fields_v1;
 mod kubectl;
+mod label;
 mod managed;
 mod order;
 mod repair;

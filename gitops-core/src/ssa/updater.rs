@@ -343,8 +343,8 @@ impl<'u, 's> Updater<'u, 's> {
         let one_version =
             merged.value().same(at_last.value()) && managers.values().all(|owned| owned.version == last.version);
         let now = managers.get(manager).filter(|_| one_version);
-        let applied = now.is_some_and(|now| last.fields.difference(&now.fields).is_empty());
-        Ok(applied && last.fields.difference(&merged.field_set()?).is_empty())
+        let applied = now.is_some_and(|now| last.fields.is_within(&now.fields));
+        Ok(applied && last.fields.is_within(&merged.field_set()?))
     }
 
     /// Adds back what was removed but is owned by anybody, each at the version in which it is named.

@@ -126,6 +126,24 @@ impl Value {
     }
 }
 
+impl View<'_> {
+    /// Copies what was viewed into a tree of its own.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::null(),
+            Self::Bool(flag) => flag.into(),
+            Self::Int(number) => number.into(),
+            Self::Float(number) => Draft::Float(number).freeze(),
+            Self::String(text) => text.into(),
+            // The items follow their list or map.
+            Self::List(List { items }) | Self::Map(Map { items }) => {
+                Value::from_tree(items.tree.subtree(items.next.saturating_sub(1)))
+            }
+        }
+    }
+}
+
 impl<'a> ValueRef<'a> {
     /// Returns what this node is.
     #[must_use]
