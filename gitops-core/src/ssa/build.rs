@@ -33,12 +33,16 @@ impl SetBuilder {
     /// Starts a set that is about as large as another.
     pub(crate) fn with_room_of(other: &FieldSet) -> Self {
         let other = other.arena();
-        let arena = Arena {
-            nodes: Vec::with_capacity(other.nodes.len()),
-            keys: Vec::with_capacity(other.keys.len()),
-            text: String::with_capacity(other.text.len()),
-        };
-        Self { open: Vec::with_capacity(other.nodes.len()), arena }
+        let mut out = Self::default();
+        out.reserve(other.nodes.len(), other.text.len());
+        out.arena.keys.reserve(other.keys.len());
+        out
+    }
+
+    fn reserve(&mut self, nodes: usize, text: usize) {
+        self.open.reserve(nodes);
+        self.arena.nodes.reserve(nodes);
+        self.arena.text.reserve(text);
     }
 
     /// Builds the set of some paths.
@@ -67,6 +71,9 @@ impl SetBuilder {
     /// Adds an element to the level begun last, unless it is no member and none is below it.
     pub(crate) fn push(&mut self, label: Label<'_>, is_member: bool, below: Block) {
         if is_member || !below.is_empty() {
+            if self.open.capacity() == 0 {
+                self.reserve(32, 256);
+            }
             let label = self.pack(label);
             self.open.push(Node { label, is_member, below });
         }
@@ -86,9 +93,9 @@ impl SetBuilder {
 
     /// Packs a level whose elements were added in order.
     pub(crate) fn close(&mut self, start: usize) -> Block {
-        let block = Block::since(self.arena.nodes.len(), self.arena.nodes.len() + (self.open.len() - start));
+        let before = self.arena.nodes.len();
         self.arena.nodes.extend(self.open.drain(start..));
-        block
+        Block::since(before, self.arena.nodes.len())
     }
 
     /// Packs a level whose elements were added in any order.

@@ -172,34 +172,33 @@ impl Builder {
 
     /// Adds a copy of a finished tree as the next value.
     pub fn value(&mut self, value: super::ValueRef<'_>) {
-        use super::View;
-        // Depth is counted in `ends`: one entry per open container, the number of nodes at which it closes.
-        let (tree, start) = (value.tree, value.at);
-        let mut ends: Vec<u32> = Vec::new();
-        for at in start..start.saturating_add(tree.span(start)) {
-            while ends.last() == Some(&at) {
-                ends.pop();
-                self.end();
-            }
-            let node = tree.node(at);
-            if at != start && node.key() != 0 {
-                self.key(tree.key(at));
-            }
-            match tree.view(at) {
-                View::Null => self.null(),
-                View::Bool(flag) => self.bool(flag),
-                View::Int(number) => self.int(number),
-                View::Float(number) => self.float(number),
-                View::String(text) => self.string(text),
-                View::List(_) | View::Map(_) => {
-                    self.start(node.tag());
-                    ends.push(at.saturating_add(node.span()));
-                }
-            }
+        let tree = value.tree;
+        let Some((root, below)) = tree.nodes_at(value.at).split_first() else { return self.null() };
+        // Maps of a finished tree are in order, so nodes are copied as they are, with new places of their text.
+        let mut new_keys = KeyMap::new(below.len(), tree.keys.len());
+        let root = self.copied(tree, *root);
+        self.push(root.tag(), root.a, root.b);
+        if self.nodes.len().saturating_add(below.len()) >= MAX_NODES {
+            return self.fail(BuildError::TooLarge);
         }
-        for _ in ends {
-            self.end();
+        self.nodes.reserve(below.len());
+        for node in below {
+            let key = match node.key() {
+                0 => 0,
+                old => new_keys.get(old, || self.intern(tree.key_text(old))),
+            };
+            let node = self.copied(tree, *node).with_key(key);
+            self.nodes.push(node);
         }
+    }
+
+    /// A node of another tree, its text stored here.
+    fn copied(&mut self, tree: &Tree, node: Node) -> Node {
+        if node.tag() != Tag::String {
+            return node;
+        }
+        let span = self.store(tree.text_at(Span { start: node.a, len: node.b }));
+        Node::new(Tag::String, 0, span.start, span.len)
     }
 
     /// Returns the tree.
@@ -254,7 +253,7 @@ impl Builder {
             None if self.nodes.is_empty() => {}
             _ => self.fail(BuildError::Unbalanced),
         }
-        if self.nodes.len() >= (u32::MAX >> 3) as usize {
+        if self.nodes.len() >= MAX_NODES {
             self.fail(BuildError::TooLarge);
             return;
         }
@@ -333,6 +332,29 @@ impl Builder {
         let items = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
         (self.blocks, self.sorted) = (blocks, sorted);
         items
+    }
+}
+
+/// The head of a node has 29 bits for its key.
+const MAX_NODES: usize = (u32::MAX >> 3) as usize;
+
+/// What the keys of a tree that is being copied are here; remembered only when there is much to copy.
+struct KeyMap(Vec<u32>);
+
+impl KeyMap {
+    fn new(nodes: usize, keys: usize) -> Self {
+        Self(if nodes > keys { vec![0; keys.saturating_add(1)] } else { Vec::new() })
+    }
+
+    fn get(&mut self, old: u32, find: impl FnOnce() -> u32) -> u32 {
+        match self.0.get_mut(old as usize) {
+            Some(0) => {}
+            Some(new) => return *new,
+            None => return find(),
+        }
+        let new = find();
+        self.0.get_mut(old as usize).into_iter().for_each(|place| *place = new);
+        new
     }
 }
 
