@@ -310,7 +310,10 @@ impl Input<'_> {
         let encoding = Encoding::of_byte(self.byte()?);
         let default = if number & 1 == 1 { Some(self.text()?) } else { None };
         let default = default.map(|text| Value::from_json(text.as_bytes())).transpose();
-        Ok(Field { name, type_id: TypeId(number >> 1), default: default.or_else(|_| self.error())?, encoding })
+        let default = default.or_else(|_| self.error())?;
+        let mut field = Field::new(name, TypeId(number >> 1), default);
+        field.encoding = encoding;
+        Ok(field)
     }
 
     fn path(&mut self) -> Result<Option<FieldPath>, InvalidTable> {

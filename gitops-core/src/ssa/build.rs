@@ -93,6 +93,9 @@ impl SetBuilder {
 
     /// Packs a level whose elements were added in order.
     pub(crate) fn close(&mut self, start: usize) -> Block {
+        if self.open.len() == start {
+            return Block::default();
+        }
         let before = self.arena.nodes.len();
         self.arena.nodes.extend(self.open.drain(start..));
         Block::since(before, self.arena.nodes.len())
@@ -100,6 +103,9 @@ impl SetBuilder {
 
     /// Packs a level whose elements were added in any order.
     pub(crate) fn close_sorting(&mut self, start: usize, twins: Twins) -> Block {
+        if self.open.len() < start.saturating_add(2) {
+            return self.close(start);
+        }
         let Self { open, arena } = self;
         let order = |left: &Node, right: &Node| arena.label(left.label).cmp(arena.label(right.label));
         let level = open.get_mut(start..).unwrap_or_default();

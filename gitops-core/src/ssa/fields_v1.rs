@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use super::build::{SetBuilder, Twins};
-use super::label::{Keys, Label};
+use super::element::Element;
+use super::label::Label;
 use super::set::{Block, FieldSet, Level, MAX_DEPTH};
 use crate::path::Segment;
 use crate::value::{Builder, Value, ValueRef, View};
@@ -140,49 +141,6 @@ fn read(fields: ValueRef<'_>, depth: usize, out: &mut SetBuilder) -> Result<(Blo
     Ok((below, is_member || below.is_empty()))
 }
 
-/// A path element that was read from text.
-enum Element<'t> {
-    Field(&'t str),
-    Key(Value),
-    Item(Value),
-    Index(u32),
-}
-
-impl<'t> Element<'t> {
-    fn read(text: &'t str) -> Result<Self, FieldsV1Error> {
-        let shown = || text.chars().take(64).collect::<String>();
-        let bad = || FieldsV1Error::PathElement(shown());
-        let bytes = text.as_bytes();
-        let (Some(kind), Some(b':'), Some(rest)) = (bytes.first(), bytes.get(1), text.get(2..)) else {
-            return Err(bad());
-        };
-        let json = || Value::from_json(rest.as_bytes()).map_err(|_| bad());
-        match kind {
-            b'f' => Ok(Self::Field(rest)),
-            b'i' => rest.parse().map(Self::Index).map_err(|_| bad()),
-            b'v' => json().map(Self::Item),
-            b'k' => {
-                json().and_then(|keys| if keys.root().as_map().is_some() { Ok(Self::Key(keys)) } else { Err(bad()) })
-            }
-            _ => Err(FieldsV1Error::UnknownKind(shown())),
-        }
-    }
-
-    fn with_label<T>(&self, run: impl FnOnce(Label<'_>) -> T) -> T {
-        match self {
-            Self::Field(name) => run(Label::Field(name)),
-            Self::Key(value) => {
-                // Sorted already: maps are kept in byte order of their keys.
-                let fields = value.root().as_map().into_iter().flatten();
-                let fields: Vec<_> = fields.map(|(name, value)| (name, value.view())).collect();
-                run(Label::Key(Keys::Borrowed(&fields)))
-            }
-            Self::Item(value) => run(Label::Item(value.root().view())),
-            Self::Index(index) => run(Label::Index(*index)),
-        }
-    }
-}
-
 /// Reads one path element, such as `f:spec` or `k:{"name":"web"}`.
 ///
 /// # Errors
@@ -277,18 +235,25 @@ pub(crate) fn go_float(number: f64, out: &mut String) {
 
 fn go_string(text: &str, out: &mut String) {
     out.push('"');
-    for letter in text.chars() {
+    let is_special =
+        |letter: char| matches!(letter, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}');
+    let mut rest = text;
+    while let Some((plain, letter, after)) = rest.find(is_special).and_then(|at| {
+        let (plain, tail) = rest.split_at(at);
+        let mut letters = tail.chars();
+        Some((plain, letters.next()?, letters.as_str()))
+    }) {
+        out.push_str(plain);
         match letter {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => {
-                write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default();
-            }
-            _ => out.push(letter),
+            _ => write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default(),
         }
+        rest = after;
     }
+    out.push_str(rest);
     out.push('"');
 }

@@ -11,6 +11,7 @@ mod algebra;
 mod apply;
 mod build;
 mod convert;
+mod element;
 mod fields_v1;
 mod kubectl;
 mod label;

@@ -8,6 +8,7 @@ mod builder;
 mod digest;
 mod draft;
 mod json;
+mod keys;
 mod tree;
 mod write;
 
@@ -123,24 +124,6 @@ impl Value {
 
     pub(crate) fn from_tree(tree: Tree) -> Self {
         Self(Arc::new(tree))
-    }
-}
-
-impl View<'_> {
-    /// Copies what was viewed into a tree of its own.
-    #[must_use]
-    pub fn to_value(self) -> Value {
-        match self {
-            Self::Null => Value::null(),
-            Self::Bool(flag) => flag.into(),
-            Self::Int(number) => number.into(),
-            Self::Float(number) => Draft::Float(number).freeze(),
-            Self::String(text) => text.into(),
-            // The items follow their list or map.
-            Self::List(List { items }) | Self::Map(Map { items }) => {
-                Value::from_tree(items.tree.subtree(items.next.saturating_sub(1)))
-            }
-        }
     }
 }
 

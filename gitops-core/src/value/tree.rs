@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Items, List, Map, ValueRef, View};
+use super::{Draft, Items, List, Map, Value, ValueRef, View};
 
 /// What a [`Node`] is. Fits three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +210,24 @@ impl ValueRef<'_> {
     #[must_use]
     pub fn same_node(self, other: ValueRef<'_>) -> bool {
         std::ptr::eq(self.tree, other.tree) && self.at == other.at
+    }
+}
+
+impl View<'_> {
+    /// Copies what was viewed into a tree of its own.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::null(),
+            Self::Bool(flag) => flag.into(),
+            Self::Int(number) => number.into(),
+            Self::Float(number) => Draft::Float(number).freeze(),
+            Self::String(text) => text.into(),
+            // The items follow their list or map.
+            Self::List(List { items }) | Self::Map(Map { items }) => {
+                Value::from_tree(items.tree.subtree(items.next.saturating_sub(1)))
+            }
+        }
     }
 }
 
