@@ -70,8 +70,10 @@ impl FieldSet {
     /// Returns FieldsV1 as JSON text, byte for byte as Kubernetes writes it.
     #[must_use]
     pub fn to_fields_v1_json(&self) -> String {
-        let mut out = String::new();
-        print(self.level(), false, &mut out, &mut String::new());
+        // Marks, quotes and braces of one path element are about ten bytes.
+        let room = self.arena().text.len().saturating_add(self.arena().nodes.len().saturating_mul(10));
+        let mut out = String::with_capacity(room);
+        print(self.level(), false, &mut out, &mut String::with_capacity(64));
         out
     }
 }
