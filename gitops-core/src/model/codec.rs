@@ -316,7 +316,9 @@ impl Input<'_> {
             2 => FieldDefault::Unknown,
             _ => return self.error(),
         };
-        Ok(Field { name, type_id: TypeId(number >> 2), default, encoding })
+        let mut field = Field::new(name, TypeId(number >> 2), default);
+        field.encoding = encoding;
+        Ok(field)
     }
 
     fn path(&mut self) -> Result<Option<FieldPath>, InvalidTable> {

@@ -128,6 +128,8 @@ pub(crate) struct MapType {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Field {
     pub(crate) name: Arc<str>,
+    /// The first bytes of the name: nearly always enough to tell two names apart.
+    prefix: u64,
     pub(crate) type_id: TypeId,
     pub(crate) default: FieldDefault,
     /// How the server encodes it, where that is known.
@@ -135,20 +137,36 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    pub(crate) fn new(name: &str, type_id: TypeId, default: FieldDefault) -> Self {
-        Self { name: name.into(), type_id, default, encoding: None }
+    pub(crate) fn new(name: impl Into<Arc<str>>, type_id: TypeId, default: FieldDefault) -> Self {
+        let name = name.into();
+        Self { prefix: prefix(&name), name, type_id, default, encoding: None }
     }
 }
 
 impl MapType {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| field.name.as_bytes().cmp(name.as_bytes())).ok()?;
+        let prefix = prefix(name);
+        let order = |field: &Field| field.prefix.cmp(&prefix).then_with(|| field.name.as_bytes().cmp(name.as_bytes()));
+        let at = self.fields.binary_search_by(order).ok()?;
         self.fields.get(at)
     }
 
     /// The type of a field: declared, else that of all others, else none.
     pub(crate) fn type_of(&self, name: &str) -> Option<TypeId> {
         self.field(name).map(|field| field.type_id).or(self.element)
+    }
+}
+
+/// Up to eight bytes as a number, in the order of the bytes.
+fn prefix(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    match bytes.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let number = bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
+            // Fewer than eight bytes; none leave 0.
+            number.checked_shl(64 - 8 * u32::try_from(bytes.len()).unwrap_or(8)).unwrap_or(0)
+        }
     }
 }
 

@@ -9,9 +9,12 @@
 
 mod algebra;
 mod apply;
+mod build;
 mod convert;
+mod element;
 mod fields_v1;
 mod kubectl;
+mod label;
 mod managed;
 mod order;
 mod repair;
