@@ -2,7 +2,9 @@
 
 mod claim;
 mod compare;
+mod conflict;
 mod equal;
+mod forecast;
 mod mask;
 mod owned;
 mod render;
@@ -21,12 +23,16 @@ use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::problem::Problem;
 use crate::resource::{Resource, ResourceKey};
+use crate::ssa::{ManagedEntry, Operation};
 use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::time::Timestamp;
 use crate::value::{Digest, Value};
 
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
+pub(crate) use conflict::Stance;
+pub use forecast::{Effect, Forecast, Foreseen, forecast};
+pub(crate) use forecast::{refusal, refusal_of_field};
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
 pub use show::lines;
@@ -223,6 +229,18 @@ impl Comparison {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.entries.values().all(|entry| entry.outcome == Outcome::Synced)
+    }
+}
+
+impl FieldOwner {
+    /// Names the manager of an entry.
+    pub(crate) fn of(entry: &ManagedEntry) -> Self {
+        Self {
+            manager: Arc::clone(&entry.manager),
+            operation: if entry.operation == Operation::Apply { "Apply" } else { "Update" },
+            subresource: entry.subresource.clone(),
+            time: entry.time,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
-//! Whose field is it? Conflicts of an unforced apply, classed by who owns the field. Rule 20 of the exact rules.
+//! Conflicts of an unforced apply, classed by who owns the fields. Rule 20 of the exact rules.
 
 use std::collections::BTreeSet;
 
 use crate::cluster::FieldConflict;
+use crate::diff::{Stance, refusal, refusal_of_field};
 use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
-use crate::ssa::{ManagedFields, Operation};
-use crate::state::{Owner, Tracking};
+use crate::ssa::ManagedFields;
+use crate::state::Owner;
 
 /// What to do about the conflicts of one apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,35 +26,20 @@ pub(super) fn resolve(
     owner: &Owner,
     scaled: &BTreeSet<ResourceKey>,
 ) -> Resolution {
-    if let Some(tracking) = Tracking::of(live).filter(|tracking| !owner.is(tracking)) {
-        return Resolution::Refuse(format!(
-            "belongs to application `{}`; remove it from one of the two, or release it there first",
-            tracking.app
-        ));
+    if let Some(why) = refusal(live, owner) {
+        return Resolution::Refuse(why);
     }
-    let Ok(managed) = ManagedFields::read(live) else {
-        return Resolution::Refuse(
-            "others own fields of it, and its `metadata.managedFields` cannot be read; repair these first".to_owned(),
-        );
-    };
+    let managed = ManagedFields::read(live).unwrap_or_default();
     let mut yielded = Vec::new();
     for conflict in conflicts {
-        if conflict.subresource.as_deref() == Some("scale") && scaled.contains(live.key()) {
-            yielded.push(conflict.field.clone());
-            continue;
-        }
-        let applied_by_other = managed.entries().iter().any(|entry| {
-            entry.manager == conflict.manager
-                && entry.subresource == conflict.subresource
-                && entry.operation == Operation::Apply
-                && entry.fields.contains(&conflict.field)
-        });
-        // `kubectl apply --server-side` is a hand, not a system.
-        if applied_by_other && &*conflict.manager != "kubectl" {
-            return Resolution::Refuse(format!(
-                "`{}` is applied by `{}`; remove the field from one of the two, or release it there first",
-                conflict.field, conflict.manager
-            ));
+        let holders = managed
+            .owners_of(&conflict.field)
+            .filter(|entry| entry.manager == conflict.manager && entry.subresource == conflict.subresource);
+        match holders.map(|entry| Stance::towards(entry, live.key(), scaled)).max() {
+            Some(Stance::Yield) => yielded.push(conflict.field.clone()),
+            Some(Stance::Refuse) => return Resolution::Refuse(refusal_of_field(&conflict.field, &conflict.manager)),
+            // Who owned it does not own it any more.
+            Some(Stance::TakeOver) | None => {}
         }
     }
     Resolution::TakeOver { yielded }
