@@ -44,6 +44,12 @@ impl<'a> Mask<'a> {
         if self.hides(path) { self.letter(Letter::Part(value)) } else { Shown::Plain(value.to_value()) }
     }
 
+    /// The same at a path that is no walk.
+    pub(super) fn shown_at(&mut self, path: &FieldPath, value: ValueRef<'a>) -> Shown {
+        let steps: Vec<Step<'_>> = path.segments().iter().map(step).collect();
+        if self.hides(&steps) { self.letter(Letter::Part(value)) } else { Shown::Plain(value.to_value()) }
+    }
+
     /// The same for a value that is no part of either object.
     pub(super) fn shown_made(&mut self, path: &[Step<'_>], value: Value) -> Shown {
         if self.hides(path) { self.letter(Letter::Made(value)) } else { Shown::Plain(value) }

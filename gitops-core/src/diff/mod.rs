@@ -4,6 +4,7 @@ mod claim;
 mod compare;
 mod conflict;
 mod equal;
+mod explain;
 mod forecast;
 mod mask;
 mod owned;
@@ -31,6 +32,7 @@ use crate::value::{Digest, Value};
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
 pub(crate) use conflict::Stance;
+pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_field};
 pub use render::{Sides, Unified, table};
@@ -272,6 +274,15 @@ impl fmt::Display for FieldOwner {
     }
 }
 
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "there was nothing to compare",
+            Self::Structural => "compared field by field: what is declared, and what the last apply owns",
+        })
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -283,6 +294,8 @@ impl fmt::Display for Why {
     }
 }
 
+#[cfg(test)]
+mod forecast_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Gathering: source → desired state, cluster → live state, both → comparison and plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, Interest};
-use crate::diff::{self, Comparison, Context};
+use crate::diff::{self, Comparison, Context, Forecast};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, HookRun, Plan};
+use crate::plan::{self, Action, HookRun, Plan};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin};
+use crate::resource::{GroupKind, Origin, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
@@ -33,6 +33,8 @@ pub struct Looked {
     pub comparison: Comparison,
     /// What a sync would do.
     pub plan: Arc<Plan>,
+    /// What it would do to fields of others, for each object that it applies.
+    pub forecasts: BTreeMap<ResourceKey, Forecast>,
     /// Problems of looking itself.
     pub problems: Vec<Problem>,
 }
@@ -129,6 +131,7 @@ pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Re
         ledger,
         comparison: Comparison::default(),
         plan: Arc::new(Plan::empty(&app.owner)),
+        forecasts: BTreeMap::new(),
         problems: damage.into_iter().collect(),
     };
     looked.decide(app);
@@ -140,6 +143,19 @@ impl Looked {
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
         self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
+        self.foresee(app);
+    }
+
+    /// Foresees what the applies of the plan do to fields of others.
+    fn foresee(&mut self, app: &App) {
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        let applied = self.plan.steps.iter().filter(|step| matches!(step.action, Action::Apply { .. }));
+        let scaled = diff::autoscaled(&self.desired, &self.live);
+        let foreseen = applied.filter_map(|step| {
+            let (declared, live) = (self.desired.get(&step.key)?, self.comparison.get(&step.key)?.live.as_ref()?);
+            Some((step.key.clone(), diff::forecast(&declared.resource, live, &context, &scaled)))
+        });
+        self.forecasts = foreseen.filter(|(_, forecast)| !forecast.is_empty()).collect();
     }
 
     /// Returns the operation that was under way for these very revisions, if there is one.

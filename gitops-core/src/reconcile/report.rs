@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{Change, Compared, Outcome};
+use crate::diff::{Change, Compared, Forecast, Outcome};
 use crate::health::{self, Clues, Health, HealthStatus};
 use crate::plan::{Plan, SkipReason};
 use crate::problem::{Problem, Severity};
@@ -95,6 +95,9 @@ pub struct ResourceReport {
     /// The fields that differ.
     #[serde(skip_serializing_if = "<[Change]>::is_empty")]
     pub changes: Arc<[Change]>,
+    /// What a sync does to fields of others.
+    #[serde(skip_serializing_if = "Forecast::is_empty")]
+    pub forecast: Forecast,
     /// Why it is unknown, or why a sync leaves it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Arc<str>>,
@@ -176,14 +179,7 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     // Sorted by key; an object may well be one of 100,000 that are left alone.
     let at = skipped.partition_point(|skipped| skipped.key < *key);
     let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
-    let (status, why) = match &compared.outcome {
-        Outcome::Synced => ("Synced", None),
-        Outcome::OutOfSync(_) => ("OutOfSync", None),
-        Outcome::Missing => ("Missing", None),
-        Outcome::Extra => ("Extra", None),
-        Outcome::Terminating => ("Terminating", None),
-        Outcome::Unknown(why) => ("Unknown", Some(why.to_string())),
-    };
+    let (status, why) = status(&compared.outcome);
     let changes = match &compared.outcome {
         Outcome::OutOfSync(changes) => Arc::clone(changes),
         _ => Arc::from([]),
@@ -197,7 +193,20 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
+        forecast: looked.forecasts.get(key).cloned().unwrap_or_default(),
         note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
+    }
+}
+
+/// Names an outcome, and why nothing can be told.
+pub(super) fn status(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Synced => ("Synced", None),
+        Outcome::OutOfSync(_) => ("OutOfSync", None),
+        Outcome::Missing => ("Missing", None),
+        Outcome::Extra => ("Extra", None),
+        Outcome::Terminating => ("Terminating", None),
+        Outcome::Unknown(why) => ("Unknown", Some(why.to_string())),
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be told must fail")]
 
 mod drift;
+mod explaining;
 mod hooks;
 mod interruptions;
 mod pruning;
