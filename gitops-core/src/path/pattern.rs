@@ -116,6 +116,15 @@ impl PathPattern {
         }
         found.into_keys().collect()
     }
+
+    /// Returns the one path that it names, if it has no wildcard and leads through no list.
+    pub(crate) fn fixed(&self) -> Option<FieldPath> {
+        let name = |part: &Part| match part {
+            Part::Step(Segment::Field(name)) | Part::Token(name) => Some(Segment::Field(Arc::clone(name))),
+            _ => None,
+        };
+        self.parts.iter().map(name).collect()
+    }
 }
 
 impl Part {
