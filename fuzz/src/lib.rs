@@ -7,6 +7,7 @@ mod apply;
 mod manifest;
 mod model;
 mod pipeline;
+mod rules;
 mod stored;
 mod values;
 
@@ -14,6 +15,7 @@ pub use apply::apply_sequence;
 pub use manifest::manifest;
 pub use model::{field_set, model};
 pub use pipeline::pipeline;
+pub use rules::rules;
 pub use stored::{cluster_state, ledger, plan};
 pub use values::{texts, value_json};
 
@@ -30,6 +32,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("model", model),
     ("pipeline", pipeline),
     ("plan", plan),
+    ("rules", rules),
     ("texts", texts),
     ("value_json", value_json),
 ];

@@ -188,7 +188,8 @@ impl Adapting<'_> {
         let (sent, _) = self.with_live_parts(sent, Absent::Keep);
         let (compared, carries) = self.with_live_parts(compared, Absent::Drop);
         let release = self.owned(&there, manager, annotation);
-        let replacement = self.replacement(&sent, &there);
+        let (whole, _) = self.with_live_parts(self.desired.clone(), Absent::Keep);
+        let replacement = self.replacement(&whole, &there);
         let live = self.live.map(|live| match ManagedFields::read(live) {
             Ok(managed) if !release.is_empty() => managed.release(manager, &release).write_to(live),
             _ => live.clone(),
@@ -249,16 +250,16 @@ impl Adapting<'_> {
         (Resource::new(draft.freeze()).unwrap_or(object), carries)
     }
 
-    fn replacement(&self, sent: &Resource, there: &FieldSet) -> Resource {
-        let Some(live) = self.live else { return sent.clone() };
-        let edited = sent.edit(|draft| {
+    fn replacement(&self, whole: &Resource, there: &FieldSet) -> Resource {
+        let Some(live) = self.live else { return whole.clone() };
+        let edited = whole.edit(|draft| {
             for path in there.iter() {
                 if let Some((_, value)) = locate(&path, live.tree(), self.root) {
                     put(draft, self.root, &path, value);
                 }
             }
         });
-        edited.unwrap_or_else(|_| sent.clone())
+        edited.unwrap_or_else(|_| whole.clone())
     }
 
     /// What of `fields` our entry owns; what only we write stays ours.
