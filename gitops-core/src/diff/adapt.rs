@@ -11,7 +11,7 @@ use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::TypeRef;
 use crate::path::{FieldPath, Segment};
 use crate::policy::ignore::{OnCreate, Rule, Selector, is_of_identity};
-use crate::resource::Resource;
+use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{FieldSet, ManagedFields};
 use crate::state::OPERATION_ANNOTATION;
 use crate::value::Draft;
@@ -86,7 +86,14 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         return None;
     }
     let root = context.model.schema(&desired.key().group_kind, desired.version());
+    let manager = context.owner.manager();
+    let managed = live.map(ManagedFields::read).transpose();
+    let unreadable =
+        managed.as_ref().err().map(|error| format!("{error}; nothing of it is left alone until that is repaired"));
+    let managed = managed.ok().flatten().unwrap_or_default();
+    let mine = managed.applied_by(&manager).map(|entry| entry.fields.clone()).unwrap_or_default();
     let mut adapting = Adapting {
+        mine,
         desired,
         live,
         root,
@@ -95,6 +102,12 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         within: BTreeSet::new(),
         ignored: Vec::new(),
     };
+    if let Some(note) = unreadable {
+        // What cannot be released must be sent.
+        let by = rules.next().map_or(IgnoredBy::Autoscaler, |(place, _)| IgnoredBy::Rule(place));
+        adapting.leave(by, Vec::new(), Vec::new(), OnCreate::Send, Some(note.into()));
+        return adapting.finish(&manager, context.owner.annotation());
+    }
     for (place, rule) in rules {
         adapting.follow(place, rule);
     }
@@ -103,13 +116,15 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         let fields = vec![Typed { path: replicas, whole: None }];
         adapting.leave(IgnoredBy::Autoscaler, fields, Vec::new(), OnCreate::Send, None);
     }
-    adapting.finish(&context.owner.manager(), context.owner.annotation())
+    adapting.finish(&manager, context.owner.annotation())
 }
 
 struct Adapting<'a> {
     desired: &'a Resource,
     live: Option<&'a Resource>,
     root: TypeRef<'a>,
+    /// What our entry owns.
+    mine: FieldSet,
     /// What can be owned apart.
     fields: FieldSet,
     /// Of that, what a new object does not get.
@@ -158,6 +173,9 @@ impl Adapting<'_> {
         let mut fields = BTreeSet::new();
         let sides = ours.into_iter().map(|typed| (typed, Side::Desired));
         for (typed, side) in sides.chain(theirs.into_iter().map(|typed| (typed, Side::Live))) {
+            if is_of_server(&typed.path) || self.tells_a_secret(&typed.path) {
+                continue;
+            }
             if is_of_identity(&typed.path) || typed.is_key() {
                 let text =
                     format!("`{}` makes the object or an item of it what it is, so it is not ignored", typed.path);
@@ -175,7 +193,22 @@ impl Adapting<'_> {
             }
             fields.insert(typed.path);
         }
-        self.ignored.push(Ignored { by, fields: fields.into_iter().collect(), hidden: Vec::new(), note });
+        // In order, what lies below a field follows it.
+        let mut outermost: Vec<FieldPath> = Vec::new();
+        for field in fields {
+            if outermost.last().is_none_or(|last| !last.contains(&field)) {
+                outermost.push(field);
+            }
+        }
+        self.ignored.push(Ignored { by, fields: outermost, hidden: Vec::new(), note });
+    }
+
+    /// Whether a path names an item of a Secret's data by its value. No data that a server takes has items.
+    fn tells_a_secret(&self, path: &FieldPath) -> bool {
+        let is_data = |name: &str| FieldPath::fields(&[name]).contains(path);
+        self.desired.key().is("", "Secret")
+            && (is_data("data") || is_data("stringData"))
+            && path.segments().iter().any(|segment| !matches!(segment, Segment::Field(_)))
     }
 
     fn finish(mut self, manager: &str, annotation: &str) -> Option<Adapted> {
@@ -187,7 +220,7 @@ impl Adapting<'_> {
         let compared = self.desired_without(&there.union(&self.unneeded(&missing)));
         let (sent, _) = self.with_live_parts(sent, Absent::Keep);
         let (compared, carries) = self.with_live_parts(compared, Absent::Drop);
-        let release = self.owned(&there, manager, annotation);
+        let release = self.owned(&there, annotation);
         let (whole, _) = self.with_live_parts(self.desired.clone(), Absent::Keep);
         let replacement = self.replacement(&whole, &there);
         let live = self.live.map(|live| match ManagedFields::read(live) {
@@ -218,7 +251,7 @@ impl Adapting<'_> {
     }
 
     fn desired_without(&self, fields: &FieldSet) -> Resource {
-        let left = without(self.desired.tree(), self.root, fields);
+        let left = without(self.desired.tree(), self.root, fields, &self.mine);
         // What makes it an object is never ignored.
         left.and_then(|left| Resource::new(left.freeze()).ok()).unwrap_or_else(|| self.desired.clone())
     }
@@ -263,13 +296,16 @@ impl Adapting<'_> {
     }
 
     /// What of `fields` our entry owns; what only we write stays ours.
-    fn owned(&self, fields: &FieldSet, manager: &str, annotation: &str) -> FieldSet {
-        let managed = self.live.and_then(|live| ManagedFields::read(live).ok()).unwrap_or_default();
-        let Some(ours) = managed.applied_by(manager) else { return FieldSet::new() };
+    fn owned(&self, fields: &FieldSet, annotation: &str) -> FieldSet {
         let of_engine =
             [annotation, OPERATION_ANNOTATION].map(|name| FieldPath::fields(&["metadata", "annotations", name]));
-        ours.fields.recursive_intersection(fields).difference(&of_engine.iter().collect())
+        self.mine.recursive_intersection(fields).difference(&of_engine.iter().collect())
     }
+}
+
+/// Whether only a server sets it; that is never compared.
+fn is_of_server(path: &FieldPath) -> bool {
+    SERVER_SET.iter().any(|name| FieldPath::fields(&["metadata", name]).contains(path))
 }
 
 fn places(selector: &Selector, object: &Resource) -> Result<Vec<FieldPath>, String> {

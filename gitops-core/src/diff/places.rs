@@ -1,10 +1,11 @@
 //! Places in a tree (fields and indices) ↔ typed paths, which name list items by what they are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{ListKind, TypeRef};
 use crate::path::{FieldPath, Segment};
-use crate::ssa::FieldSet;
+use crate::ssa::{Entry, FieldSet};
 use crate::value::{Draft, ValueRef, View};
 
 use super::owned::key_field;
@@ -103,27 +104,33 @@ pub(super) fn locate<'a>(
 
 /// Returns a value without the fields of a set and what lies below them; `None` once nothing is left of it.
 ///
-/// A map or list that is emptied goes as well: an apply that kept it would own it as a whole.
-pub(super) fn without(value: ValueRef<'_>, of: TypeRef<'_>, set: &FieldSet) -> Option<Draft> {
+/// A map or list that is emptied goes as well, since an apply that kept it would own it as a whole; unless it is owned
+/// so already (`mine`), since an apply without it would remove it.
+pub(super) fn without(value: ValueRef<'_>, of: TypeRef<'_>, set: &FieldSet, mine: &FieldSet) -> Option<Draft> {
+    let none = FieldSet::new();
+    let child = |child: ValueRef<'_>, of, dropped: Option<&Entry>, owned: Option<&Entry>| match dropped {
+        Some(dropped) if dropped.is_member => None,
+        Some(dropped) => {
+            let left = without(child, of, &dropped.below, owned.map_or(&none, |owned| &owned.below));
+            let empty = || if child.as_map().is_some() { Draft::map() } else { Draft::list() };
+            left.or_else(|| owned.filter(|owned| owned.is_member).map(|_| empty()))
+        }
+        None => Some(child.to_draft()),
+    };
     match value.view() {
         _ if set.is_empty() => {}
         View::Map(map) if !of.is_atomic_map() => {
-            let left = map.iter().filter_map(|(name, child)| {
-                let left = match set.field(name) {
-                    Some(entry) if entry.is_member => None,
-                    Some(entry) => without(child, of.field(name), &entry.below),
-                    None => Some(child.to_draft()),
-                };
-                Some((name.to_owned(), left?))
+            let left = map.iter().filter_map(|(name, value)| {
+                Some((name.to_owned(), child(value, of.field(name), set.field(name), mine.field(name))?))
             });
-            let left: std::collections::BTreeMap<String, Draft> = left.collect();
+            let left: BTreeMap<String, Draft> = left.collect();
             return (map.is_empty() || !left.is_empty()).then_some(Draft::Map(left));
         }
         View::List(list) if !matches!(of.list(), ListKind::Atomic) => {
-            let left = list.iter().filter_map(|item| match name(item, of).and_then(|name| set.entry(&name)) {
-                Some(entry) if entry.is_member => None,
-                Some(entry) => without(item, of.element(), &entry.below),
-                None => Some(item.to_draft()),
+            let left = list.iter().filter_map(|item| {
+                let name = name(item, of);
+                let entry = |set: &FieldSet| name.as_ref().and_then(|name| set.entry(name)).cloned();
+                child(item, of.element(), entry(set).as_ref(), entry(mine).as_ref())
             });
             let left: Vec<Draft> = left.collect();
             return (list.is_empty() || !left.is_empty()).then_some(Draft::List(left));
@@ -246,7 +253,7 @@ fn partner(from: &[ValueRef<'_>], to: &[ValueRef<'_>], index: usize) -> Result<O
         let named = |items: &[ValueRef<'_>]| -> Option<Vec<Arc<str>>> {
             let names: Vec<Arc<str>> =
                 items.iter().map(|item| item.get(key)?.as_str().map(Arc::from)).collect::<Option<_>>()?;
-            let unique: std::collections::BTreeSet<&Arc<str>> = names.iter().collect();
+            let unique: BTreeSet<&Arc<str>> = names.iter().collect();
             (unique.len() == names.len()).then_some(names)
         };
         if let (Some(from), Some(to)) = (named(from), named(to))

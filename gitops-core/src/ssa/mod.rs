@@ -27,6 +27,7 @@ pub use apply::{Apply, ApplyError, Conflict, Update, apply, update};
 pub use fields_v1::{FieldsV1Error, segment_from_text, segment_to_text};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFieldsProblem, Operation};
 pub use order::{compare_segments, compare_values, equal_values};
+pub(crate) use set::Entry;
 pub use set::FieldSet;
 pub use text::path_text;
 pub use tracked::ANCIENT_CHANGES;

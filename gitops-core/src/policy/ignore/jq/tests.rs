@@ -42,6 +42,7 @@ fn a_program_names_paths_as_jq_does() {
 
 #[test]
 fn what_may_never_end_changes_values_or_is_unknown_is_refused_with_its_place() {
+    let mut wrong = Vec::new();
     for (program, column, why) in [
         ("", 1, "term is expected"),
         (".spec[", 7, "closing"),
@@ -63,16 +64,18 @@ fn what_may_never_end_changes_values_or_is_unknown_is_refused_with_its_place() {
         (".a | foo(.b)", 6, "`foo` is not known"),
         (".a | select", 6, "arguments"),
         (".a | test(.b)", 6, "written out"),
-        (".a | test(\"(\")", 6, "parse"),
+        (".a | test(\"(\")", 6, "open group"),
         ("{a: 1}", 2, "objects"),
-        (".a | \"x\\(.b)\"", 10, "texts"),
+        (".a | \"x\\(.b)\"", 11, "texts"),
         (".a | @base64", 6, ""),
         (".a | try .b catch .c", 6, "`try`"),
     ] {
         let error = Program::new(program).unwrap_err();
-        assert!(error.why.contains(why), "{program}: {error}");
-        assert_eq!(error.column, column, "{error}");
+        if !error.why.contains(why) || error.column != column {
+            wrong.push(error.to_string());
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     for program in ["-".repeat(1025), "(".repeat(40), "[".repeat(1000)] {
         assert!(Program::new(&program).is_err());
     }
