@@ -12,6 +12,7 @@ mod eval;
 mod function;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::fmt;
 use std::sync::Arc;
