@@ -62,6 +62,8 @@ pub enum Code {
     UnreadableInventory,
     /// Ownership data of a live object that could not be read. A warning.
     UnreadableOwnership,
+    /// A rule of what to leave alone that is not followed to the letter. A warning.
+    IgnoreRule,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.
@@ -209,6 +211,9 @@ pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<
     };
     let mut found: Vec<(usize, &str)> = known.into_iter().filter_map(near).collect();
     found.sort_unstable();
+    // What is much further away than the first is not meant.
+    let limit = found.first().map_or(0, |(distance, _)| distance + 1);
+    found.retain(|(distance, _)| *distance <= limit);
     found.into_iter().map(|(_, name)| name).take(3).collect()
 }
 

@@ -2,10 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be built cannot be looked at")]
 
-use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 
-use gitops_core::cluster::Write;
+use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::diff::{self, Comparison, Context, Outcome, Sides, Unified, compare_one};
 use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
 use gitops_core::model::ApiModel;
@@ -132,7 +131,7 @@ fn look_at(desired: &Resource, live: &Resource, out: &mut Outlet) {
         let comparison = Comparison::default();
         out.debug("a comparison", &comparison);
     }
-    let forecast = diff::forecast(desired, live, &context, &BTreeSet::new());
+    let forecast = diff::forecast(desired, live, &context, diff::Scaled::No);
     out.debug("a forecast", &forecast);
     out.json("a forecast as JSON", &forecast);
     forecast.lines().iter().for_each(|line| out.text("a line of a forecast", line));
@@ -143,7 +142,7 @@ fn look_at(desired: &Resource, live: &Resource, out: &mut Outlet) {
             out.debug("an error of an apply for debugging", &error);
         }
     }
-    let write = Write::apply(desired, "gitops:shop", gitops_core::cluster::Force::No);
+    let write = Write::apply(desired, "gitops:shop", Force::No);
     out.debug("a write", &write);
 }
 

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 use super::conflict::Stance;
 use super::mask;
-use super::{Context, FieldOwner, stamp};
+use super::{Adapted, Context, FieldOwner, IgnoredBy, Scaled, adapt, stamp};
 
 /// What an apply of one object does to fields of others. Empty when it meets nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +55,8 @@ pub enum Effect {
     TakesOver,
     /// It takes the field from who wrote it by hand, and removes it: Git no longer declares it.
     TakesAway,
+    /// It gives the field up before it applies, since a rule leaves it alone; the value stays.
+    Releases,
     /// It leaves the field to an autoscaler.
     Yields,
     /// It gives the field up, and it stays: Git no longer declares it, and another applier does.
@@ -62,6 +64,10 @@ pub enum Effect {
 }
 
 impl Forecast {
+    fn refused(why: String) -> Self {
+        Self { refusal: Some(why.into()), fields: Vec::new() }
+    }
+
     /// Returns whether the object will not be applied.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -82,42 +88,38 @@ impl Forecast {
     }
 }
 
-/// Foresees what an apply of a declared object over the live one does to fields of others. `scaled`: what autoscalers
-/// target ([`super::autoscaled`]).
+/// Foresees what an apply of a declared object over the live one does to fields of others, once the rules of what is
+/// left alone have been heard.
 ///
 /// Nothing is asked: the apply is carried out here, unforced, against the live `metadata.managedFields`. What a
 /// webhook or another writer does in the meantime is not in it; a sync classes its conflicts anew, by the same rule.
 #[must_use]
-pub fn forecast(
-    desired: &Resource,
-    live: &Resource,
-    context: &Context<'_>,
-    scaled: &BTreeSet<ResourceKey>,
-) -> Forecast {
+pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Forecast {
     let manager = context.owner.manager();
-    let sent = stamp(desired, context.owner);
+    let adapted = adapt(desired, Some(live), context, scaled);
+    let sent = stamp(adapted.as_ref().map_or(desired, |adapted| &adapted.sent), context.owner);
+    let now = Seer::of(live, &manager);
+    let mut fields = adapted.as_ref().map(|adapted| now.left_alone(adapted, desired, live)).unwrap_or_default();
+    let live = adapted.as_ref().and_then(|adapted| adapted.live.as_ref()).unwrap_or(live);
     let apply = Apply::new(Some(live), &sent, &manager, Timestamp::EPOCH, context.model);
     let conflicts = match ssa::apply(&apply) {
         Ok(_) => Vec::new(),
         Err(ApplyError::Conflict(conflicts)) => conflicts,
-        Err(error) => {
-            // What does not fit a schema may be quoted.
-            let why =
-                if mask::is_secret(live.key()) { "it does not fit its schema".to_owned() } else { error.to_string() };
-            return Forecast { refusal: Some(why.into()), fields: Vec::new() };
-        }
+        // What does not fit a schema may be quoted.
+        Err(_) if mask::is_secret(live.key()) => return Forecast::refused("it does not fit its schema".to_owned()),
+        Err(error) => return Forecast::refused(error.to_string()),
     };
     // A foreign tracking id is met by every apply that stamps the object.
-    let foreign = if conflicts.is_empty() { None } else { refusal(live, context.owner) };
-    if let Some(why) = foreign {
-        return Forecast { refusal: Some(why.into()), fields: Vec::new() };
+    if let (false, Some(why)) = (conflicts.is_empty(), refusal(live, context.owner)) {
+        return Forecast::refused(why);
     }
-    let managed = ManagedFields::read(live).unwrap_or_default();
-    let seer = Seer { managed: &managed, manager: &manager, key: live.key(), scaled };
-    let mut fields = seer.met(&conflicts);
-    if fields.iter().any(|field| field.effect == Effect::Refused) {
-        fields.retain(|field| field.effect == Effect::Refused);
+    let seer = Seer::of(live, &manager);
+    let met = seer.met(&conflicts);
+    if met.iter().any(|field| field.effect == Effect::Refused) {
+        // What is given up is given up before.
+        fields.extend(met.into_iter().filter(|field| field.effect == Effect::Refused));
     } else {
+        fields.extend(met);
         fields.extend(seer.given_up(&sent, live, context));
     }
     fields.sort();
@@ -141,13 +143,32 @@ pub(crate) fn refusal_of_field(field: &FieldPath, manager: &str) -> String {
 }
 
 struct Seer<'a> {
-    managed: &'a ManagedFields,
+    managed: ManagedFields,
     manager: &'a str,
     key: &'a ResourceKey,
-    scaled: &'a BTreeSet<ResourceKey>,
 }
 
-impl Seer<'_> {
+impl<'a> Seer<'a> {
+    fn of(live: &'a Resource, manager: &'a str) -> Self {
+        Self { managed: ManagedFields::read(live).unwrap_or_default(), manager, key: live.key() }
+    }
+
+    /// What is given up before an apply, and what is left to an autoscaler with another value.
+    fn left_alone(&self, adapted: &Adapted, desired: &Resource, live: &Resource) -> Vec<Foreseen> {
+        let mut found: Vec<Foreseen> = Vec::new();
+        let scaled = adapted.ignored.iter().filter(|ignored| ignored.by == IgnoredBy::Autoscaler);
+        for field in scaled.flat_map(|ignored| &ignored.fields) {
+            let (want, have) = (field.find(desired.tree()), field.find(live.tree()));
+            if want.is_some() && have.is_some() && want != have {
+                found.push(self.foreseen(Effect::Yields, field, &self.others(field)));
+            }
+        }
+        for field in adapted.released() {
+            found.push(self.foreseen(Effect::Releases, &field, &self.others(&field)));
+        }
+        found
+    }
+
     /// The fields that Git declares and others own with another value.
     fn met(&self, conflicts: &[Conflict]) -> Vec<Foreseen> {
         let mut fields: BTreeSet<&FieldPath> = conflicts.iter().map(|conflict| &conflict.field).collect();
@@ -164,7 +185,6 @@ impl Seer<'_> {
             let holders: Vec<&ManagedEntry> = self.managed.entries().iter().filter(holds).collect();
             let effect = match self.stance(&holders) {
                 Some(Stance::Refuse) => Effect::Refused,
-                Some(Stance::Yield) => Effect::Yields,
                 Some(Stance::TakeOver) => Effect::TakesOver,
                 // The entry that the server would make for what was there before any apply.
                 None => continue,
@@ -185,12 +205,10 @@ impl Seer<'_> {
         let left: FieldSet = mine.fields.leaves().difference(&wanted);
         let mut found = Vec::new();
         for field in left.iter().filter(|field| field.find(live.tree()).is_some() && !wanted.touches(field)) {
-            let holders: Vec<&ManagedEntry> =
-                self.managed.owners_of(&field).filter(|entry| !self.is_ours(entry)).collect();
+            let holders = self.others(&field);
             let effect = match self.stance(&holders) {
                 None => continue,
                 Some(Stance::TakeOver) => Effect::TakesAway,
-                Some(Stance::Yield) => Effect::Yields,
                 Some(Stance::Refuse) => Effect::Leaves,
             };
             found.push(self.foreseen(effect, &field, &holders));
@@ -199,11 +217,15 @@ impl Seer<'_> {
     }
 
     fn stance(&self, holders: &[&ManagedEntry]) -> Option<Stance> {
-        holders.iter().map(|entry| Stance::towards(entry, self.key, self.scaled)).max()
+        holders.iter().map(|entry| Stance::towards(entry)).max()
     }
 
-    fn is_ours(&self, entry: &ManagedEntry) -> bool {
-        &*entry.manager == self.manager && entry.operation == Operation::Apply && entry.subresource.is_none()
+    /// The entries of others that own a field.
+    fn others(&self, field: &FieldPath) -> Vec<&ManagedEntry> {
+        let is_ours = |entry: &ManagedEntry| {
+            &*entry.manager == self.manager && entry.operation == Operation::Apply && entry.subresource.is_none()
+        };
+        self.managed.owners_of(field).filter(|entry| !is_ours(entry)).collect()
     }
 
     fn foreseen(&self, effect: Effect, field: &FieldPath, holders: &[&ManagedEntry]) -> Foreseen {
@@ -224,7 +246,10 @@ impl fmt::Display for Foreseen {
             ),
             Effect::TakesOver => write!(f, "takes over `{field}` from {owners}"),
             Effect::TakesAway => write!(f, "takes `{field}` from {owners} and removes it"),
-            Effect::Yields => write!(f, "yields `{field}` to {owners}, which scales it"),
+            Effect::Releases if self.owners.is_empty() => write!(f, "gives up `{field}`; nobody else owns it"),
+            Effect::Releases => write!(f, "gives up `{field}`, which {owners} owns as well"),
+            Effect::Yields if self.owners.is_empty() => write!(f, "leaves `{field}` to the autoscaler"),
+            Effect::Yields => write!(f, "leaves `{field}` to {owners}, which scales it"),
             Effect::Leaves => write!(f, "leaves `{field}` to {owners}: Git no longer declares it, and it stays"),
         }
     }

@@ -1,9 +1,7 @@
 //! What an apply does to fields of others, by who they are.
 
-use std::collections::BTreeSet;
-
 use crate::diff::tests::{object, us};
-use crate::diff::{Context, Forecast, forecast};
+use crate::diff::{Context, Forecast, Scaled, forecast};
 use crate::model::ApiModel;
 use crate::resource::Resource;
 use crate::state::Inventory;
@@ -28,8 +26,8 @@ fn foreseen(desired: &str, live: &str, entries: &[String], scaled: bool) -> Fore
     let metadata = format!(r#","uid":"1",{tracking},"managedFields":[{}]"#, entries.join(","));
     let (desired, live) = (deployment(desired, ""), deployment(live, &metadata));
     let (owner, inventory, model) = (us(), Inventory::default(), ApiModel::builtin());
-    let scaled: BTreeSet<_> = scaled.then(|| live.key().clone()).into_iter().collect();
-    forecast(&desired, &live, &Context::new(&model, &owner, &inventory), &scaled)
+    let scaled = if scaled { Scaled::Yes } else { Scaled::No };
+    forecast(&desired, &live, &Context::new(&model, &owner, &inventory), scaled)
 }
 
 const REPLICAS: &str = r#"{"f:spec":{"f:replicas":{}}}"#;
@@ -41,7 +39,7 @@ fn a_field_of_another_is_taken_over_yielded_or_refused_by_how_it_was_written() {
         ("before-first-apply", "Update", "", false, "takes over `spec.replicas` from `before-first-apply`"),
         ("kubectl", "Apply", "", false, "takes over `spec.replicas` from `kubectl`"),
         ("kubectl", "Update", "scale", false, "takes over `spec.replicas` from `kubectl (scale)`"),
-        ("hpa", "Update", "scale", true, "yields `spec.replicas` to `hpa (scale)`, which scales it"),
+        ("hpa", "Update", "scale", true, "leaves `spec.replicas` to `hpa (scale)`, which scales it"),
         (
             "helm",
             "Apply",
@@ -84,7 +82,7 @@ fn what_git_dropped_and_others_hold_is_taken_away_from_hands_and_left_to_applier
 
 #[test]
 fn an_object_whose_ownership_cannot_be_read_or_that_is_another_applications_is_refused_whole() {
-    let unreadable = entry("x", "Apply", "", r#"{"q:spec":{}}"#);
+    let unreadable = entry("x", "Steal", "", r#"{"f:spec":{}}"#);
     let blind = foreseen(r#"{"replicas":3}"#, r#"{"replicas":5}"#, &[unreadable], false);
     assert!(blind.lines().concat().starts_with("is refused: entry 0 of `metadata.managedFields` cannot be read"));
     let theirs = r#","annotations":{"gitops.rs/tracking-id":"other:apps/Deployment:shop/web"},"managedFields":["#;
@@ -93,9 +91,23 @@ fn an_object_whose_ownership_cannot_be_read_or_that_is_another_applications_is_r
     let (owner, inventory, model) = (us(), Inventory::default(), ApiModel::builtin());
     let live = deployment(r#"{"replicas":3}"#, &metadata);
     let desired = deployment(r#"{"replicas":3}"#, "");
-    let foreseen = forecast(&desired, &live, &Context::new(&model, &owner, &inventory), &BTreeSet::new());
+    let foreseen = forecast(&desired, &live, &Context::new(&model, &owner, &inventory), Scaled::No);
     assert_eq!(
         foreseen.lines(),
         ["is refused: belongs to application `other`; remove it from one of the two, or release it there first"]
+    );
+}
+
+#[test]
+fn what_is_left_to_an_autoscaler_is_given_up_first() {
+    let ours = entry("gitops:shop", "Apply", "", r#"{"f:spec":{"f:replicas":{},"f:paused":{}}}"#);
+    let entries = [ours, entry("hpa", "Update", "scale", REPLICAS)];
+    let forecast = foreseen(r#"{"replicas":3,"paused":true}"#, r#"{"replicas":5,"paused":true}"#, &entries, true);
+    assert_eq!(
+        forecast.lines(),
+        [
+            "gives up `spec.replicas`, which `hpa (scale)` owns as well",
+            "leaves `spec.replicas` to `hpa (scale)`, which scales it"
+        ]
     );
 }

@@ -36,6 +36,8 @@ impl<'a> Mask<'a> {
                 // Whole annotations may hold the copy.
                 [Step::Field("metadata")] | [Step::Field("metadata"), Step::Field("annotations")] => true,
                 [Step::Field("metadata"), Step::Field("annotations"), Step::Field(name), ..] => *name == LAST_APPLIED,
+                // A writer may name fields by their values.
+                [Step::Field("metadata"), Step::Field("managedFields"), ..] => true,
                 _ => false,
             }
     }

@@ -1,6 +1,8 @@
 //! Where in an object: one path type for origins, schemas, ownership, changes, rules and errors.
 
 mod pattern;
+#[cfg(test)]
+mod pattern_tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -148,7 +150,8 @@ impl fmt::Display for FieldPath {
         for (at, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Field(name) if is_plain(name) => write!(f, "{}{name}", if at == 0 { "" } else { "." })?,
-                Segment::Field(name) => write!(f, "[{name:?}]")?,
+                // As JSON, so that it reads back.
+                Segment::Field(name) => write!(f, "[{}]", Value::from(&**name).to_json())?,
                 segment => write!(f, "{segment}")?,
             }
         }

@@ -59,6 +59,11 @@ fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<7} {}: {}", self.action.verb(), self.key, self.reason)?;
+        if let Action::Apply { releases, .. } = &self.action {
+            for (at, field) in releases.iter().enumerate() {
+                write!(f, "{} `{field}`", if at == 0 { "; first gives up" } else { "," })?;
+            }
+        }
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),

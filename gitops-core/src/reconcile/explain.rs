@@ -123,7 +123,7 @@ impl Looked {
         if declared.is_none() && compared.is_none() {
             return Err(ExplainError::UnknownObject(key.clone()));
         }
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         let desired = declared.map(|declared| &declared.resource);
         let fields = diff::explain(desired, compared, field, &context)
             .map_err(|field| ExplainError::UnknownField { key: key.clone(), field })?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, Interest};
-use crate::diff::{self, Comparison, Context, Forecast};
+use crate::diff::{self, Comparison, Context, Forecast, Scaled};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Plan};
@@ -140,7 +140,7 @@ pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Re
 
 impl Looked {
     fn decide(&mut self, app: &App) {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
         self.foresee(app);
@@ -148,12 +148,13 @@ impl Looked {
 
     /// Foresees what the applies of the plan do to fields of others.
     fn foresee(&mut self, app: &App) {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         let applied = self.plan.steps.iter().filter(|step| matches!(step.action, Action::Apply { .. }));
         let scaled = diff::autoscaled(&self.desired, &self.live);
         let foreseen = applied.filter_map(|step| {
             let (declared, live) = (self.desired.get(&step.key)?, self.comparison.get(&step.key)?.live.as_ref()?);
-            Some((step.key.clone(), diff::forecast(&declared.resource, live, &context, &scaled)))
+            let scaled = if scaled.contains(&step.key) { Scaled::Yes } else { Scaled::No };
+            Some((step.key.clone(), diff::forecast(&declared.resource, live, &context, scaled)))
         });
         self.forecasts = foreseen.filter(|(_, forecast)| !forecast.is_empty()).collect();
     }
@@ -212,6 +213,7 @@ impl Looked {
             policy: app.policy.clone(),
             ledger_key: app.ledger_key(),
             ledger,
+            rules: app.rules.clone(),
             scaled: diff::autoscaled(&self.desired, &self.live),
             initiator: Arc::clone(&app.initiator),
         };

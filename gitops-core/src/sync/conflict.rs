@@ -1,11 +1,8 @@
 //! Conflicts of an unforced apply, classed by who owns the fields. Rule 20 of the exact rules.
 
-use std::collections::BTreeSet;
-
 use crate::cluster::FieldConflict;
 use crate::diff::{Stance, refusal, refusal_of_field};
-use crate::path::FieldPath;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::ssa::ManagedFields;
 use crate::state::Owner;
 
@@ -13,34 +10,25 @@ use crate::state::Owner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// Take the fields over: their owners wrote by hand, or with a tool that applies on behalf of the same people.
-    /// The fields in `yielded` are an autoscaler's: they are not sent.
-    TakeOver { yielded: Vec<FieldPath> },
+    TakeOver,
     /// Leave the object alone; the text says why and what to do.
     Refuse(String),
 }
 
 /// Classes `conflicts`, with `live` read after the apply was refused.
-pub(super) fn resolve(
-    conflicts: &[FieldConflict],
-    live: &Resource,
-    owner: &Owner,
-    scaled: &BTreeSet<ResourceKey>,
-) -> Resolution {
+pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owner) -> Resolution {
     if let Some(why) = refusal(live, owner) {
         return Resolution::Refuse(why);
     }
     let managed = ManagedFields::read(live).unwrap_or_default();
-    let mut yielded = Vec::new();
     for conflict in conflicts {
-        let holders = managed
+        let mut holders = managed
             .owners_of(&conflict.field)
             .filter(|entry| entry.manager == conflict.manager && entry.subresource == conflict.subresource);
-        match holders.map(|entry| Stance::towards(entry, live.key(), scaled)).max() {
-            Some(Stance::Yield) => yielded.push(conflict.field.clone()),
-            Some(Stance::Refuse) => return Resolution::Refuse(refusal_of_field(&conflict.field, &conflict.manager)),
-            // Who owned it does not own it any more.
-            Some(Stance::TakeOver) | None => {}
+        // Who does not own it any more is no matter.
+        if holders.any(|entry| Stance::towards(entry) == Stance::Refuse) {
+            return Resolution::Refuse(refusal_of_field(&conflict.field, &conflict.manager));
         }
     }
-    Resolution::TakeOver { yielded }
+    Resolution::TakeOver
 }

@@ -7,5 +7,6 @@ mod explaining;
 mod hooks;
 mod interruptions;
 mod pruning;
+mod rules;
 mod syncing;
 mod world;

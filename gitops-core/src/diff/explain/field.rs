@@ -1,7 +1,10 @@
 //! One field, from both sides.
 
+use std::sync::Arc;
+
 use crate::model::TypeRef;
 use crate::path::{FieldPath, PathPattern, Segment};
+use crate::policy::ignore::Rules;
 use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{FieldSet, ManagedFields};
 use crate::value::{Value, ValueRef, View};
@@ -9,7 +12,7 @@ use crate::value::{Value, ValueRef, View};
 use super::find::{fields, locate, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
 use crate::diff::mask::Mask;
-use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Outcome, stamp};
+use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Outcome, stamp};
 
 /// Explains fields of one object: those that `asked` names, or, without it, every field that a sync changes or leaves to
 /// somebody. `desired` is the prepared object, `compared` the verdict on it; hooks have none.
@@ -30,14 +33,28 @@ pub fn explain(
     let root = context.model.schema(&any.key().group_kind, any.version());
     let managed = live.and_then(|live| ManagedFields::read(live).ok()).unwrap_or_default();
     let manager = context.owner.manager();
-    let mut side_by_side =
-        SideBySide { compared, sent: sent.as_ref(), live, root, mask: Mask::of(any.key()), managed, manager: &manager };
+    let mut side_by_side = SideBySide {
+        compared,
+        sent: sent.as_ref(),
+        live,
+        root,
+        mask: Mask::of(any.key()),
+        managed,
+        manager: &manager,
+        rules: context.rules,
+    };
     let named: Vec<FieldPath> = match asked {
         Some(asked) => fields(asked, live, sent.as_ref(), root)?.into_iter().collect(),
         None => {
-            let all = side_by_side.changes().iter().chain(side_by_side.yielded());
-            let mut paths: Vec<FieldPath> = all.map(|change| change.path.clone()).collect();
-            paths.dedup();
+            let left = side_by_side.ignored().iter();
+            let hidden = left.flat_map(|ignored| &ignored.hidden);
+            let changes = side_by_side.changes().iter().chain(hidden).map(|change| &change.path);
+            let mut paths: Vec<FieldPath> = Vec::new();
+            for path in changes.chain(compared.into_iter().flat_map(|compared| compared.releases.iter())) {
+                if !paths.contains(path) {
+                    paths.push(path.clone());
+                }
+            }
             paths
         }
     };
@@ -52,6 +69,7 @@ struct SideBySide<'a> {
     mask: Mask<'a>,
     managed: ManagedFields,
     manager: &'a str,
+    rules: &'a Rules,
 }
 
 impl<'a> SideBySide<'a> {
@@ -62,8 +80,14 @@ impl<'a> SideBySide<'a> {
         }
     }
 
-    fn yielded(&self) -> &'a [Change] {
-        self.compared.map_or(&[], |compared| &compared.yielded)
+    fn ignored(&self) -> &'a [Ignored] {
+        self.compared.map_or(&[], |compared| &compared.ignored)
+    }
+
+    /// Who says that the field is left alone.
+    fn left_alone_by(&self, path: &FieldPath) -> Option<IgnoredBy> {
+        let names = |ignored: &&Ignored| ignored.fields.iter().any(|field| field.contains(path));
+        self.ignored().iter().find(names).map(|ignored| ignored.by)
     }
 
     fn field(&mut self, path: &FieldPath) -> FieldExplanation {
@@ -85,6 +109,7 @@ impl<'a> SideBySide<'a> {
             dropped_in: None,
             live: value(&have).map(|value| self.mask.shown_at(path, value)),
             owners,
+            rule: self.rule(path),
             default: default.map(|value| self.mask.shown_at(path, value)),
             place: want.map(|(place, _)| place),
         }
@@ -107,8 +132,10 @@ impl<'a> SideBySide<'a> {
         if let Some(change) = self.changes().iter().find(|change| is_of(change, path)) {
             return FieldVerdict::Changes(change.kind);
         }
-        if self.yielded().iter().any(|change| is_of(change, path)) {
-            return FieldVerdict::Yielded;
+        match self.left_alone_by(path) {
+            Some(IgnoredBy::Autoscaler) => return FieldVerdict::Yielded,
+            Some(IgnoredBy::Rule(_)) => return FieldVerdict::Ignored,
+            None => {}
         }
         match self.changes().iter().filter(|change| path.contains(&change.path)).count() {
             0 => {}
@@ -140,6 +167,11 @@ impl<'a> SideBySide<'a> {
             () if owners.iter().all(is_ours) => FieldVerdict::Kept,
             () => FieldVerdict::OfOthers,
         }
+    }
+
+    fn rule(&self, path: &FieldPath) -> Option<Arc<str>> {
+        let Some(IgnoredBy::Rule(place)) = self.left_alone_by(path) else { return None };
+        self.rules.iter().nth(place).map(|rule| rule.to_string().into())
     }
 
     fn default(&self, path: &FieldPath) -> Option<ValueRef<'a>> {

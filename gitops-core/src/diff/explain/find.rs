@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ListKind, TypeRef};
+use crate::model::TypeRef;
 use crate::path::{FieldPath, PathPattern, Segment};
 use crate::problem::nearest;
 use crate::resource::Resource;
@@ -10,7 +10,7 @@ use crate::value::{ValueRef, View};
 
 use super::UnknownField;
 use crate::diff::mask;
-use crate::diff::owned::key_field;
+use crate::diff::places::{self, Typed, name};
 
 /// Names every field that `asked` means, in the live object where it is there, else in the declared one.
 pub(super) fn fields(
@@ -25,8 +25,8 @@ pub(super) fn fields(
     for object in [live, desired].into_iter().flatten() {
         if found.is_empty() || may_be_many {
             let places = asked.places(object.tree());
-            let names = places.iter().filter_map(|place| named(place, object.tree(), root));
-            found.extend(names.map(|name| mask::nameable(object.key(), &name)));
+            let names = places.iter().filter_map(|place| Typed::of(place, object.tree(), root));
+            found.extend(names.map(|name| mask::nameable(object.key(), &name.path)));
         }
     }
     if !found.is_empty() {
@@ -52,34 +52,6 @@ fn steps(text: &str) -> FieldPath {
     }
 }
 
-/// Names list items by what they are.
-fn named(place: &FieldPath, tree: ValueRef<'_>, root: TypeRef<'_>) -> Option<FieldPath> {
-    let (mut at, mut of) = (tree, root);
-    let mut path = Vec::with_capacity(place.segments().len());
-    for segment in place.segments() {
-        let child = segment.of(at)?;
-        path.push(match segment {
-            Segment::Field(_) => segment.clone(),
-            _ => name(child, of).unwrap_or_else(|| segment.clone()),
-        });
-        (at, of) = (child, type_of(segment, of));
-    }
-    Some(path.into_iter().collect())
-}
-
-/// What FieldsV1 names an item of this list by; `None` in a list that is owned as a whole.
-fn name(item: ValueRef<'_>, list: TypeRef<'_>) -> Option<Segment> {
-    match list.list() {
-        ListKind::Map { keys } => {
-            let element = list.element();
-            let fields = keys.iter().filter_map(|key| Some((&**key, key_field(item, key, element)?.to_value())));
-            Some(Segment::key(fields))
-        }
-        ListKind::Set => Some(Segment::Item(item.to_value())),
-        _ => None,
-    }
-}
-
 pub(super) fn type_of<'a>(segment: &Segment, of: TypeRef<'a>) -> TypeRef<'a> {
     match segment {
         Segment::Field(name) => of.field(name),
@@ -89,20 +61,7 @@ pub(super) fn type_of<'a>(segment: &Segment, of: TypeRef<'a>) -> TypeRef<'a> {
 
 /// Finds a named field in a tree: fields and indices, and the value there.
 pub(super) fn locate<'a>(path: &FieldPath, tree: ValueRef<'a>, root: TypeRef<'_>) -> Option<(FieldPath, ValueRef<'a>)> {
-    let (mut at, mut of) = (tree, root);
-    let mut place = Vec::with_capacity(path.segments().len());
-    for segment in path.segments() {
-        let step = match segment {
-            Segment::Field(_) | Segment::Index(_) => segment.clone(),
-            _ => {
-                let index = at.as_list()?.iter().position(|item| name(item, of).as_ref() == Some(segment))?;
-                Segment::Index(u32::try_from(index).ok()?)
-            }
-        };
-        (at, of) = (step.of(at)?, type_of(segment, of));
-        place.push(step);
-    }
-    (!at.is_null()).then(|| (place.into_iter().collect(), at))
+    places::locate(path, tree, root).map(|(place, value)| (place.into_iter().collect(), value))
 }
 
 /// Whether the schema declares a field that nobody has set, below something that is there.

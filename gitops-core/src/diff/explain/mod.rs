@@ -46,6 +46,9 @@ pub struct FieldExplanation {
     /// What the cluster puts there when nobody says anything, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Shown>,
+    /// The rule that leaves it alone, as people read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Arc<str>>,
     /// Where the field is in the declared object, by fields and indices alone.
     #[serde(skip)]
     pub(crate) place: Option<FieldPath>,
@@ -84,6 +87,8 @@ pub enum FieldVerdict {
     ChangesBelow(usize),
     /// It is left to an autoscaler, which scales the object (rule 20 of the exact rules).
     Yielded,
+    /// A rule leaves it alone (rules 13 to 16 of the exact rules).
+    Ignored,
     /// Git declares it, and the cluster stores nothing for it.
     NotStored,
     /// Git does not declare it, and it has its default.

@@ -12,6 +12,9 @@ use super::{FieldExplanation, FieldVerdict, Written};
 impl fmt::Display for FieldExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.field, self.verdict)?;
+        if let Some(rule) = &self.rule {
+            writeln!(f, "  rule     {rule}")?;
+        }
         if let Some(desired) = &self.desired {
             writeln!(f, "  desired  {}", shown(desired))?;
         }
@@ -72,6 +75,7 @@ impl fmt::Display for FieldVerdict {
             Self::ChangesBelow(1) => "a sync changes a field below it",
             Self::ChangesBelow(count) => return write!(f, "a sync changes {count} fields below it"),
             Self::Yielded => "left to the autoscaler that scales the object",
+            Self::Ignored => "left alone by a rule",
             Self::NotStored => "Git declares it, and the cluster stores nothing for it",
             Self::Default => "not declared; it has its default",
             Self::OfOthers => "not declared; others own it, so it is left alone",
