@@ -8,7 +8,8 @@ use crate::value::{Value, ValueRef};
 use super::Shown;
 use super::step::Step;
 
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Where client-side apply keeps what it applied last.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Decides what of one object may be shown, and remembers which letter stands for which value.
 pub(super) struct Mask<'a> {

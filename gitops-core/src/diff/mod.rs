@@ -1,14 +1,22 @@
 //! Desired × live → [`Comparison`]: what is in sync, what is not, and why. Pure and total.
 
+mod answers;
+mod atomic;
 mod claim;
 mod compare;
+mod confirm;
 mod equal;
+mod facts;
+mod judge;
+mod lists;
 mod mask;
 mod owned;
 mod scaled;
 mod show;
 mod step;
+mod trail;
 mod tree;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,10 +32,13 @@ use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::time::Timestamp;
 use crate::value::{Digest, Value};
 
+pub use answers::{Answers, Question, Receipt, questions};
 pub use claim::claim;
-pub use compare::{compare, compare_one, facts, stamp};
+pub use compare::{compare, compare_one, stamp};
+pub use facts::facts;
 pub use scaled::autoscaled;
 pub use show::lines;
+pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 
 /// What every comparison is made against.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +50,8 @@ pub struct Context<'a> {
     pub owner: &'a Owner,
     /// What we applied.
     pub inventory: &'a Inventory,
+    /// What the cluster answered to earlier questions, if it was asked.
+    pub answers: Option<&'a Answers>,
 }
 
 /// The result for every object that is declared or claimed. Objects that nobody of us claims are not in it; nor are
@@ -67,8 +80,16 @@ pub struct Compared {
     /// Fields that differ and are left to an autoscaler, which targets the object and owns them through the `scale`
     /// subresource: no drift (rule 20 of the exact rules).
     pub yielded: Arc<[Change]>,
-    /// How the verdict was reached.
+    /// What was taken for ours.
     pub strategy: Strategy,
+    /// How sure the verdict is.
+    pub evidence: Evidence,
+    /// What could be told without asking the cluster.
+    pub predicted: Prediction,
+    /// What is worth knowing and is no drift.
+    pub notes: Arc<[Note]>,
+    /// Names the question whose answer would settle the verdict: see [`questions`].
+    pub open: Option<Receipt>,
     /// Digest of everything the verdict depends on; an equal one gives an equal verdict.
     pub memo: Digest,
 }
@@ -79,7 +100,7 @@ pub struct Compared {
 pub enum Outcome {
     /// Git and cluster agree on everything we own or want.
     Synced,
-    /// They do not; never empty.
+    /// They do not; empty only where the cluster refuses what Git says and nothing else is known to differ.
     OutOfSync(Arc<[Change]>),
     /// Declared, and not on the cluster.
     Missing,
@@ -105,17 +126,6 @@ pub enum Why {
     Held,
 }
 
-/// How a verdict was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// There was nothing to compare.
-    None,
-    /// Field by field: what is declared, and what we own and no longer declare.
-    Structural,
-}
-
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -136,6 +146,8 @@ pub struct Change {
     /// Who owns the live value.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<FieldOwner>,
+    /// Why a sync changes it.
+    pub reason: ChangeReason,
 }
 
 /// What a sync does to a field.
@@ -206,7 +218,13 @@ impl<'a> Context<'a> {
     /// Gathers what comparisons are made against.
     #[must_use]
     pub fn new(model: &'a ApiModel, owner: &'a Owner, inventory: &'a Inventory) -> Self {
-        Self { model, owner, inventory }
+        Self { model, owner, inventory, answers: None }
+    }
+
+    /// Adds what the cluster answered to [`questions`].
+    #[must_use]
+    pub fn with_answers(self, answers: &'a Answers) -> Self {
+        Self { answers: Some(answers), ..self }
     }
 }
 

@@ -34,6 +34,30 @@ pub(super) fn applied<'a>(live: &'a Resource, manager: &str) -> Option<ValueRef<
     })
 }
 
+/// Returns whether `metadata.managedFields` can be read: its form, and all of the entry of `manager`.
+pub(super) fn are_readable(live: &Resource, manager: &str) -> bool {
+    let Some(managed) = live.tree().dig(&["metadata", "managedFields"]).filter(|managed| !managed.is_null()) else {
+        return true;
+    };
+    let text = |entry: ValueRef<'_>, field: &str, allowed: &[&str]| {
+        entry.get(field).and_then(ValueRef::as_str).is_some_and(|text| allowed.is_empty() || allowed.contains(&text))
+    };
+    let is_entry = |entry: ValueRef<'_>| {
+        text(entry, "operation", &["Apply", "Update"])
+            && text(entry, "apiVersion", &[])
+            && entry.get("fieldsType").is_none_or(|_| text(entry, "fieldsType", &["FieldsV1"]))
+            && entry.get("fieldsV1").is_none_or(|fields| fields.as_map().is_some())
+    };
+    managed.as_list().is_some_and(|entries| entries.iter().all(is_entry))
+        && applied(live, manager).and_then(|entry| entry.get("fieldsV1")).is_none_or(is_field_set)
+}
+
+/// Whether a value is a FieldsV1 tree, as far as its form goes.
+fn is_field_set(fields: ValueRef<'_>) -> bool {
+    let is_name = |name: &str| name == "." || matches!(name.split_at_checked(2), Some(("f:" | "k:" | "v:" | "i:", _)));
+    fields.as_map().is_some_and(|map| map.iter().all(|(name, below)| is_name(name) && is_field_set(below)))
+}
+
 /// Returns who owns the field at `path`, in order of their names.
 pub(super) fn owners(live: &Resource, path: &[Step<'_>]) -> Vec<FieldOwner> {
     let owning = entries(live).into_iter().flatten().filter(|entry| Owned::of(*entry).owns(path));

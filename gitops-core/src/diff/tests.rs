@@ -75,7 +75,7 @@ fn what_git_declares_and_the_cluster_holds_otherwise_is_drift() {
             DEPLOYMENT,
             r#""spec":{"minReadySeconds":5,"paused":false,"strategy":{}}"#.into(),
             r#""spec":{}"#.into(),
-            r#""f:spec":{"f:minReadySeconds":{},"f:paused":{}}"#,
+            r#""f:spec":{"f:paused":{}}"#,
             &["+ spec.minReadySeconds: 5"],
         ),
     ]);

@@ -16,6 +16,7 @@ mod drift;
 mod health;
 mod k8s;
 mod model;
+mod scope;
 mod smd;
 mod sync_order;
 mod sync_tasks;

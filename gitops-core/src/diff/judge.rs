@@ -1,0 +1,197 @@
+//! The verdict on an object that is declared and there: prediction, and the cluster's answer where there is one.
+
+use std::sync::Arc;
+
+use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
+use crate::resource::{Resource, split_api_version};
+use crate::state::Entry;
+use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+
+use super::answers::Answer;
+use super::facts::receipt;
+use super::mask::LAST_APPLIED;
+use super::owned::{Owned, applied, are_readable};
+use super::tree::{Stamp, Walk};
+use super::{
+    Change, ChangeKind, Claim, Compared, Context, Doubt, Evidence, Facts, FieldOwner, Note, Outcome, Prediction,
+    Receipt, Strategy, confirm, stamp,
+};
+
+/// What there is to say of one object.
+pub(super) struct Verdict {
+    pub(super) outcome: Outcome,
+    pub(super) strategy: Strategy,
+    pub(super) evidence: Evidence,
+    pub(super) predicted: Prediction,
+    pub(super) yielded: Arc<[Change]>,
+    pub(super) notes: Arc<[Note]>,
+    pub(super) open: Option<Receipt>,
+}
+
+impl Verdict {
+    /// A verdict that compared nothing.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            strategy: Strategy::None,
+            evidence: Evidence::Read,
+            predicted: Prediction::None,
+            yielded: Arc::default(),
+            notes: Arc::default(),
+            open: None,
+        }
+    }
+
+    /// Adds what it is about.
+    pub(super) fn on(self, claim: Claim, live: Option<&Resource>, facts: Option<Facts>, memo: Digest) -> Compared {
+        let Self { outcome, strategy, evidence, predicted, yielded, notes, open } = self;
+        Compared {
+            outcome,
+            claim,
+            live: live.cloned(),
+            facts,
+            strategy,
+            evidence,
+            predicted,
+            yielded,
+            notes,
+            open,
+            memo,
+        }
+    }
+}
+
+/// What is taken for ours.
+struct Basis<'a> {
+    strategy: Strategy,
+    mine: Option<Owned<'a>>,
+    doubt: Option<Doubt>,
+}
+
+/// Judges one object. `scaled`: an autoscaler targets it.
+pub(super) fn judge(
+    desired: &Resource,
+    live: &Resource,
+    context: &Context<'_>,
+    manager: &str,
+    entry: Option<&Entry>,
+    scaled: bool,
+) -> Verdict {
+    let of = context.model.schema(&desired.key().group_kind, desired.version());
+    let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
+    let id = Draft::String(context.owner.tracking_id(desired.key()));
+    let stamp_of = Stamp { annotation: context.owner.annotation(), id: &id };
+    let mut walk = Walk::new(live, manager, stamp_of, mine);
+    walk.run(desired, of, mine.unwrap_or_default());
+    let Walk { trail, mut found, .. } = walk;
+    found.doubts.extend(doubt);
+    let (yielded, changes) = without_scaled(trail.changes, scaled);
+    let certain = changes.len() > found.likely;
+    let predicted = match (certain, found.doubts.is_empty()) {
+        (true, _) => Prediction::Change,
+        (false, false) => Prediction::Indeterminate,
+        (false, true) if found.unclaimed => Prediction::Claim,
+        (false, true) => Prediction::NoChange,
+    };
+    let judged = |changes: Vec<Change>, notes: Vec<Note>, yielded: Vec<Change>, evidence| Verdict {
+        outcome: if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) },
+        strategy,
+        evidence,
+        predicted,
+        yielded: yielded.into(),
+        notes: notes.into(),
+        open: None,
+    };
+    if matches!(predicted, Prediction::NoChange | Prediction::Claim) {
+        return judged(changes, found.notes, yielded, Evidence::Read);
+    }
+    // No server applies to what says of its fields what nobody can read.
+    let can_ask = !found.doubts.contains(&Doubt::UnreadableOwnership);
+    let sent = stamp(desired, context.owner);
+    let digest = context.model.digest_of(&desired.key().group_kind);
+    let question = receipt(&sent, live, manager, Hasher::new(Purpose::Rules).digest(&digest));
+    if entry.is_some_and(|entry| entry.settled == Some(question.0)) {
+        return judged(Vec::new(), found.notes, yielded, Evidence::Remembered);
+    }
+    let mut notes = found.notes;
+    match context.answers.and_then(|answers| answers.get(&question)) {
+        Some(Answer::Object(after)) => {
+            let (changes, notes) = confirm::changes(&sent, live, after, of, manager, mine.unwrap_or_default());
+            let (yielded, changes) = without_scaled(changes, scaled);
+            return judged(changes, notes, yielded, Evidence::Confirmed);
+        }
+        Some(Answer::Refused(why)) => {
+            notes.push(Note::Refused(Arc::clone(why)));
+            let verdict = judged(changes, notes, yielded, Evidence::Confirmed);
+            // Refused is out of sync, also where nothing else is known to differ.
+            let Outcome::OutOfSync(_) = &verdict.outcome else {
+                return Verdict { outcome: Outcome::OutOfSync(Arc::default()), ..verdict };
+            };
+            return verdict;
+        }
+        Some(Answer::Silence(why)) => notes.push(Note::NotConfirmed(Arc::clone(why))),
+        None => {}
+    }
+    let answered = notes.len();
+    notes.extend(found.doubts.into_iter().map(Note::Doubted));
+    let is_silent = notes.get(..answered).is_some_and(|notes| notes.iter().any(|n| matches!(n, Note::NotConfirmed(_))));
+    let open = (can_ask && !is_silent).then_some(question);
+    Verdict { open, ..judged(changes, notes, yielded, Evidence::Predicted) }
+}
+
+/// What our last apply owns, by the best that is known. Rule 7 of the exact rules.
+fn basis<'a>(
+    desired: &Resource,
+    live: &'a Resource,
+    context: &Context<'_>,
+    manager: &str,
+    of: TypeRef<'_>,
+) -> Basis<'a> {
+    let without = |doubt| {
+        let is_kubectls = live.annotation(LAST_APPLIED).is_some();
+        let strategy = if is_kubectls { Strategy::ThreeWay } else { Strategy::Adoption };
+        Basis { strategy, mine: None, doubt }
+    };
+    if !are_readable(live, manager) {
+        return without(Some(Doubt::UnreadableOwnership));
+    }
+    let Some(ours) = applied(live, manager) else { return without(None) };
+    let mine = Owned::of(ours);
+    let written = ours.get("apiVersion").and_then(ValueRef::as_str).unwrap_or_default();
+    let doubt = (written != desired.api_version() && !is_identity(desired, written, context, of, mine))
+        .then(|| Doubt::OtherVersion(written.into()));
+    Basis { strategy: Strategy::Ownership, mine: Some(mine), doubt }
+}
+
+/// Whether what we own under `written` has the same names in the version that is declared now: conversion changes no
+/// value, and lists are of the same kind in both (the narrowed rule 7).
+fn is_identity(desired: &Resource, written: &str, context: &Context<'_>, of: TypeRef<'_>, mine: Owned<'_>) -> bool {
+    let kind = &desired.key().group_kind;
+    let KindFacts::Served(served) = context.model.kind(kind) else { return false };
+    let Some((group, version)) = split_api_version(written).filter(|_| served.conversion == Conversion::Identity)
+    else {
+        return false;
+    };
+    let before = context.model.declared_schema(kind, version);
+    group == &*kind.group && before.is_some_and(|before| names_alike(mine, before, of, 0))
+}
+
+fn names_alike(mine: Owned<'_>, before: TypeRef<'_>, of: TypeRef<'_>, depth: usize) -> bool {
+    let mut items = mine.items().peekable();
+    let alike = items.peek().is_none() || before.list() == of.list() && of.list() != ListKind::Atomic;
+    depth < super::trail::MAX_DEPTH
+        && alike
+        && items.all(|item| names_alike(item.below, before.element(), of.element(), depth + 1))
+        && mine.fields().all(|(name, below)| names_alike(below, before.field(name), of.field(name), depth + 1))
+}
+
+/// Takes out what is left to an autoscaler.
+fn without_scaled(changes: Vec<Change>, scaled: bool) -> (Vec<Change>, Vec<Change>) {
+    changes.into_iter().partition(|change| scaled && is_through_scale(change))
+}
+
+/// Whether the live value was written through `scale`, and by nobody else.
+fn is_through_scale(change: &Change) -> bool {
+    let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
+    change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
+}
