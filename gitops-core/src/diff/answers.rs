@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{ClusterError, Failure, Force, Guard, Write, Written};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::DesiredState;
-use crate::value::Digest;
+use crate::value::{Digest, Hasher, Purpose};
 
+use super::facts::receipt;
 use super::{Comparison, Context, stamp};
 
 /// Names a question, and with it its answer: equal receipts, equal verdicts. Rule 5 of the exact rules.
@@ -64,6 +65,20 @@ impl Answers {
     pub(super) fn get(&self, receipt: &Receipt) -> Option<&Answer> {
         self.0.get(receipt)
     }
+}
+
+/// Returns what an inventory keeps, once the cluster answered that an apply of `declared` changes nothing of `live`, or
+/// made `live` of it: equal questions have equal answers. Nothing of a Secret, whose digest could be guessed (rule 39).
+#[must_use]
+pub fn settled(declared: &Resource, live: &Resource, context: &Context<'_>) -> Option<Digest> {
+    let of_secret = live.key().is("", "Secret");
+    (!of_secret).then(|| question(&stamp(declared, context.owner), live, context, &context.owner.manager()).0)
+}
+
+/// Names the question what an apply of `sent` would make of `live`.
+pub(super) fn question(sent: &Resource, live: &Resource, context: &Context<'_>, manager: &str) -> Receipt {
+    let kind = context.model.digest_of(&sent.key().group_kind);
+    receipt(sent, live, manager, Hasher::new(Purpose::Rules).digest(&kind))
 }
 
 /// Whether a failure says that what Git declares cannot be applied. Rule 8 of the exact rules: authorisation, a

@@ -14,7 +14,7 @@ use crate::value::{Digest, Hasher, Purpose};
 use super::facts::facts;
 use super::judge::{Verdict, judge};
 use super::scaled::autoscaled;
-use super::{Claim, Compared, Comparison, Context, Facts, Outcome, Why, claim};
+use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
@@ -314,6 +314,11 @@ fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {
             Problem::blocks(Code::UnreadableLive, format!("could not be read: {why}"))
                 .of(key)
                 .hint("allow `get` and `list` of this kind, or see whether the cluster answers"),
+        ),
+        _ if entry.notes.contains(&Note::Doubted(Doubt::UnreadableOwnership)) => Some(
+            Problem::warning(Code::UnreadableOwnership, "`metadata.managedFields` cannot be read")
+                .of(key)
+                .hint("it is compared by what Git says; no apply succeeds until the field is repaired"),
         ),
         _ => None,
     }

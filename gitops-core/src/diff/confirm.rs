@@ -12,7 +12,7 @@ use super::lists::item_name;
 use super::owned::{Owned, OwnedItem, owners, same_key};
 use super::step::Step;
 use super::trail::Trail;
-use super::{Change, ChangeKind, ChangeReason, Note};
+use super::{Change, ChangeKind, ChangeReason, FieldOwner, Note};
 
 struct Confirm<'a> {
     trail: Trail<'a>,
@@ -236,15 +236,12 @@ impl<'a> Confirm<'a> {
         }
     }
 
-    /// A field that we give up and that stays as it is: others hold it, or it has its default.
+    /// A field that we give up and that stays as it is; where others hold it, see `forgotten`.
     fn stays(&mut self, mine: Owned<'a>) {
-        if !mine.is_member() {
-            return;
+        let is_ours = |owner: &FieldOwner| owner.operation == "Apply" && &*owner.manager == self.manager;
+        if mine.is_member() && owners(self.trail.live, &self.trail.path).iter().all(is_ours) {
+            self.notes.push(Note::KeepsDefault { field: self.trail.field() });
         }
-        let mut owners = owners(self.trail.live, &self.trail.path);
-        owners.retain(|owner| owner.operation != "Apply" || &*owner.manager != self.manager);
-        let field = self.trail.field();
-        self.notes.push(if owners.is_empty() { Note::KeepsDefault { field } } else { Note::Residue { field, owners } });
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
 use crate::resource::{Resource, split_api_version};
-use crate::state::Entry;
-use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+use crate::state::{AppliedFields, Entry};
+use crate::value::{Digest, Draft, ValueRef};
 
-use super::answers::Answer;
-use super::facts::receipt;
+use super::answers::{Answer, question};
+use super::forgotten::{self, Forgotten};
 use super::mask::LAST_APPLIED;
 use super::owned::{Owned, applied, are_readable};
 use super::tree::{Stamp, Walk};
@@ -85,58 +85,74 @@ pub(super) fn judge(
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, mut found, .. } = walk;
     found.doubts.extend(doubt);
+    let sent = stamp(desired, context.owner);
+    let forgotten = match needs_memory(live, strategy, found.gives_up, entry, mine) {
+        true => forgotten::find(&sent, live, of, manager, entry),
+        false => Forgotten::default(),
+    };
     let (yielded, changes) = without_scaled(trail.changes, scaled);
     let certain = changes.len() > found.likely;
-    let predicted = match (certain, found.doubts.is_empty()) {
+    let acquits = !certain && found.doubts.is_empty();
+    let predicted = match (certain || !forgotten.changes.is_empty(), acquits) {
         (true, _) => Prediction::Change,
         (false, false) => Prediction::Indeterminate,
         (false, true) if found.unclaimed => Prediction::Claim,
         (false, true) => Prediction::NoChange,
     };
-    let judged = |changes: Vec<Change>, notes: Vec<Note>, yielded: Vec<Change>, evidence| Verdict {
-        outcome: if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) },
-        strategy,
-        evidence,
-        predicted,
-        yielded: yielded.into(),
-        notes: notes.into(),
-        open: None,
+    let judged = |mut changes: Vec<Change>, mut notes: Vec<Note>, yielded: Vec<Change>, evidence| {
+        changes.extend(forgotten.changes.iter().cloned());
+        notes.extend(forgotten.notes.iter().cloned());
+        let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
+        let (yielded, notes) = (yielded.into(), notes.into());
+        Verdict { outcome, strategy, evidence, predicted, yielded, notes, open: None }
     };
-    if matches!(predicted, Prediction::NoChange | Prediction::Claim) {
-        return judged(changes, found.notes, yielded, Evidence::Read);
+    if acquits {
+        return judged(changes, Vec::new(), yielded, Evidence::Read);
     }
-    // No server applies to what says of its fields what nobody can read.
-    let can_ask = !found.doubts.contains(&Doubt::UnreadableOwnership);
-    let sent = stamp(desired, context.owner);
-    let digest = context.model.digest_of(&desired.key().group_kind);
-    let question = receipt(&sent, live, manager, Hasher::new(Purpose::Rules).digest(&digest));
+    let question = question(&sent, live, context, manager);
     if entry.is_some_and(|entry| entry.settled == Some(question.0)) {
-        return judged(Vec::new(), found.notes, yielded, Evidence::Remembered);
+        return judged(Vec::new(), Vec::new(), yielded, Evidence::Remembered);
     }
-    let mut notes = found.notes;
+    let doubts: Vec<Note> = found.doubts.into_iter().map(Note::Doubted).collect();
     match context.answers.and_then(|answers| answers.get(&question)) {
         Some(Answer::Object(after)) => {
             let (changes, notes) = confirm::changes(&sent, live, after, of, manager, mine.unwrap_or_default());
             let (yielded, changes) = without_scaled(changes, scaled);
-            return judged(changes, notes, yielded, Evidence::Confirmed);
+            judged(changes, notes, yielded, Evidence::Confirmed)
         }
         Some(Answer::Refused(why)) => {
-            notes.push(Note::Refused(Arc::clone(why)));
-            let verdict = judged(changes, notes, yielded, Evidence::Confirmed);
-            // Refused is out of sync, also where nothing else is known to differ.
-            let Outcome::OutOfSync(_) = &verdict.outcome else {
-                return Verdict { outcome: Outcome::OutOfSync(Arc::default()), ..verdict };
-            };
-            return verdict;
+            let verdict = judged(changes, vec![Note::Refused(Arc::clone(why))], yielded, Evidence::Confirmed);
+            match verdict.outcome {
+                // Refused is out of sync, also where nothing else is known to differ.
+                Outcome::Synced => Verdict { outcome: Outcome::OutOfSync(Arc::default()), ..verdict },
+                _ => verdict,
+            }
         }
-        Some(Answer::Silence(why)) => notes.push(Note::NotConfirmed(Arc::clone(why))),
-        None => {}
+        Some(Answer::Silence(why)) => {
+            let mut notes = vec![Note::NotConfirmed(Arc::clone(why))];
+            notes.extend(doubts);
+            judged(changes, notes, yielded, Evidence::Predicted)
+        }
+        None => {
+            // No server applies to what says of its fields what nobody can read.
+            let can_ask = !doubts.contains(&Note::Doubted(Doubt::UnreadableOwnership));
+            let open = can_ask.then_some(question);
+            Verdict { open, ..judged(changes, doubts, yielded, Evidence::Predicted) }
+        }
     }
-    let answered = notes.len();
-    notes.extend(found.doubts.into_iter().map(Note::Doubted));
-    let is_silent = notes.get(..answered).is_some_and(|notes| notes.iter().any(|n| matches!(n, Note::NotConfirmed(_))));
-    let open = (can_ask && !is_silent).then_some(question);
-    Verdict { open, ..judged(changes, notes, yielded, Evidence::Predicted) }
+}
+
+/// Whether there may be fields that an apply alone leaves behind.
+fn needs_memory(
+    live: &Resource,
+    strategy: Strategy,
+    gives_up: bool,
+    entry: Option<&Entry>,
+    mine: Option<Owned<'_>>,
+) -> bool {
+    let remembered = entry.filter(|entry| entry.uid.as_deref() == live.uid()).and_then(|entry| entry.fields.as_ref());
+    let differs = |fields: &AppliedFields| mine.and_then(Owned::to_fields).is_none_or(|mine| mine != *fields);
+    gives_up || strategy == Strategy::ThreeWay || remembered.is_some_and(differs)
 }
 
 /// What our last apply owns, by the best that is known. Rule 7 of the exact rules.

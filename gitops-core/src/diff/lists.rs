@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
     ) {
         let element = of.element();
         for owned in items {
-            self.found.unclaimed = true;
+            (self.found.unclaimed, self.found.gives_up) = (true, true);
             let found = live.iter().enumerate().find_map(|(at, item)| {
                 let step = match of.list() {
                     ListKind::Map { keys } => Step::Keyed { keys, item, element, live: at, desired: 0 },

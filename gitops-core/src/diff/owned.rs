@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::TypeRef;
 use crate::resource::Resource;
+use crate::state::AppliedFields;
 use crate::value::{List, Map, Value, ValueRef, View};
 
 use super::FieldOwner;
@@ -81,6 +82,11 @@ impl<'a> Owned<'a> {
     /// Reads an entry of `managedFields`. Nobody owns the whole object: an empty entry owns nothing.
     pub(super) fn of(entry: ValueRef<'a>) -> Self {
         Self(entry.get("fieldsV1").and_then(ValueRef::as_map).filter(|fields| !fields.is_empty()))
+    }
+
+    /// Returns the fields as an inventory keeps them.
+    pub(super) fn to_fields(self) -> Option<AppliedFields> {
+        AppliedFields::of(self.0?)
     }
 
     /// Returns whether the field itself is owned, not only fields below it.

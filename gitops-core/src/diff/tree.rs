@@ -12,7 +12,7 @@ use super::equal::{Fill, fill, same};
 use super::owned::{Owned, is_wholly_owned, owners};
 use super::step::Step;
 use super::trail::Trail;
-use super::{ChangeKind, ChangeReason, Doubt, Note};
+use super::{ChangeKind, ChangeReason, Doubt, FieldOwner};
 
 /// The tracking annotation a sync writes (rule 4 of the exact rules).
 #[derive(Clone, Copy)]
@@ -35,11 +35,12 @@ pub(super) struct Walk<'a> {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) doubts: Vec<Doubt>,
-    pub(super) notes: Vec<Note>,
     /// How many of the changes are only likely.
     pub(super) likely: usize,
     /// Whether an apply takes or gives up ownership of a field.
     pub(super) unclaimed: bool,
+    /// Whether we own something that Git does not declare.
+    pub(super) gives_up: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -151,6 +152,7 @@ impl<'a> Walk<'a> {
         self.trail.path.push(Step::Field(name));
         let is_split = self.trail.at_annotations();
         self.found.unclaimed |= !is_split;
+        self.found.gives_up |= !is_split;
         let Some(value) = value else {
             self.trail.path.pop();
             return;
@@ -178,7 +180,7 @@ impl<'a> Walk<'a> {
 
     /// Reports the topmost fields that are wholly ours.
     pub(super) fn removed(&mut self, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
-        self.found.unclaimed = true;
+        (self.found.unclaimed, self.found.gives_up) = (true, true);
         if mine.is_leaf() || self.trail.at_item() && mine.is_member() || is_wholly_owned(live, mine) {
             if !self.stays(mine) {
                 self.trail.note(ChangeKind::Removed, Some(live), None, ChangeReason::Undeclared);
@@ -200,18 +202,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a field that we give up stays, since others hold it as well (rule 11).
-    fn stays(&mut self, mine: Owned<'a>) -> bool {
-        if !mine.is_leaf() {
-            return false;
-        }
-        let mut owners = owners(self.trail.live, &self.trail.path);
-        owners.retain(|owner| owner.operation != "Apply" || &*owner.manager != self.manager);
-        let stays = !owners.is_empty();
-        if stays {
-            self.found.notes.push(Note::Residue { field: self.trail.field(), owners });
-        }
-        stays
+    /// Whether a field that we give up stays, since others hold it as well: see `forgotten`.
+    fn stays(&self, mine: Owned<'a>) -> bool {
+        let is_ours = |owner: &FieldOwner| owner.operation == "Apply" && &*owner.manager == self.manager;
+        mine.is_leaf() && owners(self.trail.live, &self.trail.path).iter().any(|owner| !is_ours(owner))
     }
 
     /// Rule 4: the tracking id is part of what is declared.

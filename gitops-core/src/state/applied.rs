@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Builder, Digest, Purpose, Value, ValueRef};
+use crate::value::{Builder, Digest, Map, Purpose, Value};
 
 /// The fields of the last successful apply of one object: F of the exact rules.
 ///
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 256;
 impl AppliedFields {
     /// Takes the fields of a FieldsV1 tree; `None` when there are none.
     #[must_use]
-    pub fn of(fields_v1: ValueRef<'_>) -> Option<Self> {
+    pub fn of(fields_v1: Map<'_>) -> Option<Self> {
         let mut text = String::new();
         write(fields_v1, &mut text, 0);
         (!text.is_empty()).then(|| Arc::<str>::from(text).into())
@@ -66,9 +66,8 @@ impl fmt::Display for AppliedFields {
     }
 }
 
-fn write(fields: ValueRef<'_>, text: &mut String, depth: usize) {
-    let entries = fields.as_map().into_iter().flatten().filter(|_| depth < MAX_DEPTH);
-    for (at, (name, below)) in entries.enumerate() {
+fn write(fields: Map<'_>, text: &mut String, depth: usize) {
+    for (at, (name, below)) in fields.iter().filter(|_| depth < MAX_DEPTH).enumerate() {
         if at > 0 {
             text.push(',');
         }
@@ -80,7 +79,7 @@ fn write(fields: ValueRef<'_>, text: &mut String, depth: usize) {
             }
             text.push(letter);
         }
-        if below.as_map().is_some_and(|below| !below.is_empty()) {
+        if let Some(below) = below.as_map().filter(|below| !below.is_empty()) {
             text.push('(');
             write(below, text, depth + 1);
             text.push(')');
@@ -147,11 +146,11 @@ mod tests {
             (r#"{"f:finalizers":{"v:\"a/b\"":{}}}"#, r#"finalizers(v:"a/b")"#),
         ] {
             let fields = Value::from_json(json.as_bytes()).unwrap();
-            let applied = AppliedFields::of(fields.root()).unwrap();
+            let applied = AppliedFields::of(fields.root().as_map().unwrap()).unwrap();
             assert_eq!(applied.to_string(), text);
             assert_eq!(applied.to_fields_v1(), fields, "{text}");
         }
-        assert_eq!(AppliedFields::of(Value::empty_map().root()), None);
+        assert_eq!(AppliedFields::of(Value::empty_map().root().as_map().unwrap()), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, Failure, Force, Guard, WriteOutcome, Written};
+use crate::diff::{self, Context};
 use crate::plan::{Action, Precondition, Step};
 use crate::resource::Resource;
 use crate::state::{Entry, Standing};
@@ -47,6 +48,8 @@ impl Machine {
                 }
             }
             Next::HookCreate => self.hook_runs(id, object, now),
+            Next::TakeOver(_) => self.proceed(id, Next::Apply(Force::No, run_guard(Some(&step)))),
+            Next::Apply(..) if self.take_over(id, &step, object) => {}
             Next::Create | Next::Apply(..) | Next::Replace(_) => {
                 let outcome = match written.outcome {
                     WriteOutcome::Created => StepOutcome::Created,
@@ -57,6 +60,24 @@ impl Machine {
             }
             Next::Look(_) => {}
         }
+    }
+
+    /// Takes over what the apply left of what was applied before; returns whether there is something to take. Rule 21
+    /// of the exact rules.
+    fn take_over(&mut self, id: u32, step: &Step, object: Option<&Resource>) -> bool {
+        let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
+        let declared = self.setup.desired.get(&step.key);
+        let write =
+            declared.zip(object).and_then(|(declared, live)| diff::takeover(&declared.resource, live, &context));
+        let Some((write, run)) = write.zip(self.run_mut(id)) else { return false };
+        run.taken = run.taken.saturating_add(1);
+        let goes_on = run.taken <= DECISIONS;
+        if goes_on {
+            self.proceed(id, Next::TakeOver(Box::new(write)));
+        } else {
+            self.fail(id, "somebody writes again and again what Git no longer declares; find out who, and sync again");
+        }
+        true
     }
 
     /// The object is as declared now.
@@ -77,7 +98,13 @@ impl Machine {
                 None => Standing::Adopted,
                 Some(entry) => entry.standing.clone(),
             };
-            let entry = Entry::held(standing, uid, &step.version, step.wave);
+            let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
+            let fields = object.and_then(|object| diff::applied_fields(object, &context));
+            // What was left out is not what the question was about.
+            let declared = self.setup.desired.get(&step.key);
+            let declared = declared.filter(|_| self.run(id).is_some_and(|run| run.yielded.is_empty()));
+            let settled = declared.zip(object).and_then(|(of, live)| diff::settled(&of.resource, live, &context));
+            let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }
         let awaited = self.is_awaited(id);
@@ -141,6 +168,10 @@ impl Machine {
             }
             (Failure::Stale, Next::Apply(_, Guard::Present { version: Some(_), .. })) if !undecided => {
                 // It changed since its conflicts were classed: class again.
+                let guard = run_guard(self.step(id).as_ref());
+                self.proceed(id, Next::Apply(Force::No, guard));
+            }
+            (Failure::Stale, Next::TakeOver(_)) if !undecided => {
                 let guard = run_guard(self.step(id).as_ref());
                 self.proceed(id, Next::Apply(Force::No, guard));
             }

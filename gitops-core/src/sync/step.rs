@@ -30,6 +30,8 @@ pub(super) struct Run {
     pub(super) tries: u32,
     pub(super) decisions: u32,
     pub(super) polls: u32,
+    /// How often fields were taken over that an apply left behind.
+    pub(super) taken: u32,
     /// Fields that an autoscaler took: not sent.
     pub(super) yielded: Vec<FieldPath>,
     /// What it waits for, for people.
@@ -57,6 +59,8 @@ pub(super) enum Next {
     Create,
     Apply(Force, Guard),
     Replace(Guard),
+    /// Makes ours what the apply left behind, so that another one removes it.
+    TakeOver(Box<Write>),
     Delete(Guard),
     HookCreate,
     HookDelete(Guard),
@@ -95,6 +99,7 @@ impl Run {
             tries: 0,
             decisions: 0,
             polls: 0,
+            taken: 0,
             yielded: Vec::new(),
             waiting: String::new(),
         }
@@ -210,6 +215,7 @@ impl Machine {
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
             }
+            Next::TakeOver(write) => Some(Write::clone(write)),
             _ => self.payload(id, &step, &next),
         };
         match write {
