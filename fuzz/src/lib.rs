@@ -5,6 +5,7 @@
 
 mod apply;
 mod manifest;
+mod merge;
 mod model;
 mod pipeline;
 mod stored;
@@ -12,6 +13,7 @@ mod values;
 
 pub use apply::apply_sequence;
 pub use manifest::manifest;
+pub use merge::merge;
 pub use model::{field_set, model};
 pub use pipeline::pipeline;
 pub use stored::{cluster_state, ledger, plan};
@@ -27,6 +29,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("field_set", field_set),
     ("ledger", ledger),
     ("manifest", manifest),
+    ("merge", merge),
     ("model", model),
     ("pipeline", pipeline),
     ("plan", plan),

@@ -38,6 +38,8 @@ fn the_source_in_memory_keeps_every_promise() {
 #[test]
 fn the_cluster_in_memory_keeps_every_promise_and_nothing_stays() {
     let cluster = MemoryCluster::new(1, VirtualTime::default());
+    // What controllers put into every namespace is there from the start.
+    cluster.with_server(|server| server.settle(cluster.now()));
     let before = cluster.with_server(|server| server.objects().count());
     let port: Arc<dyn Cluster> = Arc::new(cluster.clone());
     ready(super::cluster(&InMemory(port))).unwrap().unwrap();

@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
             (View::Map(want), View::Map(have)) if !self.trail.is_too_deep() => {
                 for (name, value) in want {
                     self.trail.path.push(Step::Field(name));
-                    match have.get(name) {
+                    match have.get(name).filter(|have| !have.is_null() || value.is_null()) {
                         Some(have) => self.within(value, have, of.field(name), surplus),
                         None if of.drops(name, value) => {}
                         None => self.trail.note(ChangeKind::Added, None, Some(value), ChangeReason::Declared),

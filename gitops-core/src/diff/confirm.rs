@@ -9,10 +9,10 @@ use crate::value::{Draft, List, Map, ValueRef, View};
 
 use super::equal::same;
 use super::lists::item_name;
-use super::owned::{Owned, OwnedItem, owners, same_key};
+use super::owned::{Owned, OwnedItem, is_held_by_others, same_key};
 use super::step::Step;
 use super::trail::Trail;
-use super::{Change, ChangeKind, ChangeReason, FieldOwner, Note};
+use super::{Change, ChangeKind, ChangeReason, Note};
 
 struct Confirm<'a> {
     trail: Trail<'a>,
@@ -238,8 +238,7 @@ impl<'a> Confirm<'a> {
 
     /// A field that we give up and that stays as it is; where others hold it, see `forgotten`.
     fn stays(&mut self, mine: Owned<'a>) {
-        let is_ours = |owner: &FieldOwner| owner.operation == "Apply" && &*owner.manager == self.manager;
-        if mine.is_member() && owners(self.trail.live, &self.trail.path).iter().all(is_ours) {
+        if mine.is_member() && !is_held_by_others(self.trail.live, &self.trail.path, self.manager) {
             self.notes.push(Note::KeepsDefault { field: self.trail.field() });
         }
     }

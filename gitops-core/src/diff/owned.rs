@@ -68,6 +68,15 @@ pub(super) fn owners(live: &Resource, path: &[Step<'_>]) -> Vec<FieldOwner> {
     owners
 }
 
+/// Returns whether anybody but `manager` owns exactly the field at `path`, under its name in the version of `live`.
+pub(super) fn is_held_by_others(live: &Resource, path: &[Step<'_>], manager: &str) -> bool {
+    entries(live).into_iter().flatten().any(|entry| {
+        let is = |field: &str, text: &str| entry.get(field).and_then(ValueRef::as_str) == Some(text);
+        let is_ours = is("manager", manager) && is("operation", "Apply") && entry.get("subresource").is_none();
+        !is_ours && is("apiVersion", live.api_version()) && Owned::of(entry).holds(path)
+    })
+}
+
 fn owner(entry: ValueRef<'_>) -> Option<FieldOwner> {
     let text = |field: &str| entry.get(field).and_then(ValueRef::as_str);
     Some(FieldOwner {
@@ -125,17 +134,25 @@ impl<'a> Owned<'a> {
             if at.is_leaf() {
                 return true;
             }
-            let next = match step {
-                Step::Field(name) => at.fields().find(|(field, _)| field == name).map(|(_, below)| below),
-                Step::Index { .. } => None,
-                step => at.items().find(|item| step.is(item.key.root())).map(|item| item.below),
-            };
-            match next {
+            match at.child(step) {
                 Some(next) => at = next,
                 None => return false,
             }
         }
         at.0.is_some()
+    }
+
+    /// Whether exactly the path is owned.
+    fn holds(self, path: &[Step<'_>]) -> bool {
+        path.iter().try_fold(self, |at, step| at.child(step)).is_some_and(Self::is_member)
+    }
+
+    fn child(self, step: &Step<'_>) -> Option<Self> {
+        match step {
+            Step::Field(name) => self.fields().find(|(field, _)| field == name).map(|(_, below)| below),
+            Step::Index { .. } => None,
+            step => self.items().find(|item| step.is(item.key.root())).map(|item| item.below),
+        }
     }
 }
 

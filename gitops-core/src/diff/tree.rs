@@ -9,10 +9,10 @@ use crate::resource::Resource;
 use crate::value::{Draft, Map, ValueRef, View};
 
 use super::equal::{Fill, fill, same};
-use super::owned::{Owned, is_wholly_owned, owners};
+use super::owned::{Owned, is_held_by_others, is_wholly_owned};
 use super::step::Step;
 use super::trail::Trail;
-use super::{ChangeKind, ChangeReason, Doubt, FieldOwner};
+use super::{ChangeKind, ChangeReason, Doubt};
 
 /// The tracking annotation a sync writes (rule 4 of the exact rules).
 #[derive(Clone, Copy)]
@@ -112,8 +112,7 @@ impl<'a> Walk<'a> {
             }
             self.trail.path.push(Step::Field(name));
             if found.is_none() && of.drops(name, value) {
-                // The server stores no zero values where the Go type leaves them out.
-                self.agree(below);
+                // The server stores no zero values where the Go type leaves them out: there is nothing to own.
             } else if found.is_none() && below.is_member() {
                 // Whoever else removes a field takes it from its owners: ours and not there, the server dropped it.
                 self.found.doubts.push(Doubt::Dropped(self.trail.field()));
@@ -204,8 +203,7 @@ impl<'a> Walk<'a> {
 
     /// Whether a field that we give up stays, since others hold it as well: see `forgotten`.
     fn stays(&self, mine: Owned<'a>) -> bool {
-        let is_ours = |owner: &FieldOwner| owner.operation == "Apply" && &*owner.manager == self.manager;
-        mine.is_leaf() && owners(self.trail.live, &self.trail.path).iter().any(|owner| !is_ours(owner))
+        mine.is_leaf() && is_held_by_others(self.trail.live, &self.trail.path, self.manager)
     }
 
     /// Rule 4: the tracking id is part of what is declared.

@@ -158,11 +158,31 @@ pub fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &FieldPath) 
 
 /// Reads one JSON value that nests up to `depth` levels, without recursion; `None` when it is none.
 pub(crate) fn json_value(bytes: &[u8], depth: usize) -> Option<Value> {
+    json_body(bytes, depth).map(|(value, _)| value)
+}
+
+/// The same, and whether a map in it has a key twice.
+pub(crate) fn json_body(bytes: &[u8], depth: usize) -> Option<(Value, bool)> {
     let limits = Limits { depth, ..Limits::default() };
     let mut builder = Builder::with_capacity(bytes.len());
     let (_, end) = json::value(bytes, json::At::default(), &limits, &mut builder).ok()??;
+    let repeats = builder.duplicates() > 0;
     // Nothing but white space may follow.
-    json::value(bytes, end, &limits, &mut Builder::new()).ok()?.is_none().then(|| builder.finish().ok())?
+    json::value(bytes, end, &limits, &mut Builder::new())
+        .ok()?
+        .is_none()
+        .then(|| builder.finish().ok())?
+        .map(|value| (value, repeats))
+}
+
+/// Reads one document as YAML even if it looks like JSON, and whether a map in it has a key twice.
+pub(crate) fn yaml_body(bytes: &[u8], depth: usize) -> Result<Option<(Value, bool)>, Stopped> {
+    let limits = Limits { depth, ..Limits::default() };
+    let (pieces, fault) = stream::Input { bytes, dialect: Dialect::Kubectl, limits: &limits }.read_as_yaml();
+    match (pieces.into_iter().next(), fault) {
+        (None, Some(fault)) => Err(fault.into()),
+        (piece, _) => Ok(piece.map(|piece| (piece.value, piece.repeats))),
+    }
 }
 
 impl Position {

@@ -72,6 +72,13 @@ impl<'b> Input<'b> {
         (pieces, fault)
     }
 
+    /// Reads all documents as YAML, even where they look like JSON, up to the first fault.
+    pub(super) fn read_as_yaml(self) -> (Vec<Piece>, Option<Fault>) {
+        let mut pieces = Vec::new();
+        let fault = self.read_yaml(&mut pieces, 0).err();
+        (pieces, fault)
+    }
+
     fn read_into(self, pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         let peeked = self.slice(0..self.bytes.len().min(PEEK));
         // kustomize reads JSON as the YAML that it nearly is.

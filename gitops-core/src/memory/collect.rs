@@ -71,7 +71,7 @@ impl ApiServer {
 
     fn carry(&mut self, object: &Resource, now: Timestamp) {
         match (object.key().group(), object.key().kind()) {
-            ("", "Namespace") => self.empty_namespace(object, now),
+            ("", "Namespace") if object.is_terminating() => self.empty_namespace(object, now),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.serve(object, now),
             ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, CLAIM),
             _ => {}
@@ -183,31 +183,6 @@ impl ApiServer {
         }
     }
 
-    /// Deletes what is in a terminating namespace, then lets go of it.
-    fn empty_namespace(&mut self, namespace: &Resource, now: Timestamp) {
-        if !namespace.is_terminating() {
-            return;
-        }
-        let name = &namespace.key().name;
-        let inside = |object: &&Resource| object.key().namespace.as_ref() == Some(name);
-        let content: Vec<Resource> = self.store.objects().filter(inside).cloned().collect();
-        for object in content.iter().filter(|object| !object.is_terminating()) {
-            self.delete_now(object, Propagation::Background, now);
-        }
-        if self.store.objects().any(|object| inside(&object)) {
-            return;
-        }
-        let edited = namespace.edit(|draft| {
-            drop(draft.entry("spec").remove("finalizers"));
-        });
-        let Ok(edited) = edited else { return };
-        if prepare::may_go(&edited) {
-            self.erase(edited.key());
-        } else if edited.tree() != namespace.tree() {
-            self.store(&edited);
-        }
-    }
-
     /// Lets a CRD serve its kind; deletes the custom resources of a terminating one.
     fn serve(&mut self, definition: &Resource, now: Timestamp) {
         if definition.is_terminating() {
@@ -222,24 +197,10 @@ impl ApiServer {
             }
             return;
         }
-        if crd::is_established(definition) && holds(definition, CLEANUP) {
+        if crd::is_established(definition) {
             return;
         }
-        // Held first, so that it cannot go while it is served. The finalizer is nobody's.
-        if !holds(definition, CLEANUP) {
-            let edited = definition.edit(|draft| {
-                let finalizers = draft.entry("metadata").entry("finalizers");
-                if finalizers.as_list_mut().is_none() {
-                    *finalizers = Draft::list();
-                }
-                finalizers.as_list_mut().into_iter().for_each(|names| names.push(CLEANUP.into()));
-            });
-            if let Ok(edited) = edited {
-                self.store(&edited);
-            }
-        }
-        let Some(definition) = self.store.get(definition.key()).cloned() else { return };
-        if let Ok(edited) = definition.edit(|draft| draft.set("status", crd::accepted(&definition, now))) {
+        if let Ok(edited) = definition.edit(|draft| draft.set("status", crd::accepted(definition, now))) {
             self.update_status(&edited, "kube-apiserver", now);
         }
     }

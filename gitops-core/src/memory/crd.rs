@@ -1,5 +1,8 @@
 //! CustomResourceDefinitions: from declared to served.
 
+use std::sync::Arc;
+
+use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
@@ -19,6 +22,23 @@ pub(super) fn selectable(crd: &Resource, version: &str) -> Vec<String> {
     let is = |of: &ValueRef<'_>| of.get("name").and_then(ValueRef::as_str) == Some(version);
     let fields = versions.filter(is).filter_map(|version| version.get("selectableFields")?.as_list()).flatten();
     fields.filter_map(|field| Some(field.get("jsonPath")?.as_str()?.trim_start_matches('.').to_owned())).collect()
+}
+
+/// The warning to users of a deprecated version, in the words of the CRD if it has some.
+pub(super) fn deprecation(crd: &Resource, kind: &ServedKind, version: &str) -> Option<Arc<str>> {
+    let versions = || crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();
+    let is = |of: &ValueRef<'_>, name: &str| of.get("name").and_then(ValueRef::as_str) == Some(name);
+    let deprecated = |of: &ValueRef<'_>| of.get("deprecated").and_then(ValueRef::as_bool) == Some(true);
+    let this = versions().find(|of| is(of, version)).filter(deprecated)?;
+    if let Some(text) = this.get("deprecationWarning").and_then(ValueRef::as_str) {
+        return Some(text.into());
+    }
+    // The served versions are in order, the best first.
+    let better = kind.versions.iter().take_while(|name| ***name != *version);
+    let better = better.into_iter().find(|name| versions().any(|of| is(&of, name) && !deprecated(&of)));
+    let named = |version: &str| format!("{} {}", kind.api_version(version), kind.group_kind.kind);
+    let instead = better.map(|name| format!("; use {}", named(name))).unwrap_or_default();
+    Some(format!("{} is deprecated{instead}", named(version)).into())
 }
 
 /// Whether its kind is served.

@@ -10,6 +10,9 @@ use super::server::Context;
 
 /// Reads the body of an apply: as it was given, but for the name.
 pub(super) fn applied(context: &Context<'_>, given: &Value) -> Result<Draft, Status> {
+    if given.root().get("kind").and_then(ValueRef::as_str).unwrap_or_default().is_empty() {
+        return Err(refuse::bad_request("Object 'Kind' is missing in the body"));
+    }
     let placed = body(context, given)?;
     let mut draft = given.root().to_draft();
     if let Some(name) = placed.get("metadata").and_then(|metadata| metadata.get("name")) {
@@ -25,22 +28,25 @@ pub(super) fn body(context: &Context<'_>, body: &Value) -> Result<Draft, Status>
     if root.as_map().is_none() {
         return Err(refuse::bad_request(format!("the body must be an object, not a {}", root.kind_name())));
     }
-    let (kind, expected) = (text("kind"), &*context.kind.group_kind.kind);
-    if kind.is_empty() {
-        return Err(refuse::bad_request("Object 'Kind' is missing in the body"));
-    }
-    if kind != expected {
-        let version = text("apiVersion");
-        let message = format!("{kind} in version \"{version}\" cannot be handled as a {expected}");
+    let (kind, expected) = (&*context.kind.group_kind.kind, context.endpoint.api_version());
+    let or = |given: &'static str, usual: &str| {
+        if text(given).is_empty() { usual.to_owned() } else { text(given).to_owned() }
+    };
+    let (given_kind, given) = (or("kind", kind), or("apiVersion", &expected));
+    if given_kind != kind {
+        let message = format!("{given_kind} in version \"{given}\" cannot be handled as a {kind}");
         return Err(refuse::bad_request(message));
     }
-    let (given, expected) = (text("apiVersion"), context.endpoint.api_version());
     if given != expected {
         let message =
             format!("the API version in the data ({given}) does not match the expected API version ({expected})");
         return Err(refuse::bad_request(message));
     }
-    place(context, root.to_draft())
+    // What the body does not say, the place that it is sent to does.
+    let mut draft = root.to_draft();
+    draft.set("kind", given_kind);
+    draft.set("apiVersion", given);
+    place(context, draft)
 }
 
 /// Puts the object where the request says it is.

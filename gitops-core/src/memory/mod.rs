@@ -2,8 +2,12 @@
 //!
 //! [`ApiServer`] is synchronous and clockless; [`MemoryCluster`] puts the [`Cluster`](crate::cluster::Cluster) port on
 //! it, [`MemorySource`] is a [`Source`](crate::source::Source), [`VirtualTime`] a [`Timer`](crate::time::Timer). None
-//! of them waits for anything, so [`ready`] runs every future and no runtime is needed.
+//! of them waits for anything, so [`ready`] runs every future and no runtime is needed. [`ApiServer::answer`] gives
+//! answers as they go over the wire, in the form that an [`Accept`] header asks for: plain, Tables, or metadata only.
 
+mod accept;
+mod authorize;
+mod bind;
 mod blame;
 mod clock;
 mod cluster;
@@ -12,9 +16,17 @@ mod crd;
 mod decode;
 mod defaults;
 mod delete;
+mod deployments;
+mod events;
 mod export;
 mod faults;
+mod frozen;
+mod http;
+mod labels;
 mod list;
+mod namespaces;
+mod node_ports;
+mod options;
 mod ownership;
 mod patching;
 mod pods;
@@ -31,22 +43,35 @@ mod settle;
 mod source;
 mod store;
 mod strategic;
+mod table;
+mod unknown;
+mod url;
 mod validate;
+mod validate_data;
 mod validate_kinds;
+mod validate_pods;
 mod watch;
+mod wire;
 mod workloads;
 mod write;
 
+pub use accept::{Accept, Media};
+pub use authorize::User;
 pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
-pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Watch};
-pub use response::{Body, CauseReason, Event, Events, List, Reason, Response, Status};
+pub use http::HttpWrite;
+pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation, Watch};
+pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
 pub use source::MemorySource;
+pub use url::HttpRequest;
+pub use wire::{Content, Wire};
 
+#[cfg(test)]
+mod authorize_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

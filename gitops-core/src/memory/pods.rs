@@ -4,6 +4,7 @@ use crate::resource::Resource;
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
+use super::request::DeleteOptions;
 use super::server::ApiServer;
 use super::settle::{MANAGER, Outcome, set_condition};
 
@@ -55,6 +56,12 @@ impl ApiServer {
             let states = containers.map(|container| container_status(container, phase, ready, now));
             status.set("containerStatuses", states.collect::<Vec<_>>());
         });
+    }
+
+    /// The node ends a Pod at once, and says so by deleting it without grace.
+    pub(super) fn end_pod(&mut self, pod: &Resource, now: Timestamp) {
+        let options = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
+        self.delete_by(pod, &options, now);
     }
 
     /// A claim is bound to a volume made for it.

@@ -19,7 +19,7 @@ const IDENTITY: [&str; 7] = [
 ];
 
 /// Counts the templates a DaemonSet had; a field of its own long ago.
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+pub(super) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Built-in kinds that count generations, as recorded from kube-apiserver 1.36. Custom resources all do.
 const COUNTED: [(&str, &str); 25] = [
@@ -244,7 +244,13 @@ pub(super) fn same_but_times(before: &Resource, after: &Resource) -> bool {
 pub(super) fn may_go(object: &Resource) -> bool {
     let empty = |path: &[&str]| object.tree().dig(path).and_then(ValueRef::as_list).is_none_or(|list| list.is_empty());
     let namespace = object.key().is("", "Namespace");
-    object.is_terminating() && empty(&["metadata", "finalizers"]) && (!namespace || empty(&["spec", "finalizers"]))
+    // A Pod goes when its node says that it has ended: it then deletes it without grace.
+    let grace = object.tree().dig(&["metadata", "deletionGracePeriodSeconds"]).and_then(ValueRef::as_i64);
+    let ended = grace.is_none_or(|seconds| seconds == 0);
+    object.is_terminating()
+        && ended
+        && empty(&["metadata", "finalizers"])
+        && (!namespace || empty(&["spec", "finalizers"]))
 }
 
 impl ApiServer {

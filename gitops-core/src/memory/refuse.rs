@@ -1,19 +1,45 @@
 //! Refusals, worded as the recorded server words them.
 
 use crate::cluster::Cause;
+use crate::model::ApiModel;
 
 use super::export::LEVELS;
 use super::request::Endpoint;
-use super::response::{CauseReason, Reason, Status};
+use super::response::{CauseReason, Details, NO_PAGE, Reason, Status};
 use super::server::Context;
 
-pub(super) fn not_served() -> Status {
+/// Built-in groups say so in a Status, all others in plain text, as recorded.
+pub(super) fn not_served(group: &str) -> Status {
+    if !ApiModel::builtin().kinds().any(|kind| *kind.group_kind.group == *group) {
+        return no_page();
+    }
     Status::new(404, Reason::NotServed, "the server could not find the requested resource")
+}
+
+/// The path leads nowhere.
+pub(super) fn no_page() -> Status {
+    Status::new(404, Reason::NotServed, NO_PAGE)
+}
+
+/// The version is one that is not there yet.
+pub(super) fn too_new(version: u64, now: u64) -> Status {
+    let message = format!("Timeout: Too large resource version: {version}, current: {now}");
+    let cause = Cause::new("", "Too large resource version");
+    let causes = Box::new([(CauseReason::ResourceVersionTooLarge, cause)]);
+    let status = Status { causes, ..Status::new(504, Reason::Timeout, message) };
+    status.with(Details { retry_after: Some(1), ..Details::default() })
 }
 
 pub(super) fn method_not_allowed() -> Status {
     let message = "the server does not allow this method on the requested resource";
     Status::new(405, Reason::MethodNotAllowed, message)
+}
+
+/// The kind can be listed, but nobody sees it change.
+pub(super) fn not_watched(endpoint: &Endpoint) -> Status {
+    let plural = &endpoint.plural;
+    let message = format!("watch is not supported on resources of kind \"{plural}\"");
+    Status::new(405, Reason::MethodNotAllowed, message).about(&endpoint.group, plural, "")
 }
 
 pub(super) fn not_found(endpoint: &Endpoint, name: &str) -> Status {
@@ -36,7 +62,8 @@ pub(super) fn namespace_terminating(endpoint: &Endpoint, name: &str, namespace: 
 }
 
 pub(super) fn forbidden(endpoint: &Endpoint, name: &str, why: &str) -> Status {
-    let message = format!("{} \"{name}\" is forbidden: {why}", endpoint.qualified());
+    let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+    let message = format!("{}{named} is forbidden: {why}", endpoint.qualified());
     Status::new(403, Reason::Forbidden, message).about(&endpoint.group, &endpoint.plural, name)
 }
 
@@ -80,7 +107,10 @@ pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
         CauseReason::TooLong => "Too long",
-        CauseReason::FieldManagerConflict | CauseReason::NamespaceTerminating => "",
+        CauseReason::NotFound => "Not found",
+        CauseReason::FieldManagerConflict
+        | CauseReason::NamespaceTerminating
+        | CauseReason::ResourceVersionTooLarge => "",
     };
     let text = if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") };
     (field.to_owned(), reason, text)

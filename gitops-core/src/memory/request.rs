@@ -7,6 +7,8 @@ use crate::model::{Scope, ServedKind};
 use crate::resource::Propagation;
 use crate::value::Value;
 
+use super::authorize::User;
+
 /// One request, as an HTTP request to a Kubernetes API server has it: where, what, by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,6 +21,23 @@ pub struct Request {
     pub manager: Option<Arc<str>>,
     /// Whether a write counts.
     pub mode: Mode,
+    /// Whose rights count; `None` may do everything.
+    pub user: Option<User>,
+    /// What becomes of fields that the kind does not have.
+    pub validation: Validation,
+}
+
+/// What becomes of fields that the kind does not have. An apply refuses them whatever is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Validation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped, and the answer has a warning for each.
+    #[default]
+    Warn,
+    /// The request is refused.
+    Strict,
 }
 
 /// The place of a resource in the API, as its URL names it.
@@ -35,7 +54,7 @@ pub struct Endpoint {
     pub namespace: Option<Arc<str>>,
     /// The name; `None` for lists and creation.
     pub name: Option<Arc<str>>,
-    /// `status` or `scale`.
+    /// `status` or `scale`; `binding` of a Pod.
     pub subresource: Option<Arc<str>>,
 }
 
@@ -45,6 +64,8 @@ pub struct Endpoint {
 pub enum Action {
     /// Reads one object.
     Get,
+    /// Reads one object, as it is at this version or a later one.
+    GetNotOlder(Arc<str>),
     /// Reads many.
     List(Select),
     /// Reads what changed after a version.
@@ -112,6 +133,8 @@ pub struct Watch {
     pub initial: Option<bool>,
     /// How the version is meant; with `initial` it must be `NotOlderThan`.
     pub version_match: Option<Arc<str>>,
+    /// After how many seconds it ends, which is for the caller to see to; less than 0 ends it at once.
+    pub timeout: Option<i64>,
 }
 
 /// How to delete.
@@ -124,13 +147,15 @@ pub struct DeleteOptions {
     pub uid: Option<Arc<str>>,
     /// The object must have this resource version.
     pub version: Option<Arc<str>>,
+    /// How many seconds a Pod gets to end; `None` means what its spec says.
+    pub grace_seconds: Option<i64>,
 }
 
 impl Request {
     /// Asks for `action` at `endpoint`.
     #[must_use]
     pub fn new(endpoint: Endpoint, action: Action) -> Self {
-        Self { endpoint, action, manager: None, mode: Mode::Commit }
+        Self { endpoint, action, manager: None, mode: Mode::Commit, user: None, validation: Validation::default() }
     }
 
     /// Names the field manager.
@@ -139,10 +164,43 @@ impl Request {
         Self { manager: Some(manager.into()), ..self }
     }
 
+    /// Asks as somebody with limited rights.
+    #[must_use]
+    pub fn as_user(self, user: User) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
     /// Sets whether it counts.
     #[must_use]
     pub fn in_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// Sets what becomes of unknown fields.
+    #[must_use]
+    pub fn validated(self, validation: Validation) -> Self {
+        Self { validation, ..self }
+    }
+}
+
+impl Action {
+    /// The verb, as roles and discovery name it.
+    pub(super) fn verb(&self) -> &'static str {
+        match self {
+            Self::Get | Self::GetNotOlder(_) => "get",
+            Self::List(_) => "list",
+            Self::Watch(_) => "watch",
+            Self::Create(_) => "create",
+            Self::Update(_) => "update",
+            Self::Apply { .. } | Self::Patch(_) => "patch",
+            Self::Delete(_) => "delete",
+            Self::DeleteCollection(..) => "deletecollection",
+        }
+    }
+
+    /// Whether it is asked of a collection, not of one object.
+    pub(super) fn is_of_many(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Watch(_) | Self::Create(_) | Self::DeleteCollection(..))
     }
 }
 

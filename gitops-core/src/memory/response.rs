@@ -70,6 +70,10 @@ pub enum Event {
     Deleted(Resource),
     /// Nothing happened up to this version.
     Bookmark(u64),
+    /// All objects that were there at this version have been told of.
+    InitialEnd(u64),
+    /// The watch ends, for this reason: its version is too old, or is not there yet.
+    Error(Box<Status>),
 }
 
 /// The outcome of a request, as Kubernetes' `Status` has it.
@@ -84,8 +88,6 @@ pub struct Status {
     pub message: Arc<str>,
     /// The name of the object, where one is meant.
     pub name: Option<Arc<str>>,
-    /// The uid of the object, where one is meant.
-    pub uid: Option<Arc<str>>,
     /// Its kind or plural name.
     pub kind: Option<Arc<str>>,
     /// Its group.
@@ -94,6 +96,20 @@ pub struct Status {
     pub causes: Box<[(CauseReason, Cause)]>,
     /// For a field conflict: the same as data.
     pub conflicts: Box<[FieldConflict]>,
+    /// What few answers say.
+    pub details: Option<Box<Details>>,
+}
+
+/// What few answers say beyond a [`Status`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Details {
+    /// For a deletion: the uid of the object.
+    pub uid: Option<Arc<str>>,
+    /// For a list that comes too late: the token that goes on all the same.
+    pub token: Option<Arc<str>>,
+    /// After how many seconds it may be worth another try.
+    pub retry_after: Option<u32>,
 }
 
 /// Why a request was refused.
@@ -122,10 +138,16 @@ pub enum Reason {
     MethodNotAllowed,
     /// Such a body is not understood.
     UnsupportedMediaType,
+    /// The request is larger than the server takes.
+    TooLarge,
+    /// There is no answer in a form that the client reads.
+    NotAcceptable,
     /// The version is not there yet.
     Timeout,
     /// The server failed; Kubernetes gives no reason.
     Internal,
+    /// The server gave up; on the wire `InternalError`.
+    GaveUp,
 }
 
 /// Why one field is at fault. Prints as Kubernetes names it.
@@ -144,11 +166,18 @@ pub enum CauseReason {
     NotSupported,
     /// `FieldValueTooLong`
     TooLong,
+    /// `FieldValueNotFound`
+    NotFound,
     /// `FieldManagerConflict`
     FieldManagerConflict,
     /// `NamespaceTerminating`
     NamespaceTerminating,
+    /// `ResourceVersionTooLarge`
+    ResourceVersionTooLarge,
 }
+
+/// What is said where nothing is.
+pub(super) const NO_PAGE: &str = "404 page not found";
 
 impl Response {
     pub(super) fn object(code: u16, object: Resource) -> Self {
@@ -157,6 +186,10 @@ impl Response {
 
     pub(super) fn new(body: Body) -> Self {
         Self { code: 200, body, warnings: Vec::new() }
+    }
+
+    pub(super) fn warned(self, warnings: Vec<String>) -> Self {
+        Self { warnings: warnings.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Returns the object of the answer, if it is one.
@@ -189,17 +222,21 @@ impl Status {
             reason,
             message,
             name: None,
-            uid: None,
             kind: None,
             group: None,
             causes: Box::default(),
             conflicts: Box::default(),
+            details: None,
         }
     }
 
     pub(super) fn about(self, group: &str, kind: &str, name: &str) -> Self {
         let some = |text: &str| (!text.is_empty()).then(|| Arc::from(text));
         Self { group: some(group), kind: some(kind), name: some(name), ..self }
+    }
+
+    pub(super) fn with(self, details: Details) -> Self {
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     /// Returns the `Status` object, as it goes over the wire.
@@ -209,14 +246,21 @@ impl Status {
         draft.set("kind", "Status");
         draft.set("apiVersion", "v1");
         draft.set("metadata", Draft::map());
+        let Details { uid, token, retry_after } = self.details.as_deref().cloned().unwrap_or_default();
+        if let Some(token) = token {
+            draft.entry("metadata").set("continue", &*token);
+        }
         let mut details = Draft::map();
-        for (field, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
+        for (field, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &uid)] {
             if let Some(text) = text {
                 details.set(field, &**text);
             }
         }
         if self.reason == Reason::Success {
             draft.set("status", "Success");
+            if self.code != 200 {
+                draft.set("code", i64::from(self.code));
+            }
         } else {
             draft.set("status", "Failure");
             draft.set("message", &*self.message);
@@ -236,9 +280,22 @@ impl Status {
             if !self.causes.is_empty() {
                 details.set("causes", causes.collect::<Vec<_>>());
             }
+            if let Some(seconds) = retry_after {
+                details.set("retryAfterSeconds", i64::from(seconds));
+            }
         }
-        draft.set("details", details);
+        // The answers of the router have details that say nothing.
+        let routed = matches!(self.reason, Reason::NotServed | Reason::MethodNotAllowed | Reason::UnsupportedMediaType);
+        if routed || details != Draft::map() {
+            draft.set("details", details);
+        }
         draft.freeze()
+    }
+
+    /// Returns the body where it is plain text: the server knows nothing of the group, or of the path.
+    #[must_use]
+    pub fn as_text(&self) -> Option<String> {
+        (self.reason == Reason::NotServed && &*self.message == NO_PAGE).then(|| format!("{NO_PAGE}\n"))
     }
 }
 
@@ -248,6 +305,7 @@ impl Reason {
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::Success | Self::Internal => return None,
+            Self::GaveUp => "InternalError",
             Self::NotFound | Self::NotServed => "NotFound",
             Self::AlreadyExists => "AlreadyExists",
             Self::Conflict => "Conflict",
@@ -255,9 +313,11 @@ impl Reason {
             Self::Forbidden => "Forbidden",
             Self::BadRequest => "BadRequest",
             Self::Expired => "Expired",
+            Self::TooLarge => "RequestEntityTooLarge",
             Self::Timeout => "Timeout",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::NotAcceptable => "NotAcceptable",
         })
     }
 }
@@ -273,8 +333,10 @@ impl CauseReason {
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
             Self::TooLong => "FieldValueTooLong",
+            Self::NotFound => "FieldValueNotFound",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",
+            Self::ResourceVersionTooLarge => "ResourceVersionTooLarge",
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn write(context: &Context<'_>, live: &Resource, scale: &Draft) -> Re
         let fault = refuse::fault("spec.replicas", CauseReason::Invalid, &text);
         return Err(refuse::invalid_of("autoscaling", "Scale", &live.key().name, vec![fault]));
     }
-    let paths = context.kind.scale.as_ref().ok_or_else(refuse::not_served)?;
+    let paths = context.kind.scale.as_ref().ok_or_else(|| refuse::not_served(&context.endpoint.group))?;
     let mut draft = live.tree().to_draft();
     let mut at = &mut draft;
     for segment in paths.spec_replicas.segments() {

@@ -4,6 +4,8 @@ use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::value::{ValueRef, View};
 
+use super::labels::{self, Requirement};
+use super::prepare::is_custom;
 use super::refuse;
 use super::request::Select;
 use super::response::Status;
@@ -15,36 +17,36 @@ pub(super) struct Selector {
     fields: Vec<(String, String, bool)>,
 }
 
-#[derive(Debug)]
-enum Requirement {
-    Exists(String),
-    Missing(String),
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-}
-
 impl Selector {
     pub(super) fn parse(select: &Select) -> Result<Self, Status> {
-        let labels = select.labels.as_deref().unwrap_or_default();
-        let fields = select.fields.as_deref().unwrap_or_default();
-        let bad = |what: &str, text: &str| refuse::bad_request(format!("unable to parse {what} selector `{text}`"));
         Ok(Self {
-            labels: parse_labels(labels).ok_or_else(|| bad("label", labels))?,
-            fields: parse_fields(fields).ok_or_else(|| bad("field", fields))?,
+            labels: labels::parse(select.labels.as_deref().unwrap_or_default()).map_err(refuse::bad_request)?,
+            fields: parse_fields(select.fields.as_deref().unwrap_or_default())?,
         })
     }
 
-    /// Refuses fields that the kind cannot be selected by; a CRD may allow some of its own.
+    /// Refuses fields that the kind cannot be selected by; a CRD may allow some of its own. There are three wordings,
+    /// as recorded.
     pub(super) fn check(&self, kind: &ServedKind, own: &[String]) -> Result<(), Status> {
         let known = selectable(kind);
-        for (path, _, _) in &self.fields {
-            let path = path.as_str();
+        let unknown = |path: &str| {
             let common = matches!(path, "metadata.name" | "metadata.namespace");
-            if !common && !known.contains(&path) && !own.iter().any(|field| field == path) {
-                return Err(refuse::bad_request(format!("field label not supported: {path}")));
-            }
-        }
-        Ok(())
+            !common && !known.contains(&path) && !own.iter().any(|field| field == path)
+        };
+        let Some((path, _, _)) = self.fields.iter().find(|(path, _, _)| unknown(path)) else { return Ok(()) };
+        Err(refuse::bad_request(if kind.group_kind.group.as_ref() == "batch" && !known.is_empty() {
+            format!("field label \"{path}\" not supported for {}", kind.group_kind.kind)
+        } else if known.is_empty() && !is_custom(kind) {
+            format!("\"{path}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        } else {
+            format!("field label not supported: {path}")
+        }))
+    }
+
+    /// The one name that can be selected, if the fields say so.
+    pub(super) fn name(&self) -> Option<&str> {
+        let mut names = self.fields.iter().filter(|(path, _, equal)| path == "metadata.name" && *equal);
+        names.next().map(|(_, name, _)| name.as_str())
     }
 
     pub(super) fn matches(&self, object: &Resource) -> bool {
@@ -72,7 +74,7 @@ fn selectable(kind: &ServedKind) -> &'static [&'static str] {
         ("", "Node") => &["spec.unschedulable"],
         ("", "Namespace") => &["status.phase"],
         ("", "ReplicationController") => &["status.replicas"],
-        ("" | "events.k8s.io", "Event") => &[
+        ("", "Event") => &[
             "involvedObject.apiVersion",
             "involvedObject.fieldPath",
             "involvedObject.kind",
@@ -85,83 +87,25 @@ fn selectable(kind: &ServedKind) -> &'static [&'static str] {
             "source",
             "type",
         ],
+        ("events.k8s.io", "Event") => &[
+            "reason",
+            "regarding.apiVersion",
+            "regarding.fieldPath",
+            "regarding.kind",
+            "regarding.name",
+            "regarding.namespace",
+            "regarding.resourceVersion",
+            "regarding.uid",
+            "reportingController",
+            "type",
+        ],
         ("batch", "Job") => &["status.successful"],
         ("certificates.k8s.io", "CertificateSigningRequest") => &["spec.signerName"],
         _ => &[],
     }
 }
 
-impl Requirement {
-    /// Rule: Kubernetes, "Labels and Selectors": `!=` and `notin` also match objects without the label.
-    fn holds(&self, object: &Resource) -> bool {
-        match self {
-            Self::Exists(key) => object.label(key).is_some(),
-            Self::Missing(key) => object.label(key).is_none(),
-            Self::In(key, values) => object.label(key).is_some_and(|value| values.iter().any(|wanted| wanted == value)),
-            Self::NotIn(key, values) => {
-                object.label(key).is_none_or(|value| values.iter().all(|wanted| wanted != value))
-            }
-        }
-    }
-}
-
-fn parse_labels(text: &str) -> Option<Vec<Requirement>> {
-    let mut found = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        // A comma inside parentheses belongs to the values.
-        let open = rest.find('(').unwrap_or(rest.len());
-        let end = match rest.find(',') {
-            Some(comma) if comma < open => comma,
-            _ => match rest.find(')') {
-                Some(close) => close + 1,
-                None => rest.len(),
-            },
-        };
-        let (one, more) = rest.split_at_checked(end)?;
-        found.push(requirement(one.trim())?);
-        let more = more.trim_start();
-        rest = match more.strip_prefix(',') {
-            Some(next) if !next.trim().is_empty() => next.trim(),
-            Some(_) => return None,
-            None if more.is_empty() => "",
-            None => return None,
-        };
-    }
-    Some(found)
-}
-
-fn requirement(text: &str) -> Option<Requirement> {
-    let key = |text: &str| {
-        let text = text.trim();
-        let fine =
-            !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || "(),!=".contains(letter));
-        fine.then(|| text.to_owned())
-    };
-    if let Some(values) = text.strip_suffix(')') {
-        let (head, values) = values.split_once('(')?;
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-        let (name, word) = head.trim().rsplit_once(char::is_whitespace)?;
-        return match word {
-            "in" => Some(Requirement::In(key(name)?, values)),
-            "notin" => Some(Requirement::NotIn(key(name)?, values)),
-            _ => None,
-        };
-    }
-    if let Some((name, value)) = text.split_once("!=") {
-        return Some(Requirement::NotIn(key(name)?, vec![value.trim().to_owned()]));
-    }
-    if let Some((name, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return Some(Requirement::In(key(name)?, vec![value.trim().to_owned()]));
-    }
-    match text.strip_prefix('!') {
-        Some(name) => Some(Requirement::Missing(key(name)?)),
-        None => Some(Requirement::Exists(key(text)?)),
-    }
-}
-
-fn parse_fields(text: &str) -> Option<Vec<(String, String, bool)>> {
-    let parts = text.split(',').filter(|part| !part.is_empty());
+fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, Status> {
     let one = |part: &str| {
         let (path, value, equal) = match part.split_once("!=") {
             Some((path, value)) => (path, value, false),
@@ -169,7 +113,11 @@ fn parse_fields(text: &str) -> Option<Vec<(String, String, bool)>> {
         };
         Some((path.to_owned(), value.to_owned(), equal))
     };
-    parts.map(one).collect()
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    let read = |part| {
+        one(part).ok_or_else(|| refuse::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")))
+    };
+    parts.map(read).collect()
 }
 
 fn field(object: &Resource, path: &str) -> String {

@@ -9,9 +9,10 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::time::Timestamp;
 use crate::value::{Draft, Hasher, Purpose};
 
+use super::authorize::User;
 use super::collect::Queues;
 use super::refuse;
-use super::request::{Action, Endpoint, Request};
+use super::request::{Action, Endpoint, Request, Validation};
 use super::response::{Body, Response, Status};
 use super::settle::Outcome;
 use super::store::Store;
@@ -22,7 +23,8 @@ use super::store::Store;
 /// [`ApiServer::handle`] answers as the recorded server does (kube-apiserver 1.36): field ownership, versions,
 /// generations, finalizers, namespaces, CRDs, dry runs, watches. What controllers do is apart: [`ApiServer::collect`]
 /// deletes what must follow a deletion and lets CRDs serve their kind, [`ApiServer::settle`] also makes workloads
-/// healthy. It admits everybody and runs no webhooks.
+/// healthy. It runs no webhooks, and admits everybody but a [`User`] whom a request names: then the roles and bindings it
+/// holds decide.
 ///
 /// ```
 /// use gitops_core::memory::ApiServer;
@@ -61,7 +63,9 @@ pub(super) struct Context<'r> {
     pub(super) kind: &'r ServedKind,
     pub(super) endpoint: &'r Endpoint,
     pub(super) manager: Option<&'r str>,
+    pub(super) user: Option<&'r User>,
     pub(super) mode: Mode,
+    pub(super) validation: Validation,
     pub(super) now: Timestamp,
 }
 
@@ -162,14 +166,16 @@ impl ApiServer {
 
     /// Replaces the status of an object as `manager`.
     pub fn update_status(&mut self, object: &Resource, manager: &str, now: Timestamp) -> Response {
-        let Some(endpoint) = self.endpoint(object.key(), object.version()) else { return refuse::not_served().into() };
+        let Some(endpoint) = self.endpoint(object.key(), object.version()) else {
+            return refuse::not_served(object.key().group()).into();
+        };
         let request = Request::new(endpoint.under("status"), Action::Update(object.value().clone()));
         self.handle(&request.by(manager), now)
     }
 
     fn ask(&mut self, object: &Resource, action: Action, manager: &str, now: Timestamp) -> Response {
         let Some(mut endpoint) = self.endpoint(object.key(), object.version()) else {
-            return refuse::not_served().into();
+            return refuse::not_served(object.key().group()).into();
         };
         if matches!(action, Action::Create(_)) {
             endpoint.name = None;
@@ -178,27 +184,46 @@ impl ApiServer {
     }
 
     fn route(&mut self, request: &Request, now: Timestamp) -> Result<Response, Status> {
+        self.authorize_request(request)?;
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
+        check_method(&kind, request)?;
         let manager = request.manager.as_deref();
         super::validate::manager(&request.action, manager)?;
-        let context = Context { kind: &kind, endpoint, manager, mode: request.mode, now };
-        match &request.action {
+        let (user, mode, validation) = (request.user.as_ref(), request.mode, request.validation);
+        let context = Context { kind: &kind, endpoint, manager, user, mode, validation, now };
+        let mut answer = match &request.action {
             Action::Get => self.read(&context),
+            Action::GetNotOlder(version) => self.read_not_older(&context, version),
             Action::List(select) => self.list(&context, select),
             Action::Watch(watch) => self.watch(&context, watch),
+            Action::Create(body) if endpoint.subresource.is_some() => self.bind(&context, body),
             Action::Create(body) => self.post(&context, body),
             Action::Update(body) => self.put(&context, body),
             Action::Apply { body, force } => self.patch_apply(&context, body, *force),
             Action::Patch(patch) => self.patch(&context, patch),
             Action::Delete(options) => self.delete(&context, options),
             Action::DeleteCollection(select, options) => self.delete_collection(&context, select, options),
+        }?;
+        answer.warnings.extend(self.deprecation(&kind, &endpoint.version));
+        Ok(answer)
+    }
+
+    /// What is said to everybody who uses a version that shall go.
+    fn deprecation(&self, kind: &ServedKind, version: &str) -> Option<Arc<str>> {
+        match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+            ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+".into()),
+            ("", "Endpoints") => {
+                Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into())
+            }
+            _ => super::crd::deprecation(self.definition(kind)?, kind, version),
         }
     }
 
     /// The kind that an endpoint means, if it is served there.
-    fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
-        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(refuse::not_served)?;
+    pub(super) fn kind_at(&self, endpoint: &Endpoint) -> Result<Arc<ServedKind>, Status> {
+        let missing = || refuse::not_served(&endpoint.group);
+        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural).ok_or_else(missing)?;
         let one = endpoint.name.is_some();
         let placed = match kind.scope {
             Scope::Namespaced => endpoint.namespace.is_some() || !one,
@@ -208,10 +233,11 @@ impl ApiServer {
             None => true,
             Some("status") => one && kind.has_status_subresource,
             Some("scale") => one && kind.scale.is_some(),
+            Some("binding") => one && kind.group_kind.group.is_empty() && &*kind.group_kind.kind == "Pod",
             Some(_) => false,
         };
         let served = kind.versions.contains(&endpoint.version);
-        if placed && below && served { Ok(Arc::clone(kind)) } else { Err(refuse::not_served()) }
+        if placed && below && served { Ok(Arc::clone(kind)) } else { Err(missing()) }
     }
 
     fn read(&self, context: &Context<'_>) -> Result<Response, Status> {
@@ -220,6 +246,14 @@ impl ApiServer {
             return Ok(Response::new(Body::Value(super::scale::read(context.kind, live))));
         }
         Ok(Response::object(200, context.shown(live)))
+    }
+
+    fn read_not_older(&self, context: &Context<'_>, version: &str) -> Result<Response, Status> {
+        let (wanted, now) = (super::options::version(Some(version)).map_err(refuse::internal)?, self.store.version());
+        match wanted.filter(|wanted| *wanted > now) {
+            Some(wanted) => Err(refuse::too_new(wanted, now)),
+            None => self.read(context),
+        }
     }
 
     /// The object a request names.
@@ -249,6 +283,25 @@ impl ApiServer {
         let crds: Vec<&Resource> = self.store.of_kind(&crds, None).into_iter().filter(established).collect();
         self.model = ApiModel::builtin().with_crds(crds);
     }
+}
+
+/// Refuses what cannot be asked of a kind at all.
+fn check_method(kind: &ServedKind, request: &Request) -> Result<(), Status> {
+    let (endpoint, action) = (&request.endpoint, &request.action);
+    let fits = match endpoint.subresource.as_deref() {
+        Some("binding") => matches!(action, Action::Create(_)),
+        Some(_) => !action.is_of_many() && !matches!(action, Action::Delete(_)),
+        None => {
+            let verb = action.verb();
+            if verb == "watch" && !kind.allows(verb) && kind.allows("list") {
+                return Err(refuse::not_watched(endpoint));
+            }
+            let everywhere = kind.scope == Scope::Namespaced && endpoint.namespace.is_none();
+            let placed = !everywhere || matches!(verb, "list" | "watch");
+            kind.allows(verb) && placed && action.is_of_many() != endpoint.name.is_some()
+        }
+    };
+    if fits { Ok(()) } else { Err(refuse::method_not_allowed()) }
 }
 
 impl Context<'_> {

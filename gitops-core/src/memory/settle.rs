@@ -41,8 +41,10 @@ impl ApiServer {
         loop {
             self.collect(now);
             let Some(key) = self.queues.workloads.pop_first() else { return };
-            if let Some(object) = self.store.get(&key).filter(|object| !object.is_terminating()).cloned() {
-                self.control(&object, now);
+            match self.store.get(&key).cloned() {
+                Some(object) if !object.is_terminating() => self.control(&object, now),
+                Some(pod) if pod.key().is("", "Pod") => self.end_pod(&pod, now),
+                _ => {}
             }
         }
     }
@@ -60,6 +62,7 @@ impl ApiServer {
             ("apps", "StatefulSet") => self.control_stateful_set(object, now),
             ("apps", "DaemonSet") => self.control_daemon_set(object, now),
             ("batch", "Job") => self.control_job(object, now),
+            ("", "Namespace") => self.furnish_namespace(object, now),
             ("", "Pod") => self.control_pod(object, now),
             ("", "PersistentVolumeClaim") => self.bind_claim(object, now),
             ("", "Service") => self.balance_service(object, now),

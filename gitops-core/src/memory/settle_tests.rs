@@ -152,7 +152,8 @@ fn the_pods_of_a_deployment_go_with_it() {
     let options = super::DeleteOptions::new(crate::resource::Propagation::Foreground);
     server.handle(&super::Request::new(endpoint, super::Action::Delete(options)), now());
     server.settle(now());
-    let left: Vec<&ResourceKey> = server.objects().map(Resource::key).filter(|key| key.namespace.is_some()).collect();
+    let is_its = |key: &&ResourceKey| matches!(key.kind(), "Deployment" | "ReplicaSet" | "Pod");
+    let left: Vec<&ResourceKey> = server.objects().map(Resource::key).filter(is_its).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

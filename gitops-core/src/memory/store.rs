@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::ValueRef;
 
+use super::events;
+
 /// How many changes are remembered. A watch from before the oldest of them is told that it comes too late.
 const HISTORY: usize = 10_000;
 
@@ -84,21 +86,34 @@ impl Store {
         found
     }
 
-    /// Stores an object under the next version.
+    /// Stores an object under the next version, in all groups that serve it.
     pub(super) fn put(&mut self, object: &Resource) -> Resource {
         self.version += 1;
         let version = self.version.to_string();
         let object = versioned(object, &version);
-        let before = self.objects.insert(object.key().clone(), object.clone());
-        before.iter().for_each(|before| self.unindex(before));
-        self.index(&object);
-        self.remember(object.key().clone(), before, Some(object.clone()));
+        if let Some(twin) = events::twin(&object) {
+            self.insert(twin);
+        }
+        self.insert(object.clone());
         object
     }
 
     pub(super) fn remove(&mut self, key: &ResourceKey) {
-        if let Some(before) = self.objects.remove(key) {
+        if self.objects.contains_key(key) {
             self.version += 1;
+            events::twin_key(key).iter().chain([key]).for_each(|key| self.take(key));
+        }
+    }
+
+    fn insert(&mut self, object: Resource) {
+        let before = self.objects.insert(object.key().clone(), object.clone());
+        before.iter().for_each(|before| self.unindex(before));
+        self.index(&object);
+        self.remember(object.key().clone(), before, Some(object));
+    }
+
+    fn take(&mut self, key: &ResourceKey) {
+        if let Some(before) = self.objects.remove(key) {
             self.unindex(&before);
             self.remember(key.clone(), Some(before), None);
         }

@@ -18,10 +18,10 @@ use super::server::Context;
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
                          and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
                          validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+pub(super) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
                      start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
                      validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+pub(super) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
                            '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
                            'my_value',  or '12345', regex used for validation is \
                            '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -43,8 +43,7 @@ pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Stat
 
 fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
     if manager.len() > 128 {
-        let text = "Too long: may not be more than 128 bytes";
-        return vec![(field.to_owned(), CauseReason::TooLong, text.to_owned())];
+        return vec![fault(field, CauseReason::TooLong, "may not be more than 128 bytes")];
     }
     let bad = manager.chars().enumerate().find(|(_, letter)| letter.is_control());
     bad.map(|(at, letter)| {
@@ -91,7 +90,7 @@ pub(super) fn new(context: &Context<'_>, name: &str, draft: &Draft) -> Result<()
         None => {}
     }
     metadata(draft, &mut faults);
-    super::validate_kinds::check(context.kind, draft, &mut faults);
+    kinds(context.kind, draft, &mut faults);
     refuse_any(context, name, faults)
 }
 
@@ -127,9 +126,19 @@ pub(super) fn changed(context: &Context<'_>, live: &Resource, draft: &Draft) -> 
     }
     if context.endpoint.subresource.as_deref() != Some("status") {
         immutable(live, draft, &mut faults);
+        super::frozen::check(live, draft.freeze().root(), &mut faults);
     }
-    super::validate_kinds::check(context.kind, draft, &mut faults);
+    kinds(context.kind, draft, &mut faults);
     refuse_any(context, &live.key().name, faults)
+}
+
+/// The rules of single kinds.
+fn kinds(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
+    if !is_custom(kind) {
+        super::validate_kinds::check(kind, draft, faults);
+        super::validate_pods::check(kind, draft, faults);
+        super::validate_data::check(kind, draft, faults);
+    }
 }
 
 fn refuse_any(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> Result<(), Status> {
@@ -144,14 +153,16 @@ fn bad_name(kind: &ServedKind, name: &str) -> Option<&'static str> {
             bad.then_some("may not contain '/' or '%', and may not be '.' or '..'")
         }
         ("", "Namespace" | "Service") if name.contains('.') => Some("must not contain dots"),
-        ("", "Namespace" | "Service") if name.len() > 63 => Some("must be no more than 63 bytes"),
+        ("", "Namespace" | "Service") if name.len() > 63 => Some("must be no more than 63 characters"),
         ("", "Namespace" | "Service") => (!is_label(name)).then_some(LABEL),
-        _ if name.len() > 253 => Some("must be no more than 253 bytes"),
+        // Its Jobs are named after it, with eleven more letters.
+        ("batch", "CronJob") if name.len() > 52 => Some("must be no more than 52 characters"),
+        _ if name.len() > 253 => Some("must be no more than 253 characters"),
         _ => (!name.split('.').all(is_label)).then_some(SUBDOMAIN),
     }
 }
 
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
@@ -185,8 +196,8 @@ fn metadata(draft: &Draft, faults: &mut Vec<Fault>) {
         let size =
             annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum::<usize>();
         if size > ANNOTATIONS {
-            let text = format!("Too long: may not be more than {ANNOTATIONS} bytes");
-            faults.push(("metadata.annotations".to_owned(), CauseReason::Invalid, text));
+            let text = format!("may not be more than {ANNOTATIONS} bytes");
+            faults.push(fault("metadata.annotations", CauseReason::TooLong, &text));
         }
     }
     if let Some(Draft::List(entries)) = metadata.get("managedFields") {
@@ -251,7 +262,7 @@ fn bad_key(key: &str) -> Option<&'static str> {
     None
 }
 
-fn is_name_part(text: &str) -> bool {
+pub(super) fn is_name_part(text: &str) -> bool {
     let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     text.bytes().all(inner) && ends(text.chars().next()) && ends(text.chars().last())

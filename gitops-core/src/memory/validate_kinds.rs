@@ -6,18 +6,19 @@
 use crate::model::ServedKind;
 use crate::value::Draft;
 
-use super::prepare::is_custom;
 use super::refuse::{Fault, fault};
 use super::response::CauseReason::{Duplicate, Forbidden, Invalid, Required};
 
 pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
-    if is_custom(kind) {
-        return;
-    }
     let Some(spec) = draft.get("spec") else { return };
     match (&*kind.group_kind.group, &*kind.group_kind.kind) {
         ("apps", kind) => workload(kind, spec, faults),
-        ("batch", "Job") => template(spec, "spec.template", faults),
+        ("batch", "Job") => {
+            if text(spec, "completionMode") == "Indexed" && number(spec, "completions").is_none() {
+                faults.push(fault("spec.completions", Required, "when completion mode is Indexed"));
+            }
+            template(spec, "spec.template", faults);
+        }
         ("batch", "CronJob") => {
             if text(spec, "schedule").is_empty() {
                 faults.push(fault("spec.schedule", Required, ""));

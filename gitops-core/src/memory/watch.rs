@@ -2,37 +2,36 @@
 
 use crate::resource::Resource;
 
+use super::options;
 use super::refuse;
 use super::request::Watch;
-use super::response::{Body, CauseReason, Event, Events, Reason, Response, Status};
+use super::response::{Body, Event, Events, Reason, Response, Status};
 use super::select::Selector;
 use super::server::{ApiServer, Context};
 use super::store::versioned;
 
 impl ApiServer {
     /// Answers with the changes up to now; the caller asks again from the version of the answer.
+    ///
+    /// Rule: Kubernetes API concepts, "Efficient detection of changes" and "Streaming lists", as recorded.
     pub(super) fn watch(&self, context: &Context<'_>, watch: &Watch) -> Result<Response, Status> {
+        options::check_watch(watch)?;
         let selector = self.selector(context, &watch.select)?;
         let now = self.store.version();
-        let after = match watch.after.as_deref().unwrap_or_default() {
-            "" | "0" => None,
-            text => Some(
-                text.parse::<u64>()
-                    .map_err(|_| refuse::internal(format!("strconv.ParseUint: parsing \"{text}\": invalid syntax")))?,
-            ),
-        };
-        let fault = match (watch.initial, watch.version_match.as_deref()) {
-            (None, Some(_)) => Some("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
-            (Some(_), found) if found != Some("NotOlderThan") => {
-                Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        let after = options::version(watch.after.as_deref()).map_err(refuse::internal)?;
+        let present = watch.initial.unwrap_or(after.is_none());
+        let ends = match after {
+            _ if watch.timeout.is_some_and(|seconds| seconds < 0) => {
+                Some(Status::new(500, Reason::GaveUp, "context deadline exceeded"))
             }
+            Some(after) if watch.initial == Some(true) && after > now => Some(refuse::too_new(after, now)),
+            Some(after) if !present && self.store.changes_after(after).is_none() => Some(too_old(after, now)),
             _ => None,
         };
-        if let Some(why) = fault {
-            let fault = refuse::fault("resourceVersionMatch", CauseReason::Forbidden, why);
-            return Err(refuse::invalid_of("meta.k8s.io", "ListOptions", "", vec![fault]));
+        if let Some(status) = ends {
+            let events = vec![Event::Error(Box::new(status))];
+            return Ok(Response::new(Body::Events(Events { events, version: now })));
         }
-        let present = watch.initial.unwrap_or(after.is_none());
         let mut events = Vec::new();
         match after.filter(|_| !present) {
             None if !present => {}
@@ -42,8 +41,7 @@ impl ApiServer {
                 events.extend(wanted.map(|object| Event::Added(context.shown(object))));
             }
             Some(after) => {
-                let changes = self.store.changes_after(after).ok_or_else(|| too_old(after, now))?;
-                for change in changes {
+                for change in self.store.changes_after(after).into_iter().flatten() {
                     let here = change.key.group_kind == context.kind.group_kind
                         && (context.endpoint.namespace.is_none() || change.key.namespace == context.endpoint.namespace);
                     if here {
@@ -53,7 +51,7 @@ impl ApiServer {
             }
         }
         if watch.bookmarks {
-            events.push(Event::Bookmark(now));
+            events.push(if present { Event::InitialEnd(now) } else { Event::Bookmark(now) });
         }
         // A version yet to come is waited for.
         let version = after.filter(|_| !present).unwrap_or(0).max(now);

@@ -7,115 +7,15 @@ use crate::time::Timestamp;
 use crate::value::{Draft, Purpose, Value, ValueRef};
 
 use super::server::ApiServer;
-use super::settle::{MANAGER, created_at, set_condition, set_count};
+use super::settle::{MANAGER, set_condition, set_count};
 
-/// Tells the Pods of two templates apart.
-const HASH: &str = "pod-template-hash";
 const REVISION: &str = "controller-revision-hash";
-/// Counts the templates a Deployment had.
-const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
 /// The most Pods that are made for one workload. They stand for all that it wants, so that a manifest with a million
 /// replicas fills no memory.
 const PODS: usize = 500;
 
 impl ApiServer {
-    /// A Deployment keeps one ReplicaSet per template and moves over to the newest once that is ready.
-    pub(super) fn control_deployment(&mut self, deployment: &Resource, now: Timestamp) {
-        let wanted = replicas(deployment);
-        let hash = template_hash(deployment);
-        let sets = self.controlled(deployment, "ReplicaSet");
-        let paused = deployment.tree().dig(&["spec", "paused"]).and_then(ValueRef::as_bool) == Some(true);
-        let current = sets.iter().find(|set| set.label(HASH) == Some(&hash));
-        match current {
-            None if paused => {}
-            None => {
-                self.create_replica_set(deployment, &hash, wanted, sets.len() + 1, now);
-                return;
-            }
-            Some(set) => {
-                self.scale_to(set, wanted, now);
-                if count(set, "readyReplicas") >= wanted {
-                    let old = sets.iter().filter(|old| old.key() != set.key());
-                    old.for_each(|old| self.scale_to(old, 0, now));
-                }
-            }
-        }
-        let sets = self.controlled(deployment, "ReplicaSet");
-        let current = sets.iter().find(|set| set.label(HASH) == Some(&hash));
-        let sum = |field: &str| sets.iter().map(|set| count(set, field)).sum::<usize>();
-        let (all, ready, updated) =
-            (sum("replicas"), sum("readyReplicas"), current.map_or(0, |set| count(set, "replicas")));
-        let complete = current.is_some_and(|set| count(set, "readyReplicas") == wanted) && all == wanted;
-        let deadline = deployment.tree().dig(&["spec", "progressDeadlineSeconds"]).and_then(ValueRef::as_i64);
-        let deadline = Duration::from_secs(deadline.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(600));
-        let late = current.is_some_and(|set| now >= created_at(set) + deadline);
-        if !complete && !late {
-            self.wait(deployment);
-        }
-        let name = current.map_or_else(|| deployment.key().name.to_string(), |set| set.key().name.to_string());
-        let revision = current.and_then(|set| set.annotation(REVISION_ANNOTATION)).map(str::to_owned);
-        let generation = generation(deployment);
-        let edited = deployment.edit(|draft| {
-            if let Some(revision) = revision {
-                draft.entry("metadata").entry("annotations").set(REVISION_ANNOTATION, revision);
-            }
-        });
-        self.set_status_of(deployment, edited.unwrap_or_else(|_| deployment.clone()), now, |status| {
-            status.set("observedGeneration", generation);
-            set_count(status, "replicas", all);
-            set_count(status, "updatedReplicas", updated);
-            set_count(status, "readyReplicas", ready);
-            set_count(status, "availableReplicas", ready);
-            set_count(status, "unavailableReplicas", wanted.saturating_sub(ready));
-            let (value, reason, message) = if ready >= wanted {
-                ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-            } else {
-                ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
-            };
-            set_condition(status, "Available", value, reason, message, now);
-            let (value, reason, message) = match (complete, late) {
-                (true, _) => ("True", "NewReplicaSetAvailable", "has successfully progressed."),
-                (_, true) => ("False", "ProgressDeadlineExceeded", "has timed out progressing."),
-                _ => ("True", "ReplicaSetUpdated", "is progressing."),
-            };
-            set_condition(status, "Progressing", value, reason, &format!("ReplicaSet \"{name}\" {message}"), now);
-        });
-    }
-
-    fn create_replica_set(&mut self, of: &Resource, hash: &str, wanted: usize, revision: usize, now: Timestamp) {
-        let mut set = Draft::map();
-        set.set("apiVersion", "apps/v1");
-        set.set("kind", "ReplicaSet");
-        let mut template = of.tree().dig(&["spec", "template"]).map_or_else(Draft::map, ValueRef::to_draft);
-        template.entry("metadata").entry("labels").set(HASH, hash);
-        let labels = template.entry("metadata").entry("labels").clone();
-        let metadata = set.entry("metadata");
-        metadata.set("name", format!("{}-{hash}", of.key().name));
-        metadata.set("namespace", of.key().namespace.as_deref().unwrap_or_default());
-        metadata.set("labels", labels);
-        metadata.entry("annotations").set(REVISION_ANNOTATION, revision.to_string());
-        metadata.set("ownerReferences", vec![reference(of)]);
-        let mut selector = of.tree().dig(&["spec", "selector"]).map_or_else(Draft::map, ValueRef::to_draft);
-        selector.entry("matchLabels").set(HASH, hash);
-        let spec = set.entry("spec");
-        spec.set("replicas", i64::try_from(wanted).unwrap_or(i64::MAX));
-        spec.set("selector", selector);
-        spec.set("template", template);
-        if let Ok(set) = Resource::new(set.freeze()) {
-            self.create(&set, MANAGER, now);
-        }
-    }
-
-    fn scale_to(&mut self, set: &Resource, wanted: usize, now: Timestamp) {
-        if replicas(set) != wanted {
-            let number = i64::try_from(wanted).unwrap_or(i64::MAX);
-            if let Ok(scaled) = set.edit(|draft| draft.entry("spec").set("replicas", number)) {
-                self.update(&scaled, MANAGER, now);
-            }
-        }
-    }
-
     pub(super) fn control_replica_set(&mut self, set: &Resource, now: Timestamp) {
         let pods = self.controlled(set, "Pod");
         let wanted = replicas(set);
@@ -239,7 +139,11 @@ impl ApiServer {
         };
         let (succeeded, failed) = (standing_for(wanted, phase("Succeeded")), phase("Failed"));
         let active = pods.len().saturating_sub(succeeded.saturating_add(failed));
-        let complete = succeeded >= wanted;
+        // Without a number of completions, one success is enough once all others have ended.
+        let complete = match number("completions") {
+            Some(_) => succeeded >= wanted,
+            None => succeeded > 0 && active == 0,
+        };
         self.set_status(job, now, |status| {
             if status.get("startTime").is_none() {
                 status.set("startTime", now.whole_seconds().to_string());
@@ -298,18 +202,9 @@ impl ApiServer {
             self.create(&pod, MANAGER, now);
         }
     }
-
-    /// Writes status and annotations of an object, if they change.
-    fn set_status_of(&mut self, live: &Resource, edited: Resource, now: Timestamp, edit: impl FnOnce(&mut Draft)) {
-        if let Ok(edited) = edited.edit(|draft| edit(draft.entry("status")))
-            && edited.tree() != live.tree()
-        {
-            self.update_status(&edited, MANAGER, now);
-        }
-    }
 }
 
-fn replicas(object: &Resource) -> usize {
+pub(super) fn replicas(object: &Resource) -> usize {
     let number = object.tree().dig(&["spec", "replicas"]).and_then(ValueRef::as_i64).unwrap_or(1);
     usize::try_from(number.min(i32::MAX.into())).unwrap_or(0)
 }
@@ -319,12 +214,12 @@ fn standing_for(wanted: usize, seen: usize) -> usize {
     if seen < PODS { seen } else { seen.max(wanted) }
 }
 
-fn count(object: &Resource, field: &str) -> usize {
+pub(super) fn count(object: &Resource, field: &str) -> usize {
     let number = object.tree().dig(&["status", field]).and_then(ValueRef::as_i64).unwrap_or(0);
     usize::try_from(number).unwrap_or(0)
 }
 
-fn generation(object: &Resource) -> i64 {
+pub(super) fn generation(object: &Resource) -> i64 {
     object.tree().dig(&["metadata", "generation"]).and_then(ValueRef::as_i64).unwrap_or(0)
 }
 
@@ -333,13 +228,13 @@ fn is_ready(pod: &Resource) -> bool {
 }
 
 /// Ten letters that stand for a Pod template.
-fn template_hash(object: &Resource) -> String {
+pub(super) fn template_hash(object: &Resource) -> String {
     let template = object.tree().dig(&["spec", "template"]).map_or_else(Value::empty_map, ValueRef::to_value);
     template.root().digest(Purpose::Identity).to_string().chars().take(10).collect()
 }
 
 /// The owner reference of a controller.
-fn reference(owner: &Resource) -> Draft {
+pub(super) fn reference(owner: &Resource) -> Draft {
     let mut reference = Draft::map();
     reference.set("apiVersion", owner.api_version());
     reference.set("kind", owner.key().kind());

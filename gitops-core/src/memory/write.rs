@@ -10,10 +10,14 @@ use super::ownership;
 use super::patching;
 use super::prepare;
 use super::refuse;
-use super::request::Patch;
-use super::response::{Body, CauseReason, Response, Status};
+use super::request::{Patch, Validation};
+use super::response::{Body, CauseReason, Reason, Response, Status};
 use super::server::{ApiServer, Context};
+use super::unknown;
 use super::validate;
+
+/// The most bytes that etcd takes in one request.
+const REQUEST: usize = 3 << 19;
 
 /// Who keeps the book of field ownership for a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,15 +30,13 @@ enum Ownership {
 
 impl ApiServer {
     pub(super) fn post(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
-        if context.endpoint.name.is_some() {
-            return Err(refuse::method_not_allowed());
-        }
         let mut draft = decode::body(context, body)?;
         if decode::wanted_version(&draft)?.is_some() {
             return Err(refuse::internal("resourceVersion should not be set on objects to be created"));
         }
         drop(draft.entry("metadata").remove("deletionTimestamp"));
-        self.insert(context, draft, Ownership::Update)
+        let unknown = self.unknown(context, &draft)?;
+        Ok(self.insert(context, draft, Ownership::Update)?.warned(unknown))
     }
 
     pub(super) fn put(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
@@ -57,7 +59,21 @@ impl ApiServer {
             let fault = refuse::fault("metadata.resourceVersion", CauseReason::Invalid, text);
             return Err(refuse::invalid_of(&context.endpoint.group, &context.endpoint.plural, name, vec![fault]));
         }
-        self.replace(context, &live, draft, Ownership::Update)
+        let unknown = self.unknown(context, &draft)?;
+        Ok(self.replace(context, &live, draft, Ownership::Update)?.warned(unknown))
+    }
+
+    /// The warnings about unknown fields; a strict request is refused for them.
+    fn unknown(&self, context: &Context<'_>, draft: &Draft) -> Result<Vec<String>, Status> {
+        let found = unknown::fields(context, &self.model, draft);
+        if found.is_empty() || context.validation != Validation::Strict {
+            return Ok(found);
+        }
+        let (kind, version) = (&context.kind.group_kind.kind, &context.endpoint.version);
+        Err(refuse::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {}",
+            found.join(", ")
+        )))
     }
 
     pub(super) fn patch(&mut self, context: &Context<'_>, patch: &Patch) -> Result<Response, Status> {
@@ -71,7 +87,22 @@ impl ApiServer {
             return Err(immutable_uid(context, &live, &uid));
         }
         self.check_version(context, &draft, &live)?;
-        self.replace(context, &live, draft, Ownership::Update)
+        // What a patch makes of an object is read as if it were sent; only the refusal names the patch.
+        let read = validate::typed(context, &self.model, &live.key().name, &draft);
+        read.map_err(|status| match status.reason {
+            Reason::BadRequest => {
+                let why = refuse::fault("patch", CauseReason::Invalid, &status.message);
+                refuse::invalid_of("", "", "", vec![why])
+            }
+            _ => status,
+        })?;
+        let unknown = unknown::fields(context, &self.model, &draft);
+        if context.validation == Validation::Strict && !unknown.is_empty() {
+            let text = format!("strict decoding error: {}", unknown.join(", "));
+            let why = refuse::fault("patch", CauseReason::Invalid, &text);
+            return Err(refuse::invalid_of("", "", "", vec![why]));
+        }
+        Ok(self.replace(context, &live, draft, Ownership::Update)?.warned(unknown))
     }
 
     pub(super) fn patched(&self, context: &Context<'_>, draft: Draft, patch: &Patch) -> Result<Draft, Status> {
@@ -158,6 +189,8 @@ impl ApiServer {
         }
         prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
         validate::new(context, &name, &draft)?;
+        self.check_node_ports(context, &name, &draft)?;
+        self.check_grant(context, &name, None, &draft)?;
         if self.store.get(&context.key_of(&name)).is_some() {
             return Err(refuse::already_exists(context.endpoint, &name));
         }
@@ -197,10 +230,12 @@ impl ApiServer {
         }
         let mut draft = object.tree().to_draft();
         prepare::changed(context.kind, live, &mut draft);
+        self.check_node_ports(context, &live.key().name, &draft)?;
         if live.key().is("", "Service") {
             self.allocate(Some(live), &mut draft);
         }
         validate::changed(context, live, &draft)?;
+        self.check_grant(context, &live.key().name, Some(live), &draft)?;
         prepare::count_generation(context, live, &mut draft);
         let object = resource(&draft)?;
         if prepare::same_but_times(live, &object) {
@@ -311,7 +346,12 @@ fn resource(draft: &Draft) -> Result<Resource, Status> {
     if is_deeper(draft, LEVELS) {
         return Err(refuse::too_deep());
     }
-    Resource::new(draft.freeze()).map_err(|error| refuse::bad_request(error.to_string()))
+    let value = draft.freeze();
+    // Text is only made of what may be too large.
+    if value.heap_bytes() > REQUEST / 2 && value.to_json().len() > REQUEST {
+        return Err(refuse::internal("etcdserver: request is too large"));
+    }
+    Resource::new(value).map_err(|error| refuse::bad_request(error.to_string()))
 }
 
 /// What is deeper could be stored, and not be read again.

@@ -34,6 +34,7 @@ fn core(kind: &str, draft: &mut Draft) {
             let spec = draft.entry("spec");
             pod::spec(spec);
             pod::alone(spec);
+            within(draft, "status", pod::addresses);
         }
         "PodTemplate" => pod::template(draft.entry("template")),
         "ReplicationController" => {

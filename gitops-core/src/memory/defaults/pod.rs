@@ -54,6 +54,25 @@ fn requests_from_limits(resources: &mut Draft) {
     }
 }
 
+/// One address is the first of several; where they disagree the one counts. Rule: `Convert_v1_PodStatus_To_core_PodStatus`.
+pub(super) fn addresses(status: &mut Draft) {
+    for (one, many) in [("podIP", "podIPs"), ("hostIP", "hostIPs")] {
+        let first = |status: &Draft| match status.get(many) {
+            Some(Draft::List(items)) => items.first().map(|item| text(item, "ip").to_owned()),
+            _ => None,
+        };
+        match (text(status, one).to_owned(), first(status)) {
+            (address, first) if !address.is_empty() && first.as_ref() != Some(&address) => {
+                let mut item = Draft::map();
+                item.set("ip", address);
+                status.set(many, vec![item]);
+            }
+            (address, Some(first)) if address.is_empty() => status.set(one, first),
+            _ => {}
+        }
+    }
+}
+
 fn container(container: &mut Draft) {
     let image = text(container, "image");
     let name = image.rsplit('/').next().unwrap_or_default();

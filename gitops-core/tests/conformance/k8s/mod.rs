@@ -1,17 +1,22 @@
 //! What a real API server answered, against the one in memory.
 
+mod answers;
+mod before;
+mod errors;
 mod http;
 mod names;
 mod sequences;
 mod steps;
+mod wire;
 
+pub(crate) use errors::errors;
 pub(crate) use sequences::{ownership, ssa_sequences};
 pub(crate) use steps::{delete, list, watch};
 
 use std::path::Path;
 
 use gitops_core::memory::ApiServer;
-use gitops_core::resource::Resource;
+use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use serde_json::Value;
 
@@ -26,7 +31,7 @@ fn start() -> Timestamp {
 fn server(folder: &Path, crds: &str, namespaces: &[&str]) -> Option<ApiServer> {
     let mut server = ApiServer::new(1);
     for crd in recording(folder, crds)?.as_array().unwrap() {
-        let answer = server.create(&Resource::from_typed(crd).unwrap(), "recorder", start());
+        let answer = server.create(&Resource::from_typed(crd).unwrap(), "python-requests", start());
         assert!(answer.code == 201 || answer.code == 409, "{answer:?}");
     }
     for namespace in namespaces {
@@ -38,7 +43,23 @@ fn server(folder: &Path, crds: &str, namespaces: &[&str]) -> Option<ApiServer> {
 
 fn add_namespace(server: &mut ApiServer, name: &str) {
     let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    server.create(&Resource::from_typed(&namespace).unwrap(), "recorder", start());
+    server.create(&Resource::from_typed(&namespace).unwrap(), "python-requests", start());
+}
+
+/// A kind that another recording had left: as Widget, by another name. The list of all kinds has it.
+fn add_gizmo(server: &mut ApiServer) {
+    let widget = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "widgets.wl.example.com");
+    let Some(widget) = server.get(&widget) else { return };
+    let gizmo = serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gizmos.wl.example.com"},
+        "spec": json(widget)["spec"],
+    });
+    let gizmo = gizmo.to_string().replace("widget", "gizmo").replace("Widget", "Gizmo");
+    let gizmo: Value = serde_json::from_str(&gizmo).unwrap();
+    server.create(&Resource::from_typed(&gizmo).unwrap(), "recorder", start());
+    server.collect(start());
 }
 
 fn json(object: &Resource) -> Value {

@@ -1,13 +1,15 @@
-//! Recorded placeholders and what stands for them here: versions, uids, times, addresses.
+//! Recorded placeholders and what stands for them here: versions, uids, times, addresses, names that controllers make.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 /// Which actual text each placeholder stands for, learnt where both sides are compared.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Names {
     actual: BTreeMap<String, String>,
+    /// Names that end in a hash or in random letters.
+    made: BTreeMap<String, String>,
 }
 
 /// What kind of placeholder a text is.
@@ -43,11 +45,25 @@ impl Names {
         }
     }
 
-    /// Uids stand inside longer texts, such as the keys of managed fields.
+    /// Uids and names stand inside longer texts, such as the keys of managed fields.
     fn fill_text(&self, text: &str) -> String {
-        let Some(at) = text.find("00000000-0000-4000-8000-0000") else { return text.to_owned() };
-        let Some(uid) = text.get(at..at + 36) else { return text.to_owned() };
-        self.actual.get(uid).map_or_else(|| text.to_owned(), |actual| text.replace(uid, actual))
+        // The longer of two names that begin alike comes later.
+        let made = self.made.iter().rev().find(|(name, _)| text.contains(*name));
+        let text = made.map_or_else(|| text.to_owned(), |(name, actual)| text.replace(name, actual));
+        let uid = text.find("00000000-0000-4000-8000-0000").and_then(|at| text.get(at..at + 36));
+        let actual = uid.and_then(|uid| Some((uid, self.actual.get(uid)?)));
+        actual.map_or_else(|| text.clone(), |(uid, actual)| text.replace(uid, actual))
+    }
+
+    /// Learns the name that a controller made for an object: it begins with that of its owner.
+    pub(super) fn learn_made(&mut self, recorded: &str, object: &Value) {
+        let metadata = &object["metadata"];
+        let Some(owner) = metadata["ownerReferences"][0]["name"].as_str() else { return };
+        let prefix = format!("{owner}-");
+        let name = metadata["name"].as_str().unwrap_or_default();
+        if self.fill_text(recorded).starts_with(&prefix) && name.starts_with(&prefix) {
+            self.made.entry(recorded.to_owned()).or_insert_with(|| name.to_owned());
+        }
     }
 
     /// Says where two values differ first, learning placeholders on the way.

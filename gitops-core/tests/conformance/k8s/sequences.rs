@@ -39,15 +39,14 @@ fn replay(mut server: ApiServer, case: &Value) -> Result<(), String> {
         let now = start() + Duration::from_secs(10 + second);
         let name = op["request"]["op"].as_str().unwrap_or_default();
         let fail = |why: String| format!("op {at} ({name}): {why}");
-        let request = http::request(&names.fill(&op["request"]));
-        let Some(request) = request else { return Err(fail("cannot be sent".to_owned())) };
         // The real garbage collector ran meanwhile; that it did is known from what came next.
         if op["status"] == 404 || op["status"] == 201 {
             server.collect(now);
         }
-        let answer = server.handle(&request, now);
-        let collects = case["controllers"] == true
-            || matches!(&*request.endpoint.plural, "customresourcedefinitions" | "namespaces");
+        let sent = http::ask(&mut server, &names.fill(&op["request"]), now);
+        let Some((endpoint, answer)) = sent else { return Err(fail("cannot be sent".to_owned())) };
+        let collects =
+            case["controllers"] == true || matches!(&*endpoint.plural, "customresourcedefinitions" | "namespaces");
         check_answer(&mut names, op, &answer).map_err(fail)?;
         last = check_object(&mut names, &mut server, case, op, &last, now).map_err(fail)?;
         if collects {
@@ -57,7 +56,7 @@ fn replay(mut server: ApiServer, case: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The second in which the newest entry of a recorded object was written.
+/// The second in which the newest part of a recorded object was written.
 fn newest(object: &Value) -> u64 {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let metadata = ["creationTimestamp", "deletionTimestamp"].map(|field| &object["metadata"][field]);

@@ -1,0 +1,341 @@
+//! Answers as they go over the wire: documents and streams of events, in the form that the client asked for.
+
+use std::sync::Arc;
+
+use crate::model::ServedKind;
+use crate::resource::Resource;
+use crate::time::Timestamp;
+use crate::value::{Draft, Value, ValueRef};
+
+use super::accept::{Accept, Asked, Choice, Form, Media, not_acceptable};
+use super::prepare::TEMPLATE_GENERATION;
+use super::refuse;
+use super::request::{Action, Request};
+use super::response::{Body, Event, Events, List, Response, Status};
+use super::server::ApiServer;
+use super::table::{Include, Printer};
+
+/// An answer as an HTTP front end sends it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Wire {
+    /// The HTTP status code.
+    pub code: u16,
+    /// The media type.
+    pub media: Media,
+    /// The content.
+    pub content: Content,
+    /// Warning headers.
+    pub warnings: Vec<Arc<str>>,
+}
+
+/// The content of a [`Wire`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Content {
+    /// One document.
+    Document(Value),
+    /// Plain text: there is no such group or path.
+    Text(String),
+    /// What a watch sends.
+    Stream {
+        /// Each with `type` and `object`, in order.
+        events: Vec<Value>,
+        /// The version to go on from; `None` when the server ends the stream.
+        version: Option<u64>,
+    },
+}
+
+/// How the objects of one request are shown.
+struct Show<'s> {
+    kind: &'s ServedKind,
+    api_version: String,
+    choice: Choice,
+    include: Include,
+    /// What defines the kind, if it is custom.
+    crd: Option<&'s Resource>,
+    printer: Printer,
+    now: Timestamp,
+}
+
+impl ApiServer {
+    /// Answers one request in the form that the client asks for: plain, as a Table, or as metadata only.
+    ///
+    /// It answers as [`ApiServer::handle`] does, which is what a program that needs no wire form calls. A request
+    /// that no acceptable form is left for changes nothing. A watch sends what [`ApiServer::handle`] gives, and a
+    /// version that is too old, or yet to come, as an event of type `ERROR`.
+    ///
+    /// ```
+    /// use gitops_core::cluster::Mode;
+    /// use gitops_core::memory::{Accept, Action, ApiServer, Content, Request, Select};
+    /// use gitops_core::resource::ResourceKey;
+    /// use gitops_core::time::Timestamp;
+    ///
+    /// let mut server = ApiServer::new(7);
+    /// let all = server.endpoint(&ResourceKey::new("", "Namespace", None, ""), "v1").ok_or("served")?;
+    /// let mut all = Request::new(all, Action::List(Select::default()));
+    /// all.endpoint.name = None;
+    /// let accept = Accept::new("application/json;as=Table;v=v1;g=meta.k8s.io").including("None");
+    /// let Content::Document(table) = server.answer(&all, &accept, Timestamp::EPOCH).content else { panic!("a table") };
+    /// let cells = table.root().get("rows").and_then(|rows| rows.item(0)?.get("cells")).ok_or("a row")?;
+    /// assert_eq!(cells.to_json(), r#"["default","Active","0s"]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn answer(&mut self, request: &Request, accept: &Accept, now: Timestamp) -> Wire {
+        let Some(kind) = self.kind_of(request) else {
+            return Wire::of(self.handle(request, now), accept);
+        };
+        let asked = Asked {
+            is_custom: self.definition(&kind).is_some(),
+            is_list: request.endpoint.name.is_none() && matches!(request.action, Action::List(_) | Action::Watch(_)),
+            is_watch: matches!(request.action, Action::Watch(_)),
+        };
+        let choice = match accept.choose(asked) {
+            Ok(choice) => choice,
+            Err(status) => return Wire::of(status.into(), accept),
+        };
+        let response = self.handle(request, now);
+        let include = match included(accept).filter(|_| choice.form == Form::Table) {
+            Some(Err(status)) if !matches!(response.body, Body::Status(_)) => return Wire::of(status.into(), accept),
+            Some(Ok(include)) => include,
+            _ => Include::Metadata,
+        };
+        let crd = self.definition(&kind);
+        let printer = Printer::of(&kind.group_kind, &request.endpoint.version, crd);
+        let show =
+            Show { kind: &kind, api_version: request.endpoint.api_version(), choice, include, crd, printer, now };
+        show.response(response, accept)
+    }
+
+    fn kind_of(&self, request: &Request) -> Option<Arc<ServedKind>> {
+        let endpoint = &request.endpoint;
+        let kind = self.model.by_plural(&endpoint.group, &endpoint.plural)?;
+        kind.versions.contains(&endpoint.version).then(|| Arc::clone(kind))
+    }
+}
+
+/// What the rows of a Table are to hold.
+fn included(accept: &Accept) -> Option<Result<Include, Status>> {
+    Some(match accept.include_object.as_deref().unwrap_or_default() {
+        "" | "Metadata" => Ok(Include::Metadata),
+        "None" => Ok(Include::Nothing),
+        "Object" => Ok(Include::Object),
+        other => Err(refuse::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', \
+             'Object', 'None', or empty"
+        ))),
+    })
+}
+
+impl Wire {
+    /// An answer that has no form but its own: a refusal, or what is said of a kind that is not served.
+    fn of(response: Response, accept: &Accept) -> Self {
+        if let Some(text) = response.refusal().and_then(Status::as_text) {
+            let content = Content::Text(text);
+            return Self { code: response.code, media: Media::Text, content, warnings: response.warnings };
+        }
+        let document = match &response.body {
+            Body::Object(object) => object.value().clone(),
+            Body::Value(value) => value.clone(),
+            Body::Status(status) => status.to_value(),
+            Body::List(_) | Body::Events(_) => Value::null(),
+        };
+        let media = accept.media_of_refusal();
+        Self { code: response.code, media, content: Content::Document(document), warnings: response.warnings }
+    }
+}
+
+impl Show<'_> {
+    fn response(&self, response: Response, accept: &Accept) -> Wire {
+        let shown = match &response.body {
+            Body::Object(object) => self.one(object.tree()),
+            Body::Value(value) => self.one(value.root()),
+            Body::List(list) => self.list(list),
+            Body::Events(events) => {
+                let content = self.stream(events, accept);
+                return Wire { code: 200, media: self.choice.media, content, warnings: response.warnings };
+            }
+            Body::Status(_) => return Wire::of(response, accept),
+        };
+        match shown {
+            Ok(document) => Wire {
+                code: response.code,
+                media: self.choice.media,
+                content: Content::Document(document.freeze()),
+                warnings: response.warnings,
+            },
+            Err(status) => Wire::of(status.into(), accept),
+        }
+    }
+
+    /// One object.
+    fn one(&self, object: ValueRef<'_>) -> Result<Draft, Status> {
+        match self.choice.form {
+            Form::Plain => Ok(object.into()),
+            Form::Partial => Ok(self.partial(object)),
+            Form::PartialList => Err(not_acceptable(
+                "you requested PartialObjectMetadataList, but the requested object is not a list".to_owned(),
+            )),
+            Form::Table => {
+                let mut metadata = Draft::map();
+                if let Some(version) = object.dig(&["metadata", "resourceVersion"]) {
+                    metadata.set("resourceVersion", version);
+                }
+                // A subresource, such as `scale`, is of a kind of its own.
+                let text = |field: &str| object.get(field).and_then(ValueRef::as_str).unwrap_or_default();
+                let own = (text("kind") != &*self.kind.group_kind.kind).then(|| {
+                    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+                    let kind = crate::resource::GroupKind::new(group, text("kind"));
+                    Printer::of(&kind, version, None)
+                });
+                let printer = own.as_ref().unwrap_or(&self.printer);
+                Ok(self.table(metadata, printer.definitions(), vec![self.row(printer, object)]))
+            }
+        }
+    }
+
+    fn list(&self, list: &List) -> Result<Draft, Status> {
+        let mut metadata = Draft::map();
+        metadata.set("resourceVersion", list.version.to_string());
+        if let Some(token) = &list.token {
+            metadata.set("continue", &**token);
+        }
+        if let Some(remaining) = list.remaining {
+            metadata.set("remainingItemCount", i64::try_from(remaining).unwrap_or(i64::MAX));
+        }
+        let objects = list.items.iter().map(Resource::tree);
+        let (kind, version, items) = match self.choice.form {
+            Form::Table => {
+                let rows = objects.map(|object| self.row(&self.printer, object)).collect();
+                return Ok(self.table(metadata, self.printer.definitions(), rows));
+            }
+            Form::Partial => {
+                let message = "you requested PartialObjectMetadata, but the requested object is a list";
+                return Err(not_acceptable(message.to_owned()));
+            }
+            Form::PartialList => {
+                let items: Vec<Draft> = objects.map(|object| self.partial(object)).collect();
+                // As recorded.
+                let items = if items.is_empty() { Draft::Null } else { items.into() };
+                ("PartialObjectMetadataList".to_owned(), self.choice.version, items)
+            }
+            Form::Plain => {
+                if self.crd.is_some() && list.token.is_none() {
+                    metadata.set("continue", "");
+                }
+                (
+                    self.list_kind(),
+                    &*self.api_version,
+                    objects.map(|object| self.item(object)).collect::<Vec<_>>().into(),
+                )
+            }
+        };
+        let mut draft = Draft::map();
+        draft.set("kind", kind);
+        draft.set("apiVersion", version);
+        draft.set("metadata", metadata);
+        draft.set("items", items);
+        Ok(draft)
+    }
+
+    fn list_kind(&self) -> String {
+        let named = self.crd.and_then(|crd| crd.tree().dig(&["spec", "names", "listKind"])?.as_str());
+        named.map_or_else(|| format!("{}List", self.kind.group_kind.kind), str::to_owned)
+    }
+
+    /// An object in a list: those of built-in kinds do not repeat their kind.
+    fn item(&self, object: ValueRef<'_>) -> Draft {
+        let mut draft = object.to_draft();
+        if self.crd.is_none() {
+            draft.remove("kind");
+            draft.remove("apiVersion");
+        }
+        draft
+    }
+
+    fn partial(&self, object: ValueRef<'_>) -> Draft {
+        let mut metadata = object.get("metadata").map_or_else(Draft::map, Draft::from);
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Draft::as_map_mut) {
+            // Made for `apps/v1` out of a field that no version shows, so it is no metadata of the object itself.
+            if annotations.remove(TEMPLATE_GENERATION).is_some() && annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+        let mut draft = Draft::map();
+        draft.set("kind", "PartialObjectMetadata");
+        draft.set("apiVersion", self.choice.version);
+        draft.set("metadata", metadata);
+        draft
+    }
+
+    fn row(&self, printer: &Printer, object: ValueRef<'_>) -> Draft {
+        let mut row = printer.row(object, self.now);
+        let held = match self.include {
+            Include::Nothing => Draft::Null,
+            Include::Metadata => self.partial(object),
+            Include::Object => object.into(),
+        };
+        row.set("object", held);
+        row
+    }
+
+    fn table(&self, metadata: Draft, definitions: Draft, rows: Vec<Draft>) -> Draft {
+        let mut draft = Draft::map();
+        draft.set("kind", "Table");
+        draft.set("apiVersion", self.choice.version);
+        draft.set("metadata", metadata);
+        draft.set("columnDefinitions", definitions);
+        draft.set("rows", rows);
+        draft
+    }
+
+    fn stream(&self, events: &Events, accept: &Accept) -> Content {
+        let mut version = Some(events.version);
+        let mut told = accept.goes_on;
+        let mut shown = Vec::with_capacity(events.events.len());
+        for change in &events.events {
+            let (kind, object) = match change {
+                Event::Added(object) => ("ADDED", object.value().clone()),
+                Event::Modified(object) => ("MODIFIED", object.value().clone()),
+                Event::Deleted(object) => ("DELETED", object.value().clone()),
+                Event::Bookmark(version) => ("BOOKMARK", self.bookmark(*version).freeze()),
+                Event::InitialEnd(version) => {
+                    let mut mark = self.bookmark(*version);
+                    mark.entry("metadata").entry("annotations").set("k8s.io/initial-events-end", "true");
+                    ("BOOKMARK", mark.freeze())
+                }
+                Event::Error(status) => {
+                    shown.push(event("ERROR", (&status.to_value()).into()));
+                    version = None;
+                    continue;
+                }
+            };
+            shown.push(match self.one(object.root()) {
+                Ok(mut object) => {
+                    if std::mem::replace(&mut told, true) && self.choice.form == Form::Table {
+                        object.set("columnDefinitions", Draft::Null);
+                    }
+                    event(kind, object)
+                }
+                Err(status) => event("ERROR", (&status.to_value()).into()),
+            });
+        }
+        Content::Stream { events: shown, version }
+    }
+
+    /// An object without content.
+    fn bookmark(&self, version: u64) -> Draft {
+        let mut draft = Draft::map();
+        draft.set("kind", &*self.kind.group_kind.kind);
+        draft.set("apiVersion", self.api_version.as_str());
+        draft.entry("metadata").set("resourceVersion", version.to_string());
+        draft
+    }
+}
+
+fn event(kind: &str, object: Draft) -> Value {
+    let mut draft = Draft::map();
+    draft.set("type", kind);
+    draft.set("object", object);
+    draft.freeze()
+}
