@@ -106,7 +106,7 @@ fn containers() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn what_acquits_is_right_whatever_others_applied((before, theirs, desired) in objects()) {
