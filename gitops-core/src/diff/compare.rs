@@ -95,8 +95,7 @@ impl<'a> Pass<'a> {
         let verdict = match (held, live) {
             (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                let scaled = self.scaled.contains(desired.key());
-                judge(desired, live, self.context, &self.manager, entry, scaled)
+                judge(desired, live, self.context, &self.manager, entry, &self.scaled)
             }
             (Held::No, live) => Verdict::of(self.without_content(desired.key(), live)),
         };

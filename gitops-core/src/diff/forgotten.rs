@@ -35,6 +35,7 @@ pub(super) fn find(
     of: TypeRef<'_>,
     manager: &str,
     entry: Option<&Entry>,
+    kept: &FieldSet,
 ) -> Forgotten {
     let Ok(managed) = ManagedFields::read(live) else { return Forgotten::default() };
     let mine = managed.applied_by(manager).map(|entry| entry.fields.clone());
@@ -45,7 +46,7 @@ pub(super) fn find(
     if ours.difference(&wanted).is_empty() {
         return Forgotten::default();
     }
-    let search = Search { wanted, mine, managed, manager };
+    let search = Search { wanted, mine, managed, manager, kept };
     let mut found = Forgotten::default();
     let mut trail = Trail::new(live);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
@@ -54,13 +55,14 @@ pub(super) fn find(
 }
 
 /// Returns the write that makes what an apply left behind ours, so that the next apply removes it; `None` if there is
-/// nothing of that. Values stay as they are, and so do the entries of others beyond these fields (rule 21).
+/// nothing of that. Values stay as they are, and so do the entries of others beyond these fields (rule 21). Fields in
+/// `kept` are left to whoever writes them.
 #[must_use]
-pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>) -> Option<Write> {
+pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>, kept: &FieldSet) -> Option<Write> {
     let manager = context.owner.manager();
     let of = context.model.schema(&declared.key().group_kind, declared.version());
     let sent = stamp(declared, context.owner);
-    let take = find(&sent, live, of, &manager, context.inventory.get(live.key())).take;
+    let take = find(&sent, live, of, &manager, context.inventory.get(live.key()), kept).take;
     let managed = ManagedFields::read(live).ok().filter(|_| !take.is_empty())?;
     let mut entries: Vec<ManagedEntry> = Vec::new();
     let mut has_ours = false;
@@ -138,6 +140,7 @@ struct Search<'s> {
     mine: FieldSet,
     managed: ManagedFields,
     manager: &'s str,
+    kept: &'s FieldSet,
 }
 
 impl Search<'_> {
@@ -161,6 +164,9 @@ impl Search<'_> {
             }
             let Some((step, value, child)) = locate(segment, live, of) else { continue };
             let at = path.join(segment.clone());
+            if self.kept.contains(&at) {
+                continue;
+            }
             let default = match segment {
                 Segment::Field(name) => fill(of, name, trail.path.first()),
                 _ => Fill::Nothing,

@@ -1,9 +1,10 @@
 //! The verdict on an object that is declared and there: prediction, and the cluster's answer where there is one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
-use crate::resource::{Resource, split_api_version};
+use crate::resource::{Resource, ResourceKey, split_api_version};
 use crate::state::{AppliedFields, Entry};
 use crate::value::{Digest, Draft, ValueRef};
 
@@ -14,7 +15,7 @@ use super::owned::{Owned, applied, are_readable};
 use super::tree::{Stamp, Walk};
 use super::{
     Change, ChangeKind, Claim, Compared, Context, Doubt, Evidence, Facts, FieldOwner, Note, Outcome, Prediction,
-    Receipt, Strategy, confirm, stamp,
+    Receipt, Strategy, confirm, kept_by_autoscaler, stamp,
 };
 
 /// What there is to say of one object.
@@ -68,14 +69,14 @@ struct Basis<'a> {
     doubt: Option<Doubt>,
 }
 
-/// Judges one object. `scaled`: an autoscaler targets it.
+/// Judges one object. `scaled`: what autoscalers target.
 pub(super) fn judge(
     desired: &Resource,
     live: &Resource,
     context: &Context<'_>,
     manager: &str,
     entry: Option<&Entry>,
-    scaled: bool,
+    scaled: &BTreeSet<ResourceKey>,
 ) -> Verdict {
     let of = context.model.schema(&desired.key().group_kind, desired.version());
     let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
@@ -87,9 +88,10 @@ pub(super) fn judge(
     found.doubts.extend(doubt);
     let sent = stamp(desired, context.owner);
     let forgotten = match needs_memory(live, strategy, found.gives_up, entry, mine) {
-        true => forgotten::find(&sent, live, of, manager, entry),
+        true => forgotten::find(&sent, live, of, manager, entry, &kept_by_autoscaler(desired.key(), scaled)),
         false => Forgotten::default(),
     };
+    let scaled = scaled.contains(desired.key());
     let (yielded, changes) = without_scaled(trail.changes, scaled);
     let certain = changes.len() > found.likely;
     let acquits = !certain && found.doubts.is_empty();

@@ -40,7 +40,7 @@ pub use compare::{compare, compare_one, stamp};
 pub use facts::facts;
 pub use forgotten::{applied_fields, takeover};
 pub use render::{Sides, Unified, table};
-pub use scaled::autoscaled;
+pub use scaled::{autoscaled, kept_by_autoscaler};
 pub use show::lines;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey, split_api_version};
+use crate::ssa::FieldSet;
 use crate::state::{DesiredState, LiveState};
 
 /// Returns the objects that an autoscaler, declared or live, targets.
@@ -13,6 +15,13 @@ use crate::state::{DesiredState, LiveState};
 pub fn autoscaled(desired: &DesiredState, live: &LiveState) -> BTreeSet<ResourceKey> {
     let declared = desired.declared.values().map(|declared| &declared.resource);
     declared.chain(live.objects()).filter_map(target).collect()
+}
+
+/// Returns the fields that stay with the autoscaler of an object when Git drops them (rule 17).
+#[must_use]
+pub fn kept_by_autoscaler(key: &ResourceKey, scaled: &BTreeSet<ResourceKey>) -> FieldSet {
+    let replicas = FieldPath::fields(&["spec", "replicas"]);
+    scaled.contains(key).then_some(replicas).into_iter().collect()
 }
 
 fn target(autoscaler: &Resource) -> Option<ResourceKey> {

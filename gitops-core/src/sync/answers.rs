@@ -67,8 +67,8 @@ impl Machine {
     fn take_over(&mut self, id: u32, step: &Step, object: Option<&Resource>) -> bool {
         let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
         let declared = self.setup.desired.get(&step.key);
-        let write =
-            declared.zip(object).and_then(|(declared, live)| diff::takeover(&declared.resource, live, &context));
+        let kept = diff::kept_by_autoscaler(&step.key, &self.setup.scaled);
+        let write = declared.zip(object).and_then(|(of, live)| diff::takeover(&of.resource, live, &context, &kept));
         let Some((write, run)) = write.zip(self.run_mut(id)) else { return false };
         run.taken = run.taken.saturating_add(1);
         let goes_on = run.taken <= DECISIONS;
