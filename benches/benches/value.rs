@@ -1,10 +1,12 @@
-//! What a value costs: bytes on the heap per byte of JSON, allocations per object; `serde_json::Value` beside it.
+//! What a value costs: bytes on the heap per byte of JSON, allocations per object; `serde_json::Value` beside it. And
+//! what reading the table of built-in kinds costs.
 //!
 //! `cargo bench -p gitops-benches --bench value`. `GITOPS_CONFORMANCE_DIR` adds recorded live objects.
 
 use std::alloc::System;
 
 use gitops_benches::{Effort, each, ratio, resources, show, timed};
+use gitops_core::model::ApiModel;
 use gitops_core::value::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -16,12 +18,25 @@ fn main() {
         Effort::Quick => 100,
         Effort::Full => 10_000,
     };
+    table();
     let json: Vec<String> = resources(count).iter().map(|resource| resource.expose().to_json()).collect();
     measure(&format!("{count}_generated"), &json);
     match recorded() {
         Some(json) => measure(&format!("{}_recorded_live", json.len()), &json),
         None => show("value/recorded_live", "no recorded facts; set GITOPS_CONFORMANCE_DIR"),
     }
+}
+
+/// Reads the table of built-in kinds, as the first use of them does.
+fn table() {
+    let table = ApiModel::builtin().to_table();
+    let region = Region::new(ALLOCATOR);
+    let (model, _) = timed(|| ApiModel::from_table(&table));
+    let stats = region.change();
+    let kinds = model.iter().flat_map(ApiModel::kinds).count();
+    let (_, time) = Effort::from_args().fastest(|| ApiModel::from_table(&table));
+    let numbers = format!("{} bytes, {} allocations, {}", table.len(), stats.allocations, each(time, 1));
+    show(&format!("model/{kinds}_built_in_kinds"), &numbers);
 }
 
 /// Builds both kinds of value from the same texts and says what they keep and what they ask for on the way.

@@ -3,7 +3,8 @@
 //!     cargo run -p gitops-core --example generate_schema -- FACTS_DIR gitops-core/src/model/builtin/kinds.bin
 //!
 //! `FACTS_DIR` holds `openapi/`: the OpenAPI v3 documents of an API server, one file a group and version, `/` written
-//! as `_`. `go-json.json`: the JSON tags of the Go types behind the built-in kinds.
+//! as `_`. `go-json.json`: the JSON tags of the Go types behind the built-in kinds. `defaults.json`: what the server fills
+//! in. `src/model/builtin/defaults.txt` adds what depends on more than the absence of a field.
 
 use std::path::Path;
 use std::{env, error, fs};
@@ -25,6 +26,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         model = model.with_openapi(&group_version, &fs::read(file.path())?);
     }
     let model = model.with_go_types(&fs::read(Path::new(&facts).join("go-json.json"))?);
+    let recorded = fs::read(Path::new(&facts).join("defaults.json"))?;
+    let model = model.with_defaults(&recorded, include_str!("../src/model/builtin/defaults.txt"))?;
     fs::write(table, model.to_table())?;
     Ok(())
 }

@@ -139,7 +139,7 @@ fn scalar(of: TypeRef<'_>) -> BoxedStrategy<Draft> {
     let text = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(Draft::from).boxed();
     let number = (1..5_i64).prop_map(Draft::Int).boxed();
     match (of.meaning(), of.scalar()) {
-        (Meaning::Quantity, _) => text(&["1", "100m", "1Gi", "512Mi"]),
+        (Meaning::Quantity | Meaning::Amount, _) => text(&["1", "100m", "1Gi", "512Mi"]),
         (Meaning::IntOrString, _) => prop_oneof![number, text(&["25%", "http"])].boxed(),
         (Meaning::Time, _) => text(&["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]),
         (Meaning::MicroTime, _) => text(&["2026-01-01T00:00:00.000000Z"]),

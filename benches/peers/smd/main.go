@@ -1,16 +1,20 @@
 // Server-side apply of real objects with structured-merge-diff, the peer of the bench `ssa`.
 //
-//	cd benches/peers/smd && GITOPS_CONFORMANCE_DIR=… go run .
+//	cd benches/peers/smd && GITOPS_CONFORMANCE_DIR=… go run . Pod
 //
-// Prints the lines of `cargo bench -p gitops-benches --bench ssa`, measured on the same files.
+// Does what the bench does with the same object, measures it in the same way, and prints a line for each operation:
+// name, nanoseconds, allocations and bytes, with tabs between. The bench runs it when GITOPS_BENCH_PEER is set.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"testing"
+	"runtime"
+	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v2"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -62,15 +66,18 @@ func main() {
 	read := func(file string) []byte { return must(os.ReadFile(filepath.Join(folder, file))) }
 	parser := must(typed.NewParser(typed.YAMLObject(read("k8s-schema.yaml"))))
 	for _, object := range objects {
+		if !slices.Contains(os.Args[1:], object.name) {
+			continue
+		}
 		var tree any
 		if err := yaml.Unmarshal(read(object.file), &tree); err != nil {
 			panic(err)
 		}
-		measure(object.name, stringKeys(tree), parser.Type(object.typeName))
+		measure(stringKeys(tree), parser.Type(object.typeName))
 	}
 }
 
-func measure(name string, tree any, of typed.ParseableType) {
+func measure(tree any, of typed.ParseableType) {
 	text := must(json.Marshal(tree))
 	parse := func() *typed.TypedValue {
 		var value any
@@ -101,21 +108,52 @@ func measure(name string, tree any, of typed.ParseableType) {
 		}
 		return object, managers
 	}
-	cost(name+"/parse", func() { parse() })
-	cost(name+"/field_set", func() { must(object.ToFieldSet()) })
-	cost(name+"/compare", func() { must(object.Compare(changed)) })
-	cost(name+"/apply", func() { apply(empty, fieldpath.ManagedFields{}, object) })
 	live, managers := apply(empty, fieldpath.ManagedFields{}, object)
-	cost(name+"/apply_again", func() { apply(live, managers.Copy(), object) })
-	cost(name+"/apply_changed", func() { apply(live, managers.Copy(), changed) })
+	set := must(object.ToFieldSet())
+	fieldsV1 := must(set.ToJSON())
+	cost("parse", func() { parse() })
+	cost("field_set", func() { must(object.ToFieldSet()) })
+	cost("fields_v1_write", func() { must(set.ToJSON()) })
+	cost("fields_v1_read", func() {
+		if err := (&fieldpath.Set{}).FromJSON(bytes.NewReader(fieldsV1)); err != nil {
+			panic(err)
+		}
+	})
+	cost("compare", func() { must(object.Compare(changed)) })
+	cost("apply", func() { apply(empty, fieldpath.ManagedFields{}, object) })
+	cost("apply_again", func() { apply(live, managers.Copy(), object) })
+	cost("apply_changed", func() { apply(live, managers.Copy(), changed) })
 }
 
 func cost(name string, work func()) {
-	result := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
+	const counted = 10
+	work()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range counted {
+		work()
+	}
+	runtime.ReadMemStats(&after)
+	mallocs, size := (after.Mallocs-before.Mallocs)/counted, (after.TotalAlloc-before.TotalAlloc)/counted
+	fmt.Printf("%s\t%d\t%d\t%d\n", name, fastest(work).Nanoseconds(), mallocs, size)
+}
+
+// fastest returns the time of one run in the fastest of many batches.
+func fastest(work func()) time.Duration {
+	timed := func(runs int) time.Duration {
+		begin := time.Now()
+		for range runs {
 			work()
 		}
-	})
-	fmt.Printf("ssa/%s\t%d ns %d allocations %d bytes\n", name, result.NsPerOp(), result.AllocsPerOp(), result.AllocedBytesPerOp())
+		return time.Since(begin)
+	}
+	runs := 1
+	for timed(runs) < 10*time.Millisecond {
+		runs *= 2
+	}
+	best := timed(runs)
+	for range 29 {
+		best = min(best, timed(runs))
+	}
+	return best / time.Duration(runs)
 }

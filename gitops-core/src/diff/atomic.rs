@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
                     self.trail.path.pop();
                 }
             }
-            _ if same(desired, live, of.meaning()) => {}
+            _ if same(desired, live, of) => {}
             _ => self.trail.note(ChangeKind::Value, Some(live), Some(desired), ChangeReason::Declared),
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
     fn surplus(&mut self, name: &'a str, live: ValueRef<'a>, parent: TypeRef<'a>, surplus: Surplus) {
         let (fills, of) = (fill(parent, name, self.trail.path.first()), parent.field(name));
         match (fills, surplus) {
-            (Fill::With(default), _) if same(default, live, of.meaning()) => {}
+            (Fill::With(default), _) if same(default, live, of) => {}
             (Fill::With(default), _) => {
                 self.trail.note(ChangeKind::Value, Some(live), Some(default), ChangeReason::Reset);
             }

@@ -106,7 +106,7 @@ impl<'a> Confirm<'a> {
         };
         let equal = |left: ValueRef<'a>, right: ValueRef<'a>| match keys {
             Some(keys) => same_key(left, right, keys, element),
-            None => same(left, right, element.meaning()),
+            None => same(left, right, element),
         };
         let name = |item: ValueRef<'a>| keys.map_or_else(|| item.to_draft(), |keys| item_name(item, keys, element));
         let step = |item, live, desired| match keys {
@@ -186,7 +186,7 @@ impl<'a> Confirm<'a> {
         mine: Owned<'a>,
     ) {
         let is_scalar = !matches!(after.view(), View::Map(_) | View::List(_));
-        let rewritten = want.filter(|want| is_scalar && !same(*want, after, of.meaning()));
+        let rewritten = want.filter(|want| is_scalar && !same(*want, after, of));
         if live == after {
             match (want, rewritten) {
                 (None, _) => self.stays(mine),

@@ -4,6 +4,8 @@
 //! before our first apply, from the annotation of client-side apply. Where nobody holds the field, or only somebody who
 //! wrote it by hand, it is taken over and removed; what another applier holds stays.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::{ListKind, TypeRef};
 use crate::path::{FieldPath, Segment};
@@ -157,8 +159,8 @@ impl Search<'_> {
         if trail.is_too_deep() {
             return;
         }
-        for entry in set.entries() {
-            let segment = &entry.segment;
+        let heads: BTreeSet<Segment> = set.iter().filter_map(|path| path.segments().first().cloned()).collect();
+        for segment in &heads {
             if matches!(segment, Segment::Field(name) if is_exempt(trail, name)) {
                 continue;
             }
@@ -172,11 +174,13 @@ impl Search<'_> {
                 _ => Fill::Nothing,
             };
             trail.path.push(step);
-            if entry.is_member && !self.wanted.touches(&at) {
-                let was = Was { path: &at, below: &entry.below, default };
+            let head: FieldPath = [segment.clone()].into_iter().collect();
+            let inner = set.below(&head);
+            if set.contains(&head) && !self.wanted.touches(&at) {
+                let was = Was { path: &at, below: &inner, default };
                 self.left_behind(value, child, &was, trail, found);
             } else {
-                self.below(&entry.below, value, child, trail, &at, found);
+                self.below(&inner, value, child, trail, &at, found);
             }
             trail.path.pop();
         }
@@ -199,7 +203,7 @@ impl Search<'_> {
             return;
         }
         let set_to = match was.default {
-            Fill::With(default) if same(default, live, of.meaning()) => {
+            Fill::With(default) if same(default, live, of) => {
                 return found.notes.push(Note::KeepsDefault { field: trail.field() });
             }
             Fill::With(default) => Some(default),
@@ -254,7 +258,7 @@ fn locate<'a>(segment: &Segment, live: ValueRef<'a>, of: TypeRef<'a>) -> Option<
             Some((Step::Keyed { keys, item, element, live: at, desired: 0 }, item, element))
         }
         Segment::Item(value) => {
-            let is_it = |item: ValueRef<'_>| same(value.root(), item, element.meaning());
+            let is_it = |item: ValueRef<'_>| same(value.root(), item, element);
             let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
             (of.list() == ListKind::Set).then_some((Step::Valued { item, live: at, desired: 0 }, item, element))
         }

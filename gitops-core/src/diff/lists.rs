@@ -63,11 +63,11 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn set(&mut self, desired: List<'a>, live: List<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let meaning = of.element().meaning();
-        let pairs = pair(desired, live, |want, have| same(want, have, meaning));
+        let element = of.element();
+        let pairs = pair(desired, live, |want, have| same(want, have, element));
         let mut owned: Vec<OwnedItem<'a>> = mine.items().collect();
         for (at, (item, found)) in desired.iter().zip(&pairs).enumerate() {
-            let ours = owned.iter().position(|owned| same(item, owned.key.root(), meaning));
+            let ours = owned.iter().position(|owned| same(item, owned.key.root(), element));
             match ours.map(|at| owned.swap_remove(at)) {
                 Some(ours) => self.agree(ours.below),
                 None => self.agree(mine.inherited()),

@@ -177,13 +177,13 @@ pub(super) fn is_wholly_owned(live: ValueRef<'_>, mine: Owned<'_>) -> bool {
 /// Returns a key field of a list item; the server fills in its default, such as `protocol: TCP` of a port.
 pub(super) fn key_field<'a>(item: ValueRef<'a>, name: &str, element: TypeRef<'a>) -> Option<ValueRef<'a>> {
     let written = item.get(name).filter(|value| !value.is_null());
-    written.or_else(|| element.default_of(name).map(Value::root))
+    written.or_else(|| element.key_default(name))
 }
 
 /// Returns whether two list items have the same key.
 pub(super) fn same_key(left: ValueRef<'_>, right: ValueRef<'_>, keys: &[Arc<str>], element: TypeRef<'_>) -> bool {
     keys.iter().all(|name| match (key_field(left, name, element), key_field(right, name, element)) {
-        (Some(left), Some(right)) => same(left, right, element.field(name).meaning()),
+        (Some(left), Some(right)) => same(left, right, element.field(name)),
         (left, right) => left.is_none() && right.is_none(),
     })
 }

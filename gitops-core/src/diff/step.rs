@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Meaning, TypeRef};
+use crate::model::TypeRef;
 use crate::path::Segment;
 use crate::value::{List, ValueRef};
 
@@ -23,7 +23,7 @@ impl Step<'_> {
     pub(super) fn is(&self, key: ValueRef<'_>) -> bool {
         match self {
             Self::Keyed { keys, item, element, .. } => same_key(*item, key, keys, *element),
-            Self::Valued { item, .. } => same(*item, key, Meaning::Plain),
+            Self::Valued { item, .. } => same(*item, key, TypeRef::deduced()),
             Self::Field(_) | Self::Index { .. } => false,
         }
     }

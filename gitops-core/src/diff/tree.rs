@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
     }
 
     fn scalar(&mut self, desired: ValueRef<'a>, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
-        if same(desired, live, of.meaning()) {
+        if same(desired, live, of) {
             self.agree(mine);
         } else {
             self.trail.note(ChangeKind::Value, Some(live), Some(desired), ChangeReason::Declared);
@@ -130,15 +130,15 @@ impl<'a> Walk<'a> {
 
     /// A declared zero value that is as good as none: the server may put a default in its place.
     fn unset(&mut self, name: &'a str, desired: ValueRef<'a>, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let meaning = of.field(name).meaning();
+        let field = of.field(name);
         match fill(of, name, self.trail.path.first()) {
-            Fill::With(default) if same(default, live, meaning) => self.agree(mine),
-            Fill::Unknown if !same(desired, live, meaning) => {
+            _ if of.fills_in(name, desired, live) => self.agree(mine),
+            Fill::Unknown if !same(desired, live, field) => {
                 self.found.likely += 1;
                 self.found.doubts.push(Doubt::Default(self.trail.field()));
                 self.trail.note(ChangeKind::Value, Some(live), Some(desired), ChangeReason::Declared);
             }
-            _ => self.node(desired, Some(live), of.field(name), mine),
+            _ => self.node(desired, Some(live), field, mine),
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         let is_whole = mine.is_leaf() || is_wholly_owned(value, mine);
         match fill(of, name, self.trail.path.first()) {
             // The next apply gives up the field, and the server fills in what is there already.
-            Fill::With(default) if same(default, value, of.field(name).meaning()) => {}
+            Fill::With(default) if same(default, value, of.field(name)) => {}
             Fill::With(default) if is_whole && !self.stays(mine) => {
                 self.trail.note(ChangeKind::Value, Some(value), Some(default), ChangeReason::Reset);
             }

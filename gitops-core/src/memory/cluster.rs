@@ -330,7 +330,7 @@ fn written(write: &Write, live: Option<&Resource>, answer: Response) -> Result<W
         Some(object) => {
             let same = match write.mode {
                 Mode::Commit => version(Some(object)) == version(live),
-                Mode::DryRun => live.is_some_and(|live| super::prepare::same_but_times(live, object)),
+                Mode::DryRun => live.is_some_and(|live| crate::ssa::keep_times(live, object.clone()) == *live),
             };
             if same { WriteOutcome::Unchanged } else { WriteOutcome::Changed }
         }
@@ -347,7 +347,7 @@ fn failure(write: &Write, status: &Status) -> Failure {
     let namespace = || write.key.namespace.clone().unwrap_or_default();
     let is = |reason: CauseReason| status.causes.iter().any(|(found, _)| *found == reason);
     match status.reason {
-        Reason::NotServed => Failure::KindNotServed,
+        Reason::NotServed | Reason::NoPage => Failure::KindNotServed,
         Reason::NotFound if status.kind.as_deref() == Some("namespaces") && write.key.namespace.is_some() => {
             Failure::NamespaceMissing { namespace: namespace() }
         }

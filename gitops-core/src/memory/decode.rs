@@ -1,9 +1,10 @@
 //! Reading the body of a write, and what it says against the place it was sent to.
 
-use crate::model::Scope;
+use crate::model::{Scope, TypeRef};
 use crate::resource::Resource;
-use crate::value::{Draft, Value, ValueRef};
+use crate::value::{Draft, Value, ValueRef, View};
 
+use super::export::LEVELS;
 use super::refuse;
 use super::response::{CauseReason, Status};
 use super::server::Context;
@@ -47,6 +48,17 @@ pub(super) fn body(context: &Context<'_>, body: &Value) -> Result<Draft, Status>
     draft.set("kind", given_kind);
     draft.set("apiVersion", given);
     place(context, draft)
+}
+
+/// Says which text of an object Go could not read: a quantity or base64 that is none.
+pub(super) fn flaw(schema: TypeRef<'_>, value: ValueRef<'_>, depth: usize) -> Option<String> {
+    match value.view() {
+        _ if depth > LEVELS => None,
+        View::String(text) => schema.meaning().flaw(text),
+        View::List(items) => items.iter().find_map(|item| flaw(schema.element(), item, depth + 1)),
+        View::Map(fields) => fields.iter().find_map(|(name, value)| flaw(schema.field(name), value, depth + 1)),
+        _ => None,
+    }
 }
 
 /// Puts the object where the request says it is.

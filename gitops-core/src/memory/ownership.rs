@@ -9,6 +9,7 @@ use crate::resource::Resource;
 use crate::ssa::{self, ApplyError, Conflict, Operation};
 use crate::value::Draft;
 
+use super::decode;
 use super::refuse;
 use super::response::{CauseReason, Reason, Status};
 use super::server::Context;
@@ -27,8 +28,16 @@ pub(super) fn apply(
     if force == Force::Yes {
         request = request.force();
     }
-    let merged = ssa::apply(&request).map_err(|error| refused(context, applied, error))?;
-    Ok(merged.tree().to_draft())
+    let merged = ssa::merge(&request).map_err(|error| refused(context, applied, error))?;
+    let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
+    let Some(flaw) = decode::flaw(schema, merged.object.tree(), 0) else {
+        return Ok(merged.object.tree().to_draft());
+    };
+    let (version, kind, name) = (applied.api_version(), applied.key().kind(), &applied.key().name);
+    Err(refuse::internal(format!(
+        "failed to convert new object (/{name}; {version}, Kind={kind}) to proper version: unable to convert \
+         unstructured object to {version}, Kind={kind}: {flaw}"
+    )))
 }
 
 /// Keeps the book for anything that is no apply.

@@ -1,6 +1,7 @@
 //! What the server does to an object between reading it and storing it, by kind.
 
-use crate::model::{ApiModel, KindFacts, ServedKind};
+use crate::cluster::Mode;
+use crate::model::{ApiModel, KindFacts, ServedKind, encode_string_data};
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
@@ -51,36 +52,28 @@ const COUNTED: [(&str, &str); 25] = [
 ];
 
 /// The object as the server understands it: what it derives while reading, before anybody owns anything.
-pub(super) fn decoded(kind: &ServedKind, model: &ApiModel, version: &str, draft: &mut Draft) {
-    let schema = model.schema(&kind.group_kind, version);
+pub(super) fn decoded(context: &Context<'_>, version: &str, draft: &mut Draft) {
+    let kind = context.kind;
+    let schema = context.model.schema(&kind.group_kind, version);
     if is_custom(kind) {
         defaults::prune(schema, draft, 0);
-        defaults::custom(schema, draft, 0);
+        schema.fill_defaults(draft);
+        defaults::prune_nulls(schema, draft, 0);
         return;
     }
     // What the Go type does not have is lost while reading.
     defaults::prune(schema, draft, 0);
-    *draft = schema.stored(draft.freeze().root()).root().to_draft();
+    *draft = schema.held(draft.freeze().root()).root().to_draft();
     let (group, name) = (&*kind.group_kind.group, &*kind.group_kind.kind);
     if (group, name) == ("", "Secret") {
         encode_string_data(draft);
     }
     defaults::builtin(group, name, draft);
+    schema.fill_defaults(draft);
     if (group, name) == ("apps", "DaemonSet") {
         let annotations = draft.entry("metadata").entry("annotations");
         if annotations.get(TEMPLATE_GENERATION).is_none() {
             annotations.set(TEMPLATE_GENERATION, "0");
-        }
-    }
-}
-
-/// `stringData` is written into `data` and never kept.
-fn encode_string_data(draft: &mut Draft) {
-    use base64::Engine as _;
-    let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
-    for (key, text) in texts {
-        if let Draft::String(text) = text {
-            draft.entry("data").set(&key, base64::engine::general_purpose::STANDARD.encode(text));
         }
     }
 }
@@ -138,8 +131,10 @@ pub(super) fn keep_others_part(context: &Context<'_>, live: &Resource, draft: &m
         Some(status) => draft.set("status", status),
         None => drop(draft.remove("status")),
     }
-    if let Some(managed) = managed {
-        draft.entry("metadata").set("managedFields", managed);
+    let metadata = draft.entry("metadata");
+    match managed {
+        Some(managed) => metadata.set("managedFields", managed),
+        None => drop(metadata.remove("managedFields")),
     }
 }
 
@@ -175,7 +170,9 @@ fn count_template(live: &Resource, draft: &mut Draft) {
 }
 
 /// Counts a change of what is wanted. Rule: API conventions, "Metadata": `generation`.
-pub(super) fn count_generation(context: &Context<'_>, live: &Resource, draft: &mut Draft) {
+///
+/// `held` is the object before it was encoded: a few kinds are compared as Go structs, where an empty list is not none.
+pub(super) fn count_generation(context: &Context<'_>, live: &Resource, held: &Draft, stored: &mut Draft) {
     let kind = context.kind;
     let Some(generation) = live.tree().dig(&["metadata", "generation"]).and_then(ValueRef::as_i64) else { return };
     if !counts(kind) || context.endpoint.subresource.as_deref() == Some("status") {
@@ -183,7 +180,12 @@ pub(super) fn count_generation(context: &Context<'_>, live: &Resource, draft: &m
     }
     let name = &*kind.group_kind.kind;
     let annotations_count = &*kind.group_kind.group == "apps" && matches!(name, "Deployment" | "ReplicaSet");
-    let mut wanted = draft.clone();
+    let by_struct = matches!(
+        (&*kind.group_kind.group, name),
+        ("networking.k8s.io", "NetworkPolicy")
+            | ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration")
+    );
+    let mut wanted = if by_struct { held.clone() } else { stored.clone() };
     let mut before = live.tree().to_draft();
     for draft in [&mut wanted, &mut before] {
         let metadata = draft.remove("metadata");
@@ -196,8 +198,16 @@ pub(super) fn count_generation(context: &Context<'_>, live: &Resource, draft: &m
         }
     }
     if wanted != before {
-        draft.entry("metadata").set("generation", generation + 1);
+        stored.entry("metadata").set("generation", generation + 1);
     }
+}
+
+/// Whether the server stores less of a new object than it shows: it fills in the labels of a Job when it reads it.
+///
+/// Rule: `SetDefaults_Job` takes them from the Pod template, which has none yet when a Job is created.
+pub(super) fn is_completed_by_reading(kind: &ServedKind, draft: &Draft) -> bool {
+    let labels = draft.get("metadata").and_then(|metadata| metadata.get("labels"));
+    (&*kind.group_kind.group, &*kind.group_kind.kind) == ("batch", "Job") && labels.is_none()
 }
 
 fn counts(kind: &ServedKind) -> bool {
@@ -222,24 +232,6 @@ pub(super) fn is_custom(kind: &ServedKind) -> bool {
     !matches!(ApiModel::builtin().kind(&kind.group_kind), KindFacts::Served(_))
 }
 
-/// Whether two objects differ in nothing but the times of their field managers.
-///
-/// Such a write is dropped by the server, lest every identical apply be a change.
-pub(super) fn same_but_times(before: &Resource, after: &Resource) -> bool {
-    if before.tree() == after.tree() {
-        return true;
-    }
-    let timeless = |object: &Resource| {
-        let mut draft = object.tree().to_draft();
-        let entries = draft.get_mut("metadata").and_then(|metadata| metadata.get_mut("managedFields"));
-        for entry in entries.and_then(Draft::as_list_mut).into_iter().flatten() {
-            drop(entry.remove("time"));
-        }
-        draft
-    };
-    timeless(before) == timeless(after)
-}
-
 /// Whether an object is marked for deletion and nothing holds it any more.
 pub(super) fn may_go(object: &Resource) -> bool {
     let empty = |path: &[&str]| object.tree().dig(path).and_then(ValueRef::as_list).is_none_or(|list| list.is_empty());
@@ -255,7 +247,7 @@ pub(super) fn may_go(object: &Resource) -> bool {
 
 impl ApiServer {
     /// Completes a new object by what only the server knows.
-    pub(super) fn prepare_new(&mut self, kind: &ServedKind, version: &str, draft: &mut Draft) {
+    pub(super) fn prepare_new(&mut self, kind: &ServedKind, mode: Mode, draft: &mut Draft) {
         if kind.has_status_subresource {
             drop(draft.remove("status"));
         }
@@ -267,7 +259,7 @@ impl ApiServer {
                 draft.entry("spec").set("finalizers", vec!["kubernetes".into()]);
                 draft.entry("status").set("phase", "Active");
             }
-            ("", "Service") => self.allocate(None, draft),
+            ("", "Service") => self.allocate(mode, None, draft),
             ("apps", "DaemonSet") => draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, "1"),
             ("", "Pod") => admit_pod(draft),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
@@ -277,10 +269,6 @@ impl ApiServer {
             }
             ("batch", "Job") => name_job(draft),
             _ => {}
-        }
-        if !is_custom(kind) {
-            let schema = self.model.schema(&kind.group_kind, version);
-            *draft = schema.stored(draft.freeze().root()).root().to_draft();
         }
     }
 }

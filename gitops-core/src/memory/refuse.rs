@@ -18,7 +18,7 @@ pub(super) fn not_served(group: &str) -> Status {
 
 /// The path leads nowhere.
 pub(super) fn no_page() -> Status {
-    Status::new(404, Reason::NotServed, NO_PAGE)
+    Status::new(404, Reason::NoPage, NO_PAGE)
 }
 
 /// The version is one that is not there yet.
@@ -101,12 +101,13 @@ pub(super) type Fault = (String, CauseReason, String);
 /// States what is wrong with one field.
 pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
     let word = match reason {
-        CauseReason::Invalid => "Invalid value",
+        CauseReason::Invalid | CauseReason::TypeInvalid => "Invalid value",
         CauseReason::Required => "Required value",
         CauseReason::Forbidden => "Forbidden",
         CauseReason::Duplicate => "Duplicate value",
         CauseReason::NotSupported => "Unsupported value",
         CauseReason::TooLong => "Too long",
+        CauseReason::TooMany => "Too many",
         CauseReason::NotFound => "Not found",
         CauseReason::FieldManagerConflict
         | CauseReason::NamespaceTerminating
@@ -123,7 +124,14 @@ pub(super) fn invalid(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> 
 }
 
 pub(super) fn invalid_of(group: &str, kind: &str, name: &str, faults: Vec<Fault>) -> Status {
-    let lines: Vec<String> = faults.iter().map(|(field, _, text)| format!("{field}: {text}")).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for (field, _, text) in &faults {
+        let line = format!("{field}: {text}");
+        // Each is said once, but all are counted as causes.
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
     let lines = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
     let of = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
     let status = Status::new(422, Reason::Invalid, format!("{of} \"{name}\" is invalid: {lines}"));

@@ -122,6 +122,8 @@ pub enum Reason {
     NotFound,
     /// No such kind is served.
     NotServed,
+    /// No such kind is served in a group that only CRDs could serve; Kubernetes gives no reason.
+    NoPage,
     /// There is such an object already.
     AlreadyExists,
     /// A version, a uid or a field manager stands against it.
@@ -166,6 +168,10 @@ pub enum CauseReason {
     NotSupported,
     /// `FieldValueTooLong`
     TooLong,
+    /// `FieldValueTooMany`
+    TooMany,
+    /// `FieldValueTypeInvalid`
+    TypeInvalid,
     /// `FieldValueNotFound`
     NotFound,
     /// `FieldManagerConflict`
@@ -295,7 +301,7 @@ impl Status {
     /// Returns the body where it is plain text: the server knows nothing of the group, or of the path.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {
-        (self.reason == Reason::NotServed && &*self.message == NO_PAGE).then(|| format!("{NO_PAGE}\n"))
+        (self.reason == Reason::NoPage).then(|| format!("{NO_PAGE}\n"))
     }
 }
 
@@ -304,7 +310,7 @@ impl Reason {
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
-            Self::Success | Self::Internal => return None,
+            Self::Success | Self::Internal | Self::NoPage => return None,
             Self::GaveUp => "InternalError",
             Self::NotFound | Self::NotServed => "NotFound",
             Self::AlreadyExists => "AlreadyExists",
@@ -333,6 +339,8 @@ impl CauseReason {
             Self::Duplicate => "FieldValueDuplicate",
             Self::NotSupported => "FieldValueNotSupported",
             Self::TooLong => "FieldValueTooLong",
+            Self::TooMany => "FieldValueTooMany",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotFound => "FieldValueNotFound",
             Self::FieldManagerConflict => "FieldManagerConflict",
             Self::NamespaceTerminating => "NamespaceTerminating",

@@ -1,6 +1,6 @@
 //! The server itself: routing, reading, and what all requests share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::Mode;
@@ -55,12 +55,15 @@ pub struct ApiServer {
     /// What controllers have not looked at yet.
     pub(super) queues: Queues,
     pub(super) outcomes: BTreeMap<ResourceKey, Outcome>,
+    /// Objects of which less is stored than every reader sees: their next write is one, even if it changes nothing.
+    pub(super) incomplete: BTreeSet<ResourceKey>,
 }
 
 /// What a request is about, once its kind is known.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'r> {
     pub(super) kind: &'r ServedKind,
+    pub(super) model: &'r ApiModel,
     pub(super) endpoint: &'r Endpoint,
     pub(super) manager: Option<&'r str>,
     pub(super) user: Option<&'r User>,
@@ -99,17 +102,14 @@ impl ApiServer {
             model: ApiModel::builtin(),
             queues: Queues::default(),
             outcomes: BTreeMap::new(),
+            incomplete: BTreeSet::new(),
         }
     }
 
-    /// Answers one request. A refusal and a dry run change nothing.
+    /// Answers one request. A refusal and a dry run change nothing, but what they gave out (uids, addresses) does not
+    /// come again.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
-        let counters = (self.issued, self.addresses, self.node_ports);
-        let answer = self.route(request, now);
-        if answer.is_err() || request.mode == Mode::DryRun {
-            (self.issued, self.addresses, self.node_ports) = counters;
-        }
-        answer.unwrap_or_else(Response::from)
+        self.route(request, now).unwrap_or_else(Response::from)
     }
 
     /// Returns what is served now: built-in kinds and those of established CRDs.
@@ -190,8 +190,9 @@ impl ApiServer {
         check_method(&kind, request)?;
         let manager = request.manager.as_deref();
         super::validate::manager(&request.action, manager)?;
+        let model = self.model.clone();
         let (user, mode, validation) = (request.user.as_ref(), request.mode, request.validation);
-        let context = Context { kind: &kind, endpoint, manager, user, mode, validation, now };
+        let context = Context { kind: &kind, model: &model, endpoint, manager, user, mode, validation, now };
         let mut answer = match &request.action {
             Action::Get => self.read(&context),
             Action::GetNotOlder(version) => self.read_not_older(&context, version),
@@ -262,6 +263,12 @@ impl ApiServer {
         self.store.get(&key).ok_or_else(|| refuse::not_found(context.endpoint, &key.name))
     }
 
+    /// The CRD that made a kind.
+    pub(super) fn definition_of(&self, kind: &ServedKind) -> Option<&Resource> {
+        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
+        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
+    }
+
     /// A number that was not given out before, mixed with the seed.
     pub(super) fn issue(&mut self) -> String {
         self.issued += 1;
@@ -316,12 +323,43 @@ impl Context<'_> {
         ResourceKey::new(&kind.group, &kind.kind, self.endpoint.namespace.as_deref(), name)
     }
 
-    /// The object at the version that was asked for. Conversion is by name only, as with strategy None of a CRD.
+    /// The object at the version that was asked for, as its schema has it now.
     pub(super) fn shown(&self, object: &Resource) -> Resource {
-        if *object.version() == *self.endpoint.version {
-            return object.clone();
+        let object = if *object.version() == *self.endpoint.version {
+            object.clone()
+        } else {
+            self.at_version(object, &self.endpoint.api_version())
+        };
+        if !super::prepare::is_custom(self.kind) {
+            return object;
         }
-        let edited = object.edit(|draft| draft.set("apiVersion", self.endpoint.api_version()));
-        edited.unwrap_or_else(|_| object.clone())
+        let read = object.edit(|draft| super::prepare::decoded(self, &self.endpoint.version, draft));
+        read.unwrap_or(object)
+    }
+
+    /// Whether an object, in the form in which it is kept, is what is stored already.
+    pub(super) fn is_stored(&self, kept: &Resource, stored: &Resource) -> bool {
+        if kept.version() == stored.version() {
+            return kept.tree() == stored.tree();
+        }
+        kept.tree() == self.at_version(stored, kept.api_version()).tree()
+    }
+
+    /// The object in the form in which it is kept.
+    pub(super) fn kept(&self, object: &Resource) -> Resource {
+        match ApiModel::storage_version(&self.kind.group_kind) {
+            Some(version) if version != object.api_version() => {
+                let mut draft = self.at_version(object, version).tree().to_draft();
+                let (_, number) = version.split_once('/').unwrap_or_default();
+                super::prepare::decoded(self, number, &mut draft);
+                Resource::new(draft.freeze()).unwrap_or_else(|_| object.clone())
+            }
+            _ => object.clone(),
+        }
+    }
+
+    fn at_version(&self, object: &Resource, api_version: &str) -> Resource {
+        let converted = self.model.at_version(&self.kind.group_kind, object.tree(), api_version);
+        Resource::new(converted).unwrap_or_else(|_| object.clone())
     }
 }

@@ -1,111 +1,193 @@
 //! What the server allocates for a Service, and takes back. Rule: `pkg/registry/core/service` in Kubernetes 1.36.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster::Mode;
 use crate::resource::Resource;
-use crate::value::{Draft, Value, ValueRef};
+use crate::value::{Draft, ValueRef};
 
 use super::server::ApiServer;
 
-impl ApiServer {
-    /// Gives a Service addresses and node ports; `live` is what it was before.
-    pub(super) fn allocate(&mut self, live: Option<&Resource>, draft: &mut Draft) {
-        let old = live.and_then(|live| live.tree().get("spec")).map_or_else(Value::empty_map, ValueRef::to_value);
-        let old = old.root();
-        let spec = draft.entry("spec");
-        let kind = spec.get("type").and_then(Draft::as_str).unwrap_or_default().to_owned();
-        drop_what_does_not_apply(&kind, old, spec);
-        if kind == "ExternalName" {
-            return;
-        }
-        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if let (None, Some(value)) = (spec.get(field), old.get(field)) {
-                spec.set(field, value);
-            }
-        }
-        if spec.get("clusterIP").and_then(Draft::as_str).is_none_or(str::is_empty) {
-            // From 10.96.200.1 on, in the order of creation.
-            self.addresses += 1;
-            let number = self.addresses;
-            spec.set("clusterIP", format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250));
-        }
-        let address = spec.get("clusterIP").cloned().unwrap_or_default();
-        if spec.get("clusterIPs").is_none() {
-            spec.set("clusterIPs", vec![address]);
-        }
-        if spec.get("ipFamilies").is_none() {
-            spec.set("ipFamilies", vec!["IPv4".into()]);
-        }
-        if spec.get("ipFamilyPolicy").is_none() {
-            spec.set("ipFamilyPolicy", "SingleStack");
-        }
-        self.allocate_node_ports(&kind, old, spec);
-        let local = spec.get("externalTrafficPolicy").and_then(Draft::as_str) == Some("Local");
-        if kind == "LoadBalancer" && local && spec.get("healthCheckNodePort").is_none() {
-            let known = old.get("healthCheckNodePort").and_then(ValueRef::as_i64);
-            spec.set("healthCheckNodePort", known.unwrap_or_else(|| self.node_port()));
-        } else if !local {
-            drop(spec.remove("healthCheckNodePort"));
-        }
-    }
+/// Where a Service belongs, as far as it decides what it is given.
+#[derive(Clone, Copy)]
+struct Needs {
+    address: bool,
+    node_ports: bool,
+    health_port: bool,
+    external_policy: bool,
+    balancer: bool,
+}
 
-    fn node_port(&mut self) -> i64 {
-        self.node_ports += 1;
-        30_000 + i64::try_from(self.node_ports % 2768).unwrap_or(0)
-    }
-
-    fn allocate_node_ports(&mut self, kind: &str, old: ValueRef<'_>, spec: &mut Draft) {
-        let wanted = match kind {
-            "NodePort" => true,
-            "LoadBalancer" => spec.get("allocateLoadBalancerNodePorts") != Some(&Draft::Bool(false)),
-            _ => false,
-        };
-        if !wanted {
-            return;
-        }
-        let known = |port: &Draft| {
-            let same = |old: &ValueRef<'_>| {
-                ["port", "protocol"].iter().all(|field| port.get(field) == old.get(field).map(Draft::from).as_ref())
-            };
-            let ports = old.get("ports").and_then(ValueRef::as_list);
-            ports.into_iter().flatten().find(same)?.get("nodePort")?.as_i64()
-        };
-        for port in spec.get_mut("ports").and_then(Draft::as_list_mut).into_iter().flatten() {
-            if port.get("nodePort").is_some() {
-                continue;
-            }
-            port.set("nodePort", known(port).unwrap_or_else(|| self.node_port()));
+impl Needs {
+    fn of(spec: &Draft) -> Self {
+        let kind = text(spec, "type");
+        let external = matches!(kind, "NodePort" | "LoadBalancer");
+        let has_addresses = matches!(spec.get("externalIPs"), Some(Draft::List(items)) if !items.is_empty());
+        let allocates = spec.get("allocateLoadBalancerNodePorts") != Some(&Draft::Bool(false));
+        Self {
+            address: kind != "ExternalName",
+            node_ports: kind == "NodePort" || (kind == "LoadBalancer" && allocates),
+            health_port: kind == "LoadBalancer" && text(spec, "externalTrafficPolicy") == "Local",
+            external_policy: external || (kind == "ClusterIP" && has_addresses),
+            balancer: kind == "LoadBalancer",
         }
     }
 }
 
-/// What belongs to another type goes, unless it was set anew.
-fn drop_what_does_not_apply(kind: &str, old: ValueRef<'_>, spec: &mut Draft) {
-    let has_addresses =
-        spec.get("externalIPs").is_some_and(|list| matches!(list, Draft::List(items) if !items.is_empty()));
-    let external = matches!(kind, "NodePort" | "LoadBalancer");
-    let unchanged = |spec: &Draft, field: &str| spec.get(field) == old.get(field).map(Draft::from).as_ref();
-    let mut remove = |fields: &[&str]| {
-        for field in fields {
-            if spec.get(field).is_some() && unchanged(spec, field) {
-                drop(spec.remove(field));
+impl ApiServer {
+    /// Gives a Service addresses and node ports; `live` is what it was before.
+    pub(super) fn allocate(&mut self, mode: Mode, live: Option<&Resource>, draft: &mut Draft) {
+        let old = live.map(|live| live.tree().get("spec").map_or_else(Draft::map, ValueRef::to_draft));
+        let spec = draft.entry("spec");
+        let needs = Needs::of(spec);
+        if let Some(old) = &old {
+            patch_allocated(old, spec);
+        }
+        if needs.address {
+            self.allocate_address(mode, spec);
+        }
+        if needs.node_ports {
+            self.allocate_node_ports(mode, old.is_none(), spec);
+        }
+        if needs.health_port && number(spec, "healthCheckNodePort") == 0 {
+            spec.set("healthCheckNodePort", self.node_port(mode));
+        }
+        if let Some(old) = &old {
+            drop_what_does_not_apply(old, spec);
+            if !needs.balancer {
+                draft.entry("status").set("loadBalancer", Draft::map());
             }
         }
-    };
-    if kind == "ExternalName" {
-        remove(&["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]);
     }
-    if kind != "LoadBalancer" {
-        remove(&["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"]);
+
+    fn allocate_address(&mut self, mode: Mode, spec: &mut Draft) {
+        if text(spec, "clusterIP").is_empty() {
+            // From 10.96.200.1 on, in the order of creation. A dry run is given the same each time.
+            self.addresses += u64::from(mode == Mode::Commit);
+            let number = if mode == Mode::Commit { self.addresses } else { 0 };
+            spec.set("clusterIP", format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250));
+        }
+        let address = spec.get("clusterIP").cloned().unwrap_or_default();
+        for (field, value) in [
+            ("clusterIPs", vec![address].into()),
+            ("ipFamilies", vec!["IPv4".into()].into()),
+            ("ipFamilyPolicy", Draft::from("SingleStack")),
+        ] {
+            if is_unset(spec, field) {
+                spec.set(field, value);
+            }
+        }
     }
-    if !external && !has_addresses {
-        remove(&["externalTrafficPolicy"]);
+
+    fn node_port(&mut self, mode: Mode) -> i64 {
+        if mode == Mode::DryRun {
+            return 30_000;
+        }
+        self.node_ports += 1;
+        30_000 + i64::try_from(self.node_ports % 2768).unwrap_or(0).max(1)
     }
-    if !external {
-        let old_ports = old.get("ports").and_then(ValueRef::as_list);
-        let was: Vec<i64> = old_ports.into_iter().flatten().filter_map(|port| port.get("nodePort")?.as_i64()).collect();
+
+    /// A new Service has one node port for each number of a port, whatever its protocols.
+    fn allocate_node_ports(&mut self, mode: Mode, is_new: bool, spec: &mut Draft) {
+        let Some(Draft::List(ports)) = spec.get_mut("ports") else { return };
+        let mut by_port = BTreeMap::new();
+        if is_new {
+            let wanted = ports.iter().filter(|port| number(port, "nodePort") != 0);
+            by_port.extend(wanted.map(|port| (number(port, "port"), number(port, "nodePort"))));
+        }
+        for port in ports.iter_mut().filter(|port| number(port, "nodePort") == 0) {
+            let shared = by_port.get(&number(port, "port")).copied().filter(|_| is_new);
+            let given = shared.unwrap_or_else(|| self.node_port(mode));
+            by_port.insert(number(port, "port"), given);
+            port.set("nodePort", given);
+        }
+    }
+}
+
+/// Fills in what was allocated before and is not said now: node ports by the names of their ports.
+fn patch_allocated(old: &Draft, spec: &mut Draft) {
+    let (before, now) = (Needs::of(old), Needs::of(spec));
+    if before.address && now.address {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            if let (true, Some(value)) = (is_unset(spec, field), old.get(field)) {
+                spec.set(field, value.clone());
+            }
+        }
+    }
+    if before.node_ports && now.node_ports {
+        let (was, is) = (node_ports(old), node_ports(spec));
+        let mut used: BTreeSet<i64> = was.intersection(&is).copied().collect();
+        let by_name: BTreeMap<&str, i64> =
+            ports(old).iter().map(|port| (text(port, "name"), number(port, "nodePort"))).collect();
         for port in spec.get_mut("ports").and_then(Draft::as_list_mut).into_iter().flatten() {
-            if port.get("nodePort").and_then(Draft::as_i64).is_some_and(|number| was.contains(&number)) {
-                drop(port.remove("nodePort"));
+            let known = by_name.get(text(port, "name")).copied().unwrap_or(0);
+            if number(port, "nodePort") == 0 && known != 0 && used.insert(known) {
+                port.set("nodePort", known);
             }
         }
     }
+    if before.health_port && now.health_port && number(spec, "healthCheckNodePort") == 0 {
+        spec.set("healthCheckNodePort", number(old, "healthCheckNodePort"));
+    }
+}
+
+/// What belongs to another type goes, unless it was set anew.
+fn drop_what_does_not_apply(old: &Draft, spec: &mut Draft) {
+    let (before, now) = (Needs::of(old), Needs::of(spec));
+    if before.address && !now.address {
+        drop_same(old, spec, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+    }
+    if before.health_port && !now.health_port {
+        drop_same(old, spec, &["healthCheckNodePort"]);
+    }
+    if before.balancer && !now.balancer {
+        drop_same(old, spec, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if before.external_policy && !now.external_policy {
+        drop_same(old, spec, &["externalTrafficPolicy"]);
+    }
+    if text(old, "type") != "ExternalName" && text(spec, "type") == "ExternalName" {
+        drop_same(old, spec, &["internalTrafficPolicy"]);
+    }
+    if before.node_ports && !now.node_ports && node_ports(old).is_superset(&node_ports(spec)) {
+        for port in spec.get_mut("ports").and_then(Draft::as_list_mut).into_iter().flatten() {
+            drop(port.remove("nodePort"));
+        }
+    }
+}
+
+fn drop_same(old: &Draft, spec: &mut Draft, fields: &[&str]) {
+    for field in fields {
+        if spec.get(field) == old.get(field) {
+            drop(spec.remove(field));
+        }
+    }
+}
+
+fn ports(spec: &Draft) -> &[Draft] {
+    match spec.get("ports") {
+        Some(Draft::List(ports)) => ports,
+        _ => &[],
+    }
+}
+
+fn node_ports(spec: &Draft) -> BTreeSet<i64> {
+    ports(spec).iter().map(|port| number(port, "nodePort")).filter(|number| *number != 0).collect()
+}
+
+fn is_unset(spec: &Draft, field: &str) -> bool {
+    match spec.get(field) {
+        None | Some(Draft::Null) => true,
+        Some(Draft::String(text)) => text.is_empty(),
+        Some(Draft::List(items)) => items.is_empty(),
+        Some(_) => false,
+    }
+}
+
+fn number(draft: &Draft, field: &str) -> i64 {
+    draft.get(field).and_then(Draft::as_i64).unwrap_or(0)
+}
+
+fn text<'d>(draft: &'d Draft, field: &str) -> &'d str {
+    draft.get(field).and_then(Draft::as_str).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use super::patching;
 use super::prepare;
 use super::refuse;
 use super::request::{Patch, Validation};
-use super::response::{Body, CauseReason, Reason, Response, Status};
+use super::response::{Body, CauseReason, Response, Status};
 use super::server::{ApiServer, Context};
 use super::unknown;
 use super::validate;
@@ -83,24 +83,16 @@ impl ApiServer {
         let live = context.shown(self.live(context)?);
         let draft = self.patched(context, live.tree().to_draft(), patch)?;
         let draft = decode::patched(context, &live, draft)?;
+        // What a patch makes of an object is read as if it were sent; only the refusal names the patch.
+        validate::typed(context, &self.model, &draft).map_err(|status| patch_fault(&status.message))?;
         if let Some(uid) = decode::wanted_uid(&draft).filter(|uid| Some(uid.as_str()) != live.uid()) {
-            return Err(immutable_uid(context, &live, &uid));
+            return Err(validate::immutable_uid(context, &live, &uid));
         }
         self.check_version(context, &draft, &live)?;
-        // What a patch makes of an object is read as if it were sent; only the refusal names the patch.
-        let read = validate::typed(context, &self.model, &live.key().name, &draft);
-        read.map_err(|status| match status.reason {
-            Reason::BadRequest => {
-                let why = refuse::fault("patch", CauseReason::Invalid, &status.message);
-                refuse::invalid_of("", "", "", vec![why])
-            }
-            _ => status,
-        })?;
         let unknown = unknown::fields(context, &self.model, &draft);
         if context.validation == Validation::Strict && !unknown.is_empty() {
             let text = format!("strict decoding error: {}", unknown.join(", "));
-            let why = refuse::fault("patch", CauseReason::Invalid, &text);
-            return Err(refuse::invalid_of("", "", "", vec![why]));
+            return Err(patch_fault(&text));
         }
         Ok(self.replace(context, &live, draft, Ownership::Update)?.warned(unknown))
     }
@@ -127,6 +119,7 @@ impl ApiServer {
         let key = context.key()?;
         let (version, uid) = (decode::wanted_version(&draft)?, decode::wanted_uid(&draft));
         let metadata = draft.entry("metadata");
+        let given = metadata.get("resourceVersion").and_then(Draft::as_str).unwrap_or_default().to_owned();
         if metadata.remove("managedFields").is_some_and(|given| given != Draft::Null) {
             return Err(refuse::bad_request("metadata.managedFields must be nil"));
         }
@@ -145,10 +138,10 @@ impl ApiServer {
                 return Err(refuse::conflict(context.endpoint, &key.name, &why));
             }
             let answer = self.insert(context, merged, Ownership::Applied)?;
-            return Ok(match (context.mode, version, answer.as_object()) {
+            return Ok(match (context.mode, answer.as_object()) {
                 // A dry run gives back the version it was given.
-                (Mode::DryRun, Some(version), Some(object)) => {
-                    Response::object(201, super::store::versioned(object, &version.to_string()))
+                (Mode::DryRun, Some(object)) if !given.is_empty() => {
+                    Response::object(201, super::store::versioned(object, &given))
                 }
                 _ => answer,
             });
@@ -157,7 +150,7 @@ impl ApiServer {
             return Err(refuse::stale(context.endpoint, &key.name));
         }
         if let Some(uid) = uid.filter(|uid| Some(uid.as_str()) != live.uid()) {
-            return Err(immutable_uid(context, &live, &uid));
+            return Err(validate::immutable_uid(context, &live, &uid));
         }
         self.replace(context, &live, merged, Ownership::Applied)
     }
@@ -181,30 +174,36 @@ impl ApiServer {
         let metadata = draft.entry("metadata");
         let name = metadata.get("name").and_then(Draft::as_str).unwrap_or_default().to_owned();
         self.check_namespace(context, &name)?;
+        validate::named(context, &name)?;
         metadata.set("uid", self.new_uid());
         metadata.set("creationTimestamp", context.now.whole_seconds().to_string());
         drop(metadata.remove("resourceVersion"));
         if ownership == Ownership::Update {
-            validate::typed(context, &self.model, &name, &draft)?;
+            validate::typed(context, &self.model, &draft)?;
         }
-        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
-        validate::new(context, &name, &draft)?;
-        self.check_node_ports(context, &name, &draft)?;
-        self.check_grant(context, &name, None, &draft)?;
-        if self.store.get(&context.key_of(&name)).is_some() {
-            return Err(refuse::already_exists(context.endpoint, &name));
-        }
+        prepare::decoded(context, &context.endpoint.version, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
-        self.prepare_new(context.kind, &context.endpoint.version, &mut draft);
-        let object = resource(&draft)?;
+        self.check_node_ports(context, &name, &draft)?;
+        let is_incomplete = prepare::is_completed_by_reading(context.kind, &draft);
+        self.prepare_new(context.kind, context.mode, &mut draft);
+        let object = resource(&self.stored(context, &draft))?;
+        self.validate_new(context, &name, &object)?;
+        self.check_grant(context, &name, None, &draft)?;
+        let object = context.kept(&object);
+        if self.store.get(object.key()).is_some() {
+            return Err(refuse::already_exists(context.endpoint, &name));
+        }
         let stored = match context.mode {
             Mode::Commit => self.store(&object),
             Mode::DryRun => object,
         };
+        if is_incomplete && context.mode == Mode::Commit {
+            self.incomplete.insert(stored.key().clone());
+        }
         Ok(Response::object(201, context.shown(&stored)))
     }
 
@@ -218,27 +217,31 @@ impl ApiServer {
     ) -> Result<Response, Status> {
         validate::deletion_stays(context, live, &draft)?;
         if ownership == Ownership::Update {
-            validate::typed(context, &self.model, &live.key().name, &draft)?;
+            validate::typed(context, &self.model, &draft)?;
         }
-        prepare::keep_identity(live, &mut draft);
         prepare::reset_ownership(context.kind, &mut draft);
-        prepare::decoded(context.kind, &self.model, &context.endpoint.version, &mut draft);
-        prepare::keep_others_part(context, live, &mut draft);
+        prepare::decoded(context, &context.endpoint.version, &mut draft);
         let mut object = resource(&draft)?;
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, Some(live), &object);
         }
-        let mut draft = object.tree().to_draft();
+        // From here on as on the server: times of managers first, then what the kind keeps, then the rules.
+        let mut draft = crate::ssa::keep_times(live, object).tree().to_draft();
+        prepare::keep_identity(live, &mut draft);
+        prepare::keep_others_part(context, live, &mut draft);
         prepare::changed(context.kind, live, &mut draft);
         self.check_node_ports(context, &live.key().name, &draft)?;
-        if live.key().is("", "Service") {
-            self.allocate(Some(live), &mut draft);
+        if live.key().is("", "Service") && context.endpoint.subresource.is_none() {
+            self.allocate(context.mode, Some(live), &mut draft);
         }
-        validate::changed(context, live, &draft)?;
-        self.check_grant(context, &live.key().name, Some(live), &draft)?;
-        prepare::count_generation(context, live, &mut draft);
-        let object = resource(&draft)?;
-        if prepare::same_but_times(live, &object) {
+        let mut stored = self.stored(context, &draft);
+        prepare::count_generation(context, live, &draft, &mut stored);
+        let object = resource(&stored)?;
+        self.validate_changed(context, live, &object)?;
+        self.check_grant(context, &live.key().name, Some(live), &stored)?;
+        let object = context.kept(&object);
+        let before = self.store.get(object.key());
+        if before.is_some_and(|before| context.is_stored(&object, before)) && !self.incomplete.contains(object.key()) {
             return Ok(Response::object(200, live.clone()));
         }
         let object = match context.mode {
@@ -252,9 +255,16 @@ impl ApiServer {
         Ok(Response::object(200, context.shown(&object)))
     }
 
+    /// The object as it is encoded for the store.
+    fn stored(&self, context: &Context<'_>, draft: &Draft) -> Draft {
+        let schema = self.model.schema(&context.kind.group_kind, &context.endpoint.version);
+        schema.stored(draft.freeze().root()).root().to_draft()
+    }
+
     /// Stores an object as it is, under the next version.
     pub(super) fn store(&mut self, object: &Resource) -> Resource {
         let before = self.store.get(object.key()).cloned();
+        self.incomplete.remove(object.key());
         let stored = self.store.put(object);
         self.after_change(before.as_ref(), Some(&stored));
         stored
@@ -264,6 +274,7 @@ impl ApiServer {
     pub(super) fn erase(&mut self, key: &ResourceKey) {
         let before = self.store.get(key).cloned();
         self.store.remove(key);
+        self.incomplete.remove(key);
         self.outcomes.remove(key);
         self.after_change(before.as_ref(), None);
     }
@@ -342,6 +353,10 @@ impl ApiServer {
     }
 }
 
+fn patch_fault(why: &str) -> Status {
+    refuse::invalid_of("", "", "", vec![refuse::fault("patch", CauseReason::Invalid, why)])
+}
+
 fn resource(draft: &Draft) -> Result<Resource, Status> {
     if is_deeper(draft, LEVELS) {
         return Err(refuse::too_deep());
@@ -362,10 +377,4 @@ fn is_deeper(draft: &Draft, levels: usize) -> bool {
         Draft::Map(entries) => entries.values().any(below),
         _ => false,
     }
-}
-
-fn immutable_uid(context: &Context<'_>, live: &Resource, uid: &str) -> Status {
-    let text = format!("\"{uid}\": field is immutable");
-    let fault = refuse::fault("metadata.uid", CauseReason::Invalid, &text);
-    refuse::invalid(context, &live.key().name, vec![fault])
 }

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::defaults::FieldDefault;
 use super::encoding::Encoding;
-use super::schema::{Atom, Field, ListType, MapType, Meaning, Relation, Scalar, Schema, TypeId};
+use super::schema::{Atom, DEDUCED, Field, ListType, MapType, Meaning, Relation, Scalar, Schema, TypeId};
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind};
-use super::{ApiModel, Known, RootType};
+use super::{ApiModel, Known, RootType, Source};
 use crate::path::{FieldPath, Segment};
 use crate::resource::GroupKind;
 use crate::value::{Digest, Hasher, Purpose, Value};
@@ -22,9 +23,9 @@ pub struct InvalidTable {
     pub(crate) at: usize,
 }
 
-const MAGIC: &[u8] = b"model2";
+const MAGIC: &[u8] = b"model3";
 const SCALARS: [Scalar; 4] = [Scalar::String, Scalar::Numeric, Scalar::Boolean, Scalar::Untyped];
-const MEANINGS: [Meaning; 8] = [
+const MEANINGS: [Meaning; 9] = [
     Meaning::Plain,
     Meaning::Integer,
     Meaning::Quantity,
@@ -33,6 +34,7 @@ const MEANINGS: [Meaning; 8] = [
     Meaning::MicroTime,
     Meaning::Duration,
     Meaning::Bytes,
+    Meaning::Amount,
 ];
 const RELATIONS: [Relation; 3] = [Relation::Atomic, Relation::Associative, Relation::Unstated];
 
@@ -40,28 +42,20 @@ impl ApiModel {
     /// Returns the served kinds and their types in a compact form.
     #[must_use]
     pub fn to_table(&self) -> Vec<u8> {
-        let mut schema = Schema::empty();
+        let mut roots = Vec::new();
         let mut kinds = Vec::new();
-        let mut sources = BTreeMap::<*const Schema, BTreeMap<TypeId, TypeId>>::new();
         for known in self.0.values() {
             let Some(served) = &known.served else { continue };
-            let mut roots = Vec::new();
-            for (version, root) in &known.types {
-                let copied = sources.entry(Arc::as_ptr(&root.schema)).or_default();
-                for (name, id) in &root.schema.names {
-                    if let Some(same) = schema.names.get(name) {
-                        copied.entry(*id).or_insert(*same);
-                    }
-                }
-                roots.push((version, schema.import(root.schema.at(root.id), copied)));
-                for (name, id) in &root.schema.names {
-                    if let Some(id) = copied.get(id) {
-                        schema.names.entry(Arc::clone(name)).or_insert(*id);
-                    }
-                }
-            }
-            kinds.push((&**served, roots));
+            let first = roots.len();
+            roots.extend(known.types.values().map(|root| root.schema.at(root.id)));
+            kinds.push((&**served, known.types.keys().zip(first..).collect::<Vec<_>>()));
         }
+        let (schema, ids) = Schema::joined(&roots);
+        let id = |at: usize| ids.get(at).copied().unwrap_or(DEDUCED);
+        let kinds = kinds
+            .into_iter()
+            .map(|(kind, roots)| (kind, roots.into_iter().map(|(version, at)| (version, id(at))).collect()));
+        let kinds: Roots<'_> = kinds.collect();
         let mut writer = Writer { strings: BTreeSet::new(), index: BTreeMap::new(), out: MAGIC.to_vec() };
         writer.collect(&schema, &kinds);
         writer.write(&schema, &kinds);
@@ -166,10 +160,15 @@ impl Writer {
             self.number(map.fields.len());
             for field in &map.fields {
                 self.text(&field.name);
-                // The lowest bit says whether a default follows.
-                self.number((u64::from(field.type_id.0) << 1) | u64::from(field.default.is_some()));
+                // The two lowest bits say what is known of the default, and whether it follows.
+                let default = match field.default {
+                    FieldDefault::None => 0,
+                    FieldDefault::Known(_) => 1,
+                    FieldDefault::Unknown => 2,
+                };
+                self.number((u64::from(field.type_id.0) << 2) | default);
                 self.out.push(Encoding::to_byte(field.encoding));
-                if let Some(default) = &field.default {
+                if let FieldDefault::Known(default) = &field.default {
                     self.text(&default.to_json().into());
                 }
             }
@@ -228,7 +227,10 @@ pub(super) fn decode(table: &[u8]) -> Result<BTreeMap<GroupKind, Known>, Invalid
         let digest = Hasher::new(Purpose::Schema).digest(&whole).text(&*kind.group_kind.kind).finish();
         let root = |(version, id)| (version, RootType { schema: Arc::clone(&schema), id });
         let types = roots.into_iter().map(root).collect();
-        kinds.insert(GroupKind::clone(&kind.group_kind), Known { served: Some(Arc::new(kind)), types, digest });
+        kinds.insert(
+            GroupKind::clone(&kind.group_kind),
+            Known { served: Some(Arc::new(kind)), types, digest, source: Source::Other },
+        );
     }
     if input.at == table.len() { Ok(kinds) } else { Err(InvalidTable { at: input.at }) }
 }
@@ -308,9 +310,15 @@ impl Input<'_> {
         let name = self.text()?;
         let number = self.number()?;
         let encoding = Encoding::of_byte(self.byte()?);
-        let default = if number & 1 == 1 { Some(self.text()?) } else { None };
-        let default = default.map(|text| Value::from_json(text.as_bytes())).transpose();
-        Ok(Field { name, type_id: TypeId(number >> 1), default: default.or_else(|_| self.error())?, encoding })
+        let default = match number & 3 {
+            0 => FieldDefault::None,
+            1 => FieldDefault::Known(Value::from_json(self.text()?.as_bytes()).or_else(|_| self.error())?),
+            2 => FieldDefault::Unknown,
+            _ => return self.error(),
+        };
+        let mut field = Field::new(name, TypeId(number >> 2), default);
+        field.encoding = encoding;
+        Ok(field)
     }
 
     fn path(&mut self) -> Result<Option<FieldPath>, InvalidTable> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::openapi::Reader;
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind, priority};
-use super::{ApiModel, Known, RootType};
+use super::{ApiModel, Known, RootType, Source};
 use crate::path::FieldPath;
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Hasher, Purpose, ValueRef};
@@ -51,7 +51,7 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
     let root = |(name, id)| (name, RootType { schema: Arc::clone(&schema), id });
     let types: BTreeMap<_, _> = roots.into_iter().map(root).collect();
     let digest = Hasher::new(Purpose::Schema).value(spec).finish();
-    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest }))
+    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, source: Source::Crd }))
 }
 
 fn read_scale(scale: ValueRef<'_>) -> Option<ScalePaths> {
@@ -65,4 +65,103 @@ fn read_scale(scale: ValueRef<'_>) -> Option<ScalePaths> {
         status_replicas: path("statusReplicasPath")?,
         label_selector: path("labelSelectorPath"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FieldDefault, TypeRef};
+    use crate::value::{Draft, Value};
+
+    /// A model with a CRD whose `spec` has this schema.
+    fn model(spec: &str) -> ApiModel {
+        let crd = format!(
+            r#"{{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{{"name":"x"}},
+            "spec":{{"group":"example.com","scope":"Namespaced","names":{{"kind":"Widget","plural":"widgets"}},
+            "versions":[{{"name":"v1","served":true,"schema":{{"openAPIV3Schema":{{"type":"object","properties":{{
+            "spec":{spec}}}}}}}}}]}}}}"#
+        );
+        ApiModel::builtin().with_crds([&Resource::new(Value::from_json(crd.as_bytes()).unwrap()).unwrap()])
+    }
+
+    fn spec(model: &ApiModel) -> TypeRef<'_> {
+        model.schema(&GroupKind::new("example.com", "Widget"), "v1").field("spec")
+    }
+
+    #[test]
+    fn a_crd_wins_over_the_openapi_document_whichever_came_first() {
+        let document = br#"{"components":{"schemas":{"W":{"type":"object","properties":{"spec":{"type":"object",
+            "properties":{"old":{"type":"string"}}}},"x-kubernetes-group-version-kind":[{"group":"example.com",
+            "version":"v1","kind":"Widget"}]}}},"paths":{"/apis/example.com/v1/widgets":{"get":{
+            "x-kubernetes-group-version-kind":{"group":"example.com","version":"v1","kind":"Widget"}}}}}"#;
+        let stale = ApiModel::empty().with_openapi("example.com/v1", document);
+        assert!(spec(&stale).declares("old"));
+        // What a document does not state is not known.
+        assert_eq!(spec(&stale).default_of("old"), &FieldDefault::Unknown);
+        let crd = r#"{"type":"object","properties":{"new":{"type":"string"}}}"#;
+        let model = model(crd).with_openapi("example.com/v1", document);
+        assert!(spec(&model).declares("new") && !spec(&model).declares("old"));
+        assert_eq!(spec(&model).default_of("new"), &FieldDefault::None);
+    }
+
+    /// The rules are those of "Defaulting" and "Defaulting and Nullable" of the Kubernetes documentation.
+    #[test]
+    fn defaults_of_a_crd_are_filled_in_where_their_parent_is_in_lists_and_maps_too() {
+        let model = model(
+            r#"{"type":"object","properties":{
+            "a":{"type":"string","default":"x"},
+            "nullable":{"type":"string","nullable":true,"default":"x"},
+            "outer":{"type":"object","properties":{"b":{"type":"integer","default":1}}},
+            "made":{"type":"object","default":{},"properties":{"b":{"type":"integer","default":1}}},
+            "list":{"type":"array","items":{"type":"object","properties":{"b":{"type":"integer","default":1}}}},
+            "map":{"type":"object","additionalProperties":{"type":"object","properties":{"b":{"default":1}}}},
+            "free":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"b":{"default":1}}},
+            "port":{"x-kubernetes-int-or-string":true,"default":80}}}"#,
+        );
+        let always = r#""a":"x","made":{"b":1},"nullable":"x","port":80"#;
+        for (given, filled) in [
+            ("{}", format!("{{{always}}}")),
+            (r#"{"a":null,"nullable":null}"#, r#"{"a":"x","made":{"b":1},"nullable":null,"port":80}"#.into()),
+            (r#"{"outer":{}}"#, format!("{{{}}}", always.replace("\"port\"", "\"outer\":{\"b\":1},\"port\""))),
+            (
+                r#"{"list":[{},{"b":2}]}"#,
+                format!("{{{}}}", always.replace("\"made\"", "\"list\":[{\"b\":1},{\"b\":2}],\"made\"")),
+            ),
+            (
+                r#"{"map":{"k":{}}}"#,
+                format!("{{{}}}", always.replace("\"nullable\"", "\"map\":{\"k\":{\"b\":1}},\"nullable\"")),
+            ),
+            (
+                r#"{"free":{"z":{}}}"#,
+                format!("{{{}}}", always.replace("\"made\"", "\"free\":{\"b\":1,\"z\":{}},\"made\"")),
+            ),
+            (r#"{"port":"http"}"#, format!("{{{}}}", always.replace("80", "\"http\""))),
+        ] {
+            let mut draft = Draft::map();
+            draft.set("spec", Value::from_json(given.as_bytes()).unwrap().root());
+            model.schema(&GroupKind::new("example.com", "Widget"), "v1").fill_defaults(&mut draft);
+            assert_eq!(draft.entry("spec").clone().freeze().to_json(), filled, "{given}");
+        }
+    }
+
+    #[test]
+    fn no_schema_makes_the_model_fall() {
+        let deep = r#"{"type":"object","properties":{"a":"#.repeat(50) + "{}" + &"}}".repeat(50);
+        for bad in [
+            "1",
+            "[]",
+            r#"{"type":"nonsense"}"#,
+            r#"{"type":"array"}"#,
+            r#"{"type":7,"properties":[],"default":{}}"#,
+            r##"{"$ref":"#/definitions/none"}"##,
+            r#"{"type":"array","x-kubernetes-list-type":"map","items":{"type":"object"}}"#,
+            r#"{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":7}"#,
+            &deep,
+        ] {
+            let model = model(bad);
+            let of = spec(&model);
+            let value = Value::from_json(br#"{"a":[{"b":null}]}"#).unwrap();
+            assert!(of.equal(of.canonical(value.root()).root(), value.root()), "{bad}");
+        }
+    }
 }

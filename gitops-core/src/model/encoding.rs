@@ -3,7 +3,9 @@
 //!
 //! Rule: Go's `encoding/json` over the structs of `k8s.io/api`; the facts are their JSON tags.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::schema::{DEDUCED, MapType, Meaning, Scalar, Schema, TypeId, TypeRef};
 use super::{ApiModel, RootType, scalar};
@@ -11,7 +13,7 @@ use crate::resource::split_api_version;
 use crate::value::{Builder, Value, ValueRef, View};
 
 /// How one field is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Encoding {
     /// What the Go field holds when nothing was set.
     pub(crate) zero: Zero,
@@ -20,7 +22,7 @@ pub(crate) struct Encoding {
 }
 
 /// The zero value of a Go field, as it is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Zero {
     /// Pointers, times and raw values: `null`, and only that.
     Null,
@@ -38,15 +40,33 @@ pub(crate) enum Zero {
     Struct,
 }
 
+impl Zero {
+    /// Whether a value is null or the zero scalar.
+    pub(super) fn is(self, value: ValueRef<'_>) -> bool {
+        match (self, value.view()) {
+            (_, View::Null) => true,
+            (Self::Text, View::String(text)) => text.is_empty(),
+            (Self::Number, View::Int(number)) => number == 0,
+            (Self::Number, View::Float(number)) => number == 0.0,
+            (Self::Bool, View::Bool(flag)) => !flag,
+            _ => false,
+        }
+    }
+}
+
 const ZEROS: [Zero; 7] = [Zero::Null, Zero::Empty, Zero::Text, Zero::Number, Zero::Bool, Zero::Quantity, Zero::Struct];
 
 /// How far on its way into the store a value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Read into a Go struct.
+pub(super) enum Form {
+    /// In a Go struct, where an empty list or map is not the same as none.
+    Held,
+    /// Read into a Go struct and encoded from it.
     Decoded,
     /// Written to the store and read again, where empty lists and maps are none.
     Stored,
+    /// The one form of all values that mean the same.
+    Canonical,
 }
 
 impl Encoding {
@@ -158,13 +178,17 @@ const MAX_DEPTH: usize = 32;
 impl TypeRef<'_> {
     /// Adds to an open map what the server encodes of an object in which nothing was set; nothing for custom resources.
     pub(crate) fn write_zero_fields(self, builder: &mut Builder) {
-        self.write_zeros(builder, &|name| matches!(name, "apiVersion" | "kind"), 0);
+        self.write_zeros(builder, Form::Stored, &|name| matches!(name, "apiVersion" | "kind"), 0);
     }
 
-    fn write_zeros(self, builder: &mut Builder, skip: &dyn Fn(&str) -> bool, depth: usize) {
+    fn write_zeros(self, builder: &mut Builder, form: Form, skip: &dyn Fn(&str) -> bool, depth: usize) {
         let fields = self.atom().map.iter().flat_map(|map| &map.fields);
         for field in fields.filter(|field| !skip(&field.name)) {
             let Some(encoding) = field.encoding.filter(|encoding| !encoding.omitted) else { continue };
+            // Null is as good as nothing.
+            if form == Form::Canonical && matches!(encoding.zero, Zero::Null | Zero::Empty) {
+                continue;
+            }
             builder.key(&field.name);
             match encoding.zero {
                 Zero::Null | Zero::Empty => builder.null(),
@@ -175,7 +199,7 @@ impl TypeRef<'_> {
                 Zero::Struct => {
                     builder.start_map();
                     if depth < MAX_DEPTH {
-                        self.to(field.type_id).write_zeros(builder, &|_| false, depth + 1);
+                        self.to(field.type_id).write_zeros(builder, form, &|_| false, depth + 1);
                     }
                     builder.end();
                 }
@@ -191,10 +215,16 @@ impl TypeRef<'_> {
         self.convert(value, Form::Decoded)
     }
 
+    /// Returns `value` as the server holds it between reading and storing it: as [`TypeRef::decoded`], but all empty
+    /// lists and maps are still there.
+    pub(crate) fn held(self, value: ValueRef<'_>) -> Value {
+        self.convert(value, Form::Held)
+    }
+
     /// Returns `value` as the server stores it.
     ///
-    /// Fields of built-in kinds that are not declared are dropped. Zero values are dropped where they are left out, and filled in where they are always there; quantities, times,
-    /// durations and base64 take their canonical text. Defaults are not filled in. What is not known of a field leaves
+    /// Fields of built-in kinds that are not declared are dropped. Zero values are dropped where they are left out, and
+    /// filled in where they are always there; quantities, times, durations and base64 take the text they are stored as. Defaults are not filled in. What is not known of a field leaves
     /// it as it is, and so does a text that cannot be read.
     ///
     /// ```
@@ -213,11 +243,6 @@ impl TypeRef<'_> {
         self.convert(value, Form::Stored)
     }
 
-    /// Whether the field is one of a Go struct, of which it is known how the server encodes it.
-    pub(crate) fn is_encoded(self, name: &str) -> bool {
-        self.encoding_of(name).is_some()
-    }
-
     /// Whether the server stores nothing for this value of a field, or what it stores of a field that was not sent.
     pub(crate) fn drops(self, name: &str, value: ValueRef<'_>) -> bool {
         let (Some(map), Some(encoding)) = (&self.atom().map, self.encoding_of(name)) else { return false };
@@ -226,7 +251,7 @@ impl TypeRef<'_> {
                 let of = self.field(name);
                 entries.iter().all(|(name, value)| of.drops(name, value))
             }
-            (Zero::Quantity, _) => canonical(Meaning::Quantity, value).as_deref() == Some("0"),
+            (Zero::Quantity, _) => text(Meaning::Quantity, value, Form::Stored).as_deref() == Some("0"),
             _ => !map.keeps(name, value, Form::Stored),
         }
     }
@@ -240,62 +265,99 @@ impl TypeRef<'_> {
         self.atom().map.as_ref()?.field(name)?.encoding
     }
 
-    fn convert(self, value: ValueRef<'_>, form: Form) -> Value {
+    pub(super) fn convert(self, value: ValueRef<'_>, form: Form) -> Value {
         let mut builder = Builder::new();
-        self.store(value, &mut builder, form, false, 0);
+        self.store(value, &mut builder, form, &Place::default());
         // A little more than a tree that was held.
         builder.finish().unwrap_or_else(|_| value.to_value())
     }
 
-    /// `is_go`: a Go field of a known type holds this value, so null is its zero value.
-    fn store(self, value: ValueRef<'_>, builder: &mut Builder, form: Form, is_go: bool, depth: usize) {
+    fn store(self, value: ValueRef<'_>, builder: &mut Builder, form: Form, place: &Place<'_>) {
         let atom = self.atom();
         match (value.view(), &atom.map, &atom.list) {
-            (View::Map(entries), Some(map), _) if depth < 512 => {
+            (View::Map(entries), Some(map), _) if place.depth < MAX_VALUE_DEPTH => {
                 builder.start_map();
-                for (name, child) in entries {
-                    if map.keeps(name, child, form) {
-                        let is_go = map.field(name).map_or(is_go, |field| field.encoding.is_some());
-                        builder.key(name);
-                        self.to(map.type_of(name).unwrap_or(DEDUCED)).store(child, builder, form, is_go, depth + 1);
-                    }
+                let is_kept = |name: &str, child| self.keeps(map, name, child, form);
+                for (name, child) in entries.iter().filter(|(name, child)| is_kept(name, *child)) {
+                    let is_go = map.field(name).map_or(place.is_go, |field| field.encoding.is_some());
+                    builder.key(name);
+                    let of = self.to(map.type_of(name).unwrap_or(DEDUCED));
+                    of.store(child, builder, form, &Place { is_go, keys: &[], depth: place.depth + 1 });
                 }
-                let is_kept = |name: &str| entries.get(name).is_some_and(|child| map.keeps(name, child, form));
-                self.write_zeros(builder, &is_kept, 0);
+                let is_there = |name: &str| entries.get(name).is_some_and(|child| is_kept(name, child));
+                let absent = |name: &str| self.key_default(name).filter(|_| !is_there(name));
+                let keys = || place.keys.iter().filter_map(|name| Some((name, absent(name)?)));
+                for (name, default) in keys() {
+                    builder.key(name);
+                    builder.value(default);
+                }
+                let is_done = |name: &str| is_there(name) || keys().any(|(key, _)| &**key == name);
+                self.write_zeros(builder, form, &is_done, 0);
                 builder.end();
             }
-            (View::List(items), _, Some(list)) if depth < 512 => {
+            (View::List(items), _, Some(list)) if place.depth < MAX_VALUE_DEPTH => {
                 builder.start_list();
-                items.iter().for_each(|item| self.to(list.element).store(item, builder, form, is_go, depth + 1));
+                let keys = if form == Form::Canonical { &*list.keys } else { &[] };
+                let place = Place { is_go: place.is_go, keys, depth: place.depth + 1 };
+                items.iter().for_each(|item| self.to(list.element).store(item, builder, form, &place));
                 builder.end();
             }
-            (View::Null, None, None) if is_go => match (atom.meaning, atom.scalar) {
-                (Meaning::Quantity, _) => builder.string("0"),
+            (View::Null, None, None) if place.is_go => match (atom.meaning, atom.scalar) {
+                (Meaning::Quantity | Meaning::Amount, _) => builder.string("0"),
+                (Meaning::Bytes, _) if form == Form::Held => builder.null(),
                 (_, Some(Scalar::String)) => builder.string(""),
                 (_, Some(Scalar::Numeric)) => builder.int(0),
                 (_, Some(Scalar::Boolean)) => builder.bool(false),
                 _ => builder.null(),
             },
-            _ => match canonical(atom.meaning, value) {
-                Some(text) => builder.string(&text),
-                None => builder.value(value),
+            _ => match (text(atom.meaning, value, form), value.view()) {
+                (Some(text), _) => builder.string(&text),
+                (None, View::Float(number)) if form == Form::Canonical => match whole(number) {
+                    Some(number) => builder.int(number),
+                    None => builder.value(value),
+                },
+                _ => builder.value(value),
             },
         }
     }
-}
 
-impl Meaning {
-    /// The text that a scalar is stored as; `None` where that is the scalar itself.
-    pub(crate) fn canonical(self, value: ValueRef<'_>) -> Option<String> {
-        canonical(self, value)
+    fn keeps(self, map: &MapType, name: &str, value: ValueRef<'_>, form: Form) -> bool {
+        // What a schema does not allow to be null is pruned; what no schema declares stays.
+        let of = map.type_of(name).map(|id| self.to(id));
+        let is_pruned = || of.is_some_and(|of| !of.is_nullable());
+        map.keeps(name, value, form) && !(form == Form::Canonical && value.is_null() && is_pruned())
     }
 }
 
-/// The text that a scalar is stored as, where it is another one.
-fn canonical(meaning: Meaning, value: ValueRef<'_>) -> Option<String> {
+/// Deeper values stay as they are.
+const MAX_VALUE_DEPTH: usize = 512;
+
+/// Where a value stands.
+#[derive(Default)]
+struct Place<'a> {
+    /// A Go field of a known type holds this value, so null is its zero value.
+    is_go: bool,
+    /// The key fields of an item, whose defaults are written.
+    keys: &'a [Arc<str>],
+    depth: usize,
+}
+
+/// A float that is a whole number, as that.
+#[expect(clippy::cast_possible_truncation, reason = "only numbers that fit are converted")]
+fn whole(number: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
+}
+
+/// The text of a scalar, where it is another one.
+fn text(meaning: Meaning, value: ValueRef<'_>, form: Form) -> Option<String> {
     match (meaning, value.view()) {
-        (Meaning::Quantity, View::String(text)) => scalar::quantity(text),
-        (Meaning::Quantity, View::Int(_) | View::Float(_)) => scalar::quantity(&value.to_json()),
+        (Meaning::Quantity | Meaning::Amount, View::String(_) | View::Int(_) | View::Float(_)) => {
+            let json = value.as_str().map_or_else(|| value.to_json().into(), Cow::Borrowed);
+            let stored = if meaning == Meaning::Amount { scalar::amount(&json) } else { scalar::quantity(&json) }?;
+            // The server keeps `1e3` and `1k` apart, which are the same.
+            Some(if form == Form::Canonical { scalar::plain(&stored).unwrap_or(stored) } else { stored })
+        }
         (Meaning::Time, View::String(text)) => scalar::time(text, 0),
         (Meaning::MicroTime, View::String(text)) => scalar::time(text, 6),
         (Meaning::Duration, View::String(text)) => scalar::duration(text),
@@ -313,12 +375,17 @@ impl MapType {
             let is_go_struct = || self.fields.iter().any(|field| field.encoding.is_some());
             return self.type_of(name).is_some() || !is_go_struct();
         };
+        let drops_empty = match form {
+            Form::Held => false,
+            Form::Decoded => encoding.omitted,
+            Form::Stored | Form::Canonical => true,
+        };
         let is_empty = match (encoding.zero, value.view()) {
             (_, View::Null) => true,
-            (Zero::Text, View::String("")) | (Zero::Number, View::Int(0)) | (Zero::Bool, View::Bool(false)) => true,
-            (Zero::Empty, View::List(list)) => list.is_empty() && (encoding.omitted || form == Form::Stored),
-            (Zero::Empty, View::Map(map)) => map.is_empty() && (encoding.omitted || form == Form::Stored),
-            _ => false,
+            (Zero::Empty, View::List(list)) => list.is_empty() && drops_empty,
+            (Zero::Empty, View::Map(map)) => map.is_empty() && drops_empty,
+            (Zero::Empty, _) => false,
+            (zero, _) => zero.is(value),
         };
         !is_empty
     }

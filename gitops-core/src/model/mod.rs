@@ -4,11 +4,20 @@
 //! built-in kinds, what a cluster tells, and the CRDs declared beside their objects; the last one added wins for a
 //! kind. What is not known is told apart from what is not served, and falls back **per field**: a
 //! [`TypeRef`] deduces what no schema declares.
+//!
+//! The table of built-in kinds takes 29 kB. It is read at the first use of one, whole: 67 kinds in 0.35 ms, as the bench
+//! `value` measures it on 2 cores of a shared machine.
 
+mod autoscaler;
 mod builtin;
+mod canonical;
 mod codec;
+mod convert;
 mod crd;
+mod defaults;
 mod encoding;
+mod facts;
+mod join;
 mod openapi;
 mod scalar;
 mod schema;
@@ -19,7 +28,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use canonical::encode_string_data;
 pub use codec::InvalidTable;
+pub use defaults::FieldDefault;
+pub use facts::InvalidFact;
 pub(crate) use schema::{Atom, ListType, MapType, Relation};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
@@ -56,6 +68,16 @@ struct Known {
     /// By version, also versions that are declared but not served.
     types: BTreeMap<Arc<str>, RootType>,
     digest: Digest,
+    source: Source,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The CRD itself.
+    Crd,
+    /// A table, a document of a cluster, or a word.
+    Other,
 }
 
 /// The type of one version of a kind.
@@ -93,12 +115,14 @@ impl ApiModel {
 
     /// Adds the kinds of one OpenAPI v3 document, as a cluster serves it under `/openapi/v3`.
     ///
-    /// `group_version` is `v1` or `group/version`. A document that is not JSON adds nothing.
+    /// `group_version` is `v1` or `group/version`. A document that is not JSON adds nothing. Kinds whose CRD is known stay
+    /// as that says, whichever was added first.
     #[must_use]
     pub fn with_openapi(&self, group_version: &str, document: &[u8]) -> Self {
         self.edit(|kinds| {
             for (kind, known) in served::read_openapi(group_version, document) {
                 match kinds.get_mut(&kind) {
+                    Some(old) if old.source == Source::Crd => {}
                     Some(old) if old.served.is_some() => old.add(known),
                     _ => drop(kinds.insert(kind, known)),
                 }
@@ -187,7 +211,12 @@ impl ApiModel {
 
 impl Known {
     fn not_served() -> Self {
-        Self { served: None, types: BTreeMap::new(), digest: Digest::of(Purpose::Schema, b"not served") }
+        Self {
+            served: None,
+            types: BTreeMap::new(),
+            digest: Digest::of(Purpose::Schema, b"not served"),
+            source: Source::Other,
+        }
     }
 
     /// Adds the versions of another document of the same kind.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::defaults::FieldDefault;
 use super::schema::{
     Atom, DEDUCED, Field, ListType, MapType, Meaning, Relation, Scalar, Schema, TypeId, TypeRef, UNTYPED,
 };
@@ -22,19 +23,26 @@ pub(super) struct Reader<'a> {
     components: Option<ValueRef<'a>>,
     /// Type of `metadata` where a schema only says that an object is embedded.
     object_meta: Option<TypeId>,
+    /// What is known of the default of a field for which none is stated.
+    unstated: FieldDefault,
 }
 
 impl<'a> Reader<'a> {
     /// Starts on a document whose references point into `components`.
     pub(super) fn of_document(components: ValueRef<'a>) -> Self {
-        Self { schema: Schema::empty(), components: Some(components), object_meta: None }
+        Self {
+            schema: Schema::empty(),
+            components: Some(components),
+            object_meta: None,
+            unstated: FieldDefault::Unknown,
+        }
     }
 
     /// Starts on a CRD; `object_meta` types its metadata and that of embedded resources.
     pub(super) fn of_crd(object_meta: TypeRef<'_>) -> Self {
         let mut schema = Schema::empty();
         let object_meta = Some(schema.import(object_meta, &mut BTreeMap::new()));
-        Self { schema, components: None, object_meta }
+        Self { schema, components: None, object_meta, unstated: FieldDefault::None }
     }
 
     /// Reads the type called `name` and all it refers to.
@@ -81,7 +89,7 @@ impl<'a> Reader<'a> {
         let Some(map) = &mut atom.map else { return };
         map.fields.retain(|field| !matches!(&*field.name, "apiVersion" | "kind" | "metadata"));
         for (name, type_id) in [("apiVersion", text), ("kind", text), ("metadata", metadata)] {
-            map.fields.push(Field::new(name, type_id, None));
+            map.fields.push(Field::new(name, type_id, FieldDefault::Unknown));
         }
         map.fields.sort_by(|left, right| left.name.cmp(&right.name));
         map.free_form = false;
@@ -131,17 +139,29 @@ impl<'a> Reader<'a> {
             .into_iter()
             .flatten()
             .map(|(name, property)| {
-                let default = property.get("default").filter(|default| !default.is_null()).map(ValueRef::to_value);
+                let default = FieldDefault::stated(property, &self.unstated);
                 Field::new(name, self.reference(property, preserve, depth), default)
             })
             .collect();
         let element = match of.get("additionalProperties").map(|more| (more, more.view())) {
             Some((_, View::Bool(allowed))) => allowed.then_some(DEDUCED),
-            Some((more, View::Map(_))) => Some(self.reference(more, preserve, depth)),
+            Some((more, View::Map(_))) => {
+                let element = self.reference(more, preserve, depth);
+                Some(self.amount(element))
+            }
             _ => (preserve || fields.is_empty()).then_some(DEDUCED),
         };
         let atomic = of.get("x-kubernetes-map-type").and_then(ValueRef::as_str) == Some("atomic");
         MapType { free_form: fields.is_empty() && self.is_untyped(element), fields, element, atomic }
+    }
+
+    /// A map of quantities is a list of resources, whose amounts are rounded. Rule: `SetDefaults_ResourceList` of
+    /// `pkg/apis/core/v1`.
+    fn amount(&mut self, element: TypeId) -> TypeId {
+        if self.schema.at(element).meaning() != Meaning::Quantity {
+            return element;
+        }
+        self.schema.push(scalar(Scalar::Untyped, Meaning::Amount))
     }
 
     fn is_untyped(&self, element: Option<TypeId>) -> bool {
@@ -200,41 +220,5 @@ fn text(format: &str) -> Atom {
         "byte" => scalar(Scalar::String, Meaning::Bytes),
         "int-or-string" => scalar(Scalar::Untyped, Meaning::IntOrString),
         _ => scalar(Scalar::Untyped, Meaning::Plain),
-    }
-}
-
-impl Schema {
-    /// Copies a type of another schema, and all it refers to, into this one. `known` maps what was copied before.
-    pub(super) fn import(&mut self, of: TypeRef<'_>, known: &mut BTreeMap<TypeId, TypeId>) -> TypeId {
-        let mut waiting = vec![of.id];
-        let target = self.reserve(of.id, known);
-        while let Some(id) = waiting.pop() {
-            let place = self.reserve(id, known);
-            let mut atom = of.to(id).atom().clone();
-            let mut follow = |id: &mut TypeId| {
-                if *id != UNTYPED && *id != DEDUCED && !known.contains_key(id) {
-                    waiting.push(*id);
-                }
-                *id = self.reserve(*id, known);
-            };
-            if let Some(list) = &mut atom.list {
-                follow(&mut list.element);
-            }
-            if let Some(map) = &mut atom.map {
-                map.element.iter_mut().for_each(&mut follow);
-                map.fields.iter_mut().for_each(|field| follow(&mut field.type_id));
-            }
-            if let Some(slot) = self.atoms.get_mut(place.0 as usize) {
-                *slot = atom;
-            }
-        }
-        target
-    }
-
-    fn reserve(&mut self, id: TypeId, known: &mut BTreeMap<TypeId, TypeId>) -> TypeId {
-        if id == UNTYPED || id == DEDUCED {
-            return id;
-        }
-        *known.entry(id).or_insert_with(|| self.push(Atom::default()))
     }
 }

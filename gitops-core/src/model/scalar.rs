@@ -1,5 +1,6 @@
-//! The canonical text of quantities, times, durations and base64, as a server written in Go stores it.
+//! The stored text of quantities, times, durations and base64, as a server written in Go stores it.
 
+use super::schema::Meaning;
 use crate::time::Timestamp;
 
 /// Returns the text that a Kubernetes server stores for a quantity; `None` when it is none, or has more digits than a
@@ -65,6 +66,68 @@ pub(super) fn quantity(text: &str) -> Option<String> {
     Some(format!("{}{number}{suffix}", minus(sign)))
 }
 
+impl Meaning {
+    /// Returns what a server written in Go says of a text that does not mean this.
+    pub(crate) fn flaw(self, text: &str) -> Option<String> {
+        use base64::Engine as _;
+        match self {
+            // What has more digits than are read here may still be a quantity.
+            Self::Quantity | Self::Amount if text.len() < 30 && quantity(text).is_none() => Some(
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".into(),
+            ),
+            Self::Bytes => {
+                let text = text.replace(['\r', '\n'], "");
+                let error = base64::engine::general_purpose::STANDARD.decode(&text).err()?;
+                let at = match error {
+                    base64::DecodeError::InvalidByte(at, _) => at,
+                    // Go takes what is left over in the last letter.
+                    base64::DecodeError::InvalidLastSymbol { .. } => return None,
+                    _ => text.len() / 4 * 4,
+                };
+                Some(format!("error decoding from json: illegal base64 data at input byte {at}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Returns the text of a quantity of a resource, which the server rounds up to thousandths.
+pub(super) fn amount(text: &str) -> Option<String> {
+    const MILLI: i128 = 1_000_000;
+    let stored = quantity(text)?;
+    match nanos(&stored) {
+        Some(nanos) if nanos.rem_euclid(MILLI) != 0 => quantity(&format!("{}m", nanos.div_euclid(MILLI) + 1)),
+        _ => Some(stored),
+    }
+}
+
+/// Returns the one text of all quantities of the same size; `None` where that is beyond measure.
+pub(super) fn plain(text: &str) -> Option<String> {
+    quantity(&format!("{}n", nanos(text)?))
+}
+
+/// The size of a stored quantity, in billionths.
+fn nanos(text: &str) -> Option<i128> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(text) => (true, text),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (number, suffix) =
+        text.split_at_checked(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()))?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let (exponent, format) = read_suffix(suffix)?;
+    let mut nanos: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let mut zeros = 9 - i32::try_from(fraction.len()).ok()?;
+    if format == Format::Binary {
+        nanos = nanos.checked_mul(1_i128.checked_shl(u32::try_from(exponent).ok()?)?)?;
+    } else {
+        zeros += exponent;
+    }
+    // What the server stores has no smaller parts.
+    nanos = nanos.checked_mul(10_i128.checked_pow(u32::try_from(zeros).ok()?)?)?;
+    Some(if negative { -nanos } else { nanos })
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Decimal,
@@ -124,28 +187,63 @@ pub(super) fn time(text: &str, digits: usize) -> Option<String> {
     Some(format!("{}.{fraction:0<digits$}Z", seconds.strip_suffix('Z')?))
 }
 
-/// Returns a duration as Go prints it: `60s` becomes `1m0s`. Parts of a second are left as they are.
+/// Returns a duration as Go prints it: `60s` becomes `1m0s`, `1.5h` `1h30m0s`.
+///
+/// Rule: `time.ParseDuration` and `Duration.String` of Go.
 pub(super) fn duration(text: &str) -> Option<String> {
-    let (mut rest, mut seconds) = (text, 0_u64);
-    while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit()).filter(|end| *end > 0)?;
-        let (number, tail) = rest.split_at_checked(end)?;
-        let number: u64 = number.parse().ok()?;
-        let (unit, tail) = tail.split_at_checked(1)?;
-        let unit = match unit {
-            "h" => 3600,
-            "m" if !tail.starts_with('s') => 60,
-            "s" => 1,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
-        rest = tail;
+    const SECOND: i128 = 1_000_000_000;
+    const UNITS: [(&str, i128); 8] = [
+        ("ns", 1),
+        ("us", 1000),
+        ("µs", 1000),
+        ("μs", 1000),
+        ("ms", SECOND / 1000),
+        ("s", SECOND),
+        ("m", 60 * SECOND),
+        ("h", 3600 * SECOND),
+    ];
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some("0s".into());
     }
-    let (hours, minutes, left) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let mut nanos = 0_i128;
+    loop {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, tail) = rest.split_at_checked(end)?;
+        let end = tail.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(end)?;
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || whole.len() > 19 || fraction.len() > 18 {
+            return None;
+        }
+        let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
+        nanos = nanos.checked_add(digits * unit / 10_i128.pow(u32::try_from(fraction.len()).ok()?))?;
+        rest = tail;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    if i64::try_from(nanos).is_err() {
+        return None;
+    }
+    let decimal = |size: i128| {
+        let (whole, part) = (nanos % (60 * SECOND) / size, nanos % size);
+        let width = size.to_string().len() - 1;
+        format!("{whole}.{part:0width$}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    let (hours, minutes) = (nanos / (3600 * SECOND), nanos / (60 * SECOND) % 60);
     Some(match (hours, minutes) {
-        (0, 0) => format!("{left}s"),
-        (0, _) => format!("{minutes}m{left}s"),
-        _ => format!("{hours}h{minutes}m{left}s"),
+        (0, 0) if nanos == 0 => "0s".into(),
+        (0, 0) if nanos < 1000 => format!("{sign}{nanos}ns"),
+        (0, 0) if nanos < SECOND / 1000 => format!("{sign}{}µs", decimal(1000)),
+        (0, 0) if nanos < SECOND => format!("{sign}{}ms", decimal(SECOND / 1000)),
+        (0, 0) => format!("{sign}{}s", decimal(SECOND)),
+        (0, _) => format!("{sign}{minutes}m{}s", decimal(SECOND)),
+        _ => format!("{sign}{hours}h{minutes}m{}s", decimal(SECOND)),
     })
 }
 
@@ -197,9 +295,26 @@ mod tests {
     fn times_and_durations_are_stored_in_one_form() {
         assert_eq!(time("2024-01-02T03:04:05.120000+02:00", 6).as_deref(), Some("2024-01-02T01:04:05.120000Z"));
         assert_eq!(time("2024-01-02T03:04:05+02:00", 0).as_deref(), Some("2024-01-02T01:04:05Z"));
-        for (given, stored) in [("60s", "1m0s"), ("1h", "1h0m0s"), ("90m", "1h30m0s"), ("0s", "0s")] {
+        for (given, stored) in [
+            ("60s", "1m0s"),
+            ("1h", "1h0m0s"),
+            ("90m", "1h30m0s"),
+            ("0s", "0s"),
+            ("0", "0s"),
+            ("1.5h", "1h30m0s"),
+            ("-90s", "-1m30s"),
+            ("1h0.5s", "1h0m0.5s"),
+            ("1500ms", "1.5s"),
+            ("1500us", "1.5ms"),
+            (".5s", "500ms"),
+            ("1500ns", "1.5µs"),
+            ("7ns", "7ns"),
+        ] {
             assert_eq!(duration(given).as_deref(), Some(stored), "{given}");
+            assert_eq!(duration(stored).as_deref(), Some(stored), "{given}");
         }
-        assert_eq!(duration("1.5h"), None);
+        for wrong in ["", "1", "1d", "h", ".s", "1h-", "9999999999h", "1 s"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
     }
 }

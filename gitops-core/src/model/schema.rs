@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::defaults::FieldDefault;
 use super::encoding::Encoding;
-use crate::value::Value;
 
 /// A closed set of types that refer to each other. Immutable once built.
 ///
@@ -64,6 +64,8 @@ pub enum Meaning {
     Integer,
     /// `1000m` equals `1`.
     Quantity,
+    /// A quantity in a list of resources, rounded up to thousandths: `100u` equals `1m`.
+    Amount,
     /// A whole number or a string.
     IntOrString,
     /// RFC 3339, whole seconds.
@@ -86,7 +88,7 @@ pub(crate) const UNTYPED: TypeId = TypeId(0);
 pub(crate) const DEDUCED: TypeId = TypeId(1);
 
 /// One type. It may allow a scalar, a list and a map at once; the value then decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Atom {
     pub(crate) scalar: Option<Scalar>,
     pub(crate) list: Option<ListType>,
@@ -97,14 +99,14 @@ pub(crate) struct Atom {
     pub(crate) missing: Option<Arc<str>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ListType {
     pub(crate) element: TypeId,
     pub(crate) relation: Relation,
     pub(crate) keys: Arc<[Arc<str>]>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Relation {
     Atomic,
     Associative,
@@ -112,7 +114,7 @@ pub(crate) enum Relation {
     Unstated,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MapType {
     /// In byte order of their names.
     pub(crate) fields: Vec<Field>,
@@ -123,30 +125,48 @@ pub(crate) struct MapType {
     pub(crate) free_form: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Field {
     pub(crate) name: Arc<str>,
+    /// The first bytes of the name: nearly always enough to tell two names apart.
+    prefix: u64,
     pub(crate) type_id: TypeId,
-    pub(crate) default: Option<Value>,
+    pub(crate) default: FieldDefault,
     /// How the server encodes it, where that is known.
     pub(crate) encoding: Option<Encoding>,
 }
 
 impl Field {
-    pub(crate) fn new(name: &str, type_id: TypeId, default: Option<Value>) -> Self {
-        Self { name: name.into(), type_id, default, encoding: None }
+    pub(crate) fn new(name: impl Into<Arc<str>>, type_id: TypeId, default: FieldDefault) -> Self {
+        let name = name.into();
+        Self { prefix: prefix(&name), name, type_id, default, encoding: None }
     }
 }
 
 impl MapType {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| field.name.as_bytes().cmp(name.as_bytes())).ok()?;
+        let prefix = prefix(name);
+        let order = |field: &Field| field.prefix.cmp(&prefix).then_with(|| field.name.as_bytes().cmp(name.as_bytes()));
+        let at = self.fields.binary_search_by(order).ok()?;
         self.fields.get(at)
     }
 
     /// The type of a field: declared, else that of all others, else none.
     pub(crate) fn type_of(&self, name: &str) -> Option<TypeId> {
         self.field(name).map(|field| field.type_id).or(self.element)
+    }
+}
+
+/// Up to eight bytes as a number, in the order of the bytes.
+fn prefix(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    match bytes.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let number = bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
+            // Fewer than eight bytes; none leave 0.
+            number.checked_shl(64 - 8 * u32::try_from(bytes.len()).unwrap_or(8)).unwrap_or(0)
+        }
     }
 }
 
@@ -220,12 +240,6 @@ impl<'a> TypeRef<'a> {
     #[must_use]
     pub fn declares(self, name: &str) -> bool {
         self.atom().map.as_ref().is_some_and(|map| map.field(name).is_some())
-    }
-
-    /// Returns the default of a field, where the schema states one.
-    #[must_use]
-    pub fn default_of(self, name: &str) -> Option<&'a Value> {
-        self.atom().map.as_ref()?.field(name)?.default.as_ref()
     }
 
     /// Returns the names of the declared fields, in byte order.
@@ -308,7 +322,7 @@ impl<'a> TypeRef<'a> {
     }
 
     /// Whether both are the same type of the same schema.
-    pub(crate) fn same(self, other: TypeRef<'_>) -> bool {
+    pub(crate) fn is(self, other: TypeRef<'_>) -> bool {
         std::ptr::eq(self.schema, other.schema) && self.id == other.id
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::openapi::Reader;
-use super::{Known, RootType};
+use super::{Known, RootType, Source};
 use crate::path::FieldPath;
 use crate::resource::GroupKind;
 use crate::value::{Digest, Purpose, Value, ValueRef};
@@ -195,7 +195,10 @@ pub(super) fn read_openapi(group_version: &str, document: &[u8]) -> Vec<(GroupKi
     let known = |(kind, id): (ServedKind, TypeIdOf)| {
         let root = RootType { schema: Arc::clone(&schema), id };
         let types = BTreeMap::from([(version.into(), root)]);
-        (GroupKind::clone(&kind.group_kind), Known { served: Some(Arc::new(kind)), types, digest })
+        (
+            GroupKind::clone(&kind.group_kind),
+            Known { served: Some(Arc::new(kind)), types, digest, source: Source::Other },
+        )
     };
     roots.into_iter().map(known).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::defaults::FieldDefault;
 use super::schema::{Atom, Field, ListType, MapType, Relation, Scalar, Schema, TypeId};
 use crate::value::{ValueRef, View};
 
@@ -103,8 +104,7 @@ impl Loader {
             let name = field.get("name").and_then(ValueRef::as_str).ok_or_else(|| error("fields", "no name"))?;
             let type_id = self.reference(field.get("type"), depth).map_err(|error| error.below(name))?;
             let type_id = type_id.unwrap_or_else(|| self.schema.push(Atom::default()));
-            let default = field.get("default").filter(|default| !default.is_null()).map(ValueRef::to_value);
-            fields.push(Field::new(name, type_id, default));
+            fields.push(Field::new(name, type_id, FieldDefault::stated(field, &FieldDefault::Unknown)));
         }
         fields.sort_by(|left, right| left.name.cmp(&right.name));
         let element = self.reference(of.get("elementType"), depth)?;

@@ -1,12 +1,12 @@
 //! Union, intersection and the two differences.
 //!
-//! Rules: `fieldpath.Set` of structured-merge-diff v6.4. Both sides are sorted, so each operation walks them once;
-//! subtrees that only one side has are shared, not copied.
+//! Rules: `fieldpath.Set` of structured-merge-diff v6.4. Both sides are sorted, so each operation walks them once.
 
 use std::cmp::Ordering;
 
-use super::order::compare_segments;
-use super::set::{Entry, FieldSet};
+use super::build::SetBuilder;
+use super::label::Label;
+use super::set::{Block, Entry, FieldSet, Level};
 use crate::model::TypeRef;
 use crate::path::{FieldPath, Segment};
 
@@ -20,68 +20,40 @@ impl FieldSet {
         if self.is_empty() {
             return other.clone();
         }
-        Self::from_proper(zip(self, other, |left, right| match (left, right) {
-            (Some(left), Some(right)) => Some(Entry {
-                segment: left.segment.clone(),
-                is_member: left.is_member || right.is_member,
-                below: left.below.union(&right.below),
-            }),
-            (Some(only), None) | (None, Some(only)) => Some(only.clone()),
-            (None, None) => None,
-        }))
+        self.with(other, union)
     }
 
     /// Returns the fields that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        if self.same(other) {
+        if self.is_empty() || self.same(other) {
             return self.clone();
         }
-        Self::from_entries(zip(self, other, |left, right| {
-            let (left, right) = (left?, right?);
-            Some(Entry {
-                segment: left.segment.clone(),
-                is_member: left.is_member && right.is_member,
-                below: left.below.intersection(&right.below),
-            })
-        }))
+        if other.is_empty() {
+            return other.clone();
+        }
+        self.with(other, intersection)
     }
 
     /// Returns the fields of this set that are not in `other`. Fields below a field of `other` stay.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        if other.is_empty() {
+        if self.is_empty() || other.is_empty() {
             return self.clone();
         }
-        Self::from_entries(zip(self, other, |left, right| {
-            let left = left?;
-            let Some(right) = right else { return Some(left.clone()) };
-            Some(Entry {
-                segment: left.segment.clone(),
-                is_member: left.is_member && !right.is_member,
-                below: left.below.difference(&right.below),
-            })
-        }))
+        if self.same(other) {
+            return Self::new();
+        }
+        self.with(other, difference)
     }
 
     /// Returns the fields of this set that are neither in `other` nor below a field of `other`.
     #[must_use]
     pub fn recursive_difference(&self, other: &Self) -> Self {
-        if other.is_empty() {
+        if self.is_empty() || other.is_empty() {
             return self.clone();
         }
-        Self::from_entries(zip(self, other, |left, right| {
-            let left = left?;
-            match right {
-                None => Some(left.clone()),
-                Some(right) if right.is_member => None,
-                Some(right) => Some(Entry {
-                    segment: left.segment.clone(),
-                    is_member: left.is_member,
-                    below: left.below.recursive_difference(&right.below),
-                }),
-            }
-        }))
+        self.with(other, recursive_difference)
     }
 
     /// Returns the fields of this set that are in `other` or below a field of `other`.
@@ -96,30 +68,26 @@ impl FieldSet {
         self.recursive_difference(&[path].into_iter().collect())
     }
 
+    /// Returns whether every field of this set is in `other`.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        fn is_within(left: Level<'_>, right: Level<'_>) -> bool {
+            zip(left, right).all(|pair| match pair {
+                (Some(left), Some(right)) => {
+                    (right.is_member() || !left.is_member()) && is_within(left.below(), right.below())
+                }
+                (left, _) => left.is_none(),
+            })
+        }
+        self.same(other) || is_within(self.level(), other.level())
+    }
+
     /// Adds every field of a struct that has members below it: owning `a.b.c` becomes owning `a` as well where `a` is
     /// declared by name, but not `a.b` where `b` is an item of a map.
     #[must_use]
     pub fn with_named_parents(&self, of: TypeRef<'_>) -> Self {
-        let atom = of.atom();
-        let entry = |entry: &Entry| {
-            let mut copy = entry.clone();
-            let element = || atom.list.as_ref().map(|list| list.element);
-            let below = match &entry.segment {
-                Segment::Field(name) => {
-                    let map = atom.map.as_ref();
-                    copy.is_member |= map.is_some_and(|map| map.field(name).is_some());
-                    map.and_then(|map| map.type_of(name))
-                }
-                Segment::Key(_) => element(),
-                _ => None,
-            };
-            // Below what is not typed nothing is named.
-            if let Some(below) = below {
-                copy.below = entry.below.with_named_parents(of.to(below));
-            }
-            copy
-        };
-        Self::from_proper(self.entries().iter().map(entry).collect())
+        let mut out = SetBuilder::with_room_of(self);
+        let top = with_named_parents(self.level(), of, &mut out);
+        out.finish(top)
     }
 
     /// Keeps the fields on the way to one of `prefixes`, and those at or below it.
@@ -128,26 +96,116 @@ impl FieldSet {
     #[must_use]
     pub fn matching(&self, prefixes: &[Pattern]) -> Self {
         let prefixes: Vec<&[Option<Segment>]> = prefixes.iter().map(|pattern| &*pattern.0).collect();
-        self.matching_all(&prefixes)
+        let mut out = SetBuilder::with_room_of(self);
+        let top = matching(self.level(), &prefixes, &mut out);
+        out.finish(top)
     }
 
-    fn matching_all(&self, patterns: &[&[Option<Segment>]]) -> Self {
-        if patterns.iter().any(|pattern| pattern.is_empty()) {
-            return self.clone();
-        }
-        let heads = || patterns.iter().filter_map(|pattern| pattern.split_first());
-        // A wildcard makes the exact patterns beside it void: the first match decides, and wildcards come first.
-        let wildcard: Vec<_> = heads().filter(|(head, _)| head.is_none()).map(|(_, rest)| rest).collect();
-        let entry = |entry: &Entry| {
-            let exact = || {
-                let equal = |head: &Segment| compare_segments(head, &entry.segment) == Ordering::Equal;
-                heads().filter(|(head, _)| head.as_ref().is_some_and(equal)).map(|(_, rest)| rest).collect()
-            };
-            let rests: Vec<_> = if wildcard.is_empty() { exact() } else { wildcard.clone() };
-            (!rests.is_empty()).then(|| Entry { below: entry.below.matching_all(&rests), ..entry.clone() })
-        };
-        Self::from_entries(self.entries().iter().filter_map(entry).collect())
+    fn with(&self, other: &Self, operation: fn(Level<'_>, Level<'_>, &mut SetBuilder) -> Block) -> Self {
+        let mut out = SetBuilder::with_room_of(self);
+        let top = operation(self.level(), other.level(), &mut out);
+        out.finish(top)
     }
+}
+
+fn union(left: Level<'_>, right: Level<'_>, out: &mut SetBuilder) -> Block {
+    let start = out.start();
+    for pair in zip(left, right) {
+        match pair {
+            (Some(left), Some(right)) => {
+                let below = union(left.below(), right.below(), out);
+                out.push(left.label(), left.is_member() || right.is_member(), below);
+            }
+            (Some(only), None) | (None, Some(only)) => out.copy(only),
+            (None, None) => {}
+        }
+    }
+    out.close(start)
+}
+
+fn intersection(left: Level<'_>, right: Level<'_>, out: &mut SetBuilder) -> Block {
+    let start = out.start();
+    for pair in zip(left, right) {
+        let (Some(left), Some(right)) = pair else { continue };
+        let below = intersection(left.below(), right.below(), out);
+        out.push(left.label(), left.is_member() && right.is_member(), below);
+    }
+    out.close(start)
+}
+
+fn difference(left: Level<'_>, right: Level<'_>, out: &mut SetBuilder) -> Block {
+    let start = out.start();
+    for pair in zip(left, right) {
+        match pair {
+            (Some(left), Some(right)) => {
+                let below = difference(left.below(), right.below(), out);
+                out.push(left.label(), left.is_member() && !right.is_member(), below);
+            }
+            (Some(left), None) => out.copy(left),
+            (None, _) => {}
+        }
+    }
+    out.close(start)
+}
+
+fn recursive_difference(left: Level<'_>, right: Level<'_>, out: &mut SetBuilder) -> Block {
+    let start = out.start();
+    for pair in zip(left, right) {
+        match pair {
+            (Some(left), Some(right)) if !right.is_member() => {
+                let below = recursive_difference(left.below(), right.below(), out);
+                out.push(left.label(), left.is_member(), below);
+            }
+            (Some(left), None) => out.copy(left),
+            _ => {}
+        }
+    }
+    out.close(start)
+}
+
+fn with_named_parents(level: Level<'_>, of: TypeRef<'_>, out: &mut SetBuilder) -> Block {
+    let atom = of.atom();
+    let start = out.start();
+    for entry in level.iter() {
+        let (is_named, below) = match entry.label() {
+            Label::Field(name) => {
+                let declared = atom.map.as_ref().and_then(|map| map.field(name));
+                let rest = || atom.map.as_ref().and_then(|map| map.element);
+                (declared.is_some(), declared.map(|field| field.type_id).or_else(rest))
+            }
+            Label::Key(_) => (false, atom.list.as_ref().map(|list| list.element)),
+            _ => (false, None),
+        };
+        let below = match below {
+            Some(below) => with_named_parents(entry.below(), of.to(below), out),
+            // Below what is not typed nothing is named.
+            None => out.copy_level(entry.below()),
+        };
+        out.push(entry.label(), is_named || entry.is_member(), below);
+    }
+    out.close(start)
+}
+
+fn matching(level: Level<'_>, patterns: &[&[Option<Segment>]], out: &mut SetBuilder) -> Block {
+    if patterns.iter().any(|pattern| pattern.is_empty()) {
+        return out.copy_level(level);
+    }
+    let heads = || patterns.iter().filter_map(|pattern| pattern.split_first());
+    // A wildcard makes the exact patterns beside it void: the first match decides, and wildcards come first.
+    let wildcard: Vec<_> = heads().filter(|(head, _)| head.is_none()).map(|(_, rest)| rest).collect();
+    let start = out.start();
+    for entry in level.iter() {
+        let exact = || {
+            let equal = |head: &Segment| Label::of(head).cmp(entry.label()) == Ordering::Equal;
+            heads().filter(|(head, _)| head.as_ref().is_some_and(equal)).map(|(_, rest)| rest).collect()
+        };
+        let rests: Vec<_> = if wildcard.is_empty() { exact() } else { wildcard.clone() };
+        if !rests.is_empty() {
+            let below = matching(entry.below(), &rests, out);
+            out.push(entry.label(), entry.is_member(), below);
+        }
+    }
+    out.close(start)
 }
 
 /// A path of which some elements may be anything (`None`).
@@ -160,23 +218,21 @@ impl FromIterator<Option<Segment>> for Pattern {
     }
 }
 
-/// Walks two sets side by side.
-fn zip(
-    left: &FieldSet,
-    right: &FieldSet,
-    mut pick: impl FnMut(Option<&Entry>, Option<&Entry>) -> Option<Entry>,
-) -> Vec<Entry> {
-    let (mut left, mut right) = (left.entries().iter().peekable(), right.entries().iter().peekable());
-    let mut picked = Vec::with_capacity(left.len());
-    loop {
+/// Walks two levels side by side.
+pub(crate) fn zip<'l, 'r>(
+    left: Level<'l>,
+    right: Level<'r>,
+) -> impl Iterator<Item = (Option<Entry<'l>>, Option<Entry<'r>>)> {
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    std::iter::from_fn(move || {
         let order = match (left.peek(), right.peek()) {
-            (Some(left), Some(right)) => compare_segments(&left.segment, &right.segment),
+            (Some(left), Some(right)) => left.label().cmp(right.label()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => return picked,
+            (None, None) => return None,
         };
         let from_left = if order.is_le() { left.next() } else { None };
         let from_right = if order.is_ge() { right.next() } else { None };
-        picked.extend(pick(from_left, from_right));
-    }
+        Some((from_left, from_right))
+    })
 }

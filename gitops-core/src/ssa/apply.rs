@@ -10,7 +10,7 @@ use super::kubectl;
 use super::managed::{ManagedFieldsError, Operation};
 use super::typed::TypedError;
 use super::updater::{ConvertError, Force};
-use super::write;
+use super::write::{self, Merged};
 use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::resource::{InvalidResource, Resource};
@@ -193,14 +193,35 @@ impl<'a> Update<'a> {
 /// # Errors
 /// On conflicts unless forced, and when something cannot be read; nothing is applied then.
 pub fn apply(request: &Apply<'_>) -> Result<Resource, ApplyError> {
-    let applied = match write::apply(request) {
+    let merged = merge(request)?;
+    let object = if merged.is_changed { stored(request, &merged.object)? } else { merged.object };
+    Ok(match request.live {
+        Some(live) => write::keep_times(live, object),
+        None => object,
+    })
+}
+
+fn stored(request: &Apply<'_>, object: &Resource) -> Result<Resource, InvalidResource> {
+    let schema = request.model.schema(&object.key().group_kind, object.version());
+    Resource::new(schema.stored(object.tree()))
+}
+
+/// Applies an object without encoding the result, for a server that goes on with it.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn merge(request: &Apply<'_>) -> Result<Merged, ApplyError> {
+    let merged = match write::apply(request) {
         Err(ApplyError::Conflict(conflicts)) if request.manager == kubectl::MANAGER => {
             let left = kubectl::without_last_applied(request, conflicts);
             if left.is_empty() { write::apply(&request.force()) } else { Err(ApplyError::Conflict(left)) }
         }
         result => result,
     }?;
-    Ok(if request.manager == kubectl::MANAGER { kubectl::refresh_last_applied(request, applied) } else { applied })
+    let is_kubectl = request.manager == kubectl::MANAGER;
+    let Merged { object, is_changed } = merged;
+    let object = if is_kubectl { kubectl::refresh_last_applied(request, object) } else { object };
+    Ok(Merged { object, is_changed })
 }
 
 /// Returns `new` with the `metadata.managedFields` that the server would store: the manager owns what it changed.

@@ -1,4 +1,4 @@
-//! Conversion between the versions of a kind, as far as the model knows it: only `apiVersion` changes.
+//! Conversion between the versions of a kind, as far as the model knows it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::typed::{Duplicates, Typed};
 use super::updater::{ConvertError, Converter};
 use crate::model::{ApiModel, KindFacts, TypeRef};
 use crate::resource::{GroupKind, split_api_version};
-use crate::value::{Builder, Value, ValueRef};
+use crate::value::ValueRef;
 
 /// The conversion of a CRD with strategy `None`, and the best guess for other kinds.
 ///
@@ -49,23 +49,10 @@ impl<'a> Converter<'a> for ByModel<'a> {
             return Ok(value.clone());
         }
         let schema = self.schema(version)?;
-        let converted = at_version(value.value().root(), version);
+        let converted = self.model.at_version(&self.kind, value.value().root(), version);
         Typed::new(converted, schema, Duplicates::Refuse).map_err(|errors| {
             let why = errors.first().map_or_else(String::new, ToString::to_string).into();
             ConvertError::Failed { version: version.into(), why }
         })
     }
-}
-
-/// Returns a copy of an object with another `apiVersion`.
-pub(super) fn at_version(object: ValueRef<'_>, api_version: &str) -> Value {
-    let mut builder = Builder::new();
-    builder.start_map();
-    for (name, value) in object.as_map().into_iter().flatten() {
-        builder.key(name);
-        if name == "apiVersion" { builder.string(api_version) } else { builder.value(value) }
-    }
-    builder.end();
-    // A copy of a tree that was held; it fits.
-    builder.finish().unwrap_or_else(|_| Value::empty_map())
 }

@@ -4,11 +4,12 @@
 //! `k:<JSON of the key fields>`, `v:<JSON value>` and `i:<index>`; `.` marks a member that has members below it;
 //! elements of a kind not known here are dropped.
 
-use std::cmp::Ordering;
 use std::fmt::Write;
 
-use super::order::compare_segments;
-use super::set::{Entry, FieldSet, MAX_DEPTH};
+use super::build::{SetBuilder, Twins};
+use super::element::Element;
+use super::label::Label;
+use super::set::{Block, FieldSet, Level, MAX_DEPTH};
 use crate::path::Segment;
 use crate::value::{Builder, Value, ValueRef, View};
 
@@ -39,7 +40,9 @@ impl FieldSet {
     /// # Errors
     /// When it is not FieldsV1.
     pub fn from_fields_v1(fields: ValueRef<'_>) -> Result<Self, FieldsV1Error> {
-        read(fields, 0).map(|(set, _)| set)
+        let mut out = SetBuilder::default();
+        let (top, _) = read(fields, 0, &mut out)?;
+        Ok(out.finish(top))
     }
 
     /// Reads FieldsV1 from its JSON text.
@@ -61,83 +64,83 @@ impl FieldSet {
     }
 
     pub(crate) fn write_fields_v1(&self, builder: &mut Builder) {
-        self.build(false, builder, &mut String::new());
-    }
-
-    fn build(&self, is_member: bool, builder: &mut Builder, text: &mut String) {
-        builder.start_map();
-        if is_member && !self.is_empty() {
-            builder.key(".");
-            builder.start_map();
-            builder.end();
-        }
-        for entry in self.entries() {
-            text.clear();
-            write_segment(&entry.segment, text);
-            builder.key(text);
-            entry.below.build(entry.is_member, builder, text);
-        }
-        builder.end();
+        build(self.level(), false, builder, &mut String::new());
     }
 
     /// Returns FieldsV1 as JSON text, byte for byte as Kubernetes writes it.
     #[must_use]
     pub fn to_fields_v1_json(&self) -> String {
-        let mut out = String::new();
-        self.print(false, &mut out, &mut String::new());
+        // Marks, quotes and braces of one path element are about ten bytes.
+        let room = self.arena().text.len().saturating_add(self.arena().nodes.len().saturating_mul(10));
+        let mut out = String::with_capacity(room);
+        print(self.level(), false, &mut out, &mut String::with_capacity(64));
         out
-    }
-
-    fn print(&self, is_member: bool, out: &mut String, text: &mut String) {
-        out.push('{');
-        let mut first = true;
-        if is_member && !self.is_empty() {
-            out.push_str("\".\":{}");
-            first = false;
-        }
-        for entry in self.entries() {
-            if !std::mem::take(&mut first) {
-                out.push(',');
-            }
-            text.clear();
-            write_segment(&entry.segment, text);
-            go_string(text, out);
-            out.push(':');
-            entry.below.print(entry.is_member, out, text);
-        }
-        out.push('}');
     }
 }
 
+fn build(level: Level<'_>, is_member: bool, builder: &mut Builder, text: &mut String) {
+    builder.start_map();
+    if is_member && !level.is_empty() {
+        builder.key(".");
+        builder.start_map();
+        builder.end();
+    }
+    for entry in level.iter() {
+        text.clear();
+        write_label(entry.label(), text);
+        builder.key(text);
+        build(entry.below(), entry.is_member(), builder, text);
+    }
+    builder.end();
+}
+
+fn print(level: Level<'_>, is_member: bool, out: &mut String, text: &mut String) {
+    out.push('{');
+    let mut first = true;
+    if is_member && !level.is_empty() {
+        out.push_str("\".\":{}");
+        first = false;
+    }
+    for entry in level.iter() {
+        if !std::mem::take(&mut first) {
+            out.push(',');
+        }
+        text.clear();
+        write_label(entry.label(), text);
+        go_string(text, out);
+        out.push(':');
+        print(entry.below(), entry.is_member(), out, text);
+    }
+    out.push('}');
+}
+
 /// Returns the members below, and whether the node itself is one.
-fn read(fields: ValueRef<'_>, depth: usize) -> Result<(FieldSet, bool), FieldsV1Error> {
+fn read(fields: ValueRef<'_>, depth: usize, out: &mut SetBuilder) -> Result<(Block, bool), FieldsV1Error> {
     let map = match fields.view() {
         View::Map(map) => map,
-        View::Null => return Ok((FieldSet::new(), true)),
+        View::Null => return Ok((Block::default(), true)),
         _ => return Err(FieldsV1Error::NotAMap(fields.kind_name())),
     };
     if depth >= MAX_DEPTH {
         return Err(FieldsV1Error::TooDeep);
     }
     let mut is_member = false;
-    let mut entries = Vec::with_capacity(map.len());
+    let start = out.start();
     for (key, value) in map {
         if key == "." {
             is_member = true;
             continue;
         }
-        let segment = match segment_from_text(key) {
-            Ok(segment) => segment,
+        let element = match Element::read(key) {
+            Ok(element) => element,
             Err(FieldsV1Error::UnknownKind(_)) => continue,
             Err(error) => return Err(error),
         };
-        let (below, is_member) = read(value, depth + 1)?;
-        entries.push(Entry { segment, is_member, below });
+        let (below, is_member) = read(value, depth + 1, out)?;
+        element.with_label(|label| out.push(label, is_member, below));
     }
-    let sorted = entries.is_sorted_by(|a, b| compare_segments(&a.segment, &b.segment) == Ordering::Less);
-    let set = if sorted { FieldSet::from_entries(entries) } else { FieldSet::from_unsorted(entries) };
-    let is_member = is_member || set.is_empty();
-    Ok((set, is_member))
+    let below = out.close_sorting(start, Twins::Unite);
+    Ok((below, is_member || below.is_empty()))
 }
 
 /// Reads one path element, such as `f:spec` or `k:{"name":"web"}`.
@@ -145,41 +148,24 @@ fn read(fields: ValueRef<'_>, depth: usize) -> Result<(FieldSet, bool), FieldsV1
 /// # Errors
 /// When the text is no path element, or one of an unknown kind.
 pub fn segment_from_text(text: &str) -> Result<Segment, FieldsV1Error> {
-    let shown = || text.chars().take(64).collect::<String>();
-    let bad = || FieldsV1Error::PathElement(shown());
-    let bytes = text.as_bytes();
-    let (Some(kind), Some(b':'), Some(rest)) = (bytes.first(), bytes.get(1), text.get(2..)) else {
-        return Err(bad());
-    };
-    match kind {
-        b'f' => Ok(Segment::field(rest)),
-        b'i' => rest.parse().map(Segment::Index).map_err(|_| bad()),
-        b'v' => Value::from_json(rest.as_bytes()).map(Segment::Item).map_err(|_| bad()),
-        b'k' => {
-            let value = Value::from_json(rest.as_bytes()).map_err(|_| bad())?;
-            let keys = value.root().as_map().ok_or_else(bad)?;
-            // Sorted already: maps are kept in byte order of their keys.
-            Ok(Segment::Key(keys.iter().map(|(name, value)| (name.into(), value.to_value())).collect()))
-        }
-        _ => Err(FieldsV1Error::UnknownKind(shown())),
-    }
+    Element::read(text).map(|element| element.with_label(|label| label.to_segment()))
 }
 
 /// Returns the text of one path element, as it is written in FieldsV1.
 #[must_use]
 pub fn segment_to_text(segment: &Segment) -> String {
     let mut text = String::new();
-    write_segment(segment, &mut text);
+    write_label(Label::of(segment), &mut text);
     text
 }
 
-fn write_segment(segment: &Segment, out: &mut String) {
-    match segment {
-        Segment::Field(name) => {
+fn write_label(label: Label<'_>, out: &mut String) {
+    match label {
+        Label::Field(name) => {
             out.push_str("f:");
             out.push_str(name);
         }
-        Segment::Key(keys) => {
+        Label::Key(keys) => {
             out.push_str("k:{");
             for (at, (name, value)) in keys.iter().enumerate() {
                 if at > 0 {
@@ -187,15 +173,15 @@ fn write_segment(segment: &Segment, out: &mut String) {
                 }
                 go_string(name, out);
                 out.push(':');
-                go_json(value.root(), out);
+                go_json(value, out);
             }
             out.push('}');
         }
-        Segment::Item(value) => {
+        Label::Item(value) => {
             out.push_str("v:");
-            go_json(value.root(), out);
+            go_json(value, out);
         }
-        Segment::Index(index) => {
+        Label::Index(index) => {
             // Writing to a string does not fail.
             write!(out, "i:{index}").unwrap_or_default();
         }
@@ -203,8 +189,12 @@ fn write_segment(segment: &Segment, out: &mut String) {
 }
 
 /// JSON as Go's encoders write it: HTML characters escaped, whole floats without a point.
-pub(crate) fn go_json(value: ValueRef<'_>, out: &mut String) {
-    match value.view() {
+pub(crate) fn go_json(value: View<'_>, out: &mut String) {
+    match value {
+        View::Null => out.push_str("null"),
+        View::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
+        // Writing to a string does not fail.
+        View::Int(number) => write!(out, "{number}").unwrap_or_default(),
         View::String(text) => go_string(text, out),
         View::Float(number) => go_float(number, out),
         View::List(list) => {
@@ -213,7 +203,7 @@ pub(crate) fn go_json(value: ValueRef<'_>, out: &mut String) {
                 if at > 0 {
                     out.push(',');
                 }
-                go_json(item, out);
+                go_json(item.view(), out);
             }
             out.push(']');
         }
@@ -225,11 +215,10 @@ pub(crate) fn go_json(value: ValueRef<'_>, out: &mut String) {
                 }
                 go_string(key, out);
                 out.push(':');
-                go_json(item, out);
+                go_json(item.view(), out);
             }
             out.push('}');
         }
-        _ => out.push_str(&value.to_json()),
     }
 }
 
@@ -248,18 +237,25 @@ pub(crate) fn go_float(number: f64, out: &mut String) {
 
 fn go_string(text: &str, out: &mut String) {
     out.push('"');
-    for letter in text.chars() {
+    let is_special =
+        |letter: char| matches!(letter, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}');
+    let mut rest = text;
+    while let Some((plain, letter, after)) = rest.find(is_special).and_then(|at| {
+        let (plain, tail) = rest.split_at(at);
+        let mut letters = tail.chars();
+        Some((plain, letters.next()?, letters.as_str()))
+    }) {
+        out.push_str(plain);
         match letter {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => {
-                write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default();
-            }
-            _ => out.push(letter),
+            _ => write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default(),
         }
+        rest = after;
     }
+    out.push_str(rest);
     out.push('"');
 }

@@ -44,7 +44,7 @@ pub(super) fn refresh_last_applied(request: &Apply<'_>, object: Resource) -> Res
     });
     let Ok(applied) = applied else { return object };
     let mut text = String::new();
-    super::fields_v1::go_json(applied.tree(), &mut text);
+    super::fields_v1::go_json(applied.tree().view(), &mut text);
     // Go's encoder ends with a line feed.
     text.push('\n');
     let refreshed = object.edit(|draft| draft.entry("metadata").entry("annotations").set(LAST_APPLIED, text));

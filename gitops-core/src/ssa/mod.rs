@@ -9,9 +9,12 @@
 
 mod algebra;
 mod apply;
+mod build;
 mod convert;
+mod element;
 mod fields_v1;
 mod kubectl;
+mod label;
 mod managed;
 mod order;
 mod repair;
@@ -23,6 +26,7 @@ mod updater;
 mod write;
 
 pub use algebra::Pattern;
+pub(crate) use apply::merge;
 pub use apply::{Apply, ApplyError, Conflict, Update, apply, update};
 pub use fields_v1::{FieldsV1Error, segment_from_text, segment_to_text};
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFieldsProblem, Operation};

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use super::label::Label;
 use crate::path::Segment;
 use crate::value::{ValueRef, View};
 
@@ -16,6 +17,11 @@ pub fn compare_values(left: ValueRef<'_>, right: ValueRef<'_>) -> Ordering {
     values(left, right, 256)
 }
 
+/// As [`compare_values`], of what two values are.
+pub(super) fn compare_views(left: View<'_>, right: View<'_>) -> Ordering {
+    views(left, right, 256)
+}
+
 /// Returns whether two values are equal for structured-merge-diff: `1` equals `1.0`.
 #[must_use]
 pub fn equal_values(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
@@ -23,9 +29,14 @@ pub fn equal_values(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
 }
 
 fn values(left: ValueRef<'_>, right: ValueRef<'_>, depth: u32) -> Ordering {
-    let (a, b) = (left.view(), right.view());
-    let Some(depth) = depth.checked_sub(1) else { return left.cmp(&right) };
-    match (a, b) {
+    match depth.checked_sub(1) {
+        Some(depth) => views(left.view(), right.view(), depth),
+        None => left.cmp(&right),
+    }
+}
+
+fn views(left: View<'_>, right: View<'_>, depth: u32) -> Ordering {
+    match (left, right) {
         (View::String(a), View::String(b)) => a.as_bytes().cmp(b.as_bytes()),
         (View::Bool(a), View::Bool(b)) => a.cmp(&b),
         (View::List(a), View::List(b)) => {
@@ -39,7 +50,7 @@ fn values(left: ValueRef<'_>, right: ValueRef<'_>, depth: u32) -> Ordering {
                 .map(|((key, a), (other, b))| key.as_bytes().cmp(other.as_bytes()).then_with(|| values(a, b, depth)));
             first_difference(entries).then(a.len().cmp(&b.len()))
         }
-        _ => rank(a).cmp(&rank(b)).then_with(|| numbers(a, b)),
+        _ => rank(left).cmp(&rank(right)).then_with(|| numbers(left, right)),
     }
 }
 
@@ -73,22 +84,5 @@ fn numbers(left: View<'_>, right: View<'_>) -> Ordering {
 /// Orders two path elements as structured-merge-diff does: fields, keys, values, indices.
 #[must_use]
 pub fn compare_segments(left: &Segment, right: &Segment) -> Ordering {
-    let rank = |segment: &Segment| match segment {
-        Segment::Field(_) => 0_u8,
-        Segment::Key(_) => 1,
-        Segment::Item(_) => 2,
-        Segment::Index(_) => 3,
-    };
-    match (left, right) {
-        (Segment::Field(a), Segment::Field(b)) => a.as_bytes().cmp(b.as_bytes()),
-        (Segment::Key(a), Segment::Key(b)) => {
-            let fields = a.iter().zip(b.iter()).map(|((name, a), (other, b))| {
-                name.as_bytes().cmp(other.as_bytes()).then_with(|| compare_values(a.root(), b.root()))
-            });
-            first_difference(fields).then(a.len().cmp(&b.len()))
-        }
-        (Segment::Item(a), Segment::Item(b)) => compare_values(a.root(), b.root()),
-        (Segment::Index(a), Segment::Index(b)) => a.cmp(b),
-        _ => rank(left).cmp(&rank(right)),
-    }
+    Label::of(left).cmp(Label::of(right))
 }

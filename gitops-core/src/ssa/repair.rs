@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::FieldSet;
+use super::algebra::zip;
+use super::build::SetBuilder;
 use super::managed::{ManagedEntry, ManagedFields, Operation};
-use super::set::Entry;
+use super::set::{Block, Level};
 use crate::path::FieldPath;
 use crate::time::Timestamp;
 
@@ -164,13 +166,26 @@ fn fold(entries: &mut Vec<ManagedEntry>, entry: ManagedEntry) {
 
 /// Removes fields and all below them, and parents that have nothing left below.
 fn release(from: &FieldSet, fields: &FieldSet) -> FieldSet {
-    let entry = |entry: &Entry| {
-        let Some(released) = fields.entry(&entry.segment) else { return Some(entry.clone()) };
-        let below = release(&entry.below, &released.below);
-        let emptied = !entry.below.is_empty() && below.is_empty();
-        (!released.is_member && !emptied).then(|| Entry { below, ..entry.clone() })
-    };
-    FieldSet::from_entries(from.entries().iter().filter_map(entry).collect())
+    fn walk(from: Level<'_>, fields: Level<'_>, out: &mut SetBuilder) -> Block {
+        let start = out.start();
+        for pair in zip(from, fields) {
+            match pair {
+                (Some(entry), Some(released)) => {
+                    let below = walk(entry.below(), released.below(), out);
+                    let emptied = !entry.below().is_empty() && below.is_empty();
+                    if !released.is_member() && !emptied {
+                        out.push(entry.label(), entry.is_member(), below);
+                    }
+                }
+                (Some(entry), None) => out.copy(entry),
+                (None, _) => {}
+            }
+        }
+        out.close(start)
+    }
+    let mut out = SetBuilder::with_room_of(from);
+    let top = walk(from.level(), fields.level(), &mut out);
+    out.finish(top)
 }
 
 #[cfg(test)]

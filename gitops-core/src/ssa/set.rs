@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use super::order::compare_segments;
+use super::build::SetBuilder;
+use super::label::{Keys, Label};
 use crate::path::{FieldPath, Segment};
+use crate::value::{Value, View};
 
 /// A set of fields of one object: what a manager owns, or what changed. Cloning shares it.
 ///
@@ -23,14 +25,77 @@ use crate::path::{FieldPath, Segment};
 /// assert_eq!(set.to_fields_v1_json(), r#"{"f:data":{},"f:spec":{"f:replicas":{}}}"#);
 /// ```
 #[derive(Clone, Default)]
-pub struct FieldSet(Option<Arc<[Entry]>>);
+pub struct FieldSet {
+    /// None when the set is empty.
+    arena: Option<Arc<Arena>>,
+    /// The outermost path elements.
+    top: Block,
+}
+
+/// The path elements of a set, packed: those of one level stand together, in order, after all levels below them.
+#[derive(Debug, Default)]
+pub(crate) struct Arena {
+    pub(super) nodes: Vec<Node>,
+    pub(super) keys: Vec<KeyField>,
+    pub(super) text: String,
+}
+
+/// A range of nodes, of key fields, or of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(super) start: u32,
+    pub(super) len: u32,
+}
 
 /// One path element: whether it is a member itself, and the members below it. Never neither.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) segment: Segment,
-    pub(crate) is_member: bool,
-    pub(crate) below: FieldSet,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) label: Packed,
+    pub(super) is_member: bool,
+    pub(super) below: Block,
+}
+
+/// A [`Label`] whose content is in the arena.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Packed {
+    /// A range of text.
+    Field(Block),
+    /// A range of key fields.
+    Key(Block),
+    /// One key field, without a name.
+    Item(Block),
+    Index(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct KeyField {
+    pub(super) name: Block,
+    pub(super) value: Scalar,
+}
+
+#[derive(Debug)]
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Block),
+    /// A list or a map. No schema has such keys, but FieldsV1 can hold them.
+    Tree(Value),
+}
+
+/// The path elements at one place of a set.
+#[derive(Clone, Copy)]
+pub(crate) struct Level<'a> {
+    arena: &'a Arena,
+    nodes: &'a [Node],
+}
+
+/// One path element of a set.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    arena: &'a Arena,
+    node: &'a Node,
 }
 
 /// Longer paths are not taken into a set.
@@ -45,64 +110,36 @@ impl FieldSet {
 
     /// Adds a field. The fields around it are not added; the whole object is no field.
     ///
-    /// A path of more than 512 elements is not taken, no API object has one.
+    /// Copies the set: collect many fields instead. A path of more than 512 elements is not taken, no API object has
+    /// one.
     pub fn insert(&mut self, path: &FieldPath) {
-        if path.segments().len() <= MAX_DEPTH {
-            self.insert_at(path.segments());
-        }
-    }
-
-    fn insert_at(&mut self, path: &[Segment]) {
-        let Some((first, rest)) = path.split_first() else { return };
-        let mut entries = self.entries().to_vec();
-        let at = match entries.binary_search_by(|entry| compare_segments(&entry.segment, first)) {
-            Ok(at) => at,
-            Err(at) => {
-                entries.insert(at, Entry { segment: first.clone(), is_member: false, below: Self::new() });
-                at
-            }
-        };
-        if let Some(entry) = entries.get_mut(at) {
-            if rest.is_empty() {
-                entry.is_member = true;
-            } else {
-                entry.below.insert_at(rest);
-            }
-        }
-        *self = Self::from_entries(entries);
+        *self = self.union(&[path].into_iter().collect());
     }
 
     /// Returns whether a field is a member.
     #[must_use]
     pub fn contains(&self, path: &FieldPath) -> bool {
         let Some((last, above)) = path.segments().split_last() else { return false };
-        let mut set = self;
-        for segment in above {
-            match set.entry(segment) {
-                Some(entry) => set = &entry.below,
-                None => return false,
-            }
-        }
-        set.entry(last).is_some_and(|entry| entry.is_member)
+        self.level_at(above).and_then(|level| level.find(Label::of(last))).is_some_and(Entry::is_member)
     }
 
     /// Returns whether a member lies at `path` or below it.
     #[must_use]
     pub fn touches(&self, path: &FieldPath) -> bool {
-        !self.below(path).is_empty() || self.contains(path)
+        self.contains(path) || self.level_at(path.segments()).is_some_and(|level| !level.is_empty())
     }
 
     /// Returns the members below `path`, as paths that start there.
     #[must_use]
     pub fn below(&self, path: &FieldPath) -> Self {
-        let mut set = self;
+        let mut top = self.top;
         for segment in path.segments() {
-            match set.entry(segment) {
-                Some(entry) => set = &entry.below,
+            match self.arena().level(top).find(Label::of(segment)) {
+                Some(entry) => top = entry.node.below,
                 None => return Self::new(),
             }
         }
-        set.clone()
+        Self::of_arena(self.arena.clone(), top)
     }
 
     /// Returns the set of all members of this one, moved below `path`.
@@ -111,137 +148,197 @@ impl FieldSet {
         if self.is_empty() || path.segments().len() > MAX_DEPTH {
             return Self::new();
         }
-        path.segments().iter().rev().fold(self.clone(), |below, segment| {
-            Self::from_entries(vec![Entry { segment: segment.clone(), is_member: false, below }])
-        })
+        let mut out = SetBuilder::with_room_of(self);
+        let copy = out.copy_level(self.level());
+        let top = path.segments().iter().rev().fold(copy, |below, segment| {
+            let start = out.start();
+            out.push(Label::of(segment), false, below);
+            out.close(start)
+        });
+        out.finish(top)
     }
 
     /// Returns whether there is no member.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.arena.is_none()
     }
 
     /// Returns the number of members.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries().iter().map(|entry| usize::from(entry.is_member) + entry.below.len()).sum()
+        self.level().members()
     }
 
     /// Returns the members in structured-merge-diff's order.
     pub fn iter(&self) -> impl Iterator<Item = FieldPath> + use<> {
         let mut paths = Vec::new();
-        self.gather(&mut Vec::new(), &mut paths);
+        self.level().gather(&mut Vec::new(), &mut paths);
         paths.into_iter()
-    }
-
-    fn gather(&self, prefix: &mut Vec<Segment>, paths: &mut Vec<FieldPath>) {
-        for entry in self.entries().iter().filter(|entry| entry.is_member) {
-            paths.push(prefix.iter().cloned().chain([entry.segment.clone()]).collect());
-        }
-        for entry in self.entries().iter().filter(|entry| !entry.below.is_empty()) {
-            prefix.push(entry.segment.clone());
-            entry.below.gather(prefix, paths);
-            prefix.pop();
-        }
     }
 
     /// Returns the members that have no member below them.
     #[must_use]
     pub fn leaves(&self) -> Self {
-        let leaf = |entry: &Entry| Entry {
-            segment: entry.segment.clone(),
-            is_member: entry.is_member && entry.below.is_empty(),
-            below: entry.below.leaves(),
-        };
-        Self::from_entries(self.entries().iter().map(leaf).collect())
-    }
-
-    /// Makes a set of sorted entries; those without any member are dropped.
-    pub(crate) fn from_entries(mut entries: Vec<Entry>) -> Self {
-        entries.retain(|entry| entry.is_member || !entry.below.is_empty());
-        Self::from_proper(entries)
-    }
-
-    /// Makes a set of sorted entries that all have members.
-    pub(crate) fn from_proper(entries: Vec<Entry>) -> Self {
-        Self((!entries.is_empty()).then(|| entries.into()))
-    }
-
-    /// Makes a set of the entries from `start` on, which are sorted and all have members.
-    pub(crate) fn from_drain(stack: &mut Vec<Entry>, start: usize) -> Self {
-        Self((stack.len() > start).then(|| stack.drain(start..).collect()))
-    }
-
-    /// Makes a set of entries in any order; entries of one path element are united.
-    pub(crate) fn from_unsorted(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|left, right| compare_segments(&left.segment, &right.segment));
-        entries.dedup_by(|later, kept| {
-            let same = compare_segments(&later.segment, &kept.segment) == Ordering::Equal;
-            if same {
-                kept.is_member |= later.is_member;
-                kept.below = kept.below.union(&later.below);
+        fn leaves(of: Level<'_>, out: &mut SetBuilder) -> Block {
+            let start = out.start();
+            for entry in of.iter() {
+                let below = leaves(entry.below(), out);
+                out.push(entry.label(), entry.is_member() && entry.below().is_empty(), below);
             }
-            same
-        });
-        Self::from_entries(entries)
+            out.close(start)
+        }
+        let mut out = SetBuilder::with_room_of(self);
+        let top = leaves(self.level(), &mut out);
+        out.finish(top)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        self.0.as_deref().unwrap_or_default()
+    pub(super) fn of_arena(arena: Option<Arc<Arena>>, top: Block) -> Self {
+        if top.len == 0 { Self::new() } else { Self { arena, top } }
     }
 
-    pub(crate) fn entry(&self, segment: &Segment) -> Option<&Entry> {
-        let entries = self.entries();
-        let at = entries.binary_search_by(|entry| compare_segments(&entry.segment, segment)).ok()?;
-        entries.get(at)
+    pub(crate) fn level(&self) -> Level<'_> {
+        self.arena().level(self.top)
     }
 
-    /// The entry of a field, found without making a segment.
-    pub(crate) fn field(&self, name: &str) -> Option<&Entry> {
-        let entries = self.entries();
-        let order = |entry: &Entry| match &entry.segment {
-            Segment::Field(field) => field.as_bytes().cmp(name.as_bytes()),
-            _ => Ordering::Greater,
-        };
-        entries.get(entries.binary_search_by(order).ok()?)
+    pub(super) fn arena(&self) -> &Arena {
+        static EMPTY: Arena = Arena { nodes: Vec::new(), keys: Vec::new(), text: String::new() };
+        self.arena.as_deref().unwrap_or(&EMPTY)
+    }
+
+    fn level_at(&self, path: &[Segment]) -> Option<Level<'_>> {
+        path.iter().try_fold(self.level(), |level, segment| Some(level.find(Label::of(segment))?.below()))
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Some(left), Some(right)) => Arc::ptr_eq(left, right),
+        match (&self.arena, &other.arena) {
+            (Some(left), Some(right)) => Arc::ptr_eq(left, right) && self.top == other.top,
             (None, None) => true,
             _ => false,
         }
     }
 }
 
+impl Arena {
+    pub(super) fn level(&self, block: Block) -> Level<'_> {
+        Level { arena: self, nodes: self.nodes.get(block.range()).unwrap_or_default() }
+    }
+
+    pub(super) fn label(&self, packed: Packed) -> Label<'_> {
+        match packed {
+            Packed::Field(name) => Label::Field(self.text(name)),
+            Packed::Key(fields) => Label::Key(Keys::Packed(self, fields)),
+            Packed::Item(field) => Label::Item(self.key_field(field, 0).map_or(View::Null, |(_, value)| value)),
+            Packed::Index(index) => Label::Index(index),
+        }
+    }
+
+    /// Returns number `at` of some key fields.
+    pub(super) fn key_field(&self, fields: Block, at: usize) -> Option<(&str, View<'_>)> {
+        let field = self.keys.get(fields.range())?.get(at)?;
+        let value = match &field.value {
+            Scalar::Null => View::Null,
+            Scalar::Bool(flag) => View::Bool(*flag),
+            Scalar::Int(number) => View::Int(*number),
+            Scalar::Float(number) => View::Float(*number),
+            Scalar::Text(text) => View::String(self.text(*text)),
+            Scalar::Tree(value) => value.root().view(),
+        };
+        Some((self.text(field.name), value))
+    }
+
+    fn text(&self, block: Block) -> &str {
+        self.text.get(block.range()).unwrap_or_default()
+    }
+}
+
+impl Block {
+    /// What was added to a list of `len` elements since it had `start`.
+    #[expect(clippy::cast_possible_truncation, reason = "the names of one object's fields are far below 4 GiB")]
+    pub(super) fn since(start: usize, len: usize) -> Self {
+        Self { start: start as u32, len: len.saturating_sub(start) as u32 }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start as usize).saturating_add(self.len as usize)
+    }
+}
+
+impl<'a> Level<'a> {
+    /// Returns the path elements in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Entry<'a>> {
+        self.nodes.iter().map(move |node| Entry { arena: self.arena, node })
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    pub(crate) fn find(self, label: Label<'_>) -> Option<Entry<'a>> {
+        let at = self.nodes.binary_search_by(|node| self.arena.label(node.label).cmp(label)).ok()?;
+        self.nodes.get(at).map(|node| Entry { arena: self.arena, node })
+    }
+
+    fn members(self) -> usize {
+        self.iter().map(|entry| usize::from(entry.is_member()) + entry.below().members()).sum()
+    }
+
+    fn gather(self, prefix: &mut Vec<Segment>, paths: &mut Vec<FieldPath>) {
+        for entry in self.iter().filter(|entry| entry.is_member()) {
+            paths.push(prefix.iter().cloned().chain([entry.label().to_segment()]).collect());
+        }
+        for entry in self.iter().filter(|entry| !entry.below().is_empty()) {
+            prefix.push(entry.label().to_segment());
+            entry.below().gather(prefix, paths);
+            prefix.pop();
+        }
+    }
+
+    fn equals(self, other: Level<'_>) -> bool {
+        self.nodes.len() == other.nodes.len()
+            && self.iter().zip(other.iter()).all(|(left, right)| {
+                left.is_member() == right.is_member()
+                    && left.label().cmp(right.label()) == Ordering::Equal
+                    && left.below().equals(right.below())
+            })
+    }
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) fn label(self) -> Label<'a> {
+        self.arena.label(self.node.label)
+    }
+
+    pub(crate) fn is_member(self) -> bool {
+        self.node.is_member
+    }
+
+    pub(crate) fn below(self) -> Level<'a> {
+        self.arena.level(self.node.below)
+    }
+}
+
 impl FromIterator<FieldPath> for FieldSet {
     fn from_iter<I: IntoIterator<Item = FieldPath>>(paths: I) -> Self {
-        let mut set = Self::new();
-        paths.into_iter().for_each(|path| set.insert(&path));
-        set
+        let paths: Vec<FieldPath> = paths.into_iter().collect();
+        paths.iter().collect()
     }
 }
 
 impl<'p> FromIterator<&'p FieldPath> for FieldSet {
     fn from_iter<I: IntoIterator<Item = &'p FieldPath>>(paths: I) -> Self {
-        let mut set = Self::new();
-        paths.into_iter().for_each(|path| set.insert(path));
-        set
+        let paths = paths.into_iter().map(FieldPath::segments);
+        SetBuilder::of_paths(paths.filter(|path| path.len() <= MAX_DEPTH))
     }
 }
 
 impl PartialEq for FieldSet {
     fn eq(&self, other: &Self) -> bool {
-        let (left, right) = (self.entries(), other.entries());
-        self.same(other)
-            || left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| {
-                    left.is_member == right.is_member
-                        && compare_segments(&left.segment, &right.segment) == Ordering::Equal
-                        && left.below == right.below
-                })
+        self.same(other) || self.level().equals(other.level())
     }
 }
 

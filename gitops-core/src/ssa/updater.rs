@@ -276,35 +276,33 @@ impl<'u, 's> Updater<'u, 's> {
         workflow: &K,
         force: Force,
     ) -> Result<Comparison, UpdateError<K>> {
-        let mut changes = BTreeMap::<Arc<str>, Comparison>::new();
         let change = old.compare(new)?.map(|set| self.ownable(version, set));
-        changes.insert(version.into(), change.clone());
+        // None where a version is gone.
+        let mut at_others = BTreeMap::<Arc<str>, Option<Comparison>>::new();
         let mut conflicts = BTreeMap::new();
-        let mut settled = Managers::new();
-        for (manager, owned) in &*managers {
-            if manager == workflow {
-                settled.insert(manager.clone(), owned.clone());
+        for (manager, owned) in managers.iter_mut().filter(|(manager, _)| *manager != workflow) {
+            if *owned.version != *version && !at_others.contains_key(&owned.version) {
+                let change = match (self.convert(old, &owned.version)?, self.convert(new, &owned.version)?) {
+                    (Some(old), Some(new)) => Some(old.compare(&new)?.map(|set| self.ownable(&owned.version, set))),
+                    _ => None,
+                };
+                at_others.insert(Arc::clone(&owned.version), change);
+            }
+            let at_other = at_others.get(&owned.version);
+            let Some(change) = at_other.map_or(Some(&change), Option::as_ref) else {
+                owned.fields = FieldSet::new();
                 continue;
-            }
-            if !changes.contains_key(&owned.version) {
-                let (old, new) = (self.convert(old, &owned.version)?, self.convert(new, &owned.version)?);
-                let (Some(old), Some(new)) = (old, new) else { continue };
-                let change = old.compare(&new)?.map(|set| self.ownable(&owned.version, set));
-                changes.insert(Arc::clone(&owned.version), change);
-            }
-            let Some(change) = changes.get(&owned.version) else { continue };
+            };
             let conflict = owned.fields.intersection(&change.modified.union(&change.added));
-            let left = owned.fields.difference(&conflict).difference(&change.removed);
+            owned.fields = owned.fields.difference(&conflict).difference(&change.removed);
             if !conflict.is_empty() {
                 conflicts.insert(manager.clone(), conflict);
             }
-            settled.insert(manager.clone(), owned.with(left));
         }
         if force == Force::No && !conflicts.is_empty() {
             return Err(UpdateError::Conflicts(conflicts));
         }
-        settled.retain(|_, owned| !owned.fields.is_empty());
-        *managers = settled;
+        managers.retain(|_, owned| !owned.fields.is_empty());
         Ok(change)
     }
 
@@ -343,8 +341,8 @@ impl<'u, 's> Updater<'u, 's> {
         let one_version =
             merged.value().same(at_last.value()) && managers.values().all(|owned| owned.version == last.version);
         let now = managers.get(manager).filter(|_| one_version);
-        let applied = now.is_some_and(|now| last.fields.difference(&now.fields).is_empty());
-        Ok(applied && last.fields.difference(&merged.field_set()?).is_empty())
+        let applied = now.is_some_and(|now| last.fields.is_within(&now.fields));
+        Ok(applied && last.fields.is_within(&merged.field_set()?))
     }
 
     /// Adds back what was removed but is owned by anybody, each at the version in which it is named.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::FieldSet;
 use super::apply::{Apply, ApplyError, Conflict, Update};
-use super::convert::{ByModel, at_version};
+use super::convert::ByModel;
 use super::managed::{ManagedEntry, ManagedFields, ManagerKey, Operation};
 use super::tracked::Tracked;
 use super::typed::{Duplicates, Typed, TypedError};
@@ -17,6 +17,13 @@ use crate::value::{Builder, Value, ValueRef};
 
 /// Name of the entry that owns what was there before anybody applied.
 pub const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// What an apply led to, before the server encodes it: empty lists and nulls are still there.
+pub(crate) struct Merged {
+    pub(crate) object: Resource,
+    /// Whether anything but ownership differs from what was live.
+    pub(crate) is_changed: bool,
+}
 
 /// Object, schema and version that a write is about.
 struct Context<'a> {
@@ -55,7 +62,10 @@ impl<'a> Context<'a> {
         let value = match live {
             None => self.empty(),
             Some(live) if live.api_version() == self.api_version => with_managed_fields(live.tree(), None),
-            Some(live) => at_version(with_managed_fields(live.tree(), None).root(), self.api_version),
+            Some(live) => {
+                let bare = with_managed_fields(live.tree(), None);
+                self.converter.model.at_version(&self.converter.kind, bare.root(), self.api_version)
+            }
         };
         // What was read from a server fits; what was not may still hold fields that a server would have dropped.
         let decoded = |_| Typed::new(self.schema.decoded(value.root()), self.schema, Duplicates::Allow);
@@ -112,7 +122,7 @@ impl<'a> Context<'a> {
     }
 }
 
-pub(super) fn apply(request: &Apply<'_>) -> Result<Resource, ApplyError> {
+pub(super) fn apply(request: &Apply<'_>) -> Result<Merged, ApplyError> {
     let given = request.applied.tree().dig(&["metadata", "managedFields"]);
     if given.is_some_and(|given| !given.is_null()) {
         return Err(ApplyError::ManagedFieldsGiven);
@@ -140,13 +150,9 @@ pub(super) fn apply(request: &Apply<'_>) -> Result<Resource, ApplyError> {
         tracked.times.insert(key, request.now.whole_seconds());
     }
     let managed = tracked.entries();
-    let object =
-        if applied.is_changed { context.schema.stored(applied.object.value().root()) } else { live.value().clone() };
+    let object = if applied.is_changed { applied.object.value() } else { live.value() };
     let object = Resource::new(with_managed_fields(object.root(), Some(&managed)))?;
-    Ok(match request.live {
-        Some(live) => keep_times(live, object),
-        None => object,
-    })
+    Ok(Merged { object, is_changed: applied.is_changed })
 }
 
 /// Returns `new` with the times of `old`, if times of managed fields are all that differs; `old` itself, then.
@@ -227,9 +233,11 @@ fn given_or_live(request: &Update<'_>) -> Tracked {
 fn reset_fields(model: &ApiModel, object: &Resource, subresource: Option<&str>) -> FieldSet {
     let kind = &object.key().group_kind;
     let KindFacts::Served(served) = model.kind(kind) else { return FieldSet::new() };
+    let is_builtin = || matches!(ApiModel::builtin().kind(kind), KindFacts::Served(_));
     let fields: &[&[&str]] = match subresource {
         None if served.has_status_subresource => &[&["status"]],
-        Some("status") if matches!(ApiModel::builtin().kind(kind), KindFacts::Served(_)) => &[&["spec"]],
+        Some("status") if object.key().is("apps", "Deployment") => &[&["spec"], &["metadata", "labels"]],
+        Some("status") if is_builtin() => &[&["spec"]],
         Some("status") => &[&["apiVersion"], &["kind"], &["metadata"], &["spec"]],
         _ => &[],
     };

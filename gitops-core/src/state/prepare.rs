@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 
-use crate::model::{ApiModel, KindFacts, TypeRef};
+use crate::model::{ApiModel, KindFacts, TypeRef, encode_string_data};
 use crate::path::{FieldPath, Segment};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, SERVER_SET};
@@ -138,14 +138,7 @@ impl Edit<'_> {
                 }
             }
             Self::Nulls(of) => remove_nulls(draft, of),
-            Self::StringData => {
-                let Some(Draft::Map(texts)) = draft.remove("stringData") else { return };
-                for (name, text) in texts {
-                    if let Draft::String(text) = text {
-                        draft.entry("data").set(&name, STANDARD.encode(text));
-                    }
-                }
-            }
+            Self::StringData => encode_string_data(draft),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Building a [`Value`] from a stream of events, without recursion and without an intermediate tree.
 
 use super::Value;
+use super::keys::{KeyIndex, KeyMap};
 use super::tree::{Node, Span, Tag, Tree};
 
 /// Why a tree could not be built.
@@ -172,34 +173,33 @@ impl Builder {
 
     /// Adds a copy of a finished tree as the next value.
     pub fn value(&mut self, value: super::ValueRef<'_>) {
-        use super::View;
-        // Depth is counted in `ends`: one entry per open container, the number of nodes at which it closes.
-        let (tree, start) = (value.tree, value.at);
-        let mut ends: Vec<u32> = Vec::new();
-        for at in start..start.saturating_add(tree.span(start)) {
-            while ends.last() == Some(&at) {
-                ends.pop();
-                self.end();
-            }
-            let node = tree.node(at);
-            if at != start && node.key() != 0 {
-                self.key(tree.key(at));
-            }
-            match tree.view(at) {
-                View::Null => self.null(),
-                View::Bool(flag) => self.bool(flag),
-                View::Int(number) => self.int(number),
-                View::Float(number) => self.float(number),
-                View::String(text) => self.string(text),
-                View::List(_) | View::Map(_) => {
-                    self.start(node.tag());
-                    ends.push(at.saturating_add(node.span()));
-                }
-            }
+        let tree = value.tree;
+        let Some((root, below)) = tree.nodes_at(value.at).split_first() else { return self.null() };
+        // Maps of a finished tree are in order, so nodes are copied as they are, with new places of their text.
+        let mut new_keys = KeyMap::new(below.len(), tree.keys.len());
+        let root = self.copied(tree, *root);
+        self.push(root.tag(), root.a, root.b);
+        if self.nodes.len().saturating_add(below.len()) >= MAX_NODES {
+            return self.fail(BuildError::TooLarge);
         }
-        for _ in ends {
-            self.end();
+        self.nodes.reserve(below.len());
+        for node in below {
+            let key = match node.key() {
+                0 => 0,
+                old => new_keys.get(old, || self.intern(tree.key_text(old))),
+            };
+            let node = self.copied(tree, *node).with_key(key);
+            self.nodes.push(node);
         }
+    }
+
+    /// A node of another tree, its text stored here.
+    fn copied(&mut self, tree: &Tree, node: Node) -> Node {
+        if node.tag() != Tag::String {
+            return node;
+        }
+        let span = self.store(tree.text_at(Span { start: node.a, len: node.b }));
+        Node::new(Tag::String, 0, span.start, span.len)
     }
 
     /// Returns the tree.
@@ -236,7 +236,7 @@ impl Builder {
         self.nodes.clear();
         self.keys.clear();
         self.text.clear();
-        self.index.slots.fill(0);
+        self.index.clear();
         self.open.clear();
         (self.key, self.error, self.duplicates) = (0, None, 0);
     }
@@ -254,7 +254,7 @@ impl Builder {
             None if self.nodes.is_empty() => {}
             _ => self.fail(BuildError::Unbalanced),
         }
-        if self.nodes.len() >= (u32::MAX >> 3) as usize {
+        if self.nodes.len() >= MAX_NODES {
             self.fail(BuildError::TooLarge);
             return;
         }
@@ -336,48 +336,5 @@ impl Builder {
     }
 }
 
-/// Finds keys that this tree already has. Bounded: a key that does not fit its few slots is simply stored again, so
-/// hostile keys cost nothing but room.
-#[derive(Debug, Default)]
-struct KeyIndex {
-    slots: Vec<u32>,
-}
-
-const SLOTS: usize = 512;
-const PROBES: usize = 4;
-
-impl KeyIndex {
-    fn find(&mut self, key: &str, same: impl Fn(u32) -> bool) -> Result<u32, usize> {
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, 0);
-        }
-        let hash = Self::hash(key.as_bytes());
-        let start = (hash >> 32) as usize;
-        for probe in 0..PROBES {
-            let slot = start.wrapping_add(probe) % SLOTS;
-            match self.slots.get(slot) {
-                Some(0) | None => return Err(slot),
-                Some(&id) if same(id) => return Ok(id),
-                Some(_) => {}
-            }
-        }
-        Err(SLOTS)
-    }
-
-    /// Mixes the length and up to 16 bytes: keys of manifests differ there, and a clash costs little.
-    fn hash(key: &[u8]) -> u64 {
-        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-        let (first, last) = match (word(key.first_chunk()), word(key.last_chunk())) {
-            (Some(first), Some(last)) => (first, last),
-            _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
-        };
-        let mixed = (first ^ last.rotate_left(29)).wrapping_add(key.len() as u64);
-        mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    fn put(&mut self, slot: usize, id: u32) {
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = id;
-        }
-    }
-}
+/// The head of a node has 29 bits for its key.
+const MAX_NODES: usize = (u32::MAX >> 3) as usize;

@@ -1,5 +1,6 @@
 //! JSON in and out, and the bridge to serde.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -29,7 +30,7 @@ impl Value {
     /// When the bytes are not exactly one JSON value, or nest deeper than 128 levels.
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
         let mut builder = Builder::with_capacity(bytes.len());
-        let text = String::from_utf8_lossy(bytes);
+        let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let mut input = serde_json::Deserializer::from_str(&text);
         Feed(&mut builder).deserialize(&mut input).map_err(JsonError::Syntax)?;
         input.end().map_err(JsonError::Syntax)?;

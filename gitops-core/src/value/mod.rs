@@ -8,6 +8,7 @@ mod builder;
 mod digest;
 mod draft;
 mod json;
+mod keys;
 mod tree;
 mod write;
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Items, List, Map, ValueRef, View};
+use super::{Draft, Items, List, Map, Value, ValueRef, View};
 
 /// What a [`Node`] is. Fits three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +107,23 @@ impl Tree {
     }
 
     pub(super) fn key(&self, at: u32) -> &str {
-        let key = self.node(at).key().checked_sub(1).and_then(|index| self.keys.get(index as usize));
-        key.and_then(|span| self.text.get(span.range())).unwrap_or("")
+        self.key_text(self.node(at).key())
+    }
+
+    /// The text of a key by [`Node::key`].
+    pub(super) fn key_text(&self, key: u32) -> &str {
+        let span = key.checked_sub(1).and_then(|index| self.keys.get(index as usize));
+        span.map_or("", |span| self.text_at(*span))
+    }
+
+    pub(super) fn text_at(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or("")
+    }
+
+    /// The node `at` and all below it.
+    pub(super) fn nodes_at(&self, at: u32) -> &[Node] {
+        let end = at.saturating_add(self.span(at));
+        self.nodes.get(at as usize..end as usize).unwrap_or_default()
     }
 
     pub(super) fn view(&self, at: u32) -> View<'_> {
@@ -119,7 +134,7 @@ impl Tree {
             Tag::Bool => View::Bool(node.b != 0),
             Tag::Int => View::Int(node.bits().cast_signed()),
             Tag::Float => View::Float(f64::from_bits(node.bits())),
-            Tag::String => View::String(self.text.get(Span { start: node.a, len: node.b }.range()).unwrap_or("")),
+            Tag::String => View::String(self.text_at(Span { start: node.a, len: node.b })),
             Tag::List => View::List(List { items: items() }),
             Tag::Map => View::Map(Map { items: items() }),
         }
@@ -198,25 +213,66 @@ impl ValueRef<'_> {
     }
 }
 
+impl View<'_> {
+    /// Copies what was viewed into a tree of its own.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::null(),
+            Self::Bool(flag) => flag.into(),
+            Self::Int(number) => number.into(),
+            Self::Float(number) => Draft::Float(number).freeze(),
+            Self::String(text) => text.into(),
+            // The items follow their list or map.
+            Self::List(List { items }) | Self::Map(Map { items }) => {
+                Value::from_tree(items.tree.subtree(items.next.saturating_sub(1)))
+            }
+        }
+    }
+}
+
 /// Structural equality; walks both trees node by node, without recursion.
 pub(super) fn equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
-    let span = left.tree.span(left.at);
-    if span != right.tree.span(right.at) {
-        return false;
-    }
-    (0..span).all(|offset| {
-        let (l, r) = (left.at.saturating_add(offset), right.at.saturating_add(offset));
-        let (a, b) = (left.tree.node(l), right.tree.node(r));
-        a.tag() == b.tag()
-            && (offset == 0 || left.tree.key(l) == right.tree.key(r))
-            && match a.tag() {
-                Tag::String => {
-                    matches!((left.tree.view(l), right.tree.view(r)), (View::String(x), View::String(y)) if x == y)
+    let (from, to) = (left.tree.nodes_at(left.at), right.tree.nodes_at(right.at));
+    let mut keys = SameKeys { left: left.tree, right: right.tree, known: [(0, 0); 64] };
+    from.len() == to.len()
+        && from.iter().zip(to).enumerate().all(|(at, (a, b))| {
+            a.tag() == b.tag()
+                && (at == 0 || keys.equal(a.key(), b.key()))
+                && match a.tag() {
+                    Tag::String => {
+                        let text = |tree, node: &Node| text_bytes(tree, Span { start: node.a, len: node.b });
+                        a.b == b.b && text(left.tree, a) == text(right.tree, b)
+                    }
+                    Tag::Float => f64::from_bits(a.bits()) == f64::from_bits(b.bits()),
+                    _ => (a.a, a.b) == (b.a, b.b),
                 }
-                Tag::Float => f64::from_bits(a.bits()) == f64::from_bits(b.bits()),
-                _ => (a.a, a.b) == (b.a, b.b),
-            }
-    })
+        })
+}
+
+/// Compares keys of two trees, and remembers pairs that were equal: the same few keys come again and again.
+struct SameKeys<'a> {
+    left: &'a Tree,
+    right: &'a Tree,
+    known: [(u32, u32); 64],
+}
+
+impl SameKeys<'_> {
+    fn equal(&mut self, left: u32, right: u32) -> bool {
+        let Some(known) = self.known.get_mut(left as usize % 64) else { return false };
+        if *known == (left, right) {
+            return true;
+        }
+        let equal = self.left.key_text(left) == self.right.key_text(right);
+        if equal {
+            *known = (left, right);
+        }
+        equal
+    }
+}
+
+fn text_bytes(tree: &Tree, span: Span) -> Option<&[u8]> {
+    tree.text.as_bytes().get(span.range())
 }
 
 /// The total order behind `Ord`; walks both trees node by node, without recursion.

@@ -111,7 +111,7 @@ impl Walk<'_, '_> {
         let name = |item: &ValueRef<'_>| match of.list() {
             ListKind::Map { keys } => Segment::key(keys.iter().filter_map(|key| {
                 let value = item.get(key).map(ValueRef::to_value);
-                Some((&**key, value.or_else(|| of.element().default_of(key).cloned())?))
+                Some((&**key, value.or_else(|| of.element().default_of(key).known().cloned())?))
             })),
             _ => Segment::Item(item.to_value()),
         };

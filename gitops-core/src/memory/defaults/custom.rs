@@ -1,4 +1,4 @@
-//! What a schema fills in and takes away when the server reads an object.
+//! What a schema takes away when the server reads an object.
 
 use crate::model::TypeRef;
 use crate::value::Draft;
@@ -9,32 +9,25 @@ const DEPTH: usize = 128;
 /// Fields of an object that no schema of a CRD declares.
 const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-/// Fills in the defaults that the schema of a CRD states.
+/// Takes away nulls that the schema of a custom resource does not allow, as the server does once defaults are filled in.
 ///
-/// Rule: Kubernetes, "Custom Resources", "Defaulting": a default counts where its parent is there.
-pub(in super::super) fn fill(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
-    if depth > DEPTH {
+/// Rule: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions", "Defaulting and Nullable".
+pub(in super::super) fn prune_nulls(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
+    if depth > DEPTH || schema.is_deduced() {
         return;
     }
     match draft {
-        Draft::Map(_) => {
-            for name in schema.fields() {
-                if depth == 0 && ENVELOPE.contains(&&**name) {
-                    continue;
+        Draft::Map(map) => {
+            map.retain(|name, value| {
+                let (is_own, of) = (depth > 0 || !ENVELOPE.contains(&&**name), schema.field(name));
+                let is_pruned = *value == Draft::Null && !of.is_deduced() && !of.is_nullable();
+                if is_own {
+                    prune_nulls(of, value, depth + 1);
                 }
-                let nullable = schema.field(name).is_nullable();
-                let missing = draft.get(name).is_none_or(|value| *value == Draft::Null && !nullable);
-                if let Some(default) = schema.default_of(name).filter(|_| missing) {
-                    draft.set(name, default);
-                }
-            }
-            for (name, value) in draft.as_map_mut().into_iter().flatten() {
-                if depth > 0 || !ENVELOPE.contains(&&**name) {
-                    fill(schema.field(name), value, depth + 1);
-                }
-            }
+                !(is_own && is_pruned)
+            });
         }
-        Draft::List(items) => items.iter_mut().for_each(|item| fill(schema.element(), item, depth + 1)),
+        Draft::List(items) => items.iter_mut().for_each(|item| prune_nulls(schema.element(), item, depth + 1)),
         _ => {}
     }
 }

@@ -5,7 +5,7 @@ mod custom;
 mod pod;
 
 pub(super) use builtin::fill as builtin;
-pub(super) use custom::{fill as custom, prune};
+pub(super) use custom::{prune, prune_nulls};
 
 use crate::value::Draft;
 

@@ -1,4 +1,4 @@
-//! Defaults of Pods and what is in them. Rule: `SetDefaults_*` of `pkg/apis/core/v1` in Kubernetes 1.36.
+//! Defaults of Pods that depend on what is in them. Rule: `SetDefaults_*` of `pkg/apis/core/v1` in Kubernetes 1.36.
 
 use crate::value::Draft;
 
@@ -9,11 +9,6 @@ pub(super) fn template(template: &mut Draft) {
 }
 
 pub(super) fn spec(spec: &mut Draft) {
-    unset(spec, "dnsPolicy", "ClusterFirst");
-    unset(spec, "restartPolicy", "Always");
-    unset(spec, "securityContext", Draft::map());
-    unset(spec, "terminationGracePeriodSeconds", 30);
-    unset(spec, "schedulerName", "default-scheduler");
     each(spec, "volumes", volume);
     // The older name of the same field; the server keeps both.
     let account = match text(spec, "serviceAccountName") {
@@ -40,7 +35,6 @@ pub(super) fn spec(spec: &mut Draft) {
 
 /// What only a Pod itself gets, not the template of one.
 pub(super) fn alone(spec: &mut Draft) {
-    unset(spec, "enableServiceLinks", true);
     for field in ["containers", "initContainers"] {
         each(spec, field, |container| within(container, "resources", requests_from_limits));
     }
@@ -78,37 +72,6 @@ fn container(container: &mut Draft) {
     let name = image.rsplit('/').next().unwrap_or_default();
     let fixed = image.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
     unset(container, "imagePullPolicy", if fixed { "IfNotPresent" } else { "Always" });
-    unset(container, "terminationMessagePath", "/dev/termination-log");
-    unset(container, "terminationMessagePolicy", "File");
-    each(container, "ports", |port| unset(port, "protocol", "TCP"));
-    each(container, "env", |env| {
-        within(env, "valueFrom", |from| {
-            within(from, "fieldRef", |field| unset(field, "apiVersion", "v1"));
-            within(from, "fileKeyRef", |file| unset(file, "optional", false));
-        });
-    });
-    for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        within(container, field, probe);
-    }
-    within(container, "lifecycle", |lifecycle| {
-        for field in ["postStart", "preStop"] {
-            within(lifecycle, field, |handler| within(handler, "httpGet", http_get));
-        }
-    });
-}
-
-fn probe(probe: &mut Draft) {
-    unset(probe, "timeoutSeconds", 1);
-    unset(probe, "periodSeconds", 10);
-    unset(probe, "successThreshold", 1);
-    unset(probe, "failureThreshold", 3);
-    within(probe, "httpGet", http_get);
-    within(probe, "grpc", |grpc| unset(grpc, "service", ""));
-}
-
-fn http_get(action: &mut Draft) {
-    unset(action, "path", "/");
-    unset(action, "scheme", "HTTP");
 }
 
 fn volume(volume: &mut Draft) {
@@ -118,18 +81,9 @@ fn volume(volume: &mut Draft) {
     {
         volume.set("emptyDir", Draft::map());
     }
-    for field in ["configMap", "secret", "downwardAPI", "projected"] {
-        within(volume, field, |source| unset(source, "defaultMode", 420));
-    }
     within(volume, "downwardAPI", downward);
     within(volume, "projected", |projected| {
-        each(projected, "sources", |source| {
-            within(source, "downwardAPI", downward);
-            within(source, "serviceAccountToken", |token| unset(token, "expirationSeconds", 3600));
-        });
-    });
-    within(volume, "ephemeral", |source| {
-        within(source, "volumeClaimTemplate", |claim| unset(claim.entry("spec"), "volumeMode", "Filesystem"));
+        each(projected, "sources", |source| within(source, "downwardAPI", downward));
     });
     within(volume, "image", |image| {
         let reference = text(image, "reference");
@@ -137,34 +91,10 @@ fn volume(volume: &mut Draft) {
         let fixed = reference.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
         unset(image, "pullPolicy", if fixed { "IfNotPresent" } else { "Always" });
     });
-    source(volume);
 }
 
-/// Volume sources that PersistentVolumes have as well.
-pub(super) fn source(volume: &mut Draft) {
-    within(volume, "hostPath", |source| unset(source, "type", ""));
-    within(volume, "iscsi", |source| unset(source, "iscsiInterface", "default"));
-    within(volume, "rbd", |source| {
-        unset(source, "keyring", "/etc/ceph/keyring");
-        unset(source, "pool", "rbd");
-        unset(source, "user", "admin");
-    });
-    within(volume, "azureDisk", |source| {
-        unset(source, "cachingMode", "ReadWrite");
-        unset(source, "fsType", "ext4");
-        unset(source, "kind", "Shared");
-        unset(source, "readOnly", false);
-    });
-    within(volume, "scaleIO", |source| {
-        unset(source, "fsType", "xfs");
-        unset(source, "storageMode", "ThinProvisioned");
-    });
-}
-
+/// A list that is empty is none.
 fn downward(source: &mut Draft) {
-    each(source, "items", |item| {
-        within(item, "fieldRef", |field| unset(field, "apiVersion", "v1"));
-    });
     if is_empty(source, "items") {
         drop(source.remove("items"));
     }

@@ -1,7 +1,5 @@
 //! What changes from one value to another.
 
-use std::cmp::Ordering;
-
 use super::item::{Items, Part, Shape, resolve};
 use super::merge::zip;
 use super::validate::scalar_problem;
@@ -9,8 +7,10 @@ use super::{Faults, MAX_DEPTH, TypedProblem};
 use crate::model::{ListType, MapType, Relation, TypeRef};
 use crate::path::Segment;
 use crate::ssa::FieldSet;
-use crate::ssa::order::{compare_segments, equal_values};
-use crate::ssa::set::Entry;
+use crate::ssa::build::{SetBuilder, Twins};
+use crate::ssa::label::Label;
+use crate::ssa::order::equal_values;
+use crate::ssa::set::Block;
 use crate::value::ValueRef;
 
 /// What changed between two values. No field is in more than one of the sets.
@@ -54,185 +54,192 @@ impl Comparison {
 type Sides<'a> = (Option<ValueRef<'a>>, Option<ValueRef<'a>>);
 
 /// What one of the sets holds of a node: itself, and what is below it.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     is_member: bool,
-    below: Vec<Entry>,
+    below: Block,
 }
 
 /// What changed at a node and below it.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Change {
     removed: Mark,
     modified: Mark,
     added: Mark,
 }
 
-impl Mark {
-    fn set(self) -> FieldSet {
-        let order = |left: &Entry, right: &Entry| compare_segments(&left.segment, &right.segment);
-        if self.below.is_sorted_by(|left, right| order(left, right) == Ordering::Less) {
-            FieldSet::from_proper(self.below)
-        } else {
-            FieldSet::from_unsorted(self.below)
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.is_member && self.below.is_empty()
-    }
-
-    /// Takes over what was found at a child.
-    fn take(&mut self, child: Self, segment: &Segment) {
-        if !child.is_empty() {
-            self.below.push(Entry { segment: segment.clone(), is_member: child.is_member, below: child.set() });
-        }
-    }
+/// The walk of two values; the three sets are built side by side.
+#[derive(Default)]
+struct Walk {
+    removed: SetBuilder,
+    modified: SetBuilder,
+    added: SetBuilder,
+    faults: Faults,
 }
 
-impl Change {
-    fn take(&mut self, child: Self, segment: impl FnOnce() -> Segment) {
-        if child.removed.is_empty() && child.modified.is_empty() && child.added.is_empty() {
-            return;
-        }
-        let segment = segment();
-        self.removed.take(child.removed, &segment);
-        self.modified.take(child.modified, &segment);
-        self.added.take(child.added, &segment);
-    }
-}
+/// Where a level begins in each of the three sets.
+type Start = [usize; 3];
 
 pub(super) fn compare(of: TypeRef<'_>, left: ValueRef<'_>, right: ValueRef<'_>, faults: &mut Faults) -> Comparison {
-    let mut change = Change::default();
-    walk(of, (Some(left), Some(right)), 0, &mut change, faults);
-    Comparison { removed: change.removed.set(), modified: change.modified.set(), added: change.added.set() }
+    let mut walk = Walk::default();
+    let change = walk.node(of, (Some(left), Some(right)), 0);
+    faults.0.append(&mut walk.faults.0);
+    Comparison {
+        removed: walk.removed.finish(change.removed.below),
+        modified: walk.modified.finish(change.modified.below),
+        added: walk.added.finish(change.added.below),
+    }
 }
 
-fn walk<'a>(of: TypeRef<'a>, sides: Sides<'a>, depth: usize, change: &mut Change, faults: &mut Faults) {
-    if depth > MAX_DEPTH {
-        return faults.add(TypedProblem::TooDeep);
+impl Walk {
+    fn start(&self) -> Start {
+        [self.removed.start(), self.modified.start(), self.added.start()]
     }
-    let Some(atom) = resolve(of, faults) else { return };
-    match sides {
-        (Some(left), Some(right)) => {
-            let (left, right) = (Shape::of(atom, left), Shape::of(atom, right));
-            if left != right {
-                part(of, left, sides, depth, change, faults);
+
+    fn push(&mut self, label: Label<'_>, child: Change) {
+        self.removed.push(label, child.removed.is_member, child.removed.below);
+        self.modified.push(label, child.modified.is_member, child.modified.below);
+        self.added.push(label, child.added.is_member, child.added.below);
+    }
+
+    fn close(&mut self, [removed, modified, added]: Start, change: &mut Change) {
+        change.removed.below = self.removed.close_sorting(removed, Twins::Unite);
+        change.modified.below = self.modified.close_sorting(modified, Twins::Unite);
+        change.added.below = self.added.close_sorting(added, Twins::Unite);
+    }
+
+    fn node<'a>(&mut self, of: TypeRef<'a>, sides: Sides<'a>, depth: usize) -> Change {
+        let mut change = Change::default();
+        if depth > MAX_DEPTH {
+            self.faults.add(TypedProblem::TooDeep);
+            return change;
+        }
+        let Some(atom) = resolve(of, &mut self.faults) else { return change };
+        let start = self.start();
+        match sides {
+            (Some(left), Some(right)) => {
+                let (left, right) = (Shape::of(atom, left), Shape::of(atom, right));
+                change.modified.is_member |= left != right && self.part(of, left, sides, depth);
+                change.modified.is_member |= self.part(of, right, sides, depth);
             }
-            part(of, right, sides, depth, change, faults);
+            (None, Some(only)) => {
+                self.part(of, Shape::of(atom, only), sides, depth);
+                change.added.is_member = true;
+            }
+            (Some(only), None) => {
+                self.part(of, Shape::of(atom, only), sides, depth);
+                change.removed.is_member = true;
+            }
+            (None, None) => {}
         }
-        (None, Some(only)) => {
-            part(of, Shape::of(atom, only), sides, depth, change, faults);
-            change.added.is_member = true;
-        }
-        (Some(only), None) => {
-            part(of, Shape::of(atom, only), sides, depth, change, faults);
-            change.removed.is_member = true;
-        }
-        (None, None) => {}
+        self.close(start, &mut change);
+        change
     }
-}
 
-fn part<'a>(of: TypeRef<'a>, shape: Shape, sides: Sides<'a>, depth: usize, change: &mut Change, faults: &mut Faults) {
-    let atom = of.atom();
-    match (shape.part(), &atom.map, &atom.list, atom.scalar) {
-        (Part::Map, Some(map), ..) => maps(of, map, sides, depth, change, faults),
-        (Part::List, _, Some(list), _) => lists(of, list, sides, depth, change, faults),
-        (Part::Scalar, _, _, Some(scalar)) => {
-            match (scalar_problem(scalar, sides.0), scalar_problem(scalar, sides.1)) {
-                (Some(left), Some(right)) => {
-                    faults.add(left);
-                    faults.add(right);
+    /// Adds what changed below a node; returns whether it was modified itself.
+    fn part<'a>(&mut self, of: TypeRef<'a>, shape: Shape, sides: Sides<'a>, depth: usize) -> bool {
+        let atom = of.atom();
+        match (shape.part(), &atom.map, &atom.list, atom.scalar) {
+            (Part::Map, Some(map), ..) => self.maps(of, map, sides, depth),
+            (Part::List, _, Some(list), _) => self.lists(of, list, sides, depth),
+            (Part::Scalar, _, _, Some(scalar)) => {
+                match (scalar_problem(scalar, sides.0), scalar_problem(scalar, sides.1)) {
+                    (Some(left), Some(right)) => {
+                        self.faults.add(left);
+                        self.faults.add(right);
+                        false
+                    }
+                    _ => is_modified(sides),
                 }
-                _ => leaf(sides, change),
+            }
+            _ => {
+                self.faults.add(TypedProblem::OpenType);
+                false
             }
         }
-        _ => faults.add(TypedProblem::OpenType),
     }
-}
 
-fn leaf(sides: Sides<'_>, change: &mut Change) {
-    if let (Some(left), Some(right)) = sides {
-        change.modified.is_member |= !equal_values(left, right);
+    /// Runs a walk of a child; faults that it adds lie below `segment`.
+    fn below<T>(&mut self, segment: impl FnOnce() -> Segment, walk: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.faults.0.len();
+        let result = walk(self);
+        self.faults.place(before, segment);
+        result
     }
-}
 
-fn maps<'a>(
-    of: TypeRef<'a>,
-    map: &'a MapType,
-    sides: Sides<'a>,
-    depth: usize,
-    change: &mut Change,
-    faults: &mut Faults,
-) {
-    let left = sides.0.and_then(ValueRef::as_map).filter(|map| !map.is_empty());
-    let right = sides.1.and_then(ValueRef::as_map).filter(|map| !map.is_empty());
-    if map.atomic || (left.is_none() && right.is_none()) {
-        return leaf(sides, change);
-    }
-    for (name, left, right) in zip(left, right) {
-        let declared = map.field(name);
-        let segment = || Segment::Field(declared.map_or_else(|| name.into(), |field| field.name.clone()));
-        let mut child = Change::default();
-        faults.below(segment, |faults| match map.type_of(name) {
-            Some(id) => walk(of.to(id), (left, right), depth + 1, &mut child, faults),
-            None => faults.add(TypedProblem::Undeclared),
-        });
-        change.take(child, segment);
-    }
-}
-
-fn lists<'a>(
-    of: TypeRef<'a>,
-    list: &'a ListType,
-    sides: Sides<'a>,
-    depth: usize,
-    change: &mut Change,
-    faults: &mut Faults,
-) {
-    let left = sides.0.and_then(ValueRef::as_list).filter(|list| !list.is_empty());
-    let right = sides.1.and_then(ValueRef::as_list).filter(|list| !list.is_empty());
-    if list.relation == Relation::Atomic || (left.is_none() && right.is_none()) {
-        return leaf(sides, change);
-    }
-    if let (Some(left), Some(right)) = sides
-        && left == right
-    {
-        return;
-    }
-    let (left, right) = (Items::of(list, of, left, faults), Items::of(list, of, right, faults));
-    let only_right =
-        right.runs().filter(|(key, _)| left.with_key(key).is_empty()).map(|(key, run)| (key, &[][..], run));
-    let on_left = left.runs().map(|(key, run)| (key, run, right.with_key(key)));
-    for (key, from, to) in on_left.chain(only_right) {
-        let mut child = Change::default();
-        let mut item = |from: Option<&u32>, to: Option<&u32>| {
-            let sides = (from.and_then(|at| left.value(*at)), to.and_then(|at| right.value(*at)));
-            faults.below(|| key.segment(), |faults| walk(of.to(list.element), sides, depth + 1, &mut child, faults));
-        };
-        match (from, to) {
-            ([] | [_], [] | [_]) => item(from.first(), to.first()),
-            // Items with the same key on both sides are one value.
-            ([_, _, ..], [_, _, ..]) => {
-                let equal = |(from, to): (&u32, &u32)| match (left.value(*from), right.value(*to)) {
-                    (Some(from), Some(to)) => equal_values(from, to),
-                    _ => false,
-                };
-                child.modified.is_member = from.len() != to.len() || !from.iter().zip(to).all(equal);
-            }
-            ([_, _, ..], _) => {
-                if let Some(to) = to.first() {
-                    item(None, Some(to));
-                }
-                child.removed.is_member = true;
-            }
-            (_, [_, _, ..]) => {
-                if let Some(from) = from.first() {
-                    item(Some(from), None);
-                }
-                child.added.is_member = true;
-            }
+    fn maps<'a>(&mut self, of: TypeRef<'a>, map: &'a MapType, sides: Sides<'a>, depth: usize) -> bool {
+        let left = sides.0.and_then(ValueRef::as_map).filter(|map| !map.is_empty());
+        let right = sides.1.and_then(ValueRef::as_map).filter(|map| !map.is_empty());
+        if map.atomic || (left.is_none() && right.is_none()) {
+            return is_modified(sides);
         }
-        change.take(child, || key.segment());
+        for (name, left, right) in zip(left, right) {
+            let child = self.below(
+                || Segment::field(name),
+                |walk| match map.type_of(name) {
+                    Some(id) => walk.node(of.to(id), (left, right), depth + 1),
+                    None => {
+                        walk.faults.add(TypedProblem::Undeclared);
+                        Change::default()
+                    }
+                },
+            );
+            self.push(Label::Field(name), child);
+        }
+        false
     }
+
+    fn lists<'a>(&mut self, of: TypeRef<'a>, list: &'a ListType, sides: Sides<'a>, depth: usize) -> bool {
+        let left = sides.0.and_then(ValueRef::as_list).filter(|list| !list.is_empty());
+        let right = sides.1.and_then(ValueRef::as_list).filter(|list| !list.is_empty());
+        if list.relation == Relation::Atomic || (left.is_none() && right.is_none()) {
+            return is_modified(sides);
+        }
+        if let (Some(left), Some(right)) = sides
+            && left == right
+        {
+            return false;
+        }
+        let (left, right) = (Items::of(list, of, left, &mut self.faults), Items::of(list, of, right, &mut self.faults));
+        let only_right =
+            right.runs().filter(|(key, _)| left.with_key(key).is_empty()).map(|(key, run)| (key, &[][..], run));
+        let on_left = left.runs().map(|(key, run)| (key, run, right.with_key(key)));
+        for (key, from, to) in on_left.chain(only_right) {
+            let mut item = |from: Option<&u32>, to: Option<&u32>| {
+                let sides = (from.and_then(|at| left.value(*at)), to.and_then(|at| right.value(*at)));
+                self.below(|| key.segment(), |walk| walk.node(of.to(list.element), sides, depth + 1))
+            };
+            let mut child = Change::default();
+            match (from, to) {
+                ([] | [_], [] | [_]) => child = item(from.first(), to.first()),
+                // Items with the same key on both sides are one value.
+                ([_, _, ..], [_, _, ..]) => {
+                    let equal = |(from, to): (&u32, &u32)| match (left.value(*from), right.value(*to)) {
+                        (Some(from), Some(to)) => equal_values(from, to),
+                        _ => false,
+                    };
+                    child.modified.is_member = from.len() != to.len() || !from.iter().zip(to).all(equal);
+                }
+                ([_, _, ..], _) => {
+                    if let Some(to) = to.first() {
+                        child = item(None, Some(to));
+                    }
+                    child.removed.is_member = true;
+                }
+                (_, [_, _, ..]) => {
+                    if let Some(from) = from.first() {
+                        child = item(Some(from), None);
+                    }
+                    child.added.is_member = true;
+                }
+            }
+            self.push(key.label(), child);
+        }
+        false
+    }
+}
+
+/// Whether one value became another.
+fn is_modified(sides: Sides<'_>) -> bool {
+    matches!(sides, (Some(left), Some(right)) if !equal_values(left, right))
 }

@@ -5,36 +5,37 @@ use super::{Faults, MAX_DEPTH, TypedProblem};
 use crate::model::{ListType, MapType, Relation, TypeRef};
 use crate::path::Segment;
 use crate::ssa::FieldSet;
-use crate::ssa::order::compare_segments;
-use crate::ssa::set::Entry;
+use crate::ssa::build::{SetBuilder, Twins};
+use crate::ssa::label::{Keys, Label};
+use crate::ssa::set::Block;
 use crate::value::{ValueRef, View};
 
 pub(super) fn field_set(of: TypeRef<'_>, value: ValueRef<'_>, faults: &mut Faults) -> FieldSet {
-    walk(of, value, 0, &mut Vec::new(), faults).1
+    let mut out = SetBuilder::default();
+    let (_, top) = walk(of, value, 0, &mut out, faults);
+    out.finish(top)
 }
 
 /// Returns whether the value itself is a member, and the members below it.
-///
-/// `stack` holds the entries of all levels that are being gathered, the innermost last: one list for the whole walk.
 fn walk(
     of: TypeRef<'_>,
     value: ValueRef<'_>,
     depth: usize,
-    stack: &mut Vec<Entry>,
+    out: &mut SetBuilder,
     faults: &mut Faults,
-) -> (bool, FieldSet) {
-    let nothing = (false, FieldSet::new());
+) -> (bool, Block) {
+    let nothing = (false, Block::default());
     if depth > MAX_DEPTH {
         faults.add(TypedProblem::TooDeep);
         return nothing;
     }
     let Some(atom) = resolve(of, faults) else { return nothing };
     match (Shape::of(atom, value).part(), &atom.map, &atom.list) {
-        (Part::Map, Some(map), _) if map.atomic => (true, FieldSet::new()),
-        (Part::Map, Some(map), _) => (false, of_map(of, map, value, depth, stack, faults)),
-        (Part::List, _, Some(list)) if list.relation == Relation::Atomic => (true, FieldSet::new()),
-        (Part::List, _, Some(list)) => (false, of_list(of, list, value, depth, stack, faults)),
-        (Part::Scalar, ..) => (true, FieldSet::new()),
+        (Part::Map, Some(map), _) if map.atomic => (true, Block::default()),
+        (Part::Map, Some(map), _) => (false, of_map(of, map, value, depth, out, faults)),
+        (Part::List, _, Some(list)) if list.relation == Relation::Atomic => (true, Block::default()),
+        (Part::List, _, Some(list)) => (false, of_list(of, list, value, depth, out, faults)),
+        (Part::Scalar, ..) => (true, Block::default()),
         _ => {
             faults.add(TypedProblem::OpenType);
             nothing
@@ -47,30 +48,26 @@ fn of_map(
     map: &MapType,
     value: ValueRef<'_>,
     depth: usize,
-    stack: &mut Vec<Entry>,
+    out: &mut SetBuilder,
     faults: &mut Faults,
-) -> FieldSet {
-    let start = stack.len();
+) -> Block {
+    let start = out.start();
     for (name, child) in value.as_map().into_iter().flatten() {
         let declared = map.field(name);
         let (is_member, below) = faults.below(
             || Segment::field(name),
             |faults| match declared.map(|field| field.type_id).or(map.element) {
-                Some(id) => walk(of.to(id), child, depth + 1, stack, faults),
+                Some(id) => walk(of.to(id), child, depth + 1, out, faults),
                 None => {
                     faults.add(TypedProblem::Undeclared);
-                    (false, FieldSet::new())
+                    (false, Block::default())
                 }
             },
         );
         let empty = matches!(child.view(), View::Null) || child.as_map().is_some_and(|map| map.is_empty());
-        let is_member = is_member || empty || declared.is_none();
-        if is_member || !below.is_empty() {
-            let name = declared.map_or_else(|| name.into(), |field| field.name.clone());
-            stack.push(Entry { segment: Segment::Field(name), is_member, below });
-        }
+        out.push(Label::Field(name), is_member || empty || declared.is_none(), below);
     }
-    FieldSet::from_drain(stack, start)
+    out.close(start)
 }
 
 fn of_list<'a>(
@@ -78,39 +75,24 @@ fn of_list<'a>(
     list: &'a ListType,
     value: ValueRef<'a>,
     depth: usize,
-    stack: &mut Vec<Entry>,
+    out: &mut SetBuilder,
     faults: &mut Faults,
-) -> FieldSet {
-    let start = stack.len();
-    let mut is_sorted = true;
+) -> Block {
+    let start = out.start();
     for (index, item) in value.as_list().into_iter().flatten().enumerate() {
-        let segment = match ItemKey::of(list, of, index, item) {
-            Ok(key) => key.segment(),
+        let key = match ItemKey::of(list, of, index, item) {
+            Ok(key) => key,
             Err(problem) => {
                 faults.add(problem);
                 continue;
             }
         };
-        let below =
-            faults.below(|| segment.clone(), |faults| walk(of.to(list.element), item, depth + 1, stack, faults)).1;
-        let before = stack.get(start..).and_then(<[Entry]>::last);
-        is_sorted &= before.is_none_or(|before| compare_segments(&before.segment, &segment).is_lt());
-        stack.push(Entry { segment, is_member: true, below });
+        let (_, below) =
+            faults.below(|| key.segment(), |faults| walk(of.to(list.element), item, depth + 1, out, faults));
+        out.push(key.label(), true, below);
     }
-    if is_sorted {
-        return FieldSet::from_drain(stack, start);
-    }
-    let mut entries: Vec<Entry> = stack.drain(start..).collect();
-    entries.sort_by(|left, right| compare_segments(&left.segment, &right.segment));
     // Items with the same key are owned together, as one value.
-    entries.dedup_by(|later, kept| {
-        let same = compare_segments(&later.segment, &kept.segment).is_eq();
-        if same {
-            kept.below = FieldSet::new();
-        }
-        same
-    });
-    FieldSet::from_proper(entries)
+    out.close_sorting(start, Twins::Whole)
 }
 
 impl FieldSet {
@@ -120,33 +102,40 @@ impl FieldSet {
     /// Rule: structured-merge-diff's `SetFromValue`.
     #[must_use]
     pub fn guessed(value: ValueRef<'_>) -> Self {
-        guess(value, 0).1
+        let mut out = SetBuilder::default();
+        let (_, top) = guess(value, 0, &mut out);
+        out.finish(top)
     }
 }
 
-fn guess(value: ValueRef<'_>, depth: usize) -> (bool, FieldSet) {
-    let entry = |(segment, item): (Segment, ValueRef<'_>)| {
-        let (is_member, below) = guess(item, depth + 1);
-        Entry { segment, is_member, below }
-    };
+fn guess(value: ValueRef<'_>, depth: usize, out: &mut SetBuilder) -> (bool, Block) {
+    let start = out.start();
     match value.view() {
         View::List(items) if depth < MAX_DEPTH => {
-            let named = items.iter().enumerate().map(|(index, item)| (guess_name(index, item), item));
-            (false, FieldSet::from_unsorted(named.map(entry).collect()))
+            for (index, item) in items.iter().enumerate() {
+                let (is_member, below) = guess(item, depth + 1, out);
+                let keys = guess_keys(item);
+                let index = Label::Index(u32::try_from(index).unwrap_or(u32::MAX));
+                let label = if keys.is_empty() { index } else { Label::Key(Keys::Borrowed(&keys)) };
+                out.push(label, is_member, below);
+            }
+            (false, out.close_sorting(start, Twins::Unite))
         }
         View::Map(fields) if depth < MAX_DEPTH => {
-            let named = fields.iter().map(|(name, value)| (Segment::field(name), value));
-            (false, FieldSet::from_entries(named.map(entry).collect()))
+            for (name, value) in fields {
+                let (is_member, below) = guess(value, depth + 1, out);
+                out.push(Label::Field(name), is_member, below);
+            }
+            (false, out.close(start))
         }
-        _ => (true, FieldSet::new()),
+        _ => (true, Block::default()),
     }
 }
 
-fn guess_name(index: usize, item: ValueRef<'_>) -> Segment {
+fn guess_keys(item: ValueRef<'_>) -> Vec<(&'static str, View<'_>)> {
     let scalar = |name: &'static str| {
-        let value = item.get(name)?;
-        (!matches!(value.view(), View::Null | View::List(_) | View::Map(_))).then(|| (name, value.to_value()))
+        let view = item.get(name)?.view();
+        (!matches!(view, View::Null | View::List(_) | View::Map(_))).then_some((name, view))
     };
-    let keys: Vec<_> = ["id", "key", "name"].into_iter().filter_map(scalar).collect();
-    if keys.is_empty() { Segment::Index(u32::try_from(index).unwrap_or(u32::MAX)) } else { Segment::key(keys) }
+    ["id", "key", "name"].into_iter().filter_map(scalar).collect()
 }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use super::{Faults, TypedProblem};
 use crate::model::{Atom, ListType, Relation, TypeRef};
 use crate::path::Segment;
-use crate::ssa::order::compare_values;
+use crate::ssa::label::{Keys, Label};
 use crate::value::{List, ValueRef, View};
 
-/// What a list item is known by, borrowed: a [`Segment`] is made of it only where a path is.
+/// What a list item is known by.
 #[derive(Clone, Debug)]
 pub(super) enum ItemKey<'a> {
     /// The item of a set.
-    Value(ValueRef<'a>),
+    Value(View<'a>),
     /// The item of a list with one key field.
-    One(&'a Arc<str>, ValueRef<'a>),
+    One([(&'a str, View<'a>); 1]),
     /// The item of a list with several key fields, in byte order of their names.
-    Several(Vec<(&'a Arc<str>, ValueRef<'a>)>),
+    Several(Vec<(&'a str, View<'a>)>),
 }
 
 impl<'a> ItemKey<'a> {
@@ -35,7 +35,7 @@ impl<'a> ItemKey<'a> {
         if list.keys.is_empty() {
             return match item.view() {
                 View::Null | View::List(_) | View::Map(_) => Err(other("scalar")),
-                _ => Ok(Self::Value(item)),
+                view => Ok(Self::Value(view)),
             };
         }
         let Some(map) = item.as_map() else { return Err(other("map")) };
@@ -44,14 +44,12 @@ impl<'a> ItemKey<'a> {
         for name in list.keys.iter() {
             let value = match map.get(name) {
                 Some(value) => Some(value),
-                None => {
-                    let declared = element.map.as_ref().ok_or(TypedProblem::OpenType)?;
-                    declared.field(name).and_then(|field| field.default.as_ref()).map(|default| default.root())
-                }
+                None if element.map.is_none() => return Err(TypedProblem::OpenType),
+                None => of.to(list.element).key_default(name),
             };
             match value {
-                Some(value) if list.keys.len() == 1 => return Ok(Self::One(name, value)),
-                Some(value) => keys.push((name, value)),
+                Some(value) if list.keys.len() == 1 => return Ok(Self::One([(name, value.view())])),
+                Some(value) => keys.push((&**name, value.view())),
                 // An item may lack some of its keys; it is another item then than one that has them.
                 None => {}
             }
@@ -59,49 +57,25 @@ impl<'a> ItemKey<'a> {
         if keys.is_empty() {
             return Err(TypedProblem::NoKey { index, keys: Arc::clone(&list.keys) });
         }
-        keys.sort_by(|left, right| left.0.cmp(right.0));
+        keys.sort_by_key(|(name, _)| *name);
         Ok(Self::Several(keys))
     }
 
+    pub(super) fn label(&self) -> Label<'_> {
+        match self {
+            Self::Value(value) => Label::Item(*value),
+            Self::One(field) => Label::Key(Keys::Borrowed(field)),
+            Self::Several(fields) => Label::Key(Keys::Borrowed(fields)),
+        }
+    }
+
     pub(super) fn segment(&self) -> Segment {
-        let field = |(name, value): &(&Arc<str>, ValueRef<'_>)| (Arc::clone(name), value.to_value());
-        match self {
-            Self::Value(value) => Segment::Item(value.to_value()),
-            Self::One(name, value) => Segment::Key(Arc::new([(Arc::clone(name), value.to_value())])),
-            Self::Several(keys) => Segment::Key(keys.iter().map(field).collect()),
-        }
+        self.label().to_segment()
     }
 
-    /// Key field number `at`, in byte order of the names.
-    fn field(&self, at: usize) -> Option<(&'a Arc<str>, ValueRef<'a>)> {
-        match self {
-            Self::Value(_) => None,
-            Self::One(name, value) => (at == 0).then_some((name, *value)),
-            Self::Several(keys) => keys.get(at).copied(),
-        }
-    }
-
-    /// The order of the segments.
+    /// The order of the labels.
     pub(super) fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Value(left), Self::Value(right)) => return compare_values(*left, *right),
-            (Self::Value(_), _) => return Ordering::Greater,
-            (_, Self::Value(_)) => return Ordering::Less,
-            _ => {}
-        }
-        for at in 0.. {
-            let order = match (self.field(at), other.field(at)) {
-                (Some((name, value)), Some((other, than))) => {
-                    name.as_bytes().cmp(other.as_bytes()).then_with(|| compare_values(value, than))
-                }
-                (None, None) => break,
-                (left, right) => left.is_some().cmp(&right.is_some()),
-            };
-            if order != Ordering::Equal {
-                return order;
-            }
-        }
-        Ordering::Equal
+        self.label().cmp(other.label())
     }
 }
 

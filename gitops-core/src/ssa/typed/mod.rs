@@ -217,7 +217,7 @@ impl<'s> Typed<'s> {
     }
 
     fn check_type(&self, other: &Self, faults: &mut Faults) {
-        if !self.of.same(other.of) {
+        if !self.of.is(other.of) {
             faults.add(TypedProblem::OtherType);
         }
     }
@@ -248,11 +248,16 @@ impl Faults {
     fn below<T>(&mut self, segment: impl FnOnce() -> Segment, walk: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.0.len();
         let result = walk(self);
+        self.place(before, segment);
+        result
+    }
+
+    /// Says that all after the first `before` lie below `segment`.
+    fn place(&mut self, before: usize, segment: impl FnOnce() -> Segment) {
         if self.0.len() > before {
             let segment = segment();
             self.0.iter_mut().skip(before).for_each(|(path, _)| path.push(segment.clone()));
         }
-        result
     }
 
     fn or<T>(self, result: T) -> Result<T, Vec<TypedError>> {

@@ -6,6 +6,8 @@ use super::sketch::Sketch;
 use crate::model::{ListType, MapType, Relation, TypeRef};
 use crate::path::{FieldPath, Segment};
 use crate::ssa::FieldSet;
+use crate::ssa::label::Label;
+use crate::ssa::set::{Entry, Level};
 use crate::value::{Value, ValueRef, View};
 
 /// What is left of a map or list when all that was in it is removed.
@@ -26,11 +28,11 @@ enum Mode {
 }
 
 pub(super) fn remove(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, emptied: Emptied, bytes: usize) -> Value {
-    walk(of, value, set, Mode::Remove(emptied), 0).freeze(bytes)
+    walk(of, value, set.level(), Mode::Remove(emptied), 0).freeze(bytes)
 }
 
 pub(super) fn extract(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, bytes: usize) -> Value {
-    walk(of, value, set, Mode::Extract, 0).freeze(bytes)
+    walk(of, value, set.level(), Mode::Extract, 0).freeze(bytes)
 }
 
 /// Adds to a set the key fields of the list items that its paths lead through, as far as those paths are present.
@@ -49,7 +51,7 @@ pub(super) fn with_key_fields(set: &FieldSet, present: &FieldSet) -> FieldSet {
 }
 
 /// Null stands for nothing left.
-fn walk<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: &FieldSet, mode: Mode, depth: usize) -> Sketch<'a> {
+fn walk<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: Level<'_>, mode: Mode, depth: usize) -> Sketch<'a> {
     let nothing = Sketch::Ref(null());
     let atom = of.atom();
     if depth > MAX_DEPTH || atom.missing.is_some() {
@@ -72,7 +74,7 @@ fn walk<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: &FieldSet, mode: Mode, de
 }
 
 /// Handles a child of which some fields are named.
-fn child<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: &FieldSet, mode: Mode, depth: usize) -> Sketch<'a> {
+fn child<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: Level<'_>, mode: Mode, depth: usize) -> Sketch<'a> {
     let left = walk(of, value, set, mode, depth + 1);
     match (&left, mode, value.view()) {
         (Sketch::Ref(rest), Mode::Remove(Emptied::Kept), View::Map(_)) if rest.is_null() => Sketch::Map(Vec::new()),
@@ -85,19 +87,19 @@ fn walk_map<'a>(
     of: TypeRef<'a>,
     map: &'a MapType,
     value: ValueRef<'a>,
-    set: &FieldSet,
+    set: Level<'_>,
     mode: Mode,
     depth: usize,
 ) -> Option<Sketch<'a>> {
     let mut left = Vec::new();
     let mut touched = false;
-    let empty = FieldSet::new();
+    let none = FieldSet::new();
     for (name, item) in value.as_map()? {
-        let entry = set.field(name);
-        let is_member = entry.is_some_and(|entry| entry.is_member);
-        let below = entry.map_or(&empty, |entry| &entry.below);
+        let entry = set.find(Label::Field(name));
+        let is_member = entry.is_some_and(Entry::is_member);
+        let below = entry.map_or(none.level(), Entry::below);
         // What no schema declares is not walked into; it counts as nothing left.
-        let walk_into = |set: &FieldSet, walk: fn(_, _, &FieldSet, _, _) -> Sketch<'a>| match map.type_of(name) {
+        let walk_into = |set: Level<'_>, walk: fn(_, _, Level<'_>, _, _) -> Sketch<'a>| match map.type_of(name) {
             Some(id) => walk(of.to(id), item, set, mode, depth),
             None => Sketch::Ref(null()),
         };
@@ -118,7 +120,7 @@ fn walk_map<'a>(
     (!left.is_empty() || kept).then_some(Sketch::Map(left))
 }
 
-fn walk_deeper<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: &FieldSet, mode: Mode, depth: usize) -> Sketch<'a> {
+fn walk_deeper<'a>(of: TypeRef<'a>, value: ValueRef<'a>, set: Level<'_>, mode: Mode, depth: usize) -> Sketch<'a> {
     walk(of, value, set, mode, depth + 1)
 }
 
@@ -126,18 +128,18 @@ fn walk_list<'a>(
     of: TypeRef<'a>,
     list: &'a ListType,
     value: ValueRef<'a>,
-    set: &FieldSet,
+    set: Level<'_>,
     mode: Mode,
     depth: usize,
 ) -> Option<Sketch<'a>> {
     let mut left = Vec::new();
     let mut touched = false;
-    let empty = FieldSet::new();
+    let none = FieldSet::new();
     for (index, item) in value.as_list()?.iter().enumerate() {
         let key = ItemKey::of(list, of, index, item).ok();
-        let entry = key.as_ref().and_then(|key| set.entry(&key.segment()));
-        let is_member = entry.is_some_and(|entry| entry.is_member);
-        let below = entry.map_or(&empty, |entry| &entry.below);
+        let entry = key.as_ref().and_then(|key| set.find(key.label()));
+        let is_member = entry.is_some_and(Entry::is_member);
+        let below = entry.map_or(none.level(), Entry::below);
         let walked = || child(of.to(list.element), item, below, mode, depth);
         match mode {
             Mode::Extract if !below.is_empty() => left.push(walked()),

@@ -73,6 +73,16 @@ impl Names {
         difference("", &expected, actual)
     }
 
+    /// Says which two placeholders stand for the same here: what was written anew is not what was there before.
+    pub(super) fn confused(&self) -> Option<String> {
+        let mut seen = BTreeMap::new();
+        let stands = self.actual.iter().filter(|(text, _)| is_placeholder(text) || text.starts_with("port "));
+        stands.into_iter().find_map(|(text, actual)| {
+            let other = seen.insert(actual, text)?;
+            Some(format!("`{other}` and `{text}` are both `{actual}`"))
+        })
+    }
+
     fn learn(&mut self, recorded: &Value, actual: &Value, field: &str) {
         match (recorded, actual) {
             (Value::String(text), Value::String(found)) => {

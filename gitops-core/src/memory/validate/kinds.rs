@@ -6,8 +6,18 @@
 use crate::model::ServedKind;
 use crate::value::Draft;
 
-use super::refuse::{Fault, fault};
-use super::response::CauseReason::{Duplicate, Forbidden, Invalid, Required};
+use super::super::refuse::{Fault, fault};
+use super::super::response::CauseReason::{Duplicate, Forbidden, Invalid, Required};
+
+/// Whether the strategy of a kind checks changed objects by all the rules for new ones too, those of metadata included.
+pub(super) fn are_checked_as_new(kind: &ServedKind) -> bool {
+    matches!(
+        (&*kind.group_kind.group, &*kind.group_kind.kind),
+        ("", "ConfigMap" | "Namespace" | "Secret" | "Service" | "ServiceAccount")
+            | ("batch", "Job")
+            | ("rbac.authorization.k8s.io", _)
+    )
+}
 
 pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
     let Some(spec) = draft.get("spec") else { return };
@@ -17,25 +27,19 @@ pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
             if text(spec, "completionMode") == "Indexed" && number(spec, "completions").is_none() {
                 faults.push(fault("spec.completions", Required, "when completion mode is Indexed"));
             }
-            template(spec, "spec.template", faults);
+            job(spec, "spec", faults);
         }
         ("batch", "CronJob") => {
             if text(spec, "schedule").is_empty() {
                 faults.push(fault("spec.schedule", Required, ""));
             }
-            let job = spec.get("jobTemplate").and_then(|job| job.get("spec")).cloned().unwrap_or_default();
-            template(&job, "spec.jobTemplate.spec.template", faults);
+            let of = spec.get("jobTemplate").and_then(|job| job.get("spec")).cloned().unwrap_or_default();
+            job(&of, "spec.jobTemplate.spec", faults);
         }
         ("", "Pod") => containers(spec, "spec", faults),
         ("", "Service") => service(spec, draft, faults),
         ("autoscaling", _) => {
-            if number(spec, "maxReplicas").is_none() {
-                faults.push(fault("spec.maxReplicas", Required, "must be set and greater than 0"));
-            }
-            if number(spec, "maxReplicas").unwrap_or(0) < 1 {
-                let text = format!("{}: must be greater than 0", number(spec, "maxReplicas").unwrap_or(0));
-                faults.push(fault("spec.maxReplicas", Invalid, &text));
-            }
+            autoscaler(spec, faults);
         }
         ("policy", "PodDisruptionBudget")
             if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() =>
@@ -55,8 +59,15 @@ fn workload(kind: &str, spec: &Draft, faults: &mut Vec<Fault>) {
         faults.push(fault("spec.replicas", Invalid, &format!("{replicas}: must be greater than or equal to 0")));
     }
     let labels = spec.get("template").and_then(|template| template.get("metadata")?.get("labels")).cloned();
-    match spec.get("selector") {
-        None => faults.push(fault("spec.selector", Required, "")),
+    match spec.get("selector").filter(|selector| **selector != Draft::Null) {
+        None => {
+            if kind != "DaemonSet" {
+                faults.push(fault("spec.selector", Required, ""));
+            }
+            let labels = labels.clone().unwrap_or_default().freeze().to_json();
+            let text = format!("{labels}: `selector` does not match template `labels`");
+            faults.push(fault("spec.template.metadata.labels", Invalid, &text));
+        }
         Some(selector) => {
             let wanted = selector.get("matchLabels").cloned().unwrap_or_default();
             let found = labels.clone().unwrap_or_default();
@@ -86,12 +97,76 @@ fn workload(kind: &str, spec: &Draft, faults: &mut Vec<Fault>) {
     template(spec, "spec.template", faults);
 }
 
+fn job(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
+    template(spec, &format!("{path}.template"), faults);
+    let policy = spec.get("template").and_then(|template| template.get("spec")?.get("restartPolicy")?.as_str());
+    if policy == Some("Always") {
+        let path = format!("{path}.template.spec.restartPolicy");
+        faults.push(fault(&path, Required, "valid values: \"OnFailure\", \"Never\""));
+    }
+}
+
+fn autoscaler(spec: &Draft, faults: &mut Vec<Fault>) {
+    let most = number(spec, "maxReplicas").unwrap_or(0);
+    if most < 1 {
+        faults.push(fault("spec.maxReplicas", Required, "must be set and greater than 0"));
+    }
+    if number(spec, "minReplicas").is_some_and(|least| most < least) {
+        let text = format!("{most}: must be greater than or equal to `minReplicas`");
+        faults.push(fault("spec.maxReplicas", Invalid, &text));
+    }
+    let target = spec.get("scaleTargetRef").cloned().unwrap_or_default();
+    for field in ["kind", "name"] {
+        if text(&target, field).is_empty() {
+            faults.push(fault(&format!("spec.scaleTargetRef.{field}"), Required, ""));
+        }
+    }
+    let version = text(&target, "apiVersion");
+    if !version.contains('/') && text(&target, "kind") != "ReplicationController" {
+        let text = format!("\"{version}\": apiVersion must specify API group");
+        faults.push(fault("spec.scaleTargetRef.apiVersion", Invalid, &text));
+    }
+}
+
 fn template(of: &Draft, path: &str, faults: &mut Vec<Fault>) {
     let spec = of.get("template").and_then(|template| template.get("spec")).cloned().unwrap_or_default();
     containers(&spec, &format!("{path}.spec"), faults);
 }
 
+/// Every list of things with names has each name once; so have the keys of spread constraints.
+fn duplicates(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
+    let spread = items(spec, "topologySpreadConstraints");
+    let key = |constraint: &Draft| {
+        (text(constraint, "topologyKey").to_owned(), text(constraint, "whenUnsatisfiable").to_owned())
+    };
+    for (at, constraint) in spread.iter().enumerate() {
+        let (topology, when) = key(constraint);
+        if spread.iter().skip(at + 1).any(|other| key(other) == key(constraint)) {
+            let path = format!("{path}.topologySpreadConstraints[{at}].{{topologyKey, whenUnsatisfiable}}");
+            faults.push(fault(&path, Duplicate, &format!("\"{{{topology}, {when}}}\"")));
+        }
+    }
+    let mut seen = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for (at, container) in items(spec, list).iter().enumerate() {
+            let name = text(container, "name");
+            if seen.contains(&name) && !name.is_empty() {
+                faults.push(fault(&format!("{path}.{list}[{at}].name"), Duplicate, &format!("\"{name}\"")));
+            }
+            seen.push(name);
+        }
+    }
+    let volumes = items(spec, "volumes");
+    for (at, volume) in volumes.iter().enumerate() {
+        let name = text(volume, "name");
+        if volumes.iter().take(at).any(|other| text(other, "name") == name) {
+            faults.push(fault(&format!("{path}.volumes[{at}].name"), Duplicate, &format!("\"{name}\"")));
+        }
+    }
+}
+
 fn containers(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
+    duplicates(spec, path, faults);
     if items(spec, "containers").is_empty() {
         faults.push(fault(&format!("{path}.containers"), Required, ""));
     }

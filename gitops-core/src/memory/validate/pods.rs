@@ -5,9 +5,9 @@
 use crate::model::ServedKind;
 use crate::value::Draft;
 
-use super::refuse::{Fault, fault};
-use super::response::CauseReason::{Invalid, NotFound, NotSupported};
-use super::validate::{LABEL, is_label};
+use super::super::refuse::{Fault, fault};
+use super::super::response::CauseReason::{Invalid, NotFound, NotSupported};
+use super::metadata::{LABEL, is_label};
 
 pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
     let Some(spec) = draft.get("spec") else { return };

@@ -5,8 +5,8 @@
 use crate::model::ServedKind;
 use crate::value::Draft;
 
-use super::refuse::{Fault, fault};
-use super::response::CauseReason::TooLong;
+use super::super::refuse::{Fault, fault};
+use super::super::response::CauseReason::TooLong;
 
 /// The most bytes of all values together.
 const BYTES: usize = 1 << 20;

@@ -1,0 +1,112 @@
+//! What the schema of a CRD demands of its objects.
+//!
+//! Rule: `customresource.validator` of apiextensions-apiserver 1.36: the OpenAPI schema, then lists of sets and maps,
+//! embedded objects and replicas, then the rules in CEL. Of these only `self == oldSelf` is understood, and of the
+//! schema `pattern` is passed over (see LIMITATIONS.md). What was stored before a schema became stricter stays valid
+//! while it does not change.
+
+use crate::resource::Resource;
+use crate::value::ValueRef;
+
+use super::super::refuse::{Fault, fault};
+use super::super::response::CauseReason::{self, Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
+use super::super::server::Context;
+use super::list_type::{self, child};
+use super::openapi::{self, Checked};
+
+pub(super) fn check(
+    crd: &Resource,
+    context: &Context<'_>,
+    live: Option<&Resource>,
+    object: &Resource,
+    faults: &mut Vec<Fault>,
+) {
+    let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();
+    let is = |version: &ValueRef<'_>| version.get("name").and_then(ValueRef::as_str) == Some(&context.endpoint.version);
+    let Some(version) = { versions }.find(is) else { return };
+    let Some(schema) = version.dig(&["schema", "openAPIV3Schema"]) else { return };
+    let (new, old) = (object.tree(), live.map(Resource::tree));
+    let mut found = Vec::new();
+    openapi::check(schema, Checked { path: "", new, old }, &mut found, 0);
+    let mut lists = Vec::new();
+    list_type::check(schema, "", new, &mut lists, 0);
+    let mut before = Vec::new();
+    old.iter().for_each(|old| list_type::check(schema, "", *old, &mut before, 0));
+    if before.is_empty() {
+        found.append(&mut lists);
+    }
+    list_type::embedded(schema, "", new, &mut found, 0);
+    if context.endpoint.subresource.as_deref() != Some("status")
+        && let Some(scale) = &context.kind.scale
+    {
+        replicas(&scale.spec_replicas, new, &mut found);
+    }
+    if has_rules(schema, 0) {
+        // What is so wrong that a rule could not be asked.
+        let blocks = |fault: &Fault| matches!(fault.1, NotSupported | Required | TooLong | TooMany | TypeInvalid);
+        if found.iter().any(blocks) {
+            let text = "null: some validation rules were not checked because the object was invalid; correct the \
+                        existing errors to complete validation";
+            found.push(fault("<nil>", Invalid, text));
+        } else {
+            rules(schema, Checked { path: "", new, old }, &mut found, 0);
+        }
+    }
+    faults.append(&mut found);
+}
+
+fn replicas(path: &crate::path::FieldPath, object: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let Some(found) = path.find(object) else { return };
+    let path = format!(".{path}");
+    match found.as_i64() {
+        None => {
+            let text = format!("0: {path} accessor error: {} is of another type, expected int64", found.to_json());
+            faults.push(fault(&path, Invalid, &text));
+        }
+        Some(count) if count < 0 => {
+            faults.push(fault(&path, Invalid, &format!("{count}: should be a non-negative integer")));
+        }
+        Some(count) if count > i64::from(i32::MAX) => {
+            let text = format!("{count}: should be less than or equal to {}", i32::MAX);
+            faults.push(fault(&path, Invalid, &text));
+        }
+        Some(_) => {}
+    }
+}
+
+fn has_rules(schema: ValueRef<'_>, depth: usize) -> bool {
+    let below = |name: &str| schema.get(name).is_some_and(|schema| has_rules(schema, depth + 1));
+    let properties = schema.get("properties").and_then(ValueRef::as_map);
+    depth < openapi::DEPTH
+        && (schema.get("x-kubernetes-validations").is_some()
+            || below("items")
+            || below("additionalProperties")
+            || properties.into_iter().flatten().any(|(_, schema)| has_rules(schema, depth + 1)))
+}
+
+/// Asks the one rule in CEL that needs no CEL: that a field does not change.
+fn rules(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: usize) {
+    let Some(old) = at.old.filter(|_| depth < openapi::DEPTH) else { return };
+    let stated = schema.get("x-kubernetes-validations").and_then(ValueRef::as_list);
+    for rule in stated.into_iter().flatten() {
+        let text = |field: &str| rule.get(field).and_then(ValueRef::as_str);
+        let says: Option<String> = text("rule").map(|rule| rule.split_whitespace().collect());
+        if matches!(says.as_deref(), Some("self==oldSelf" | "oldSelf==self")) && at.new != old {
+            let reason = match text("reason") {
+                Some("FieldValueForbidden") => CauseReason::Forbidden,
+                Some("FieldValueRequired") => Required,
+                Some("FieldValueDuplicate") => CauseReason::Duplicate,
+                _ => Invalid,
+            };
+            let why = text("message").unwrap_or("failed rule: self == oldSelf");
+            let shown = if at.new.as_map().is_some() { "object".to_owned() } else { at.new.to_json() };
+            let text = if reason == Invalid { format!("{shown}: {why}") } else { why.to_owned() };
+            faults.push(fault(at.path, reason, &text));
+        }
+    }
+    for (name, schema) in schema.get("properties").and_then(ValueRef::as_map).into_iter().flatten() {
+        if let (Some(new), Some(old)) = (at.new.get(name), old.get(name)) {
+            rules(schema, Checked { path: &child(at.path, name), new, old: Some(old) }, faults, depth + 1);
+        }
+    }
+}

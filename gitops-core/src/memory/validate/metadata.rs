@@ -1,0 +1,220 @@
+//! What the server refuses in the metadata of any object.
+//!
+//! Rules: Kubernetes, "Object Names and IDs", "Labels and Selectors", "Annotations"; wording as recorded from
+//! kube-apiserver 1.36.
+
+use crate::model::ServedKind;
+use crate::resource::Resource;
+use crate::value::{Draft, ValueRef};
+
+use super::super::refuse::{self, Fault, fault};
+use super::super::response::{CauseReason, Status};
+use super::super::server::Context;
+use super::super::{collect, delete};
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
+                         and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+                         validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+pub(in crate::memory) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
+                     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
+                     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+pub(in crate::memory) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+                           '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+                           'my_value',  or '12345', regex used for validation is \
+                           '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+/// Limit of all annotations together, in bytes.
+const ANNOTATIONS: usize = 262_144;
+
+/// What is wrong with the name of a field manager.
+pub(super) fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {
+    if manager.len() > 128 {
+        return vec![fault(field, CauseReason::TooLong, "may not be more than 128 bytes")];
+    }
+    let bad = manager.chars().enumerate().find(|(_, letter)| letter.is_control());
+    bad.map(|(at, letter)| {
+        let text = format!("{manager:?}: invalid character U+{:04X} (at position {at})", u32::from(letter));
+        fault(field, CauseReason::Invalid, &text)
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Checks the name of a new object.
+pub(super) fn name(kind: &ServedKind, name: &str, faults: &mut Vec<Fault>) {
+    match bad_name(kind, name) {
+        _ if name.is_empty() => {
+            faults.push(fault("metadata.name", CauseReason::Required, "name or generateName is required"));
+        }
+        Some(why) => faults.push(fault("metadata.name", CauseReason::Invalid, &format!("\"{name}\": {why}"))),
+        None => {}
+    }
+}
+
+/// The refusal of another value for what only the server sets. Two checks say the same.
+pub(super) fn immutable(context: &Context<'_>, live: &Resource, field: &str, wanted: &str) -> Status {
+    let fault = fault(&format!("metadata.{field}"), CauseReason::Invalid, &format!("\"{wanted}\": field is immutable"));
+    refuse::invalid(context, &live.key().name, vec![fault.clone(), fault])
+}
+
+/// Checks what is wrong whatever was there before.
+pub(super) fn of_new(draft: &Draft, faults: &mut Vec<Fault>) {
+    let Some(metadata) = draft.get("metadata") else { return };
+    common(metadata, faults);
+    finalizers(metadata, faults);
+    managers(metadata, faults);
+}
+
+/// Checks what is wrong with metadata that takes the place of `live`'s.
+pub(super) fn of_changed(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>) {
+    let Some(metadata) = draft.get("metadata") else { return };
+    if live.is_terminating() {
+        no_new_finalizers(live, metadata, faults);
+    }
+    common(metadata, faults);
+    managers(metadata, faults);
+}
+
+fn no_new_finalizers(live: &Resource, metadata: &Draft, faults: &mut Vec<Fault>) {
+    let before = live.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
+    let before: Vec<&str> = before.into_iter().flatten().filter_map(ValueRef::as_str).collect();
+    let Some(Draft::List(after)) = metadata.get("finalizers") else { return };
+    let added = after.iter().filter_map(Draft::as_str).filter(|name| !before.contains(name));
+    let names: Vec<String> = added.map(|name| format!("\"{name}\"")).collect();
+    if !names.is_empty() {
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            names.join(",")
+        );
+        faults.push(fault("metadata.finalizers", CauseReason::Forbidden, &why));
+    }
+}
+
+/// What is wrong with a name, by the rules of its kind.
+fn bad_name(kind: &ServedKind, name: &str) -> Option<&'static str> {
+    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
+        ("rbac.authorization.k8s.io", _) => {
+            let bad = matches!(name, "." | "..") || name.contains(['/', '%']);
+            bad.then_some("may not contain '/' or '%', and may not be '.' or '..'")
+        }
+        ("", "Namespace" | "Service") if name.contains('.') => Some("must not contain dots"),
+        ("", "Namespace" | "Service") if name.len() > 63 => Some("must be no more than 63 characters"),
+        ("", "Namespace" | "Service") => (!is_label(name)).then_some(LABEL),
+        // Its Jobs are named after it, with eleven more letters.
+        ("batch", "CronJob") if name.len() > 52 => Some("must be no more than 52 characters"),
+        _ if name.len() > 253 => Some("must be no more than 253 characters"),
+        _ => (!name.split('.').all(is_label)).then_some(SUBDOMAIN),
+    }
+}
+
+pub(in crate::memory) fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// Labels, annotations and owners.
+fn common(metadata: &Draft, faults: &mut Vec<Fault>) {
+    if let Some(Draft::Map(labels)) = metadata.get("labels") {
+        for (key, value) in labels {
+            if let Some(why) = bad_key(key) {
+                faults.push(fault("metadata.labels", CauseReason::Invalid, &format!("\"{key}\": {why}")));
+            }
+            let value = value.as_str().unwrap_or_default();
+            if value.len() > 63 {
+                faults.push((
+                    "metadata.labels".to_owned(),
+                    CauseReason::Invalid,
+                    format!("Invalid value: \"{value}\": must be no more than 63 bytes"),
+                ));
+            }
+            if !value.is_empty() && !is_name_part(value) {
+                faults.push(fault("metadata.labels", CauseReason::Invalid, &format!("\"{value}\": {LABEL_VALUE}")));
+            }
+        }
+    }
+    if let Some(Draft::Map(annotations)) = metadata.get("annotations") {
+        for key in annotations.keys() {
+            if let Some(why) = bad_key(&key.to_lowercase()) {
+                faults.push(fault("metadata.annotations", CauseReason::Invalid, &format!("\"{key}\": {why}")));
+            }
+        }
+        let size =
+            annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum::<usize>();
+        if size > ANNOTATIONS {
+            let text = format!("may not be more than {ANNOTATIONS} bytes");
+            faults.push(fault("metadata.annotations", CauseReason::TooLong, &text));
+        }
+    }
+    owners(metadata, faults);
+}
+
+fn managers(metadata: &Draft, faults: &mut Vec<Fault>) {
+    if let Some(Draft::List(entries)) = metadata.get("managedFields") {
+        for (at, entry) in entries.iter().enumerate() {
+            let name = entry.get("manager").and_then(Draft::as_str).unwrap_or_default();
+            faults.extend(bad_manager(&format!("metadata.managedFields[{at}].manager"), name));
+        }
+    }
+}
+
+fn finalizers(metadata: &Draft, faults: &mut Vec<Fault>) {
+    if let Some(Draft::List(names)) = metadata.get("finalizers") {
+        for (at, name) in names.iter().filter_map(Draft::as_str).enumerate() {
+            let standard = ["kubernetes", delete::FOREGROUND, delete::ORPHAN, collect::CLEANUP];
+            if !name.contains('/') && !standard.contains(&name) {
+                let why = "name is neither a standard finalizer name nor is it fully qualified";
+                let field = format!("metadata.finalizers[{at}]");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"{name}\": {why}")));
+            }
+        }
+    }
+}
+
+/// At most one owner may be the controller.
+fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
+    let Some(Draft::List(owners)) = metadata.get("ownerReferences") else { return };
+    let text = |owner: &Draft, field: &str| owner.get(field).and_then(Draft::as_str).unwrap_or_default().to_owned();
+    for owner in owners {
+        for (field, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
+            if text(owner, field).is_empty() {
+                let field = format!("metadata.ownerReferences.{field}");
+                faults.push(fault(&field, CauseReason::Invalid, &format!("\"\": {what} must not be empty")));
+            }
+        }
+    }
+    let controls = |owner: &&Draft| owner.get("controller") == Some(&Draft::Bool(true));
+    let names: Vec<String> = owners
+        .iter()
+        .filter(controls)
+        .map(|owner| format!("{}/{}", text(owner, "kind"), text(owner, "name")))
+        .collect();
+    if let [first, second, ..] = names.as_slice() {
+        let all = Draft::List(owners.clone()).freeze().to_json();
+        let why = format!(
+            "{all}: Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+        );
+        faults.push(fault("metadata.ownerReferences", CauseReason::Invalid, &why));
+    }
+}
+
+/// What is wrong with the key of a label or annotation.
+fn bad_key(key: &str) -> Option<&'static str> {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_label)) {
+        return Some("prefix part must be a DNS subdomain");
+    }
+    if name.is_empty() || name.len() > 63 || !is_name_part(name) {
+        return Some(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+             alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+             '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        );
+    }
+    None
+}
+
+pub(in crate::memory) fn is_name_part(text: &str) -> bool {
+    let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    text.bytes().all(inner) && ends(text.chars().next()) && ends(text.chars().last())
+}
