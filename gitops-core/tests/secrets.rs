@@ -4,6 +4,7 @@
 
 use std::fmt::{Debug, Display};
 
+use base64::Engine as _;
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::diff::{self, Comparison, Context, Outcome, Sides, Unified, compare_one};
 use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
@@ -48,16 +49,7 @@ impl Outlet {
 }
 
 fn base64(text: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] as char;
-            out.push(if at <= chunk.len() { digit } else { '=' });
-        }
-    }
-    out
+    base64::engine::general_purpose::STANDARD.encode(text)
 }
 
 /// A value that is found again wherever it comes out.

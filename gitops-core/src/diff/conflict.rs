@@ -22,3 +22,9 @@ impl Stance {
         }
     }
 }
+
+/// Whether an entry was written to the main resource by hand, or with a tool that applies on behalf of the same people:
+/// what it holds and Git dropped is taken over and removed (rule 21).
+pub(super) fn is_hand(entry: &ManagedEntry) -> bool {
+    entry.subresource.is_none() && Stance::towards(entry) == Stance::TakeOver
+}

@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
-use crate::ssa::{
-    self, Apply, ApplyError, Conflict, Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, Typed,
-};
+use crate::ssa::{self, Apply, ApplyError, Conflict, ManagedEntry, ManagedFields, Operation};
 use crate::state::{Owner, Tracking};
 use crate::time::Timestamp;
 
+use super::adapt::Subject;
 use super::conflict::Stance;
+use super::forgotten::{self, Forgotten};
 use super::mask;
-use super::{Adapted, Context, FieldOwner, IgnoredBy, Scaled, adapt, stamp};
+use super::{Adapted, Change, Context, FieldOwner, IgnoredBy, Note, Scaled, stamp};
 
 /// What an apply of one object does to fields of others. Empty when it meets nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,11 +96,11 @@ impl Forecast {
 #[must_use]
 pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Forecast {
     let manager = context.owner.manager();
-    let adapted = adapt(desired, Some(live), context, scaled);
-    let sent = stamp(adapted.as_ref().map_or(desired, |adapted| &adapted.sent), context.owner);
+    let Subject { wanted, live: after, kept, adapted, .. } = Subject::of(desired, live, context, scaled);
     let now = Seer::of(live, &manager);
     let mut fields = adapted.as_ref().map(|adapted| now.left_alone(adapted, desired, live)).unwrap_or_default();
-    let live = adapted.as_ref().and_then(|adapted| adapted.live.as_ref()).unwrap_or(live);
+    let live = &after;
+    let sent = stamp(adapted.as_ref().map_or(desired, |adapted| &adapted.sent), context.owner);
     let apply = Apply::new(Some(live), &sent, &manager, Timestamp::EPOCH, context.model);
     let conflicts = match ssa::apply(&apply) {
         Ok(_) => Vec::new(),
@@ -120,7 +120,10 @@ pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scal
         fields.extend(met.into_iter().filter(|field| field.effect == Effect::Refused));
     } else {
         fields.extend(met);
-        fields.extend(seer.given_up(&sent, live, context));
+        let of = context.model.schema(&desired.key().group_kind, desired.version());
+        let wanted = stamp(&wanted, context.owner);
+        let entry = context.inventory.get(live.key());
+        fields.extend(seer.given_up(forgotten::find(&wanted, live, of, &manager, entry, &kept)));
     }
     fields.sort();
     Forecast { refusal: None, fields }
@@ -194,24 +197,20 @@ impl<'a> Seer<'a> {
         found
     }
 
-    /// The fields that we own, that Git no longer declares, and that others own as well: an apply alone cannot remove
-    /// them (rules 11 and 21).
-    fn given_up(&self, sent: &Resource, live: &Resource, context: &Context<'_>) -> Vec<Foreseen> {
-        let of = context.model.schema(&sent.key().group_kind, sent.version());
-        let Some(mine) = self.managed.applied_by(self.manager) else { return Vec::new() };
-        let wanted =
-            Typed::new(sent.value().clone(), of, Duplicates::Allow).ok().and_then(|typed| typed.field_set().ok());
-        let Some(wanted) = wanted.filter(|_| &*mine.api_version == sent.api_version()) else { return Vec::new() };
-        let left: FieldSet = mine.fields.leaves().difference(&wanted);
+    /// The fields that were ours, that Git no longer declares, and that others hold: an apply alone cannot remove them
+    /// (rules 11 and 21).
+    fn given_up(&self, forgotten: Forgotten) -> Vec<Foreseen> {
         let mut found = Vec::new();
-        for field in left.iter().filter(|field| field.find(live.tree()).is_some() && !wanted.touches(field)) {
-            let holders = self.others(&field);
-            let effect = match self.stance(&holders) {
-                None => continue,
-                Some(Stance::TakeOver) => Effect::TakesAway,
-                Some(Stance::Refuse) => Effect::Leaves,
-            };
-            found.push(self.foreseen(effect, &field, &holders));
+        for Change { path: field, owners, .. } in forgotten.changes {
+            let owners: Vec<FieldOwner> = owners.into_iter().filter(|owner| *owner.manager != *self.manager).collect();
+            if !owners.is_empty() {
+                found.push(Foreseen { effect: Effect::TakesAway, field, owners });
+            }
+        }
+        for note in forgotten.notes {
+            if let Note::Residue { field, owners } = note {
+                found.push(Foreseen { effect: Effect::Leaves, field, owners });
+            }
         }
         found
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{self, Context, FieldExplanation, FieldVerdict, Forecast, Strategy, UnknownField, Written};
+use crate::diff::{
+    self, Compared, Context, Evidence, FieldExplanation, FieldVerdict, Forecast, Strategy, UnknownField, Written,
+};
 use crate::manifest;
 use crate::path::{FieldPath, PathPattern};
 use crate::plan::{Impact, Reason, SkipReason, Step};
@@ -32,8 +34,13 @@ pub struct Explanation {
     /// Why nothing can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<Arc<str>>,
-    /// How the verdict was reached.
+    /// What was taken for ours.
     pub strategy: Strategy,
+    /// How sure the verdict is.
+    pub evidence: Evidence,
+    /// What is worth knowing and is no drift.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Arc<str>>,
     /// Where the object is declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
@@ -133,6 +140,8 @@ impl Looked {
             status,
             why: why.map(Arc::from),
             strategy: compared.map_or(Strategy::None, |compared| compared.strategy),
+            evidence: compared.map_or(Evidence::Read, |compared| compared.evidence),
+            notes: compared.map(told).unwrap_or_default(),
             origin: declared.and_then(|declared| declared.origin.clone()),
             steps: self.plan.steps.iter().filter(|step| step.key == *key).map(PlannedStep::of).collect(),
             left_alone: self.plan.skipped.iter().find(|skipped| skipped.key == *key).map(|skipped| skipped.reason),
@@ -148,6 +157,10 @@ impl Looked {
         }
         Ok(explanation)
     }
+}
+
+fn told(compared: &Compared) -> Vec<Arc<str>> {
+    compared.notes.iter().map(|note| note.to_string().into()).collect()
 }
 
 impl PlannedStep {
@@ -271,7 +284,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "  {why}")?;
         }
         if self.strategy != Strategy::None {
-            writeln!(f, "  {}", self.strategy)?;
+            writeln!(f, "  {}; {}", self.strategy, self.evidence)?;
         }
         for step in &self.steps {
             writeln!(f, "  planned: {step}")?;
@@ -284,6 +297,9 @@ impl fmt::Display for Explanation {
         }
         for line in self.forecast.lines() {
             writeln!(f, "  {line}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
         }
         for gap in &self.gaps {
             writeln!(f, "  could not be told: {gap}")?;

@@ -26,11 +26,11 @@ fn a_field_is_told_with_its_line_and_commit_and_with_who_changed_it() {
         explanation.to_string().replace(revision.short(), "COMMIT"),
         "ConfigMap shop/web: OutOfSync
   declared at web.yaml:1
-  compared field by field: what is declared, and what the last apply owns
+  compared by what our last apply owns; confirmed by a dry run
   planned: apply in Sync, wave 0: differs
   takes over `data.key` from `kubectl-edit`
 
-data.key: a sync sets another value
+data.key: a sync sets another value; Git declares it so
   desired  \"one\"
            web.yaml:6:3, last changed in COMMIT by Ann <ann@example.org> at 2026-03-01T08:00:00Z: Open the shop
   live     \"two\"

@@ -12,7 +12,7 @@ use crate::value::{Value, ValueRef, View};
 use super::find::{fields, locate, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
 use crate::diff::mask::Mask;
-use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Outcome, stamp};
+use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Note, Outcome, stamp};
 
 /// Explains fields of one object: those that `asked` names, or, without it, every field that a sync changes or leaves to
 /// somebody. `desired` is the prepared object, `compared` the verdict on it; hooks have none.
@@ -50,7 +50,8 @@ pub fn explain(
             let hidden = left.flat_map(|ignored| &ignored.hidden);
             let changes = side_by_side.changes().iter().chain(hidden).map(|change| &change.path);
             let mut paths: Vec<FieldPath> = Vec::new();
-            for path in changes.chain(compared.into_iter().flat_map(|compared| compared.releases.iter())) {
+            let releases = compared.into_iter().flat_map(|compared| compared.releases.iter());
+            for path in changes.chain(releases).chain(side_by_side.noted().map(|(path, _)| path)) {
                 if !paths.contains(path) {
                     paths.push(path.clone());
                 }
@@ -74,10 +75,17 @@ struct SideBySide<'a> {
 
 impl<'a> SideBySide<'a> {
     fn changes(&self) -> &'a [Change] {
-        match self.compared.map(|compared| &compared.outcome) {
-            Some(Outcome::OutOfSync(changes)) => changes,
-            _ => &[],
-        }
+        self.compared.map_or(&[], |compared| compared.outcome.changes())
+    }
+
+    /// The fields of which something is worth knowing though they are no drift, and what.
+    fn noted(&self) -> impl Iterator<Item = (&'a FieldPath, FieldVerdict)> {
+        let notes = self.compared.into_iter().flat_map(|compared| compared.notes.iter());
+        notes.filter_map(|note| match note {
+            Note::Residue { field, .. } => Some((field, FieldVerdict::Residue)),
+            Note::Rewritten { field, .. } => Some((field, FieldVerdict::Rewritten)),
+            _ => None,
+        })
     }
 
     fn ignored(&self) -> &'a [Ignored] {
@@ -104,6 +112,7 @@ impl<'a> SideBySide<'a> {
             field: path.clone(),
             pointer: pointer.into(),
             verdict,
+            reason: self.changes().iter().find(|change| is_of(change, path)).map(|change| change.reason),
             desired: value(&want).map(|value| self.mask.shown_at(path, value)),
             written: None,
             dropped_in: None,
@@ -136,6 +145,9 @@ impl<'a> SideBySide<'a> {
             Some(IgnoredBy::Autoscaler) => return FieldVerdict::Yielded,
             Some(IgnoredBy::Rule(_)) => return FieldVerdict::Ignored,
             None => {}
+        }
+        if let Some((_, verdict)) = self.noted().find(|(field, _)| **field == *path) {
+            return verdict;
         }
         match self.changes().iter().filter(|change| path.contains(&change.path)).count() {
             0 => {}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::path::FieldPath;
 use crate::source::Revision;
 
-use super::{ChangeKind, FieldOwner, Shown};
+use super::{ChangeKind, ChangeReason, FieldOwner, Shown};
 
 pub use field::explain;
 
@@ -28,6 +28,9 @@ pub struct FieldExplanation {
     pub pointer: Arc<str>,
     /// What a sync makes of it, and why.
     pub verdict: FieldVerdict,
+    /// Why a sync changes it, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ChangeReason>,
     /// What Git says; secret values as letters, of which equal ones mean equal values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Shown>,
@@ -89,6 +92,10 @@ pub enum FieldVerdict {
     Yielded,
     /// A rule leaves it alone (rules 13 to 16 of the exact rules).
     Ignored,
+    /// Git no longer declares it, and it stays, since others hold it (rule 11 of the exact rules).
+    Residue,
+    /// The cluster makes another value of what Git says, and has done so already.
+    Rewritten,
     /// Git declares it, and the cluster stores nothing for it.
     NotStored,
     /// Git does not declare it, and it has its default.

@@ -11,7 +11,11 @@ use super::{FieldExplanation, FieldVerdict, Written};
 /// The field and what a sync makes of it; below, each side with its history.
 impl fmt::Display for FieldExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.field, self.verdict)?;
+        write!(f, "{}: {}", self.field, self.verdict)?;
+        match self.reason {
+            Some(reason) => writeln!(f, "; {reason}")?,
+            None => writeln!(f)?,
+        }
         if let Some(rule) = &self.rule {
             writeln!(f, "  rule     {rule}")?;
         }
@@ -70,12 +74,14 @@ impl fmt::Display for FieldVerdict {
             Self::HoldsMore => "the cluster holds all that Git declares, and more that is left alone",
             Self::Changes(ChangeKind::Value) => "a sync sets another value",
             Self::Changes(ChangeKind::Added) => "a sync adds it",
-            Self::Changes(ChangeKind::Removed) => "a sync removes it: it is ours, and Git does not declare it",
-            Self::Changes(ChangeKind::Moved) => "a sync puts the items into Git's order",
+            Self::Changes(ChangeKind::Removed) => "a sync removes it",
+            Self::Changes(ChangeKind::Moved) => "a sync moves its items",
             Self::ChangesBelow(1) => "a sync changes a field below it",
             Self::ChangesBelow(count) => return write!(f, "a sync changes {count} fields below it"),
             Self::Yielded => "left to the autoscaler that scales the object",
             Self::Ignored => "left alone by a rule",
+            Self::Residue => "not declared any more; it stays, since others hold it",
+            Self::Rewritten => "the cluster makes another value of what Git says, and has done so already",
             Self::NotStored => "Git declares it, and the cluster stores nothing for it",
             Self::Default => "not declared; it has its default",
             Self::OfOthers => "not declared; others own it, so it is left alone",

@@ -70,7 +70,7 @@ fn without_a_field_all_that_differ_are_told_with_both_sides_and_owners() {
     let text: String = fields.iter().map(ToString::to_string).collect();
     assert_eq!(
         text,
-        "spec.replicas: a sync sets another value
+        "spec.replicas: a sync sets another value; Git declares it so
   desired  3
   live     5
            owned by `kubectl-edit` (Update, last at 2026-03-01T08:00:00Z)
