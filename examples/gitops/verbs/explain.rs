@@ -56,7 +56,11 @@ fn object(text: &str, namespace: Option<&str>, looked: &Looked) -> Result<Resour
     match (&*found, preferred) {
         ([key], _) | (_, Some(key)) => Ok(ResourceKey::clone(key)),
         ([], _) => {
-            let near = nearest(name, of_kind.iter().map(|key| &*key.name));
+            let elsewhere = of_kind.iter().filter(|key| &*key.name == name).filter_map(|key| key.namespace.as_ref());
+            let mut near: Vec<String> = elsewhere.map(|place| format!("{kind_text}/{place}/{name}")).collect();
+            if near.is_empty() {
+                near = nearest(name, of_kind.iter().map(|key| &*key.name)).into_iter().map(str::to_owned).collect();
+            }
             let hint = match &*near {
                 [] => "; `gitops status` lists what it has".to_owned(),
                 names => format!("; did you mean `{}`?", names.join("` or `")),
