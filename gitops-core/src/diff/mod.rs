@@ -20,6 +20,7 @@ mod render;
 mod scaled;
 mod show;
 mod step;
+mod subject;
 mod trail;
 mod tree;
 mod verdict;
