@@ -18,6 +18,7 @@ mod defaults;
 mod encoding;
 mod facts;
 mod join;
+mod layer;
 mod openapi;
 mod scalar;
 mod schema;
@@ -39,6 +40,7 @@ pub use smd::SchemaError;
 
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Digest, Hasher, Purpose};
+use layer::Layers;
 use schema::TypeId;
 
 /// A snapshot of kinds and their schemas. Cloning shares it; `Debug` prints only counts.
@@ -116,15 +118,33 @@ impl ApiModel {
     /// Adds the kinds of one OpenAPI v3 document, as a cluster serves it under `/openapi/v3`.
     ///
     /// `group_version` is `v1` or `group/version`. A document that is not JSON adds nothing. Kinds whose CRD is known stay
-    /// as that says, whichever was added first.
+    /// as that says, whichever was added first. Of built-in kinds the document says which fields there are and of what
+    /// type; what it cannot say of them (defaults that are not stated, how they are encoded) stays known, field by field.
     #[must_use]
     pub fn with_openapi(&self, group_version: &str, document: &[u8]) -> Self {
+        let mut told = served::read_openapi(group_version, document);
+        told.retain(|(kind, _)| self.0.get(kind).is_none_or(|known| known.source != Source::Crd));
+        let mut layers = Layers::new();
+        let mut layered = Vec::new();
+        for (kind, known) in &told {
+            for (version, root) in &known.types {
+                if let Some(known) = self.declared_schema(kind, version) {
+                    let id = layers.add(root.schema.at(root.id), known);
+                    layered.push((kind.clone(), Arc::clone(version), id));
+                }
+            }
+        }
+        let schema = Arc::new(layers.schema);
         self.edit(|kinds| {
-            for (kind, known) in served::read_openapi(group_version, document) {
+            for (kind, known) in told {
                 match kinds.get_mut(&kind) {
-                    Some(old) if old.source == Source::Crd => {}
                     Some(old) if old.served.is_some() => old.add(known),
                     _ => drop(kinds.insert(kind, known)),
+                }
+            }
+            for (kind, version, id) in layered {
+                if let Some(root) = kinds.get_mut(&kind).and_then(|known| known.types.get_mut(&version)) {
+                    (root.schema, root.id) = (Arc::clone(&schema), id);
                 }
             }
         })
