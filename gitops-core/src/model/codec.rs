@@ -225,7 +225,7 @@ pub(super) fn decode(table: &[u8]) -> Result<BTreeMap<GroupKind, Known>, Invalid
     for _ in 0..input.count()? {
         let (kind, roots) = input.kind()?;
         let digest = Hasher::new(Purpose::Schema).digest(&whole).text(&*kind.group_kind.kind).finish();
-        let root = |(version, id)| (version, RootType { schema: Arc::clone(&schema), id });
+        let root = |(version, id)| (version, RootType { schema: Arc::clone(&schema), id, flaws: Arc::default() });
         let types = roots.into_iter().map(root).collect();
         kinds.insert(
             GroupKind::clone(&kind.group_kind),

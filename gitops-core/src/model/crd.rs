@@ -6,18 +6,22 @@ use std::sync::Arc;
 use super::openapi::Reader;
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind, priority};
 use super::{ApiModel, Known, RootType, Source};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, Segment};
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Hasher, Purpose, ValueRef};
 
+/// Returns the kind that a CRD defines; `None` for other objects and for CRDs without names.
+pub(crate) fn defined_by(crd: &Resource) -> Option<GroupKind> {
+    let text = |path: &[&str]| crd.tree().dig(path).and_then(ValueRef::as_str);
+    let is_crd = crd.key().is("apiextensions.k8s.io", "CustomResourceDefinition");
+    is_crd.then(|| Some(GroupKind::new(text(&["spec", "group"])?, text(&["spec", "names", "kind"])?)))?
+}
+
 /// Reads what a CRD defines; `None` for other objects and for CRDs without names or versions.
 pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
-    if !crd.key().is("apiextensions.k8s.io", "CustomResourceDefinition") {
-        return None;
-    }
+    let group_kind = defined_by(crd)?;
     let spec = crd.tree().get("spec")?;
     let text = |path: &[&str]| spec.dig(path).and_then(ValueRef::as_str);
-    let group_kind = GroupKind::new(text(&["group"])?, text(&["names", "kind"])?);
     let scope = if text(&["scope"]) == Some("Cluster") { Scope::Cluster } else { Scope::Namespaced };
     let preserve = spec.get("preserveUnknownFields").and_then(ValueRef::as_bool) == Some(true);
 
@@ -26,10 +30,12 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
     let mut reader = Reader::of_crd(meta);
     let (mut roots, mut versions) = (Vec::new(), Vec::<Arc<str>>::new());
     let mut kind = ServedKind::new(group_kind.clone(), text(&["names", "plural"])?, scope, "");
-    for version in spec.get("versions")?.as_list()? {
+    for (at, version) in (0..).zip(spec.get("versions")?.as_list()?) {
         let Some(name) = version.get("name").and_then(ValueRef::as_str) else { continue };
         let schema = version.dig(&["schema", "openAPIV3Schema"]);
-        roots.push((Arc::<str>::from(name), reader.custom_resource(schema, preserve)));
+        let base = FieldPath::fields(&["spec", "versions"]).join(Segment::Index(at));
+        let base = base.join(Segment::field("schema")).join(Segment::field("openAPIV3Schema"));
+        roots.push((Arc::<str>::from(name), reader.custom_resource(schema, preserve, base)));
         if version.get("served").and_then(ValueRef::as_bool) == Some(true) {
             versions.push(name.into());
         }
@@ -48,7 +54,7 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
         Some(_) => Conversion::Unknown,
     };
     let schema = Arc::new(reader.schema);
-    let root = |(name, id)| (name, RootType { schema: Arc::clone(&schema), id });
+    let root = |(name, (id, flaws))| (name, RootType { schema: Arc::clone(&schema), id, flaws });
     let types: BTreeMap<_, _> = roots.into_iter().map(root).collect();
     let digest = Hasher::new(Purpose::Schema).value(spec).finish();
     Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, source: Source::Crd }))

@@ -17,6 +17,7 @@ mod crd;
 mod defaults;
 mod encoding;
 mod facts;
+mod flaw;
 mod join;
 mod layer;
 mod openapi;
@@ -31,8 +32,10 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) use canonical::encode_string_data;
 pub use codec::InvalidTable;
+pub(crate) use crd::defined_by;
 pub use defaults::FieldDefault;
 pub use facts::InvalidFact;
+pub use flaw::SchemaFlaw;
 pub(crate) use schema::{Atom, ListType, MapType, Relation};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
@@ -87,6 +90,7 @@ enum Source {
 struct RootType {
     schema: Arc<Schema>,
     id: TypeId,
+    flaws: Arc<[SchemaFlaw]>,
 }
 
 impl ApiModel {
@@ -209,6 +213,27 @@ impl ApiModel {
     #[must_use]
     pub fn has_schemas(&self, kind: &GroupKind) -> bool {
         self.0.get(kind).is_some_and(|known| !known.types.is_empty())
+    }
+
+    /// Returns what is wrong with the schemas of a kind, version by version: places that are deduced from each value since
+    /// the CRD or the document does not say what stands there.
+    ///
+    /// ```
+    /// use gitops_core::model::ApiModel;
+    /// use gitops_core::resource::{GroupKind, Resource};
+    /// use gitops_core::value::Value;
+    ///
+    /// let crd = br#"{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    ///     "metadata": {"name": "widgets.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+    ///     "names": {"kind": "Widget", "plural": "widgets"}, "versions": [{"name": "v1", "served": true,
+    ///     "schema": {"openAPIV3Schema": {"type": "object", "properties": {"ports": {"type": "array"}}}}}]}}"#;
+    /// let model = ApiModel::builtin().with_crds([&Resource::new(Value::from_json(crd)?)?]);
+    /// let flaws: Vec<String> = model.flaws(&GroupKind::new("example.com", "Widget")).map(ToString::to_string).collect();
+    /// assert_eq!(flaws, ["`spec.versions[0].schema.openAPIV3Schema.properties.ports`: an array needs `items`"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flaws(&self, kind: &GroupKind) -> impl Iterator<Item = &SchemaFlaw> {
+        self.0.get(kind).into_iter().flat_map(|known| known.types.values()).flat_map(|root| &*root.flaws)
     }
 
     /// Returns the digest of all that is known of a kind: a new schema changes it, and nothing else does.

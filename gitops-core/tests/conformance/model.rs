@@ -126,6 +126,9 @@ fn resource(json: &Json) -> Option<Resource> {
 fn check(model: &ApiModel, live: &Resource) -> Result<(), String> {
     let kind = &live.key().group_kind;
     let KindFacts::Served(_) = model.kind(kind) else { return Err(format!("{kind} is not known")) };
+    if let Some(flaw) = model.flaws(kind).next() {
+        return Err(format!("schema: {flaw}"));
+    }
     let of = model.schema(kind, live.version());
     if let Err(errors) = Typed::new(live.value().clone(), of, Duplicates::Allow) {
         return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
