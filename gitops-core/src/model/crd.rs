@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::openapi::Reader;
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind, priority};
-use super::{ApiModel, Known, RootType, Source};
+use super::{ApiModel, Known, RootType};
 use crate::path::{FieldPath, Segment};
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Hasher, Purpose, ValueRef};
@@ -57,7 +57,7 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
     let root = |(name, (id, flaws))| (name, RootType { schema: Arc::clone(&schema), id, flaws });
     let types: BTreeMap<_, _> = roots.into_iter().map(root).collect();
     let digest = Hasher::new(Purpose::Schema).value(spec).finish();
-    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, source: Source::Crd }))
+    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, definition: Some(crd.clone()) }))
 }
 
 fn read_scale(scale: ValueRef<'_>) -> Option<ScalePaths> {
@@ -122,7 +122,10 @@ mod tests {
             "list":{"type":"array","items":{"type":"object","properties":{"b":{"type":"integer","default":1}}}},
             "map":{"type":"object","additionalProperties":{"type":"object","properties":{"b":{"default":1}}}},
             "free":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"b":{"default":1}}},
-            "port":{"x-kubernetes-int-or-string":true,"default":80}}}"#,
+            "port":{"x-kubernetes-int-or-string":true,"default":80},
+            "nulls":{"type":"array","items":{"type":"object","default":{"c":1},"properties":{"b":{"default":1}}}},
+            "values":{"type":"object","additionalProperties":{"type":"string","default":"v"}},
+            "left":{"type":"array","items":{"type":"string","nullable":true,"default":"v"}}}}"#,
         );
         let always = r#""a":"x","made":{"b":1},"nullable":"x","port":80"#;
         for (given, filled) in [
@@ -141,6 +144,13 @@ mod tests {
                 r#"{"free":{"z":{}}}"#,
                 format!("{{{}}}", always.replace("\"made\"", "\"free\":{\"b\":1,\"z\":{}},\"made\"")),
             ),
+            // Defaults of items and of values of maps take the place of nulls, unless these are allowed.
+            (
+                r#"{"nulls":[null,{}]}"#,
+                format!("{{{}}}", always.replace("\"port\"", "\"nulls\":[{\"b\":1,\"c\":1},{\"b\":1}],\"port\"")),
+            ),
+            (r#"{"values":{"a":null,"b":"w"}}"#, format!("{{{always},\"values\":{{\"a\":\"v\",\"b\":\"w\"}}}}")),
+            (r#"{"left":[null]}"#, format!("{{{}}}", always.replace("\"made\"", "\"left\":[null],\"made\""))),
             (r#"{"port":"http"}"#, format!("{{{}}}", always.replace("80", "\"http\""))),
         ] {
             let mut draft = Draft::map();

@@ -140,12 +140,27 @@ impl<'a> TypeRef<'a> {
                 }
                 for (name, value) in draft.as_map_mut().into_iter().flatten() {
                     if !is_envelope(name) {
+                        self.field(name).fill_null(value);
                         self.field(name).fill(value, depth + 1);
                     }
                 }
             }
-            Draft::List(items) => items.iter_mut().for_each(|item| self.element().fill(item, depth + 1)),
+            Draft::List(items) => {
+                for item in items {
+                    self.element().fill_null(item);
+                    self.element().fill(item, depth + 1);
+                }
+            }
             _ => {}
+        }
+    }
+}
+
+impl TypeRef<'_> {
+    /// Puts the default of list items, or of values of a map, where a null is not allowed.
+    fn fill_null(self, value: &mut Draft) {
+        if let (Draft::Null, false, Some(default)) = (&*value, self.is_nullable(), &self.atom().default) {
+            *value = default.root().to_draft();
         }
     }
 }

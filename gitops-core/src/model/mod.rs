@@ -73,16 +73,8 @@ struct Known {
     /// By version, also versions that are declared but not served.
     types: BTreeMap<Arc<str>, RootType>,
     digest: Digest,
-    source: Source,
-}
-
-/// Who says so.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    /// The CRD itself.
-    Crd,
-    /// A table, a document of a cluster, or a word.
-    Other,
+    /// The CRD that says so. It wins over documents.
+    definition: Option<Resource>,
 }
 
 /// The type of one version of a kind.
@@ -127,7 +119,7 @@ impl ApiModel {
     #[must_use]
     pub fn with_openapi(&self, group_version: &str, document: &[u8]) -> Self {
         let mut told = served::read_openapi(group_version, document);
-        told.retain(|(kind, _)| self.0.get(kind).is_none_or(|known| known.source != Source::Crd));
+        told.retain(|(kind, _)| self.0.get(kind).is_none_or(|known| known.definition.is_none()));
         let mut layers = Layers::new();
         let mut layered = Vec::new();
         for (kind, known) in &told {
@@ -215,6 +207,11 @@ impl ApiModel {
         self.0.get(kind).is_some_and(|known| !known.types.is_empty())
     }
 
+    /// Returns the CRD that declares a kind.
+    pub(crate) fn definition(&self, kind: &GroupKind) -> Option<&Resource> {
+        self.0.get(kind)?.definition.as_ref()
+    }
+
     /// Returns what is wrong with the schemas of a kind, version by version: places that are deduced from each value since
     /// the CRD or the document does not say what stands there.
     ///
@@ -260,7 +257,7 @@ impl Known {
             served: None,
             types: BTreeMap::new(),
             digest: Digest::of(Purpose::Schema, b"not served"),
-            source: Source::Other,
+            definition: None,
         }
     }
 

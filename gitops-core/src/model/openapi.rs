@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         let element = match of.get("additionalProperties").map(|more| (more, more.view())) {
             Some((_, View::Bool(allowed))) => allowed.then_some(DEDUCED),
             Some((more, View::Map(_))) => {
-                let element = self.below(&["additionalProperties"], more, preserve, depth);
+                let element = self.element("additionalProperties", more, preserve, depth);
                 Some(self.amount(element))
             }
             _ => (preserve || fields.is_empty()).then_some(DEDUCED),
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         if text("x-kubernetes-list-type") == Some("map") {
             self.check_keys(of, items);
         }
-        let element = items.map_or(UNTYPED, |items| self.below(&["items"], items, preserve, depth));
+        let element = items.map_or(UNTYPED, |items| self.element("items", items, preserve, depth));
         ListType { element, relation, keys }
     }
 
@@ -309,6 +309,18 @@ impl<'a> Reader<'a> {
             of = *self.components.get(name)?;
         }
         of.get("properties")
+    }
+
+    /// The type of list items or values of a map. In a CRD it may have a default, which nulls become.
+    fn element(&mut self, keyword: &'a str, of: ValueRef<'a>, preserve: bool, depth: usize) -> TypeId {
+        let id = self.below(&[keyword], of, preserve, depth);
+        let default = FieldDefault::stated(of, &self.unstated);
+        if let (FieldDefault::None, Some(default)) = (&self.unstated, default.known()) {
+            let mut atom = self.schema.at(id).atom().clone();
+            atom.default = Some(default.clone());
+            return self.schema.push(atom);
+        }
+        id
     }
 
     fn below(&mut self, steps: &[&'a str], of: ValueRef<'a>, preserve: bool, depth: usize) -> TypeId {

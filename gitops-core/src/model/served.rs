@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::openapi::Reader;
-use super::{Known, RootType, Source};
+use super::{Known, RootType};
 use crate::path::FieldPath;
 use crate::resource::GroupKind;
 use crate::value::{Digest, Purpose, Value, ValueRef};
@@ -196,10 +196,7 @@ pub(super) fn read_openapi(group_version: &str, document: &[u8]) -> Vec<(GroupKi
     let known = |(kind, id, flaws): (ServedKind, _, _)| {
         let root = RootType { schema: Arc::clone(&schema), id, flaws };
         let types = BTreeMap::from([(version.into(), root)]);
-        (
-            GroupKind::clone(&kind.group_kind),
-            Known { served: Some(Arc::new(kind)), types, digest, source: Source::Other },
-        )
+        (GroupKind::clone(&kind.group_kind), Known { served: Some(Arc::new(kind)), types, digest, definition: None })
     };
     roots.into_iter().map(known).collect()
 }
