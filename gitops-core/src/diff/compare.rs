@@ -9,13 +9,13 @@ use crate::policy::{self, Role};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracking};
-use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+use crate::value::{Digest, Hasher, Purpose};
 
+use super::adapt::Scaled;
+use super::facts::facts;
+use super::judge::{Verdict, judge};
 use super::scaled::autoscaled;
-use super::tree::{self, Stamp};
-use super::{
-    Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, FieldOwner, Outcome, Strategy, Why, claim,
-};
+use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
@@ -36,7 +36,8 @@ pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, 
     }
     let extra = pass.extra(there.others(), ours.others(), live, &entries, previous);
     entries.extend(extra);
-    let problems = entries.iter().filter_map(|(key, entry)| problem(key, entry)).collect();
+    let problems = entries.iter().flat_map(|(key, entry)| problem(key, entry).into_iter().chain(notes(key, entry)));
+    let problems = problems.collect();
     Comparison { entries: entries.into_iter().collect(), problems }
 }
 
@@ -47,55 +48,10 @@ pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) ->
     Arc::unwrap_or_clone(declared)
 }
 
-/// Returns the digest of what decisions read of a live object.
-///
-/// Of a Secret no value goes into it, not even as a digest, which could be guessed (rule 39 of the exact rules): its
-/// version stands for them.
-#[must_use]
-pub fn facts(live: &Resource) -> Facts {
-    let version = live.resource_version().filter(|_| live.key().is("", "Secret"));
-    let mut hasher = Hasher::new(Purpose::Facts).text(version);
-    for (name, value) in live.tree().as_map().into_iter().flatten() {
-        hasher = match name {
-            "status" => continue,
-            "data" | "stringData" if version.is_some() => continue,
-            "metadata" => metadata(hasher, value, version.is_some()),
-            _ => hasher.text(name).value(value),
-        };
-    }
-    Facts(hasher.finish())
-}
-
 /// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
 #[must_use]
 pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
     prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
-}
-
-/// Metadata without versions and without the times at which managers last wrote.
-fn metadata(mut hasher: Hasher, metadata: ValueRef<'_>, is_secret: bool) -> Hasher {
-    for (name, value) in metadata.as_map().into_iter().flatten() {
-        hasher = match (name, value.as_list()) {
-            ("resourceVersion" | "generation", _) => continue,
-            // It may hold a copy of the values.
-            ("annotations", _) if is_secret => continue,
-            ("managedFields", Some(entries)) => {
-                let mut entries: Vec<ValueRef<'_>> = entries.iter().collect();
-                entries.sort_by_cached_key(|entry| {
-                    ["manager", "operation", "apiVersion", "subresource"]
-                        .map(|field| entry.get(field).and_then(ValueRef::as_str))
-                });
-                entries.into_iter().fold(hasher.text(name), |hasher, entry| {
-                    let fields = entry.as_map().into_iter().flatten();
-                    fields
-                        .filter(|(field, _)| *field != "time")
-                        .fold(hasher, |hasher, (field, value)| hasher.text(field).value(value))
-                })
-            }
-            _ => hasher.text(name).value(value),
-        };
-    }
-    hasher
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,6 +75,7 @@ impl<'a> Pass<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
+        let rules = rules.digest(&context.rules.digest());
         Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
     }
 
@@ -132,36 +89,26 @@ impl<'a> Pass<'a> {
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
         let memo = self.memo(desired.key(), Some(desired), live, held, entry, facts);
-        // What autoscalers do is no part of the digest.
-        let is_scaled = |known: &Compared| !known.yielded.is_empty() || self.scaled.contains(desired.key());
-        if let Some(known) = known.filter(|known| known.memo == memo && !is_scaled(known)) {
+        // What the cluster answered is no part of the digest.
+        if let Some(known) = known.filter(|known| known.memo == memo && !self.is_answered(known)) {
             return kept(known, read);
         }
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
-        let mut yielded = Arc::default();
-        let (outcome, strategy) = match (held, live) {
-            (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
+        let verdict = match (held, live) {
+            (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                let outcome;
-                (outcome, yielded) = self.verdict(desired, live);
-                (outcome, Strategy::Structural)
+                let scaled = if self.scaled.contains(desired.key()) { Scaled::Yes } else { Scaled::No };
+                judge(desired, live, self.context, &self.manager, entry, scaled)
             }
-            (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
+            (Held::No, live) => Verdict::of(self.without_content(desired.key(), live)),
         };
-        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, yielded, strategy, memo })
+        Arc::new(verdict.on(claim, read, facts, memo))
     }
 
-    fn verdict(&self, desired: &Resource, live: &Resource) -> (Outcome, Arc<[Change]>) {
-        let owner = self.context.owner;
-        let id = Draft::String(owner.tracking_id(desired.key()));
-        let of = self.context.model.schema(&desired.key().group_kind, desired.version());
-        let stamp = Stamp { annotation: owner.annotation(), id: &id };
-        let changes = tree::changes(desired, live, of, &self.manager, stamp);
-        let scaled = self.scaled.contains(desired.key());
-        let (yielded, changes): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|change| scaled && is_through_scale(change));
-        let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
-        (outcome, yielded.into())
+    /// Whether the cluster answered meanwhile what this verdict left open.
+    fn is_answered(&self, known: &Compared) -> bool {
+        let answer = known.open.and_then(|receipt| self.context.answers?.get(&receipt));
+        answer.is_some()
     }
 
     /// The verdict where there is no content to compare.
@@ -216,9 +163,7 @@ impl<'a> Pass<'a> {
             };
             let memo = self.memo(key, None, live.get(key), Held::No, Some(entry), None);
             let known = previous.entries.get(key).filter(|known| known.memo == memo);
-            let (claim, strategy) = (Claim::default(), Strategy::None);
-            let yielded = Arc::default();
-            let new = || Arc::new(Compared { outcome, claim, live: None, facts: None, yielded, strategy, memo });
+            let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, memo));
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
@@ -238,15 +183,7 @@ impl<'a> Pass<'a> {
             return kept(known, Some(object));
         }
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Compared {
-            outcome,
-            claim,
-            live: Some(object.clone()),
-            facts,
-            yielded: Arc::default(),
-            strategy: Strategy::None,
-            memo,
-        })
+        Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, memo))
     }
 
     /// The digest of everything an entry depends on.
@@ -278,12 +215,17 @@ impl<'a> Pass<'a> {
         };
         let mut hasher = Hasher::new(Purpose::Rules)
             .bytes(&[state, standing, u8::from(held == Held::Yes), u8::from(desired.is_some())])
+            .bytes(&[u8::from(self.scaled.contains(key))])
             .text(why.as_deref())
             .text(operation)
             .text(entry.and_then(|entry| entry.uid.as_deref()))
             .digest(&self.rules)
             .digest(&kind);
-        for digest in [desired.map(Resource::intent), facts.map(|facts| facts.0)].into_iter().flatten() {
+        let applied = entry.and_then(|entry| entry.fields.as_ref()).map(|fields| *fields.digest());
+        let settled = entry.and_then(|entry| entry.settled);
+        let parts = [desired.map(Resource::intent), facts.map(|facts| facts.0), applied, settled];
+        hasher = hasher.bytes(&parts.map(|part| u8::from(part.is_some())));
+        for digest in parts.into_iter().flatten() {
             hasher = hasher.digest(&digest);
         }
         hasher.finish()
@@ -369,10 +311,10 @@ fn is_hook(object: &Resource, claim: &Claim) -> bool {
     claim.standing.is_none() && policy::options(object).0.role != Role::Resource
 }
 
-/// Whether the live value was written through `scale`, and by nobody else.
-fn is_through_scale(change: &Change) -> bool {
-    let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
-    change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
+/// Rules that were not followed to the letter.
+fn notes<'a>(key: &'a ResourceKey, entry: &'a Compared) -> impl Iterator<Item = Problem> + 'a {
+    let notes = entry.ignored.iter().filter_map(|ignored| ignored.note.as_ref());
+    notes.map(|note| Problem::warning(Code::IgnoreRule, Arc::clone(note)).of(key))
 }
 
 fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {
@@ -381,6 +323,11 @@ fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {
             Problem::blocks(Code::UnreadableLive, format!("could not be read: {why}"))
                 .of(key)
                 .hint("allow `get` and `list` of this kind, or see whether the cluster answers"),
+        ),
+        _ if entry.notes.contains(&Note::Doubted(Doubt::UnreadableOwnership)) => Some(
+            Problem::warning(Code::UnreadableOwnership, "`metadata.managedFields` cannot be read")
+                .of(key)
+                .hint("it is compared by what Git says; no apply succeeds until the field is repaired"),
         ),
         _ => None,
     }

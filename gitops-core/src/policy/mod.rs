@@ -1,6 +1,7 @@
 //! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
 
 mod annotations;
+pub mod ignore;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -42,6 +43,20 @@ pub struct SyncPolicy {
     pub prune_budget_percent: u8,
     /// Whether objects that existed before us may be pruned. Default: `no` (rule 27).
     pub prune_adopted: PruneAdopted,
+    /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
+    pub confirm: Confirm,
+}
+
+/// Whether the cluster is asked where a verdict can only be predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Confirm {
+    /// By one dry run, which needs the rights of the write. Without them the prediction stands, and is marked.
+    #[default]
+    DryRun,
+    /// Never: for installations that may only read.
+    Never,
 }
 
 /// Which live objects may be deleted.
@@ -91,6 +106,7 @@ impl Default for SyncPolicy {
             retries: 5,
             prune_budget_percent: 30,
             prune_adopted: PruneAdopted::No,
+            confirm: Confirm::DryRun,
         }
     }
 }
@@ -100,6 +116,12 @@ impl SyncPolicy {
     #[must_use]
     pub fn with_wait(self, wait: WaitFor) -> Self {
         Self { wait, ..self }
+    }
+
+    /// Sets whether the cluster is asked where a verdict can only be predicted.
+    #[must_use]
+    pub fn with_confirm(self, confirm: Confirm) -> Self {
+        Self { confirm, ..self }
     }
 
     /// Sets which live objects may be deleted.

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::manifest::{Dialect, Limits};
 use crate::policy::SyncPolicy;
+use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
 use crate::state::{DesiredState, Owner};
 use crate::sync::{Effect, Event, Ledger, Machine, TooNew};
 use crate::time::Timer;
 
-pub use look::{Looked, look, read_desired};
+pub use look::{Looked, look, look_again, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 
 /// One application: what to read, where to put it, and how.
@@ -35,6 +36,8 @@ pub struct App {
     pub namespace: Option<Arc<str>>,
     /// How to sync.
     pub policy: SyncPolicy,
+    /// What is left alone.
+    pub rules: Rules,
     /// How manifests are read.
     pub dialect: Dialect,
     /// How much one file may ask for.
@@ -82,6 +85,7 @@ impl App {
             paths: Paths::default(),
             namespace: None,
             policy: SyncPolicy::default(),
+            rules: Rules::default(),
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
@@ -105,6 +109,12 @@ impl App {
     #[must_use]
     pub fn with_policy(self, policy: SyncPolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// Sets what is left alone: rules for every application, and those for this one.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Sets who or what starts operations.
@@ -163,7 +173,7 @@ pub async fn sync_desired(
         return Ok(Report::new(app, &looked, timer.now()));
     };
     run(&mut machine, cluster, timer).await;
-    let after = look(app, looked.desired.as_ref().clone(), cluster).await?;
+    let after = look_again(app, looked.desired.as_ref().clone(), cluster, &looked.comparison).await?;
     Ok(Report::new(app, &after, timer.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use gitops_core::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Verb, Write, Written};
+use gitops_core::cluster::{
+    Changes, Cluster, ClusterError, Cursor, Force, Interest, Mode, Observed, Verb, Write, Written,
+};
 use gitops_core::memory::{Action, MemoryCluster, MemorySource, Patch, Request, VirtualTime, ready};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::{Prune, SyncPolicy};
@@ -27,6 +29,8 @@ pub(crate) struct Shop {
 pub(crate) struct Spy {
     pub(crate) inner: MemoryCluster,
     writes: Mutex<RefCell<Vec<String>>>,
+    /// What somebody else asks for right before our next patch.
+    pub(crate) before_patch: Mutex<Option<Request>>,
 }
 
 impl Shop {
@@ -37,7 +41,7 @@ impl Shop {
         let owner = Owner::new("", "shop").unwrap();
         Self {
             source: MemorySource::default(),
-            cluster: Spy { inner, writes: Mutex::default() },
+            cluster: Spy { inner, writes: Mutex::default(), before_patch: Mutex::default() },
             time,
             app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
         }
@@ -91,20 +95,31 @@ impl Shop {
 
     /// Scales a Deployment through its subresource, as an autoscaler does.
     pub(crate) fn scale(&self, name: &str, replicas: i64) {
-        let key = ResourceKey::new("apps", "Deployment", "shop", name);
-        let patch = Value::from_json(format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).as_bytes()).unwrap();
+        let request = self.request(name, "scale", &format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#), "hpa");
         let now = self.cluster.inner.now();
-        let answer = self.cluster.inner.with_server(|server| {
-            let endpoint = server.endpoint(&key, "v1").unwrap().under("scale");
-            server.handle(&Request::new(endpoint, Action::Patch(Patch::Merge(patch))).by("hpa"), now)
-        });
+        let answer = self.cluster.inner.with_server(|server| server.handle(&request, now));
         assert!(answer.refusal().is_none(), "{answer:?}");
+    }
+
+    /// A merge patch of a Deployment's subresource.
+    pub(crate) fn request(&self, name: &str, subresource: &str, patch: &str, manager: &str) -> Request {
+        let key = ResourceKey::new("apps", "Deployment", "shop", name);
+        let patch = Value::from_json(patch.as_bytes()).unwrap();
+        let endpoint = self.cluster.inner.with_server(|server| server.endpoint(&key, "v1").unwrap().under(subresource));
+        Request::new(endpoint, Action::Patch(Patch::Merge(patch))).by(manager)
     }
 
     /// Creates an object as somebody else.
     pub(crate) fn create(&self, json: &str, manager: &str) {
         let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
         ready(self.cluster.inner.write(&Write::create(&object, manager))).expect("ready").expect("the object is taken");
+    }
+
+    /// Applies an object as somebody else.
+    pub(crate) fn apply(&self, json: &str, manager: &str) {
+        let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+        let write = Write::apply(&object, manager, Force::No);
+        ready(self.cluster.inner.write(&write)).expect("ready").expect("the object is taken");
     }
 
     /// `status` of one object of a report.
@@ -140,11 +155,30 @@ impl Cluster for Spy {
             _ => "patch",
         };
         let ledger = ResourceKey::new("", "Namespace", None, "gitops-system");
-        if write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
+        let counts = write.mode == Mode::Commit;
+        if counts && write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
             self.writes.lock().unwrap().borrow_mut().push(format!("{verb} {}", write.key));
         }
-        self.inner.write(write).await
+        if verb == "patch"
+            && let Some(request) = self.before_patch.lock().unwrap().take()
+        {
+            let now = self.inner.now();
+            let answer = self.inner.with_server(|server| server.handle(&request, now));
+            assert!(answer.refusal().is_none(), "{answer:?}");
+        }
+        self.inner.write(&admitted(write)).await
     }
+}
+
+/// What an admission webhook of this cluster makes of an apply: in ConfigMaps it pins `latest`.
+fn admitted(write: &Write) -> Write {
+    let mut write = write.clone();
+    if let Verb::Apply { object, .. } = &mut write.verb
+        && object.tree().dig(&["data", "key"]).and_then(|value| value.as_str()) == Some("latest")
+    {
+        *object = object.edit(|draft| draft.entry("data").set("key", "1.0")).unwrap();
+    }
+    write
 }
 
 pub(crate) const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n";

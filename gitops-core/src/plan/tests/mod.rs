@@ -9,7 +9,10 @@ mod yaml;
 use std::sync::Arc;
 
 use super::{HookRun, Plan, plan};
-use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why};
+use crate::diff::{
+    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Outcome, Prediction,
+    Strategy, Why,
+};
 use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::policy::{self, Prune, SyncPolicy};
@@ -93,8 +96,20 @@ impl World {
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
         let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
-        let compared =
-            Compared { outcome, claim, live, facts, yielded: [].into(), strategy: Strategy::Structural, memo };
+        let compared = Compared {
+            outcome,
+            claim,
+            live,
+            facts,
+            ignored: [].into(),
+            releases: [].into(),
+            strategy: Strategy::Ownership,
+            evidence: Evidence::Predicted,
+            predicted: Prediction::None,
+            notes: [].into(),
+            open: None,
+            memo,
+        };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
 
@@ -152,8 +167,15 @@ fn object_of(text: &str) -> Resource {
 fn outcome_of(state: &str) -> Option<Outcome> {
     let change = |path: &[&str]| {
         let path = FieldPath::fields(path);
-        let change =
-            Change { path, pointer: "".into(), kind: ChangeKind::Added, live: None, desired: None, owners: Vec::new() };
+        let change = Change {
+            path,
+            pointer: "".into(),
+            kind: ChangeKind::Added,
+            live: None,
+            desired: None,
+            owners: Vec::new(),
+            reason: ChangeReason::Declared,
+        };
         Outcome::OutOfSync([change].into())
     };
     Some(match state {
