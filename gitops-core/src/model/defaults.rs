@@ -11,8 +11,7 @@ use crate::value::{Draft, Value, ValueRef, View};
 /// What the server makes of a field that is not there.
 ///
 /// Of the kinds of a CRD everything is known: the schema states it. Of built-in kinds it is known as recorded from
-/// Kubernetes 1.36, field by field; where the schema comes from the OpenAPI document of a cluster, only what is stated
-/// there.
+/// Kubernetes 1.36, field by field; of kinds and fields that only the OpenAPI document of a cluster has, as stated there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FieldDefault {

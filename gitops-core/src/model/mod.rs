@@ -1,8 +1,8 @@
 //! What the API means: which kinds are served, and the types of their fields.
 //!
 //! An [`ApiModel`] is an immutable snapshot that every pure function takes by reference. Its layers are the table of
-//! built-in kinds, what a cluster tells, and the CRDs declared beside their objects; the last one added wins for a
-//! kind. What is not known is told apart from what is not served, and falls back **per field**: a
+//! built-in kinds, what a cluster tells, laid over it field by field, and the CRDs declared beside their objects, which
+//! win for their kinds. What is not known is told apart from what is not served, and falls back **per field**: a
 //! [`TypeRef`] deduces what no schema declares.
 //!
 //! The table of built-in kinds takes 29 kB. It is read at the first use of one, whole: 67 kinds in 0.35 ms, as the bench
