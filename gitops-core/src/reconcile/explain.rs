@@ -190,7 +190,7 @@ impl Past<'_> {
         for field in &mut explanation.fields {
             let told = match (&field.place, field.verdict) {
                 (Some(place), _) => self.written(&bytes, place).await.map(|written| field.written = written),
-                (None, FieldVerdict::Changes(_) | FieldVerdict::Kept) => {
+                (None, verdict) if verdict.is_dropped() => {
                     self.dropped(&field.field).await.map(|revision| field.dropped_in = revision)
                 }
                 _ => Ok(()),
