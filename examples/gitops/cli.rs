@@ -26,8 +26,10 @@ const EXIT_CODES: &str = "Exit codes: 0 in sync, 1 out of sync or something to d
 pub(crate) enum Verb {
     /// Make the cluster as Git says, and show what is there afterwards
     Sync(Sync),
-    /// Show the fields that differ, and who set them
-    Diff(Look),
+    /// Show what differs, and who set it
+    Diff(Diff),
+    /// Show why an object and its fields are as they are: line and commit, live value and owner, and what a sync does
+    Explain(Explain),
     /// Show what a sync would do, in which order, and what it would leave alone
     Plan(Plan),
     /// Show the objects with their sync status and health
@@ -49,6 +51,46 @@ pub(crate) struct Look {
     pub(crate) source: Source,
     #[command(flatten)]
     pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// In which form (default: unified)
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Lines of unified text around a change
+    #[arg(long, value_name = "LINES", default_value_t = 3)]
+    pub(crate) context: usize,
+}
+
+/// How differences are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// YAML of each object line by line, as `diff -u` prints it
+    #[default]
+    Unified,
+    /// Field by field, both values below each other
+    Fields,
+    /// Field by field, both values beside each other
+    Table,
+    /// A JSON Patch (RFC 6902) of each object
+    JsonPatch,
+    /// A merge patch (RFC 7396) of each object
+    MergePatch,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The object, such as `deploy/web`, or `deploy/shop/web` where several namespaces have one
+    #[arg(value_name = "KIND[.GROUP]/[NAMESPACE/]NAME")]
+    pub(crate) what: String,
+    /// The field, such as `spec.replicas`, `**.image` or `/spec/replicas` (default: all that differ)
+    #[arg(value_name = "FIELD")]
+    pub(crate) field: Option<String>,
+    #[command(flatten)]
+    pub(crate) look: Look,
 }
 
 #[derive(Debug, Args)]

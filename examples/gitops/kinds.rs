@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gitops_core::memory::ApiServer;
 use gitops_core::model::ApiModel;
+use gitops_core::problem::nearest;
 use gitops_core::resource::{GroupKind, Resource};
 
 /// The short names of the built-in kinds. Rule: `kubectl api-resources`, Kubernetes 1.36.
@@ -60,10 +61,15 @@ pub(crate) fn kind(text: &str, model: &ApiModel) -> Result<GroupKind, String> {
             let all: Vec<String> = named.iter().map(|kind| format!("`{name}.{}`", kind.group)).collect();
             Err(format!("`{text}` is ambiguous: it could be {}; give the group as well", all.join(" or ")))
         }
-        (None, _) => Err(format!(
-            "the embedded cluster serves no kind `{text}`; use a kind such as `deployment`, `pods` or `svc`, or sync \
-             the CRD that defines it"
-        )),
+        (None, _) => {
+            let kinds = model.kinds().flat_map(|kind| [&*kind.group_kind.kind, &*kind.plural]);
+            let known: BTreeSet<String> = kinds.chain(SHORT.map(|(short, _)| short)).map(str::to_lowercase).collect();
+            let hint = match &*nearest(&name, known.iter().map(String::as_str)) {
+                [] => "use a kind such as `deployment`, `pods` or `svc`, or sync the CRD that defines it".to_owned(),
+                near => format!("did you mean `{}`?", near.join("` or `")),
+            };
+            Err(format!("the embedded cluster serves no kind `{text}`; {hint}"))
+        }
     }
 }
 

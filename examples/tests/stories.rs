@@ -68,7 +68,7 @@ fn a_new_commit_is_named_field_by_field_and_a_sync_brings_it_in() {
     assert_eq!(world.gitops("diff").exits(0), "", "what is not committed does not exist");
     world.commit("Greet politely");
     assert_eq!(
-        without_times(&world.gitops("diff").exits(1)),
+        without_times(&world.gitops("diff --format fields").exits(1)),
         "OutOfSync ConfigMap shop/web  config.yaml:1\n  \
            data.greeting  live value set by `gitops:shop` at TIME\n    \
              - \"hello\"\n    \
@@ -83,13 +83,20 @@ fn a_new_commit_is_named_field_by_field_and_a_sync_brings_it_in() {
 fn a_hand_edit_is_named_with_who_made_it_and_a_sync_undoes_it() {
     let world = synced();
     world.gitops("cluster set deploy/web spec.replicas=5").exits(0);
-    let difference = without_times(&world.gitops("diff").exits(1));
+    let difference = without_times(&world.gitops("diff --context 1").exits(1));
     assert_eq!(
         difference,
-        "OutOfSync apps/Deployment shop/web  web.yaml:1\n  \
-           spec.replicas  live value set by `kubectl-edit` at TIME\n    \
-             - 5\n    \
-             + 2\n"
+        "OutOfSync apps/Deployment shop/web  web.yaml:1
+--- apps/Deployment shop/web (live)
++++ apps/Deployment shop/web (after a sync)
+@@ -11,3 +11,3 @@
+   progressDeadlineSeconds: 600
+-  replicas: 5
++  replicas: 2
+   revisionHistoryLimit: 10
+  spec.replicas  live value set by `kubectl-edit` at TIME
+  takes over `spec.replicas` from `kubectl-edit`
+"
     );
     let report = world.gitops("status -o json").json();
     let web =

@@ -196,6 +196,50 @@ impl Problem {
     }
 }
 
+/// Returns the names of `known` that `name` was probably meant to be, the nearest first, at most three.
+///
+/// ```
+/// use gitops_core::problem::nearest;
+///
+/// assert_eq!(nearest("replica", ["paused", "replicas", "selector"]), ["replicas"]);
+/// assert!(nearest("spec", ["data"]).is_empty());
+/// ```
+#[must_use]
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    let wanted: Vec<char> = name.chars().flat_map(char::to_lowercase).take(LONGEST_NAME).collect();
+    let near = |known: &'n str| {
+        let other: Vec<char> = known.chars().flat_map(char::to_lowercase).take(LONGEST_NAME).collect();
+        let distance = edits(&wanted, &other);
+        // A third of a name may be wrong.
+        (distance <= wanted.len().max(other.len()).div_ceil(3)).then_some((distance, known))
+    };
+    let mut found: Vec<(usize, &str)> = known.into_iter().filter_map(near).collect();
+    found.sort_unstable();
+    // What is much further away than the first is not meant.
+    let limit = found.first().map_or(0, |(distance, _)| distance + 1);
+    found.retain(|(distance, _)| *distance <= limit);
+    found.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+/// Of longer names only the beginning is compared.
+const LONGEST_NAME: usize = 64;
+
+/// How many characters have to be put in, taken out or replaced (Levenshtein's distance).
+fn edits(left: &[char], right: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.iter().enumerate() {
+        let mut before = at;
+        let mut last = at + 1;
+        let next = std::iter::once(at + 1).chain(row.iter().skip(1).zip(right).map(|(above, to)| {
+            last = (before + usize::from(from != to)).min(above + 1).min(last + 1);
+            before = *above;
+            last
+        }));
+        row = next.collect();
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// `file:line:column: object: field: text; hint`
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,13 +10,13 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use gitops_core::problem::{Problem, Severity};
-use gitops_core::reconcile::{Report, SyncStatus};
+use gitops_core::reconcile::{Looked, Report, SyncStatus};
 use gitops_core::source::Revision;
 use serde::Serialize;
 
 use crate::Failure;
 
-pub(crate) use diff::diff;
+pub(crate) use diff::{diff, patches};
 pub(crate) use history::history;
 pub(crate) use receipt::receipt;
 pub(crate) use table::{Cell, table};
@@ -98,6 +98,15 @@ pub(crate) fn revision(revision: &Revision) -> String {
 /// Tells what came of the rules of what is left alone.
 pub(crate) fn rules(report: &Report, paint: Paint) -> String {
     report.rules.iter().map(|rule| format!("{}\n", paint.paint(&clean(&format!("rule {rule}")), Style::Dim))).collect()
+}
+
+/// Tells what a sync does to fields of others.
+pub(crate) fn forecasts(looked: &Looked, paint: Paint) -> String {
+    let lines = looked.forecasts.iter().flat_map(|(key, forecast)| {
+        forecast.lines().into_iter().map(move |line| format!("  {}\n", clean(&format!("{key}: {line}"))))
+    });
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { format!("{}\n{text}", paint.paint("fields of others", Style::Plain)) }
 }
 
 /// Lists problems, the worst first.

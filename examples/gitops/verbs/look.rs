@@ -1,26 +1,49 @@
 //! `diff`, `plan` and `status`: looking, not touching.
 
+use gitops_core::diff::{Forecast, Sides, Unified};
+use gitops_core::plan::Plan;
 use gitops_core::reconcile::{Looked, Report};
+use gitops_core::resource::ResourceKey;
 use gitops_core::time::Timer;
+use gitops_core::value::Value;
+use serde::Serialize;
 
-use crate::cli::{self, Output};
+use crate::cli::{self, Format, Output};
 use crate::render::{self, Family, Paint};
 use crate::world::{self, Access, Embedded, finish};
-use crate::{Answer, ERROR, Failure};
+use crate::{Answer, ERROR, Failure, say};
 
-pub(super) fn diff(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
-    let (_, report) = report(args)?;
-    let text = match args.world.output {
-        Output::Text => {
-            render::diff(&report, paint) + &render::rules(&report, paint) + &render::problems(&report.problems, paint)
+pub(super) fn diff(args: &cli::Diff, paint: Paint) -> Result<Answer, Failure> {
+    let output = args.look.world.output;
+    let format = args.format.unwrap_or_default();
+    let is_patch = matches!(format, Format::JsonPatch | Format::MergePatch);
+    if output != Output::Text && args.format.is_some() && !is_patch {
+        return Err("this `--format` is a text; leave it out, or leave out `-o`".into());
+    }
+    let (_, looked, report) = report(&args.look)?;
+    let text = match (format, output) {
+        (Format::JsonPatch, _) => patches(&looked, &report, Sides::json_patch, output)?,
+        (Format::MergePatch, _) => patches(&looked, &report, Sides::merge_patch, output)?,
+        (_, Output::Text) => {
+            let style = Unified::default().with_context(args.context);
+            render::diff(&report, &looked, format, &style, paint)
+                + &render::rules(&report, paint)
+                + &render::problems(&report.problems, paint)
         }
-        output => machine_readable(&report, output)?,
+        (_, output) => machine_readable(&report, output)?,
     };
     Ok(Answer { text, code: render::code(&report) })
 }
 
+/// Patches are for programs, so problems go to standard error.
+fn patches(looked: &Looked, report: &Report, patch: fn(&Sides) -> Value, output: Output) -> Result<String, Failure> {
+    say(&render::problems(&report.problems, Paint::Off));
+    let patches = render::patches(report, looked, patch);
+    if output == Output::Yaml { render::yaml(&patches) } else { render::json(&patches) }
+}
+
 pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
-    let (world, report) = report(args)?;
+    let (world, _, report) = report(args)?;
     let text = match args.world.output {
         Output::Text => tree_and_summary(&report, &world, paint)?,
         output => machine_readable(&report, output)?,
@@ -43,22 +66,46 @@ pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: P
         Output::Text => {
             // A plan prints its own problems.
             let rest = report.problems.iter().filter(|problem| !looked.plan.problems.contains(problem));
-            format!("{}{}", looked.plan, render::problems(&rest.cloned().collect::<Vec<_>>(), paint))
+            let forecasts = render::forecasts(looked, paint);
+            format!("{}{forecasts}{}", looked.plan, render::problems(&rest.cloned().collect::<Vec<_>>(), paint))
         }
-        Output::Json => render::json(&looked.plan)?,
-        Output::Yaml => render::yaml(&looked.plan)?,
+        Output::Json => render::json(&Planned::of(looked))?,
+        Output::Yaml => render::yaml(&Planned::of(looked))?,
     };
     let code = if report.is_blocked() { ERROR } else { u8::from(!looked.plan.is_empty()) };
     Ok(Answer { text, code })
 }
 
-fn report(args: &cli::Look) -> Result<(Embedded, Report), Failure> {
+/// A plan, and what it does to fields of others.
+#[derive(Debug, Serialize)]
+struct Planned<'l> {
+    #[serde(flatten)]
+    plan: &'l Plan,
+    forecasts: Vec<Foretold<'l>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Foretold<'l> {
+    #[serde(flatten)]
+    key: &'l ResourceKey,
+    #[serde(flatten)]
+    forecast: &'l Forecast,
+}
+
+impl<'l> Planned<'l> {
+    fn of(looked: &'l Looked) -> Self {
+        let forecasts = looked.forecasts.iter().map(|(key, forecast)| Foretold { key, forecast });
+        Self { plan: &looked.plan, forecasts: forecasts.collect() }
+    }
+}
+
+fn report(args: &cli::Look) -> Result<(Embedded, Looked, Report), Failure> {
     let world = Embedded::open(&args.world.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
     let app = world::app(&args.source, None)?;
     let looked = world::look(&app, &source, &world)?;
     let report = Report::new(&app, &looked, world.time.now());
-    Ok((world, report))
+    Ok((world, looked, report))
 }
 
 /// The tree, what is wrong, and the summary as the last line.

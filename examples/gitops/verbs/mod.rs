@@ -1,6 +1,7 @@
 //! What the program can do, one verb a file.
 
 mod cluster;
+mod explain;
 mod history;
 mod look;
 mod sync;
@@ -14,6 +15,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
     match verb {
         Verb::Sync(args) => sync::sync(args, paint),
         Verb::Diff(args) => look::diff(args, paint),
+        Verb::Explain(args) => explain::explain(args, paint),
         Verb::Plan(args) => look::plan(&args.look, &args.prune, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::History(args) => history::history(args, paint),

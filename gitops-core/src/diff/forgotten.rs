@@ -15,6 +15,7 @@ use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
 use crate::value::{Value, ValueRef};
 
 use super::adapt::Scaled;
+use super::conflict::is_hand;
 use super::equal::{Fill, fill, same};
 use super::mask::LAST_APPLIED;
 use super::owned::applied;
@@ -131,11 +132,6 @@ fn is_ours(entry: &ManagedEntry, manager: &str) -> bool {
     &*entry.manager == manager && entry.operation == Operation::Apply && entry.subresource.is_none()
 }
 
-/// Rule 20: who writes by hand, or with a tool that applies on behalf of the same people.
-fn is_hand(entry: &ManagedEntry) -> bool {
-    entry.subresource.is_none() && (entry.operation == Operation::Update || &*entry.manager == "kubectl")
-}
-
 /// A field that was ours.
 struct Was<'s, 'a> {
     path: &'s FieldPath,
@@ -222,18 +218,9 @@ impl Search<'_> {
             let whole: FieldSet = [path].into_iter().collect();
             found.take = found.take.union(&whole).union(&was.below.moved_below(path));
         } else {
-            let owners = holders.iter().map(|entry| owner(entry)).collect();
+            let owners = holders.iter().map(|entry| FieldOwner::of(entry)).collect();
             found.notes.push(Note::Residue { field: trail.field(), owners });
         }
-    }
-}
-
-fn owner(entry: &ManagedEntry) -> FieldOwner {
-    FieldOwner {
-        manager: entry.manager.clone(),
-        operation: if entry.operation == Operation::Apply { "Apply" } else { "Update" },
-        subresource: entry.subresource.clone(),
-        time: entry.time,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::path::{FieldPath, Segment};
 use crate::resource::ResourceKey;
 use crate::value::{Value, ValueRef};
 
@@ -25,7 +26,7 @@ enum Letter<'a> {
 
 impl<'a> Mask<'a> {
     pub(super) fn of(key: &ResourceKey) -> Self {
-        Self { is_secret: key.is("", "Secret"), letters: BTreeMap::new() }
+        Self { is_secret: is_secret(key), letters: BTreeMap::new() }
     }
 
     /// Whether the values at `path` are secret: those of a Secret, and its copy in kubectl's annotation.
@@ -36,12 +37,20 @@ impl<'a> Mask<'a> {
                 // Whole annotations may hold the copy.
                 [Step::Field("metadata")] | [Step::Field("metadata"), Step::Field("annotations")] => true,
                 [Step::Field("metadata"), Step::Field("annotations"), Step::Field(name), ..] => *name == LAST_APPLIED,
+                // A writer may name fields by their values.
+                [Step::Field("metadata"), Step::Field("managedFields"), ..] => true,
                 _ => false,
             }
     }
 
     pub(super) fn shown(&mut self, path: &[Step<'_>], value: ValueRef<'a>) -> Shown {
         if self.hides(path) { self.letter(Letter::Part(value)) } else { Shown::Plain(value.to_value()) }
+    }
+
+    /// The same at a path that is no walk.
+    pub(super) fn shown_at(&mut self, path: &FieldPath, value: ValueRef<'a>) -> Shown {
+        let steps: Vec<Step<'_>> = path.segments().iter().map(step).collect();
+        if self.hides(&steps) { self.letter(Letter::Part(value)) } else { Shown::Plain(value.to_value()) }
     }
 
     /// The same for a value that is no part of either object.
@@ -58,6 +67,27 @@ impl<'a> Mask<'a> {
     fn letter(&mut self, value: Letter<'a>) -> Shown {
         let next = letter(self.letters.len());
         Shown::Masked(*self.letters.entry(value).or_insert(next))
+    }
+}
+
+/// Whether values of this object are secret.
+pub(super) fn is_secret(key: &ResourceKey) -> bool {
+    key.is("", "Secret")
+}
+
+/// Cuts a path before a segment that would name a secret value.
+pub(super) fn nameable(key: &ResourceKey, path: &FieldPath) -> FieldPath {
+    let mask = Mask::of(key);
+    let steps: Vec<Step<'_>> = path.segments().iter().map(step).collect();
+    let length = mask.nameable(&steps).len();
+    path.segments().iter().take(length).cloned().collect()
+}
+
+/// A step that stands for a segment; which item of a list it is does not matter here.
+fn step(segment: &Segment) -> Step<'_> {
+    match segment {
+        Segment::Field(name) => Step::Field(name),
+        _ => Step::Index { at: 0 },
     }
 }
 

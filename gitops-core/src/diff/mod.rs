@@ -7,9 +7,12 @@ mod audit;
 mod claim;
 mod compare;
 mod confirm;
+mod conflict;
 mod dropped;
 mod equal;
+mod explain;
 mod facts;
+mod forecast;
 mod forgotten;
 mod judge;
 mod lists;
@@ -36,6 +39,7 @@ use crate::path::FieldPath;
 use crate::policy::ignore::Rules;
 use crate::problem::Problem;
 use crate::resource::{Resource, ResourceKey};
+use crate::ssa::{ManagedEntry, Operation};
 use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::time::Timestamp;
 use crate::value::{Digest, Value};
@@ -45,8 +49,12 @@ pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
 pub use compare::{compare, compare_one, stamp};
+pub(crate) use conflict::Stance;
 pub(crate) use dropped::is_kept;
+pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use facts::facts;
+pub use forecast::{Effect, Forecast, Foreseen, forecast};
+pub(crate) use forecast::{refusal, refusal_of_field};
 pub use forgotten::{applied_fields, takeover};
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
@@ -281,6 +289,18 @@ impl Comparison {
     }
 }
 
+impl FieldOwner {
+    /// Names the manager of an entry.
+    pub(crate) fn of(entry: &ManagedEntry) -> Self {
+        Self {
+            manager: Arc::clone(&entry.manager),
+            operation: if entry.operation == Operation::Apply { "Apply" } else { "Update" },
+            subresource: entry.subresource.clone(),
+            time: entry.time,
+        }
+    }
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -320,6 +340,8 @@ impl fmt::Display for Why {
     }
 }
 
+#[cfg(test)]
+mod forecast_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Typed {
 }
 
 /// What FieldsV1 names a list item by.
-fn name(item: ValueRef<'_>, list: TypeRef<'_>) -> Option<Segment> {
+pub(super) fn name(item: ValueRef<'_>, list: TypeRef<'_>) -> Option<Segment> {
     match list.list() {
         ListKind::Map { keys } => {
             let element = list.element();

@@ -63,7 +63,7 @@ fn both(live: &Value, desired: &Value) -> String {
     format!("{} -> {}", short(&live.to_json()), short(&desired.to_json()))
 }
 
-fn shown(shown: &Shown) -> String {
+pub(super) fn shown(shown: &Shown) -> String {
     match shown {
         Shown::Plain(value) => short(&value.to_json()),
         masked => masked.to_string(),

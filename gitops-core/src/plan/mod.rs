@@ -340,6 +340,18 @@ impl Plan {
 }
 
 impl Action {
+    /// Returns the word for it: `create`, `apply`, `replace`, `delete` or `run`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Apply { .. } => "apply",
+            Self::Replace { .. } => "replace",
+            Self::Delete { .. } => "delete",
+            Self::Hook { .. } => "run",
+        }
+    }
+
     /// Returns what is sent, if anything is.
     #[must_use]
     pub fn payload(&self) -> Option<&Payload> {

@@ -58,14 +58,7 @@ fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
 /// `apply   apps/Deployment shop/web: differs; restarts what runs`
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.action {
-            Action::Create { .. } => "create",
-            Action::Apply { .. } => "apply",
-            Action::Replace { .. } => "replace",
-            Action::Delete { .. } => "delete",
-            Action::Hook { .. } => "run",
-        };
-        write!(f, "{verb:<7} {}: {}", self.key, self.reason)?;
+        write!(f, "{:<7} {}: {}", self.action.verb(), self.key, self.reason)?;
         if let Action::Apply { releases, .. } = &self.action {
             for (at, field) in releases.iter().enumerate() {
                 write!(f, "{} `{field}`", if at == 0 { "; first gives up" } else { "," })?;

@@ -1,16 +1,16 @@
 //! Gathering: source → desired state, cluster → live state, both → comparison and plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
-use crate::diff::{self, Answers, Comparison, Context, Question};
+use crate::diff::{self, Answers, Comparison, Context, Forecast, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, HookRun, Plan};
+use crate::plan::{self, Action, HookRun, Plan};
 use crate::policy::Confirm;
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin};
+use crate::resource::{GroupKind, Origin, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
@@ -34,6 +34,8 @@ pub struct Looked {
     pub comparison: Comparison,
     /// What a sync would do.
     pub plan: Arc<Plan>,
+    /// What it would do to fields of others, for each object that it applies.
+    pub forecasts: BTreeMap<ResourceKey, Forecast>,
     /// Problems of looking itself.
     pub problems: Vec<Problem>,
 }
@@ -143,6 +145,7 @@ pub async fn look_again(
         ledger,
         comparison: Comparison::default(),
         plan: Arc::new(Plan::empty(&app.owner)),
+        forecasts: BTreeMap::new(),
         problems: damage.into_iter().collect(),
     };
     looked.compare(app, &Answers::new(), previous);
@@ -192,6 +195,19 @@ impl Looked {
     fn plan(&mut self, app: &App) {
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
+        self.foresee(app);
+    }
+
+    /// Foresees what the applies of the plan do to fields of others.
+    fn foresee(&mut self, app: &App) {
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let applied = self.plan.steps.iter().filter(|step| matches!(step.action, Action::Apply { .. }));
+        let foreseen = applied.filter_map(|step| {
+            let (declared, compared) = (self.desired.get(&step.key)?, self.comparison.get(&step.key)?);
+            let forecast = diff::forecast(&declared.resource, compared.live.as_ref()?, &context, compared.scaled());
+            Some((step.key.clone(), forecast))
+        });
+        self.forecasts = foreseen.filter(|(_, forecast)| !forecast.is_empty()).collect();
     }
 
     /// Returns the operation that was under way for these very revisions, if there is one.

@@ -4,6 +4,7 @@
 //! itself uses [`sync_desired`], or drives a [`Machine`] of its own with [`perform`]. Nothing here spawns, names a
 //! runtime, or waits otherwise than through [`Timer`].
 
+mod explain;
 mod look;
 mod report;
 
@@ -19,6 +20,7 @@ use crate::state::{DesiredState, Owner};
 use crate::sync::{Effect, Event, Ledger, Machine, TooNew};
 use crate::time::Timer;
 
+pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use look::{Looked, look, look_again, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{Change, Compared, Evidence, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy};
+use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy};
 use crate::health::{self, Clues, Health, HealthStatus};
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
@@ -99,6 +99,9 @@ pub struct ResourceReport {
     /// The fields that differ.
     #[serde(skip_serializing_if = "<[Change]>::is_empty")]
     pub changes: Arc<[Change]>,
+    /// What a sync does to fields of others.
+    #[serde(skip_serializing_if = "Forecast::is_empty")]
+    pub forecast: Forecast,
     /// What rules leave alone of it, and the differences that this hides.
     #[serde(skip_serializing_if = "<[Ignored]>::is_empty")]
     pub ignored: Arc<[Ignored]>,
@@ -194,14 +197,7 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     // Sorted by key; an object may well be one of 100,000 that are left alone.
     let at = skipped.partition_point(|skipped| skipped.key < *key);
     let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
-    let (status, why) = match &compared.outcome {
-        Outcome::Synced => ("Synced", None),
-        Outcome::OutOfSync(_) => ("OutOfSync", None),
-        Outcome::Missing => ("Missing", None),
-        Outcome::Extra => ("Extra", None),
-        Outcome::Terminating => ("Terminating", None),
-        Outcome::Unknown(why) => ("Unknown", Some(why.to_string())),
-    };
+    let (status, why) = status(&compared.outcome);
     let changes = match &compared.outcome {
         Outcome::OutOfSync(changes) => Arc::clone(changes),
         _ => Arc::from([]),
@@ -215,12 +211,25 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
+        forecast: looked.forecasts.get(key).cloned().unwrap_or_default(),
         ignored: Arc::clone(&compared.ignored),
         releases: Arc::clone(&compared.releases),
         note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
         strategy: compared.strategy,
         evidence: compared.evidence,
         notes: compared.notes.iter().map(|note| note.to_string().into()).collect(),
+    }
+}
+
+/// Names an outcome, and why nothing can be told.
+pub(super) fn status(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Synced => ("Synced", None),
+        Outcome::OutOfSync(_) => ("OutOfSync", None),
+        Outcome::Missing => ("Missing", None),
+        Outcome::Extra => ("Extra", None),
+        Outcome::Terminating => ("Terminating", None),
+        Outcome::Unknown(why) => ("Unknown", Some(why.to_string())),
     }
 }
 

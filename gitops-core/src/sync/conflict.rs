@@ -1,9 +1,10 @@
-//! Whose field is it? Conflicts of an unforced apply, classed by who owns the field. Rule 20 of the exact rules.
+//! Conflicts of an unforced apply, classed by who owns the fields. Rule 20 of the exact rules.
 
 use crate::cluster::FieldConflict;
+use crate::diff::{Stance, refusal, refusal_of_field};
 use crate::resource::Resource;
-use crate::ssa::{ManagedFields, Operation};
-use crate::state::{Owner, Tracking};
+use crate::ssa::ManagedFields;
+use crate::state::Owner;
 
 /// What to do about the conflicts of one apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,30 +17,17 @@ pub(super) enum Resolution {
 
 /// Classes `conflicts`, with `live` read after the apply was refused.
 pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owner) -> Resolution {
-    if let Some(tracking) = Tracking::of(live).filter(|tracking| !owner.is(tracking)) {
-        return Resolution::Refuse(format!(
-            "belongs to application `{}`; remove it from one of the two, or release it there first",
-            tracking.app
-        ));
+    if let Some(why) = refusal(live, owner) {
+        return Resolution::Refuse(why);
     }
-    let Ok(managed) = ManagedFields::read(live) else {
-        return Resolution::Refuse(
-            "others own fields of it, and its `metadata.managedFields` cannot be read; repair these first".to_owned(),
-        );
-    };
+    let managed = ManagedFields::read(live).unwrap_or_default();
     for conflict in conflicts {
-        let applied_by_other = managed.entries().iter().any(|entry| {
-            entry.manager == conflict.manager
-                && entry.subresource == conflict.subresource
-                && entry.operation == Operation::Apply
-                && entry.fields.contains(&conflict.field)
-        });
-        // `kubectl apply --server-side` is a hand, not a system.
-        if applied_by_other && &*conflict.manager != "kubectl" {
-            return Resolution::Refuse(format!(
-                "`{}` is applied by `{}`; remove the field from one of the two, or release it there first",
-                conflict.field, conflict.manager
-            ));
+        let mut holders = managed
+            .owners_of(&conflict.field)
+            .filter(|entry| entry.manager == conflict.manager && entry.subresource == conflict.subresource);
+        // Who does not own it any more is no matter.
+        if holders.any(|entry| Stance::towards(entry) == Stance::Refuse) {
+            return Resolution::Refuse(refusal_of_field(&conflict.field, &conflict.manager));
         }
     }
     Resolution::TakeOver

@@ -4,6 +4,7 @@
 
 mod confirming;
 mod drift;
+mod explaining;
 mod hooks;
 mod interruptions;
 mod pruning;

@@ -1,0 +1,319 @@
+//! Why an object, and its fields, are as they are: both states, the plan, and the history of the source.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::diff::{
+    self, Compared, Context, Evidence, FieldExplanation, FieldVerdict, Forecast, Strategy, UnknownField, Written,
+};
+use crate::manifest;
+use crate::path::{FieldPath, PathPattern};
+use crate::plan::{Impact, Reason, SkipReason, Step};
+use crate::policy::Phase;
+use crate::resource::{Origin, Resource, ResourceKey};
+use crate::source::{Paths, Revision, RevisionId, Source, SourceError, SourceFailure};
+use crate::state::Declared;
+
+use super::{App, Looked, SyncError, World, look, read_desired, report};
+
+/// How many revisions of a file are looked through for the one that dropped a field.
+const DEPTH: usize = 50;
+
+/// Why an object is as it is, and what a sync does about it. Its JSON is a stable contract.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Which one.
+    #[serde(flatten)]
+    pub key: ResourceKey,
+    /// As in a [`super::ResourceReport`]; `NotCompared` for hooks and for objects that are left alone by annotation.
+    pub status: &'static str,
+    /// Why nothing can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Arc<str>>,
+    /// What was taken for ours.
+    pub strategy: Strategy,
+    /// How sure the verdict is.
+    pub evidence: Evidence,
+    /// What is worth knowing and is no drift.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Arc<str>>,
+    /// Where the object is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What a sync does with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<PlannedStep>,
+    /// Why a sync leaves it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_alone: Option<SkipReason>,
+    /// What a sync does to fields of others.
+    #[serde(skip_serializing_if = "Forecast::is_empty")]
+    pub forecast: Forecast,
+    /// The fields asked for; without such, those that a sync changes or leaves to somebody.
+    pub fields: Vec<FieldExplanation>,
+    /// What could not be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Arc<str>>,
+}
+
+/// What a sync does with an object, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedStep {
+    /// `create`, `apply`, `replace`, `delete` or `run`.
+    pub action: &'static str,
+    /// The phase.
+    pub phase: Phase,
+    /// The wave in it.
+    pub wave: i32,
+    /// Why.
+    pub reason: Reason,
+    /// What it means for what runs.
+    pub impact: Impact,
+}
+
+/// Why there is no explanation.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// Source or cluster gave no answer.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// The application neither declares nor claims such an object.
+    #[error("the application has no object `{0}`; its status lists what it has")]
+    UnknownObject(ResourceKey),
+    /// Neither side has such a field.
+    #[error("{key}: {field}")]
+    UnknownField {
+        /// The object.
+        key: ResourceKey,
+        /// The field.
+        field: UnknownField,
+    },
+}
+
+/// Explains one object of an application, or fields of it. Touches nothing.
+///
+/// # Errors
+/// When source or cluster give no answer at all, and when there is no such object or field.
+pub async fn explain(
+    app: &App,
+    world: World<'_>,
+    key: &ResourceKey,
+    field: Option<&PathPattern>,
+) -> Result<Explanation, ExplainError> {
+    let desired = read_desired(app, world.source, world.cluster).await?;
+    let looked = look(app, desired, world.cluster).await?;
+    looked.explain(app, world.source, key, field).await
+}
+
+impl Looked {
+    /// Explains one object of what was looked at, or fields of it: those that `field` names, or else all that a sync
+    /// changes or leaves to somebody. The source is asked where they are written, and by whom; what it cannot tell is
+    /// said and held against nothing.
+    ///
+    /// # Errors
+    /// When there is no such object or field.
+    pub async fn explain(
+        &self,
+        app: &App,
+        source: &dyn Source,
+        key: &ResourceKey,
+        field: Option<&PathPattern>,
+    ) -> Result<Explanation, ExplainError> {
+        let (declared, compared) = (self.desired.get(key), self.comparison.get(key));
+        if declared.is_none() && compared.is_none() {
+            return Err(ExplainError::UnknownObject(key.clone()));
+        }
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let desired = declared.map(|declared| &declared.resource);
+        let fields = diff::explain(desired, compared, field, &context)
+            .map_err(|field| ExplainError::UnknownField { key: key.clone(), field })?;
+        let (status, why) = compared.map_or(("NotCompared", None), |compared| report::status(&compared.outcome));
+        let mut explanation = Explanation {
+            key: key.clone(),
+            status,
+            why: why.map(Arc::from),
+            strategy: compared.map_or(Strategy::None, |compared| compared.strategy),
+            evidence: compared.map_or(Evidence::Read, |compared| compared.evidence),
+            notes: compared.map(told).unwrap_or_default(),
+            origin: declared.and_then(|declared| declared.origin.clone()),
+            steps: self.plan.steps.iter().filter(|step| step.key == *key).map(PlannedStep::of).collect(),
+            left_alone: self.plan.skipped.iter().find(|skipped| skipped.key == *key).map(|skipped| skipped.reason),
+            forecast: self.forecasts.get(key).cloned().unwrap_or_default(),
+            fields,
+            gaps: Vec::new(),
+        };
+        let origin = declared.and_then(|declared| Some((declared, declared.origin.as_ref()?)));
+        let revision = origin.and_then(|(_, origin)| self.desired.revisions.get(usize::from(origin.source)));
+        if let (Some((declared, origin)), Some(revision)) = (origin, revision) {
+            let past = Past { app, source, revision: &revision.id, declared, origin };
+            past.tell(&mut explanation).await;
+        }
+        Ok(explanation)
+    }
+}
+
+fn told(compared: &Compared) -> Vec<Arc<str>> {
+    compared.notes.iter().map(|note| note.to_string().into()).collect()
+}
+
+impl PlannedStep {
+    fn of(step: &Step) -> Self {
+        let Step { action, phase, wave, reason, impact, .. } = step;
+        Self { action: action.verb(), phase: *phase, wave: *wave, reason: *reason, impact: *impact }
+    }
+}
+
+/// The file that declares an object, and its history.
+struct Past<'a> {
+    app: &'a App,
+    source: &'a dyn Source,
+    revision: &'a RevisionId,
+    declared: &'a Declared,
+    origin: &'a Origin,
+}
+
+impl Past<'_> {
+    /// Adds where fields are written, by whom, and who dropped those that are not.
+    async fn tell(&self, explanation: &mut Explanation) {
+        let bytes = match self.content(self.revision).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return,
+            Err(error) => return explanation.gaps.push(format!("`{}`: {error}", self.origin.file).into()),
+        };
+        for field in &mut explanation.fields {
+            let told = match (&field.place, field.verdict) {
+                (Some(place), _) => self.written(&bytes, place).await.map(|written| field.written = written),
+                (None, verdict) if verdict.is_dropped() => {
+                    self.dropped(&field.field).await.map(|revision| field.dropped_in = revision)
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = told {
+                let gap = Arc::from(format!("the history of `{}`: {error}", self.origin.file));
+                if !explanation.gaps.contains(&gap) {
+                    explanation.gaps.push(gap);
+                }
+            }
+        }
+    }
+
+    /// Reads the file at a revision; `None` if it was not there.
+    async fn content(&self, revision: &RevisionId) -> Result<Option<Arc<[u8]>>, SourceError> {
+        let Ok(paths) = Paths::under([&*self.origin.file]) else { return Ok(None) };
+        let snapshot = match self.source.snapshot(revision, &paths, None).await {
+            Err(SourceError { failure: SourceFailure::UnknownPath { .. }, .. }) => return Ok(None),
+            snapshot => snapshot?,
+        };
+        let Some(file) = snapshot.files().into_iter().find(|file| file.path == self.origin.file) else {
+            return Ok(None);
+        };
+        self.source.read(&[file.id]).await?.into_iter().next().transpose()
+    }
+
+    async fn written(&self, bytes: &[u8], place: &FieldPath) -> Result<Option<Written>, SourceError> {
+        let locate = |place: &FieldPath| manifest::locate(bytes, self.app.dialect, self.origin.document, place);
+        // What a Secret declares as text is compared as data.
+        let Some(at) =
+            as_text(&self.declared.resource, place).and_then(|place| locate(&place)).or_else(|| locate(place))
+        else {
+            return Ok(None);
+        };
+        let file = Arc::clone(&self.origin.file);
+        let by = match self.source.history() {
+            Some(history) => Some(history.blame(self.revision, &file, at.line).await?),
+            None => None,
+        };
+        Ok(Some(Written { file, line: at.line, column: at.column, by }))
+    }
+
+    /// Finds the revision that dropped a field: the one after the last that had it.
+    async fn dropped(&self, field: &FieldPath) -> Result<Option<Revision>, SourceError> {
+        let Some(history) = self.source.history() else { return Ok(None) };
+        let Ok(paths) = Paths::under([&*self.origin.file]) else { return Ok(None) };
+        let mut after = None;
+        for revision in history.log(self.revision, &paths, DEPTH).await? {
+            let Some(bytes) = self.content(&revision.id).await? else { return Ok(None) };
+            if self.had(&bytes, field) {
+                return Ok(after);
+            }
+            after = Some(revision);
+        }
+        Ok(None)
+    }
+
+    /// Whether a file declared the field of this object.
+    fn had(&self, bytes: &[u8], field: &FieldPath) -> bool {
+        let parsed = manifest::parse(&self.origin.file, bytes, self.app.dialect, &self.app.limits);
+        let key = self.declared.resource.key();
+        let is_it = |object: &&Resource| {
+            let other = object.key();
+            let namespace = other.namespace.is_none() || other.namespace == key.namespace;
+            other.group_kind == key.group_kind && other.name == key.name && namespace
+        };
+        parsed.resources.iter().map(|(object, _)| object).filter(is_it).any(|object| {
+            let text = as_text(object, field);
+            text.iter().chain([field]).any(|field| field.find(object.tree()).is_some())
+        })
+    }
+}
+
+/// The same field of a Secret under `stringData`.
+fn as_text(object: &Resource, field: &FieldPath) -> Option<FieldPath> {
+    let below_data = field.segments().split_first().filter(|_| object.key().is("", "Secret"));
+    let (_, rest) = below_data.filter(|_| FieldPath::fields(&["data"]).contains(field))?;
+    Some(FieldPath::fields(&["stringData"]).segments().iter().chain(rest).cloned().collect())
+}
+
+/// The object, its verdict and the plan; then each field.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.key, self.status)?;
+        match (&self.origin, self.status) {
+            (Some(origin), _) => writeln!(f, "  declared at {origin}")?,
+            (None, "Extra") => writeln!(f, "  not declared")?,
+            _ => {}
+        }
+        if let Some(why) = &self.why {
+            writeln!(f, "  {why}")?;
+        }
+        if self.strategy != Strategy::None {
+            writeln!(f, "  {}; {}", self.strategy, self.evidence)?;
+        }
+        for step in &self.steps {
+            writeln!(f, "  planned: {step}")?;
+        }
+        if let Some(reason) = self.left_alone {
+            writeln!(f, "  left alone: {reason}")?;
+        }
+        if self.steps.is_empty() && self.left_alone.is_none() {
+            writeln!(f, "  nothing to do")?;
+        }
+        for line in self.forecast.lines() {
+            writeln!(f, "  {line}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
+        }
+        for gap in &self.gaps {
+            writeln!(f, "  could not be told: {gap}")?;
+        }
+        for field in &self.fields {
+            write!(f, "\n{field}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `apply in Sync, wave 0: differs`
+impl fmt::Display for PlannedStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}, wave {}: {}", self.action, self.phase, self.wave, self.reason)
+    }
+}
