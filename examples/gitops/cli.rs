@@ -111,6 +111,10 @@ pub(crate) struct Source {
     /// Namespace of objects that name none
     #[arg(long, short, value_name = "NS")]
     pub(crate) namespace: Option<String>,
+    /// File with rules of what to leave alone: our own, Argo CD's `ignoreDifferences`, or Flux's `spec.ignore` (may be
+    /// repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,19 +1,34 @@
 //! `FIELD=VALUE` as people write it.
 
-use gitops_core::path::{FieldPath, Segment};
+use gitops_core::path::{FieldPath, InvalidPath, Segment};
 use gitops_core::value::{Value, ValueRef};
 
 /// Reads `spec.containers[name=web].image=nginx`: a path in the form that changes are shown in, and a value that is
 /// read as YAML, so that `5` is a number and `"5"` a text. Only a field can be set, not an item.
 pub(crate) fn assignment(text: &str) -> Result<(FieldPath, Value), String> {
-    let (path, rest) = path(text)?;
-    let Some(value) = rest.strip_prefix('=') else {
-        return Err(wrong(text, "a `=` and a value must follow the field"));
-    };
+    let end = end_of_path(text).ok_or_else(|| wrong(text, "a `=` and a value must follow the field"))?;
+    let (path, value) = text.split_at_checked(end).unwrap_or((text, ""));
+    let path: FieldPath = path.parse().map_err(|error: InvalidPath| wrong(text, error.why))?;
     if !matches!(path.segments().last(), Some(Segment::Field(_))) {
         return Err(wrong(text, "it must end in a field, not in an item"));
     }
-    Ok((path, self::value(value)))
+    Ok((path, self::value(value.strip_prefix('=').unwrap_or(value))))
+}
+
+/// Finds the first `=` that stands in no brackets.
+fn end_of_path(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped, mut inside) = (false, false, false);
+    for (at, char) in text.char_indices() {
+        match char {
+            '=' if !inside => return Some(at),
+            '"' if inside && !escaped => quoted = !quoted,
+            '[' if !quoted => inside = true,
+            ']' if !quoted => inside = false,
+            _ => {}
+        }
+        escaped = char == '\\' && !escaped;
+    }
+    None
 }
 
 /// Refuses a path through an item that is not there, or through a text: a hand edit changes what there is.
@@ -46,66 +61,6 @@ fn value(text: &str) -> Value {
     }
     let yaml = serde_yaml::from_str::<serde_json::Value>(text).ok();
     yaml.and_then(|yaml| Value::from_serialize(&yaml).ok()).unwrap_or_else(|| Value::from(text))
-}
-
-/// Reads a path up to the `=`; returns what follows.
-fn path(text: &str) -> Result<(FieldPath, &str), String> {
-    let mut segments = Vec::new();
-    let mut rest = text;
-    loop {
-        if let Some(inner) = rest.strip_prefix('[') {
-            let end = end_of_bracket(inner).ok_or_else(|| wrong(text, "a `]` is missing"))?;
-            let (inside, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
-            segments.push(bracket(inside).ok_or_else(|| wrong(text, &format!("`[{inside}]` names nothing")))?);
-            rest = after.get(1..).unwrap_or_default();
-        } else {
-            let end = rest.find(['.', '[', '=']).unwrap_or(rest.len());
-            let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            if name.is_empty() {
-                return Err(wrong(text, "a field name is missing"));
-            }
-            segments.push(Segment::field(name));
-            rest = after;
-        }
-        match rest.strip_prefix('.') {
-            Some(after) => rest = after,
-            None if rest.starts_with('[') => {}
-            None => return Ok((segments.into_iter().collect(), rest)),
-        }
-    }
-}
-
-/// Finds the closing bracket; one within quotes does not count.
-fn end_of_bracket(inner: &str) -> Option<usize> {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, char) in inner.char_indices() {
-        match char {
-            ']' if !quoted => return Some(at),
-            '"' if !escaped => quoted = !quoted,
-            _ => {}
-        }
-        escaped = char == '\\' && !escaped;
-    }
-    None
-}
-
-/// `"a.b/c"` is a field, `name=web` an item by its key, `=7` an item by its value, `4` an item by its place.
-fn bracket(inside: &str) -> Option<Segment> {
-    if inside.starts_with('"') {
-        return serde_json::from_str::<String>(inside).ok().map(|name| Segment::field(&name));
-    }
-    if let Ok(index) = inside.parse() {
-        return Some(Segment::Index(index));
-    }
-    if let Some(item) = inside.strip_prefix('=') {
-        return Some(Segment::Item(value(item)));
-    }
-    let keys: Option<Vec<(&str, Value)>> = inside
-        .split(',')
-        .map(|key| key.split_once('=').filter(|(name, _)| !name.is_empty()).map(|(name, text)| (name, value(text))))
-        .collect();
-    keys.map(Segment::key)
 }
 
 #[cfg(test)]

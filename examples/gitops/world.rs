@@ -1,11 +1,16 @@
 //! What a verb works on: the source, the embedded cluster, and the application between them.
 
 use std::env;
+use std::fmt;
+use std::fs;
 use std::future::Future;
+use std::path::Path;
 use std::time::SystemTime;
 
+use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
 use gitops_core::policy;
+use gitops_core::policy::ignore::Rules;
 use gitops_core::reconcile::{self, App, Looked};
 use gitops_core::source::Paths;
 use gitops_core::state::Owner;
@@ -93,6 +98,9 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
     if let Some(namespace) = &source.namespace {
         app = app.with_namespace(namespace);
     }
+    for file in &source.ignore {
+        app.rules = app.rules.and(&rules(file)?);
+    }
     if let Some(prune) = prune {
         if prune.prune {
             app.policy.prune = policy::Prune::Owned;
@@ -100,6 +108,21 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
         app.policy.prune_budget_percent = prune.prune_budget;
     }
     Ok(app)
+}
+
+/// Reads rules of what to leave alone; each document of the file holds some.
+fn rules(file: &Path) -> Result<Rules, Failure> {
+    let wrong = |what: &dyn fmt::Display| Failure::from(format!("`{}`: {what}", file.display()));
+    let bytes = fs::read(file).map_err(|error| wrong(&error))?;
+    let (documents, stopped) = documents(&bytes, Dialect::default(), &Limits::default());
+    if let Some(stopped) = stopped {
+        return Err(wrong(&stopped));
+    }
+    let mut all = Rules::default();
+    for document in documents {
+        all = all.and(&Rules::read(document.value.root()).map_err(|error| wrong(&error))?);
+    }
+    Ok(all)
 }
 
 pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {

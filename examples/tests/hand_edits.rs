@@ -154,3 +154,27 @@ fn a_reader_that_stops_early_is_no_error() {
     drop(run.stdout.take());
     assert_eq!(run.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn rules_of_a_file_leave_fields_alone_and_say_what_they_hid() {
+    let world = synced();
+    world.gitops("cluster set deploy/web spec.replicas=5").exits(0);
+    world.gitops("diff").exits(1);
+    let rules = world.inner("rules.yaml");
+    for (text, rule) in [
+        ("- {kind: Deployment, paths: [spec.replicas]}", "`spec.replicas` of */Deployment */*"),
+        ("- {group: apps, kind: '*', jsonPointers: [/spec/replicas]}", "`/spec/replicas` of apps/* */*"),
+        ("- paths: [/spec/replicas]\n  target: {kind: Deploy.*}", "`/spec/replicas` of */Deploy.* */*"),
+        (
+            "- {group: apps, kind: Deployment, jqPathExpressions: ['.spec | .replicas']}",
+            "jq `.spec | .replicas` of apps/Deployment */*",
+        ),
+    ] {
+        fs::write(&rules, text).unwrap();
+        let shown = world.run(&["diff", "--ignore", rules.to_str().unwrap()]).exits(0);
+        assert_eq!(shown, format!("rule {rule}: 1 field of 1 object, hides 1 difference\n"));
+    }
+    fs::write(&rules, "- {paths: ['spec..replicas']}").unwrap();
+    let error = world.run(&["diff", "--ignore", rules.to_str().unwrap()]).refuses();
+    assert!(error.contains("rules.yaml`: rule 1: path `spec..replicas` cannot be read: column 6: "), "{error}");
+}

@@ -8,6 +8,7 @@ mod manifest;
 mod merge;
 mod model;
 mod pipeline;
+mod rules;
 mod stored;
 mod values;
 
@@ -16,6 +17,7 @@ pub use manifest::manifest;
 pub use merge::merge;
 pub use model::{field_set, model};
 pub use pipeline::pipeline;
+pub use rules::rules;
 pub use stored::{cluster_state, ledger, plan};
 pub use values::{texts, value_json};
 
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("model", model),
     ("pipeline", pipeline),
     ("plan", plan),
+    ("rules", rules),
     ("texts", texts),
     ("value_json", value_json),
 ];

@@ -62,6 +62,8 @@ pub enum Code {
     UnreadableInventory,
     /// Ownership data of a live object that could not be read. A warning.
     UnreadableOwnership,
+    /// A rule of what to leave alone that is not followed to the letter. A warning.
+    IgnoreRule,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.

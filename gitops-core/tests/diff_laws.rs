@@ -4,6 +4,7 @@
 
 use gitops_core::diff::{Change, Compared, Context, Outcome, compare_one, lines, stamp};
 use gitops_core::model::ApiModel;
+use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
 use gitops_core::resource::Resource;
 use gitops_core::state::{Inventory, Live, Owner};
 use gitops_core::value::ValueRef;
@@ -44,6 +45,36 @@ fn resource(tree: &Value) -> Resource {
 fn compare(desired: &Value, live: &Resource) -> Compared {
     let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
     compare_one(&resource(desired), Live::Present(live), &Context::new(&model, &owner, &inventory))
+}
+
+/// The same with rules of what is left alone.
+fn compare_with(desired: &Value, live: &Resource, rules: &Rules) -> Compared {
+    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
+    compare_one(&resource(desired), Live::Present(live), &Context::new(&model, &owner, &inventory).with_rules(rules))
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let path = prop::sample::select(vec![
+        "spec.*",
+        "spec.**",
+        "**.name",
+        "**.ports",
+        "**[*].a",
+        "spec.template",
+        "spec.env[0]",
+        "rules",
+        "rules[*].a",
+        "**.env[name=a]",
+        "data.*",
+        "metadata.annotations",
+        "**",
+        "**.limits.cpu",
+        "spec.\"x/y~z\"",
+    ]);
+    let path = path.prop_filter_map("a path", |path| Selector::path(path).ok());
+    let selector = prop_oneof![4 => path, 1 => prop::sample::select(vec!["other", "*"]).prop_map(Selector::owned_by)];
+    prop::collection::vec(selector, 1..3)
+        .prop_filter_map("a rule", |selectors| Some(Rules::new([Rule::new(Target::all(), selectors).ok()?])))
 }
 
 /// An object as its owner would find it: with the tracking id, and otherwise as it is.
@@ -102,8 +133,8 @@ fn owned() -> impl Strategy<Value = Value> {
 fn with_owned(live: &Value, owned: &Value) -> Value {
     let mut live = live.clone();
     live["metadata"]["managedFields"] = json!([
-        {"manager": &*owner().manager(), "operation": "Apply", "apiVersion": live["apiVersion"], "fieldsV1": {"f:spec": owned, "f:rules": owned}},
-        {"manager": "other", "operation": "Update", "fieldsV1": {"f:spec": owned}},
+        {"manager": &*owner().manager(), "operation": "Apply", "apiVersion": live["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": owned, "f:rules": owned}},
+        {"manager": "other", "operation": "Update", "apiVersion": live["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": owned}},
     ]);
     live
 }
@@ -211,10 +242,25 @@ proptest! {
     }
 
     #[test]
-    fn no_secret_value_leaves_a_comparison(desired in secret(), live in secret()) {
+    fn rules_only_ever_shrink_a_difference(desired in object(), live in object(), owned in owned(), rules in rules()) {
+        let mut live = with_owned(&live, &owned);
+        for field in ["apiVersion", "kind"] {
+            live[field] = desired[field].clone();
+        }
+        let live = resource(&live);
+        let (without, with) = (compare(&desired, &live), compare_with(&desired, &live, &rules));
+        for change in changes(&with) {
+            let known = |other: &Change| other.path.contains(&change.path) || change.path.contains(&other.path);
+            prop_assert!(changes(&without).iter().any(known), "{change}, without rules: {:?}", lines(&without));
+        }
+    }
+
+    #[test]
+    fn no_secret_value_leaves_a_comparison(desired in secret(), live in secret(), rules in rules()) {
         let live = stamped(&live);
-        let compared = compare(&desired, &live);
+        let compared = compare_with(&desired, &live, &rules);
         let mut output = format!("{compared:?} {compared:#?} {:?}", lines(&compared));
+        output += &serde_json::to_string(&compared.ignored).unwrap();
         for change in changes(&compared) {
             output += &format!("{change} {change:?} {}", serde_json::to_string(change).unwrap());
         }

@@ -95,6 +95,11 @@ pub(crate) fn revision(revision: &Revision) -> String {
     }
 }
 
+/// Tells what came of the rules of what is left alone.
+pub(crate) fn rules(report: &Report, paint: Paint) -> String {
+    report.rules.iter().map(|rule| format!("{}\n", paint.paint(&clean(&format!("rule {rule}")), Style::Dim))).collect()
+}
+
 /// Lists problems, the worst first.
 pub(crate) fn problems(problems: &[Problem], paint: Paint) -> String {
     let mut sorted: Vec<&Problem> = problems.iter().collect();

@@ -11,7 +11,9 @@ use crate::{Answer, ERROR, Failure};
 pub(super) fn diff(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
     let (_, report) = report(args)?;
     let text = match args.world.output {
-        Output::Text => render::diff(&report, paint) + &render::problems(&report.problems, paint),
+        Output::Text => {
+            render::diff(&report, paint) + &render::rules(&report, paint) + &render::problems(&report.problems, paint)
+        }
         output => machine_readable(&report, output)?,
     };
     Ok(Answer { text, code: render::code(&report) })

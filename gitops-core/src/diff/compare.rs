@@ -11,11 +11,10 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracking};
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
+use super::adapt::{Adapted, Scaled, adapt};
 use super::scaled::autoscaled;
 use super::tree::{self, Stamp};
-use super::{
-    Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, FieldOwner, Outcome, Strategy, Why, claim,
-};
+use super::{Change, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why, claim};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
@@ -36,7 +35,8 @@ pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, 
     }
     let extra = pass.extra(there.others(), ours.others(), live, &entries, previous);
     entries.extend(extra);
-    let problems = entries.iter().filter_map(|(key, entry)| problem(key, entry)).collect();
+    let problems = entries.iter().flat_map(|(key, entry)| problem(key, entry).into_iter().chain(notes(key, entry)));
+    let problems = problems.collect();
     Comparison { entries: entries.into_iter().collect(), problems }
 }
 
@@ -119,6 +119,7 @@ impl<'a> Pass<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
+        let rules = rules.digest(&context.rules.digest());
         Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
     }
 
@@ -132,36 +133,40 @@ impl<'a> Pass<'a> {
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
         let memo = self.memo(desired.key(), Some(desired), live, held, entry, facts);
-        // What autoscalers do is no part of the digest.
-        let is_scaled = |known: &Compared| !known.yielded.is_empty() || self.scaled.contains(desired.key());
-        if let Some(known) = known.filter(|known| known.memo == memo && !is_scaled(known)) {
+        if let Some(known) = known.filter(|known| known.memo == memo) {
             return kept(known, read);
         }
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
-        let mut yielded = Arc::default();
+        let (mut ignored, mut releases) = (Arc::default(), Arc::default());
         let (outcome, strategy) = match (held, live) {
             (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                let outcome;
-                (outcome, yielded) = self.verdict(desired, live);
+                let (changes, adapted) = self.changes(desired, live);
+                if let Some(adapted) = adapted {
+                    (releases, ignored) = (adapted.released().into(), adapted.ignored.into());
+                }
+                let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
                 (outcome, Strategy::Structural)
             }
             (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
         };
-        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, yielded, strategy, memo })
+        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, ignored, releases, strategy, memo })
     }
 
-    fn verdict(&self, desired: &Resource, live: &Resource) -> (Outcome, Arc<[Change]>) {
+    /// What differs, by what the rules leave of both sides.
+    fn changes(&self, desired: &Resource, live: &Resource) -> (Vec<Change>, Option<Adapted>) {
         let owner = self.context.owner;
         let id = Draft::String(owner.tracking_id(desired.key()));
         let of = self.context.model.schema(&desired.key().group_kind, desired.version());
         let stamp = Stamp { annotation: owner.annotation(), id: &id };
-        let changes = tree::changes(desired, live, of, &self.manager, stamp);
-        let scaled = self.scaled.contains(desired.key());
-        let (yielded, changes): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|change| scaled && is_through_scale(change));
-        let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
-        (outcome, yielded.into())
+        let changes = |desired, live| tree::changes(desired, live, of, &self.manager, stamp);
+        let scaled = if self.scaled.contains(desired.key()) { Scaled::Yes } else { Scaled::No };
+        let Some(mut adapted) = adapt(desired, Some(live), self.context, scaled) else {
+            return (changes(desired, live), None);
+        };
+        let left = changes(&adapted.compared, adapted.live.as_ref().unwrap_or(live));
+        adapted.hide(changes(desired, live), &left);
+        (left, Some(adapted))
     }
 
     /// The verdict where there is no content to compare.
@@ -217,8 +222,9 @@ impl<'a> Pass<'a> {
             let memo = self.memo(key, None, live.get(key), Held::No, Some(entry), None);
             let known = previous.entries.get(key).filter(|known| known.memo == memo);
             let (claim, strategy) = (Claim::default(), Strategy::None);
-            let yielded = Arc::default();
-            let new = || Arc::new(Compared { outcome, claim, live: None, facts: None, yielded, strategy, memo });
+            let (ignored, releases) = (Arc::default(), Arc::default());
+            let new =
+                || Arc::new(Compared { outcome, claim, live: None, facts: None, ignored, releases, strategy, memo });
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
@@ -243,7 +249,8 @@ impl<'a> Pass<'a> {
             claim,
             live: Some(object.clone()),
             facts,
-            yielded: Arc::default(),
+            ignored: Arc::default(),
+            releases: Arc::default(),
             strategy: Strategy::None,
             memo,
         })
@@ -278,6 +285,7 @@ impl<'a> Pass<'a> {
         };
         let mut hasher = Hasher::new(Purpose::Rules)
             .bytes(&[state, standing, u8::from(held == Held::Yes), u8::from(desired.is_some())])
+            .bytes(&[u8::from(self.scaled.contains(key))])
             .text(why.as_deref())
             .text(operation)
             .text(entry.and_then(|entry| entry.uid.as_deref()))
@@ -369,10 +377,10 @@ fn is_hook(object: &Resource, claim: &Claim) -> bool {
     claim.standing.is_none() && policy::options(object).0.role != Role::Resource
 }
 
-/// Whether the live value was written through `scale`, and by nobody else.
-fn is_through_scale(change: &Change) -> bool {
-    let through_scale = |owner: &FieldOwner| owner.subresource.as_deref() == Some("scale");
-    change.kind == ChangeKind::Value && !change.owners.is_empty() && change.owners.iter().all(through_scale)
+/// Rules that were not followed to the letter.
+fn notes<'a>(key: &'a ResourceKey, entry: &'a Compared) -> impl Iterator<Item = Problem> + 'a {
+    let notes = entry.ignored.iter().filter_map(|ignored| ignored.note.as_ref());
+    notes.map(|note| Problem::warning(Code::IgnoreRule, Arc::clone(note)).of(key))
 }
 
 fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {

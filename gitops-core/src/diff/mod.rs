@@ -1,10 +1,13 @@
 //! Desired × live → [`Comparison`]: what is in sync, what is not, and why. Pure and total.
 
+mod adapt;
+mod audit;
 mod claim;
 mod compare;
 mod equal;
 mod mask;
 mod owned;
+mod places;
 mod render;
 mod scaled;
 mod show;
@@ -13,18 +16,21 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
 use crate::model::ApiModel;
 use crate::path::FieldPath;
+use crate::policy::ignore::Rules;
 use crate::problem::Problem;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::time::Timestamp;
 use crate::value::{Digest, Value};
 
+pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
+pub use audit::RuleAudit;
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
 pub use render::{Sides, Unified, table};
@@ -41,6 +47,8 @@ pub struct Context<'a> {
     pub owner: &'a Owner,
     /// What we applied.
     pub inventory: &'a Inventory,
+    /// What is left alone.
+    pub rules: &'a Rules,
 }
 
 /// The result for every object that is declared or claimed. Objects that nobody of us claims are not in it; nor are
@@ -66,9 +74,10 @@ pub struct Compared {
     pub live: Option<Resource>,
     /// Digest of what the verdict read of the live object.
     pub facts: Option<Facts>,
-    /// Fields that differ and are left to an autoscaler, which targets the object and owns them through the `scale`
-    /// subresource: no drift (rule 20 of the exact rules).
-    pub yielded: Arc<[Change]>,
+    /// What is left alone, by whose word, and the differences that this hid.
+    pub ignored: Arc<[Ignored]>,
+    /// Fields that leave our ownership before the next apply, since they are left alone: no drift (rule 15).
+    pub releases: Arc<[FieldPath]>,
     /// How the verdict was reached.
     pub strategy: Strategy,
     /// Digest of everything the verdict depends on; an equal one gives an equal verdict.
@@ -208,7 +217,14 @@ impl<'a> Context<'a> {
     /// Gathers what comparisons are made against.
     #[must_use]
     pub fn new(model: &'a ApiModel, owner: &'a Owner, inventory: &'a Inventory) -> Self {
-        Self { model, owner, inventory }
+        static NONE: OnceLock<Rules> = OnceLock::new();
+        Self { model, owner, inventory, rules: NONE.get_or_init(Rules::default) }
+    }
+
+    /// Sets what is left alone.
+    #[must_use]
+    pub fn with_rules(self, rules: &'a Rules) -> Self {
+        Self { rules, ..self }
     }
 }
 

@@ -173,7 +173,7 @@ fn what_must_be_there_or_must_not_is_refused_by_its_own_reason() {
     let stale = live.edit(|draft| draft.entry("metadata").set("resourceVersion", "1")).unwrap();
     for (about, answer, code, reason) in [
         ("namespace", server.apply(&missing, "me", now()), 404, Reason::NotFound),
-        ("kind", server.apply(&widget, "me", now()), 404, Reason::NotServed),
+        ("kind", server.apply(&widget, "me", now()), 404, Reason::NoPage),
         ("exists", server.create(&live, "me", now()), 409, Reason::AlreadyExists),
         ("create-only", server.apply(&stale, "me", now()), 409, Reason::Conflict),
         ("stale", server.update(&stale, "me", now()), 409, Reason::Conflict),

@@ -205,7 +205,8 @@ fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate
     let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
     let payload = payload(declared);
     let replace = declared.options.replace;
-    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
+    let releases = compared.releases.to_vec();
+    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload, releases } };
     let claimed = compared.claim.tracked || compared.claim.standing.is_some();
     let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
     let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));

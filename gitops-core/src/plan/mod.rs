@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Facts;
+use crate::path::FieldPath;
 use crate::policy::{HookDelete, Phase};
 use crate::problem::Problem;
 use crate::resource::{Propagation, ResourceKey};
@@ -109,6 +110,9 @@ pub enum Action {
     Apply {
         /// What is sent.
         payload: Payload,
+        /// Fields that are left alone: they leave our ownership first, with a write of their own (rule 15).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        releases: Vec<FieldPath>,
     },
     /// Replaces the live object.
     Replace {
@@ -340,8 +344,8 @@ impl Action {
     #[must_use]
     pub fn payload(&self) -> Option<&Payload> {
         match self {
-            Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
-            Self::Hook { payload, .. } => Some(payload),
+            Self::Create { payload } | Self::Replace { payload } => Some(payload),
+            Self::Apply { payload, .. } | Self::Hook { payload, .. } => Some(payload),
             Self::Delete { .. } => None,
         }
     }

@@ -66,6 +66,11 @@ impl fmt::Display for Step {
             Action::Hook { .. } => "run",
         };
         write!(f, "{verb:<7} {}: {}", self.key, self.reason)?;
+        if let Action::Apply { releases, .. } = &self.action {
+            for (at, field) in releases.iter().enumerate() {
+                write!(f, "{} `{field}`", if at == 0 { "; first gives up" } else { "," })?;
+            }
+        }
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),

@@ -1,6 +1,7 @@
 //! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
 
 mod annotations;
+pub mod ignore;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -137,7 +137,7 @@ pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Re
 
 impl Looked {
     fn decide(&mut self, app: &App) {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory);
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
     }
@@ -196,6 +196,7 @@ impl Looked {
             policy: app.policy.clone(),
             ledger_key: app.ledger_key(),
             ledger,
+            rules: app.rules.clone(),
             scaled: diff::autoscaled(&self.desired, &self.live),
             initiator: Arc::clone(&app.initiator),
         };

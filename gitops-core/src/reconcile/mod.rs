@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::manifest::{Dialect, Limits};
 use crate::policy::SyncPolicy;
+use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
 use crate::state::{DesiredState, Owner};
@@ -35,6 +36,8 @@ pub struct App {
     pub namespace: Option<Arc<str>>,
     /// How to sync.
     pub policy: SyncPolicy,
+    /// What is left alone.
+    pub rules: Rules,
     /// How manifests are read.
     pub dialect: Dialect,
     /// How much one file may ask for.
@@ -82,6 +85,7 @@ impl App {
             paths: Paths::default(),
             namespace: None,
             policy: SyncPolicy::default(),
+            rules: Rules::default(),
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
@@ -105,6 +109,12 @@ impl App {
     #[must_use]
     pub fn with_policy(self, policy: SyncPolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// Sets what is left alone: rules for every application, and those for this one.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Sets who or what starts operations.

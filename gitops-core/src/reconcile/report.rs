@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{Change, Compared, Outcome};
+use crate::diff::{Change, Compared, Ignored, IgnoredBy, Outcome, RuleAudit};
 use crate::health::{self, Clues, Health, HealthStatus};
+use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
 use crate::problem::{Problem, Severity};
 use crate::resource::{Origin, ResourceKey};
@@ -53,6 +54,9 @@ pub struct Report {
     pub receipt: Option<Receipt>,
     /// What was done before, newest first.
     pub history: Vec<HistoryEntry>,
+    /// What came of each rule of what is left alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleAudit>,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }
@@ -95,6 +99,12 @@ pub struct ResourceReport {
     /// The fields that differ.
     #[serde(skip_serializing_if = "<[Change]>::is_empty")]
     pub changes: Arc<[Change]>,
+    /// What rules leave alone of it, and the differences that this hides.
+    #[serde(skip_serializing_if = "<[Ignored]>::is_empty")]
+    pub ignored: Arc<[Ignored]>,
+    /// Fields that leave our ownership before the next apply.
+    #[serde(skip_serializing_if = "<[FieldPath]>::is_empty")]
+    pub releases: Arc<[FieldPath]>,
     /// Why it is unknown, or why a sync leaves it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Arc<str>>,
@@ -124,6 +134,7 @@ impl Report {
             plan: Arc::clone(&looked.plan),
             receipt: None,
             history: looked.ledger.history.clone(),
+            rules: looked.comparison.audit(&app.rules),
             problems,
         }
     }
@@ -197,12 +208,15 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         status,
         health,
         changes,
+        ignored: Arc::clone(&compared.ignored),
+        releases: Arc::clone(&compared.releases),
         note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
     }
 }
 
 fn left_to_autoscaler(compared: &Compared) -> Option<String> {
-    let change = compared.yielded.first()?;
+    let ignored = compared.ignored.iter().find(|ignored| ignored.by == IgnoredBy::Autoscaler)?;
+    let change = ignored.hidden.first()?;
     Some(format!("`{}` is left to `{}`, which scales it", change.path, change.owners.first()?.manager))
 }
 

@@ -1,5 +1,6 @@
 //! One Kubernetes object, its identity, and where it was declared.
 
+mod labels;
 mod object;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use labels::{InvalidLabelSelector, LabelSelector};
 pub use object::{Exposed, InvalidResource, Resource, SERVER_SET};
 
 /// An API group and kind; the version is not part of what a thing is.

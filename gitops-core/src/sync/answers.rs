@@ -47,6 +47,7 @@ impl Machine {
                 }
             }
             Next::HookCreate => self.hook_runs(id, object, now),
+            Next::Release(_, fields) => self.released(id, fields, object),
             Next::Create | Next::Apply(..) | Next::Replace(_) => {
                 let outcome = match written.outcome {
                     WriteOutcome::Created => StepOutcome::Created,
@@ -121,7 +122,7 @@ impl Machine {
     fn refused(&mut self, id: u32, next: Next, error: &ClusterError, now: Timestamp) {
         let Some(run) = self.run_mut(id) else { return };
         run.decisions = run.decisions.saturating_add(1);
-        let undecided = run.decisions > DECISIONS;
+        let (undecided, ruled) = (run.decisions > DECISIONS, run.sent.is_some());
         match (&error.failure, next) {
             (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::Create) => {
                 self.proceed(id, Next::Look(Look::Created));
@@ -138,6 +139,12 @@ impl Machine {
             }
             (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
                 self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
+            }
+            (Failure::Stale | Failure::InDoubt { .. }, Next::Release(..)) if !undecided => {
+                self.proceed(id, Next::Look(Look::BeforeApply));
+            }
+            (Failure::Stale, Next::Apply(..)) if !undecided && ruled => {
+                self.proceed(id, Next::Look(Look::BeforeApply));
             }
             (Failure::Stale, Next::Apply(_, Guard::Present { version: Some(_), .. })) if !undecided => {
                 // It changed since its conflicts were classed: class again.

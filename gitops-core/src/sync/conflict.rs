@@ -1,10 +1,7 @@
 //! Whose field is it? Conflicts of an unforced apply, classed by who owns the field. Rule 20 of the exact rules.
 
-use std::collections::BTreeSet;
-
 use crate::cluster::FieldConflict;
-use crate::path::FieldPath;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::ssa::{ManagedFields, Operation};
 use crate::state::{Owner, Tracking};
 
@@ -12,19 +9,13 @@ use crate::state::{Owner, Tracking};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// Take the fields over: their owners wrote by hand, or with a tool that applies on behalf of the same people.
-    /// The fields in `yielded` are an autoscaler's: they are not sent.
-    TakeOver { yielded: Vec<FieldPath> },
+    TakeOver,
     /// Leave the object alone; the text says why and what to do.
     Refuse(String),
 }
 
 /// Classes `conflicts`, with `live` read after the apply was refused.
-pub(super) fn resolve(
-    conflicts: &[FieldConflict],
-    live: &Resource,
-    owner: &Owner,
-    scaled: &BTreeSet<ResourceKey>,
-) -> Resolution {
+pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owner) -> Resolution {
     if let Some(tracking) = Tracking::of(live).filter(|tracking| !owner.is(tracking)) {
         return Resolution::Refuse(format!(
             "belongs to application `{}`; remove it from one of the two, or release it there first",
@@ -36,12 +27,7 @@ pub(super) fn resolve(
             "others own fields of it, and its `metadata.managedFields` cannot be read; repair these first".to_owned(),
         );
     };
-    let mut yielded = Vec::new();
     for conflict in conflicts {
-        if conflict.subresource.as_deref() == Some("scale") && scaled.contains(live.key()) {
-            yielded.push(conflict.field.clone());
-            continue;
-        }
         let applied_by_other = managed.entries().iter().any(|entry| {
             entry.manager == conflict.manager
                 && entry.subresource == conflict.subresource
@@ -56,5 +42,5 @@ pub(super) fn resolve(
             ));
         }
     }
-    Resolution::TakeOver { yielded }
+    Resolution::TakeOver
 }

@@ -35,9 +35,10 @@ impl Machine {
         };
         match look {
             Look::Created => self.saw_created(id, live, now),
+            Look::BeforeApply => self.saw_before_apply(id, live),
             Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
             Look::BeforeReplace => match live {
-                Some(live) => self.proceed(id, Next::Replace(Guard::exactly(live))),
+                Some(live) => self.replace(id, live),
                 None => self.fail(id, "is gone; sync again"),
             },
             Look::BeforeDelete => self.saw_before_delete(id, live, now),
@@ -82,15 +83,8 @@ impl Machine {
 
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
         let Some(live) = live else { return self.fail(id, "is gone; sync again") };
-        match conflict::resolve(conflicts, live, &self.setup.owner, &self.setup.scaled) {
-            Resolution::TakeOver { yielded } => {
-                let all_yielded = yielded.len() == conflicts.len();
-                if let Some(run) = self.run_mut(id) {
-                    run.yielded.extend(yielded);
-                }
-                let force = if all_yielded { Force::No } else { Force::Yes };
-                self.proceed(id, Next::Apply(force, Guard::exactly(live)));
-            }
+        match conflict::resolve(conflicts, live, &self.setup.owner) {
+            Resolution::TakeOver => self.apply_to(id, live, Force::Yes, Guard::exactly(live)),
             Resolution::Refuse(message) => self.fail(id, &message),
         }
     }

@@ -13,6 +13,7 @@ mod ledger;
 mod looks;
 mod machine;
 mod recording;
+mod release;
 mod setup;
 mod stages;
 mod step;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::ApiModel;
 use crate::policy::SyncPolicy;
+use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::state::{DesiredState, Owner};
 
@@ -26,6 +27,8 @@ pub struct Setup {
     pub ledger_key: ResourceKey,
     /// The ledger as it was read, with the inventory of [`super::intend`].
     pub ledger: Ledger,
+    /// What is left alone.
+    pub rules: Rules,
     /// What autoscalers scale: see [`crate::diff::autoscaled`].
     pub scaled: BTreeSet<ResourceKey>,
     /// Who or what starts the operation.
@@ -33,7 +36,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Gathers what a machine needs; nothing is scaled, and the initiator is `unknown`, until it is set.
+    /// Gathers what a machine needs; nothing is left alone or scaled, and the initiator is `unknown`, until it is set.
     #[must_use]
     pub fn new(
         desired: Arc<DesiredState>,
@@ -43,6 +46,7 @@ impl Setup {
         ledger_key: ResourceKey,
         ledger: Ledger,
     ) -> Self {
-        Self { desired, model, owner, policy, ledger_key, ledger, scaled: BTreeSet::new(), initiator: "unknown".into() }
+        let (rules, scaled, initiator) = (Rules::default(), BTreeSet::new(), "unknown".into());
+        Self { desired, model, owner, policy, ledger_key, ledger, rules, scaled, initiator }
     }
 }

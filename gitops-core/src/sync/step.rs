@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::cluster::{FieldConflict, Force, Guard, Write};
 use crate::diff::{self};
-use crate::path::FieldPath;
 use crate::plan::{Action, Payload, Precondition, Step, StepId};
 use crate::resource::{Propagation, Resource, ResourceKey};
+use crate::ssa::FieldSet;
 use crate::state::OPERATION_ANNOTATION;
 use crate::time::Timestamp;
 
@@ -30,8 +30,8 @@ pub(super) struct Run {
     pub(super) tries: u32,
     pub(super) decisions: u32,
     pub(super) polls: u32,
-    /// Fields that an autoscaler took: not sent.
-    pub(super) yielded: Vec<FieldPath>,
+    /// What is sent where rules leave fields alone, by the object that was seen last.
+    pub(super) sent: Option<Resource>,
     /// What it waits for, for people.
     pub(super) waiting: String,
 }
@@ -55,6 +55,8 @@ pub(super) enum At {
 #[derive(Clone, Debug)]
 pub(super) enum Next {
     Create,
+    /// Gives up fields that rules leave alone, before the object is applied without them.
+    Release(Box<Write>, FieldSet),
     Apply(Force, Guard),
     Replace(Guard),
     Delete(Guard),
@@ -68,6 +70,8 @@ pub(super) enum Next {
 pub(super) enum Look {
     /// A create was refused or its answer lost: whose is what stands there?
     Created,
+    /// Rules leave fields of it alone: which are on the cluster, and ours?
+    BeforeApply,
     /// An apply met fields of others.
     Conflicts(Vec<FieldConflict>),
     /// The object is about to be replaced.
@@ -95,7 +99,7 @@ impl Run {
             tries: 0,
             decisions: 0,
             polls: 0,
-            yielded: Vec::new(),
+            sent: None,
             waiting: String::new(),
         }
     }
@@ -147,7 +151,7 @@ impl Machine {
             Action::Delete { .. } => self.setup.policy.deletion_timeout,
             _ => self.setup.policy.wave_timeout,
         };
-        let declared = self.setup.desired.get(&step.key).map(|declared| declared.resource.clone());
+        let (declared, has_rules) = (self.declared(&step), self.has_rules(&step));
         let revision = self.plan.revisions.first().map(|revision| revision.as_str().to_owned()).unwrap_or_default();
         let operation = self.record.operation.clone();
         let Some(run) = self.run_mut(id) else { return };
@@ -155,6 +159,7 @@ impl Machine {
         run.deadline = now + timeout;
         let next = match (&step.action, &step.requires) {
             (Action::Create { .. }, _) => Next::Create,
+            (Action::Apply { .. }, _) if has_rules => Next::Look(Look::BeforeApply),
             (Action::Apply { .. }, Precondition::Present { uid, .. }) => Next::Apply(Force::No, Guard::same(uid)),
             (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),
             (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
@@ -210,6 +215,7 @@ impl Machine {
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
             }
+            Next::Release(write, _) => Some(Write::clone(write)),
             _ => self.payload(id, &step, &next),
         };
         match write {
@@ -235,8 +241,12 @@ impl Machine {
                 let dressed = hooks::dress(declared, &run.key, &hooks::mark(&self.record.operation, step)).ok()?;
                 diff::stamp(&dressed, &self.setup.owner)
             }
-            Next::Create => diff::stamp(declared, &self.setup.owner).annotated(&[(OPERATION_ANNOTATION, operation)]),
-            _ => without(&diff::stamp(declared, &self.setup.owner), &run.yielded),
+            Next::Create => {
+                let adapted = self.adapt(declared, None);
+                let sent = adapted.as_ref().map_or(declared, |adapted| &adapted.sent);
+                diff::stamp(sent, &self.setup.owner).annotated(&[(OPERATION_ANNOTATION, operation)])
+            }
+            _ => diff::stamp(run.sent.as_ref().unwrap_or(declared), &self.setup.owner),
         };
         Some(match next {
             Next::Apply(force, guard) => Write::apply(&object, &manager, *force).guarded(guard.clone()),
@@ -244,25 +254,4 @@ impl Machine {
             _ => Write::apply(&object, &manager, Force::No).guarded(Guard::Absent),
         })
     }
-}
-
-/// Leaves fields out of what is sent. Only plain fields: that is what an autoscaler takes.
-fn without(object: &Resource, fields: &[FieldPath]) -> Resource {
-    if fields.is_empty() {
-        return object.clone();
-    }
-    let edited = object.edit(|draft| {
-        for path in fields {
-            let Some((last, parents)) = path.segments().split_last() else { continue };
-            let name = |segment: &crate::path::Segment| match segment {
-                crate::path::Segment::Field(name) => Some(Arc::clone(name)),
-                _ => None,
-            };
-            let parent = parents.iter().try_fold(&mut *draft, |at, segment| at.get_mut(&name(segment)?));
-            if let (Some(parent), Some(last)) = (parent, name(last)) {
-                parent.remove(&last);
-            }
-        }
-    });
-    edited.unwrap_or_else(|_| object.clone())
 }

@@ -16,6 +16,8 @@ mod drift;
 mod health;
 mod k8s;
 mod model;
+#[cfg(feature = "jq")]
+mod normalize_diff;
 mod smd;
 mod sync_order;
 mod sync_tasks;
@@ -42,6 +44,8 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 const SUITES: &[(&str, Suite)] = &[
     ("argo/health", health::argo),
     ("argo/kstatus", health::kstatus),
+    #[cfg(feature = "jq")]
+    ("argo/normalize_diff", normalize_diff::normalize_diff),
     ("argo/sync_order", sync_order::sync_order),
     ("argo/tracking", tracking::tracking),
     ("k8s/drift", drift::verdicts),

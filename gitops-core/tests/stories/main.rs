@@ -6,5 +6,6 @@ mod drift;
 mod hooks;
 mod interruptions;
 mod pruning;
+mod rules;
 mod syncing;
 mod world;

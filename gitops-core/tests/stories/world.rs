@@ -27,6 +27,8 @@ pub(crate) struct Shop {
 pub(crate) struct Spy {
     pub(crate) inner: MemoryCluster,
     writes: Mutex<RefCell<Vec<String>>>,
+    /// What somebody else asks for right before our next patch.
+    pub(crate) before_patch: Mutex<Option<Request>>,
 }
 
 impl Shop {
@@ -37,7 +39,7 @@ impl Shop {
         let owner = Owner::new("", "shop").unwrap();
         Self {
             source: MemorySource::default(),
-            cluster: Spy { inner, writes: Mutex::default() },
+            cluster: Spy { inner, writes: Mutex::default(), before_patch: Mutex::default() },
             time,
             app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
         }
@@ -91,14 +93,18 @@ impl Shop {
 
     /// Scales a Deployment through its subresource, as an autoscaler does.
     pub(crate) fn scale(&self, name: &str, replicas: i64) {
-        let key = ResourceKey::new("apps", "Deployment", "shop", name);
-        let patch = Value::from_json(format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).as_bytes()).unwrap();
+        let request = self.request(name, "scale", &format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#), "hpa");
         let now = self.cluster.inner.now();
-        let answer = self.cluster.inner.with_server(|server| {
-            let endpoint = server.endpoint(&key, "v1").unwrap().under("scale");
-            server.handle(&Request::new(endpoint, Action::Patch(Patch::Merge(patch))).by("hpa"), now)
-        });
+        let answer = self.cluster.inner.with_server(|server| server.handle(&request, now));
         assert!(answer.refusal().is_none(), "{answer:?}");
+    }
+
+    /// A merge patch of a Deployment's subresource.
+    pub(crate) fn request(&self, name: &str, subresource: &str, patch: &str, manager: &str) -> Request {
+        let key = ResourceKey::new("apps", "Deployment", "shop", name);
+        let patch = Value::from_json(patch.as_bytes()).unwrap();
+        let endpoint = self.cluster.inner.with_server(|server| server.endpoint(&key, "v1").unwrap().under(subresource));
+        Request::new(endpoint, Action::Patch(Patch::Merge(patch))).by(manager)
     }
 
     /// Creates an object as somebody else.
@@ -142,6 +148,13 @@ impl Cluster for Spy {
         let ledger = ResourceKey::new("", "Namespace", None, "gitops-system");
         if write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
             self.writes.lock().unwrap().borrow_mut().push(format!("{verb} {}", write.key));
+        }
+        if verb == "patch"
+            && let Some(request) = self.before_patch.lock().unwrap().take()
+        {
+            let now = self.inner.now();
+            let answer = self.inner.with_server(|server| server.handle(&request, now));
+            assert!(answer.refusal().is_none(), "{answer:?}");
         }
         self.inner.write(write).await
     }

@@ -93,8 +93,16 @@ impl World {
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
         let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
-        let compared =
-            Compared { outcome, claim, live, facts, yielded: [].into(), strategy: Strategy::Structural, memo };
+        let compared = Compared {
+            outcome,
+            claim,
+            live,
+            facts,
+            ignored: [].into(),
+            releases: [].into(),
+            strategy: Strategy::Structural,
+            memo,
+        };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
 

@@ -1,11 +1,17 @@
 //! Where in an object: one path type for origins, schemas, ownership, changes, rules and errors.
 
+mod pattern;
+#[cfg(test)]
+mod pattern_tests;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use crate::value::{Value, ValueRef, View};
+
+pub use pattern::{InvalidPath, PathPattern};
 
 /// The path of a field, such as `spec.containers[name=web].image`. Cloning shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,7 +150,8 @@ impl fmt::Display for FieldPath {
         for (at, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Field(name) if is_plain(name) => write!(f, "{}{name}", if at == 0 { "" } else { "." })?,
-                Segment::Field(name) => write!(f, "[{name:?}]")?,
+                // As JSON, so that it reads back.
+                Segment::Field(name) => write!(f, "[{}]", Value::from(&**name).to_json())?,
                 segment => write!(f, "{segment}")?,
             }
         }
@@ -188,7 +195,8 @@ fn is_plain(name: &str) -> bool {
 
 fn scalar(f: &mut fmt::Formatter<'_>, value: ValueRef<'_>) -> fmt::Result {
     match value.view() {
-        View::String(text) if is_plain(text) => f.write_str(text),
+        // A text that would read as a number or a boolean keeps its quotes.
+        View::String(text) if is_plain(text) && Value::from_json(text.as_bytes()).is_err() => f.write_str(text),
         _ => f.write_str(&value.to_json()),
     }
 }

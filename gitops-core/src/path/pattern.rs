@@ -1,0 +1,341 @@
+//! Paths as people write them, with wildcards, and JSON Pointers.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{FieldPath, Segment};
+use crate::value::{Value, ValueRef, View};
+
+/// Paths of API objects are far shorter.
+const MAX_PARTS: usize = 128;
+
+/// A path of which some steps may be anything.
+///
+/// It is written as a [`FieldPath`] is shown, and three words more:
+///
+/// | part | means |
+/// |---|---|
+/// | `name`, `["any name"]` | a field |
+/// | `[name=web]`, `[port=80,protocol=TCP]` | the items of a list that have these fields |
+/// | `[="x"]`, `[3]` | the items that equal a value; the item at a place, counted from 0 |
+/// | `*` | every field of a map |
+/// | `[*]` | every item of a list |
+/// | `**` | any number of levels, none too |
+///
+/// ```
+/// use gitops_core::path::PathPattern;
+/// use gitops_core::value::Value;
+///
+/// let pods = Value::from_json(br#"{"containers":[{"name":"a","image":"x"},{"name":"web","image":"y"}]}"#)?;
+/// let found = |pattern: &str| -> Vec<String> {
+///     let pattern: PathPattern = pattern.parse().unwrap();
+///     pattern.places(pods.root()).iter().map(ToString::to_string).collect()
+/// };
+/// assert_eq!(found("containers[name=web].image"), ["containers[1].image"]);
+/// assert_eq!(found("**.image"), ["containers[0].image", "containers[1].image"]);
+/// # Ok::<(), gitops_core::value::JsonError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: Arc<str>,
+    parts: Arc<[Part]>,
+}
+
+/// One part of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Step(Segment),
+    /// A token of a JSON Pointer: a field of a map, or a place in a list.
+    Token(Arc<str>),
+    AnyField,
+    AnyItem,
+    AnyDepth,
+}
+
+/// A path that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("path `{text}` cannot be read: column {column}: {why}")]
+#[non_exhaustive]
+pub struct InvalidPath {
+    /// The path.
+    pub text: Arc<str>,
+    /// Where, in characters counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub why: &'static str,
+}
+
+impl InvalidPath {
+    fn new(text: &str, at: usize, why: &'static str) -> Self {
+        let column = text.char_indices().take_while(|(start, _)| *start < at).count() + 1;
+        Self { text: text.into(), column, why }
+    }
+}
+
+impl PathPattern {
+    /// Reads a JSON Pointer (RFC 6901). A number names the item of a list, or the field of a map.
+    ///
+    /// # Errors
+    /// When it does not begin with `/`, or a `~` is followed by neither `0` nor `1`.
+    pub fn from_pointer(text: &str) -> Result<Self, InvalidPath> {
+        if !text.is_empty() && !text.starts_with('/') {
+            return Err(InvalidPath::new(text, 0, "a JSON pointer begins with `/`"));
+        }
+        for (at, _) in text.match_indices('~') {
+            if !matches!(text.as_bytes().get(at + 1), Some(b'0' | b'1')) {
+                return Err(InvalidPath::new(text, at, "`~` is written `~0`, and a `/` within a name `~1`"));
+            }
+        }
+        let token = |token: &str| Part::Token(token.replace("~1", "/").replace("~0", "~").into());
+        Self::new(text, text.split('/').skip(1).map(token).collect())
+    }
+
+    fn new(text: &str, mut parts: Vec<Part>) -> Result<Self, InvalidPath> {
+        if parts.len() > MAX_PARTS {
+            return Err(InvalidPath::new(text, 0, "it has more than 128 parts"));
+        }
+        parts.dedup_by(|next, part| *next == Part::AnyDepth && *part == Part::AnyDepth);
+        Ok(Self { text: text.into(), parts: parts.into() })
+    }
+
+    /// Returns the place of everything in `tree` that this path names, by fields and indices alone.
+    #[must_use]
+    pub fn places(&self, tree: ValueRef<'_>) -> Vec<FieldPath> {
+        let mut found = BTreeMap::from([(FieldPath::root(), tree)]);
+        for part in &*self.parts {
+            let mut next = BTreeMap::new();
+            for (path, value) in found {
+                part.follow(path, value, &mut next);
+            }
+            found = next;
+        }
+        found.into_keys().collect()
+    }
+
+    /// Returns the one path that it names, if it has no wildcard and leads through no list.
+    pub(crate) fn fixed(&self) -> Option<FieldPath> {
+        let name = |part: &Part| match part {
+            Part::Step(Segment::Field(name)) | Part::Token(name) => Some(Segment::Field(Arc::clone(name))),
+            _ => None,
+        };
+        self.parts.iter().map(name).collect()
+    }
+}
+
+impl Part {
+    fn follow<'a>(&self, path: FieldPath, value: ValueRef<'a>, found: &mut BTreeMap<FieldPath, ValueRef<'a>>) {
+        match self {
+            Self::AnyDepth => descend(path, value, found),
+            _ => {
+                for (segment, child) in children(value).filter(|(segment, child)| self.takes(segment, *child)) {
+                    found.insert(path.join(segment), child);
+                }
+            }
+        }
+    }
+
+    fn takes(&self, segment: &Segment, child: ValueRef<'_>) -> bool {
+        match (self, segment) {
+            (Self::AnyField, Segment::Field(_)) | (Self::AnyItem, Segment::Index(_)) => true,
+            (Self::Token(name), Segment::Field(field)) => name == field,
+            (Self::Token(name), Segment::Index(index)) => **name == index.to_string(),
+            (Self::Step(Segment::Key(keys)), Segment::Index(_)) => {
+                keys.iter().all(|(name, value)| child.get(name) == Some(value.root()))
+            }
+            (Self::Step(Segment::Item(value)), Segment::Index(_)) => child == value.root(),
+            (Self::Step(step), segment) => step == segment,
+            _ => false,
+        }
+    }
+}
+
+/// The fields of a map or the items of a list, by their places.
+fn children<'a>(value: ValueRef<'a>) -> Box<dyn Iterator<Item = (Segment, ValueRef<'a>)> + 'a> {
+    match value.view() {
+        View::Map(map) => Box::new(map.iter().map(|(name, child)| (Segment::field(name), child))),
+        View::List(list) => {
+            let place = |index| Segment::Index(u32::try_from(index).unwrap_or(u32::MAX));
+            Box::new(list.iter().enumerate().map(move |(index, child)| (place(index), child)))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn descend<'a>(path: FieldPath, value: ValueRef<'a>, found: &mut BTreeMap<FieldPath, ValueRef<'a>>) {
+    let mut open = vec![(path, value)];
+    while let Some((path, value)) = open.pop() {
+        if let Entry::Vacant(place) = found.entry(path) {
+            open.extend(children(value).map(|(segment, child)| (place.key().join(segment), child)));
+            place.insert(value);
+        }
+    }
+}
+
+impl FromStr for PathPattern {
+    type Err = InvalidPath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        Self::new(text, Reader { text, at: 0 }.parts()?)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for PathPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads the form that `Display` writes.
+impl FromStr for FieldPath {
+    type Err = InvalidPath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        let step = |part| match part {
+            Part::Step(segment) => Ok(segment),
+            _ => Err(InvalidPath::new(text, 0, "a wildcard names many fields, and this must be one")),
+        };
+        Reader { text, at: 0 }.parts()?.into_iter().map(step).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn parts(mut self) -> Result<Vec<Part>, InvalidPath> {
+        let mut parts = Vec::new();
+        loop {
+            parts.push(if self.rest().starts_with('[') { self.bracket()? } else { self.name()? });
+            match self.rest().chars().next() {
+                None => return Ok(parts),
+                Some('.') => self.at += 1,
+                Some('[') => {}
+                Some(_) => return Err(self.wrong("a `.` or a `[` is expected")),
+            }
+        }
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn wrong(&self, why: &'static str) -> InvalidPath {
+        InvalidPath::new(self.text, self.at, why)
+    }
+
+    fn name(&mut self) -> Result<Part, InvalidPath> {
+        let rest = self.rest();
+        let name = rest.find(['.', '[', ']', '"', '=']).and_then(|end| rest.get(..end)).unwrap_or(rest);
+        let part = match name {
+            "" => return Err(self.wrong("a field name is missing")),
+            "*" => Part::AnyField,
+            "**" => Part::AnyDepth,
+            _ if name.contains('*') => {
+                return Err(self.wrong("`*` stands alone; a name that holds one is written `[\"a*\"]`"));
+            }
+            _ => Part::Step(Segment::field(name)),
+        };
+        self.at += name.len();
+        Ok(part)
+    }
+
+    fn bracket(&mut self) -> Result<Part, InvalidPath> {
+        let Some(length) = end_of_bracket(self.rest()) else { return Err(self.wrong("a `]` is missing")) };
+        let inside = self.rest().get(1..length).unwrap_or_default();
+        let part = match inside {
+            "*" => Some(Part::AnyItem),
+            _ if inside.starts_with('"') => {
+                serde_json::from_str::<String>(inside).ok().map(|name| Part::Step(Segment::field(&name)))
+            }
+            _ => segment(inside).map(Part::Step),
+        };
+        let part = part.ok_or_else(|| {
+            self.wrong("in brackets stand an item as `name=web`, a place as `0`, `*`, or a name in quotes")
+        })?;
+        self.at += length + 1;
+        Ok(part)
+    }
+}
+
+/// Finds the bracket that closes the first one; those within quotes do not count.
+pub(super) fn end_of_bracket(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped, mut depth) = (false, false, 0usize);
+    for (at, char) in text.char_indices() {
+        match char {
+            '"' if !escaped => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+        escaped = char == '\\' && !escaped;
+    }
+    None
+}
+
+/// `name=web` is an item by its keys, `=7` one by its value, `4` one by its place.
+fn segment(inside: &str) -> Option<Segment> {
+    if let Some(item) = inside.strip_prefix('=') {
+        return Some(Segment::Item(scalar(item)?));
+    }
+    if !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit()) {
+        return inside.parse().ok().map(Segment::Index);
+    }
+    let mut keys = Vec::new();
+    let mut rest = inside;
+    loop {
+        let (name, value) = rest.split_once('=').filter(|(name, _)| !name.is_empty())?;
+        let end = end_of_value(value);
+        keys.push((name, scalar(value.get(..end)?)?));
+        match value.get(end + 1..) {
+            Some(more) if value.as_bytes().get(end) == Some(&b',') => rest = more,
+            _ => return Some(Segment::key(keys)),
+        }
+    }
+}
+
+/// Finds the comma behind a value; those within quotes or brackets do not count.
+fn end_of_value(text: &str) -> usize {
+    let (mut quoted, mut escaped, mut depth) = (false, false, 0usize);
+    for (at, char) in text.char_indices() {
+        match char {
+            '"' if !escaped => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
+            ',' if !quoted && depth == 0 => return at,
+            _ => {}
+        }
+        escaped = char == '\\' && !escaped;
+    }
+    text.len()
+}
+
+/// What is JSON is meant so, such as `80`, `true` and `"80"`; everything else is a text.
+fn scalar(text: &str) -> Option<Value> {
+    match Value::from_json(text.as_bytes()) {
+        Ok(value) => Some(value),
+        Err(_) if text.contains('"') => None,
+        Err(_) => Some(Value::from(text)),
+    }
+}

@@ -1,0 +1,86 @@
+//! Applying an object of which rules leave fields alone. Rules 13 to 16 of the exact rules.
+//!
+//! The object is looked at, what is ignored and ours leaves our entry, and only then it is applied without it: an apply
+//! without a field that we own removes it, or sets it to its default (recorded).
+
+use crate::cluster::{Force, Guard};
+use crate::diff::{self, Adapted, Context, Scaled};
+use crate::plan::{Precondition, Step};
+use crate::resource::Resource;
+use crate::ssa::{FieldSet, ManagedFields};
+
+use super::machine::Machine;
+use super::step::{Look, Next};
+
+impl Machine {
+    pub(super) fn declared(&self, step: &Step) -> Option<Resource> {
+        self.setup.desired.get(&step.key).map(|declared| declared.resource.clone())
+    }
+
+    /// Whether any rule is for the object of a step.
+    pub(super) fn has_rules(&self, step: &Step) -> bool {
+        let declared = self.declared(step);
+        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some())
+            || self.setup.scaled.contains(&step.key)
+    }
+
+    pub(super) fn adapt(&self, declared: &Resource, live: Option<&Resource>) -> Option<Adapted> {
+        let setup = &self.setup;
+        let context = Context::new(&setup.model, &setup.owner, &setup.ledger.inventory).with_rules(&setup.rules);
+        let scaled = if setup.scaled.contains(declared.key()) { Scaled::Yes } else { Scaled::No };
+        diff::adapt(declared, live, &context, scaled)
+    }
+
+    /// The object was looked at before it is applied.
+    pub(super) fn saw_before_apply(&mut self, id: u32, live: Option<&Resource>) {
+        let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
+        match (&step.requires, live.uid()) {
+            (Precondition::Present { uid, .. }, Some(seen)) if **uid == *seen => {
+                self.apply_to(id, live, Force::No, Guard::same(uid));
+            }
+            _ => self.fail(id, "is no longer the object that was compared; sync again"),
+        }
+    }
+
+    /// Applies over `live` as it was just read, once nothing that is ignored is ours any more.
+    pub(super) fn apply_to(&mut self, id: u32, live: &Resource, force: Force, guard: Guard) {
+        let declared = self.step(id).and_then(|step| self.declared(&step));
+        let adapted = declared.and_then(|declared| self.adapt(&declared, Some(live)));
+        if let Some(adapted) = &adapted
+            && let Some(write) = adapted.release_of(live, &self.setup.owner.manager())
+        {
+            return self.proceed(id, Next::Release(Box::new(write), adapted.release.clone()));
+        }
+        // Parts of the live object fit only the very version they were read at.
+        let guard = if adapted.as_ref().is_some_and(|adapted| adapted.carries) { Guard::exactly(live) } else { guard };
+        if let Some(run) = self.run_mut(id) {
+            run.sent = adapted.map(|adapted| adapted.sent);
+        }
+        self.proceed(id, Next::Apply(force, guard));
+    }
+
+    /// Replaces `live` as it was just read, with all that is ignored as it is.
+    pub(super) fn replace(&mut self, id: u32, live: &Resource) {
+        let declared = self.step(id).and_then(|step| self.declared(&step));
+        let adapted = declared.and_then(|declared| self.adapt(&declared, Some(live)));
+        if let Some(run) = self.run_mut(id) {
+            run.sent = adapted.map(|adapted| adapted.replacement);
+        }
+        self.proceed(id, Next::Replace(Guard::exactly(live)));
+    }
+
+    /// The answer to a release. Only an answer that shows it counts: the server drops all entries when it cannot read
+    /// one, and says 200 all the same (recorded).
+    pub(super) fn released(&mut self, id: u32, fields: &FieldSet, object: Option<&Resource>) {
+        let Some(object) = object else { return self.proceed(id, Next::Look(Look::BeforeApply)) };
+        let Some(managed) = ManagedFields::read(object).ok().filter(|managed| !managed.is_empty()) else {
+            return self.fail(id, "fields that a rule leaves alone could not be released: the cluster dropped its ownership data; nothing was applied");
+        };
+        let ours = managed.applied_by(&self.setup.owner.manager());
+        if ours.is_some_and(|ours| !ours.fields.recursive_intersection(fields).is_empty()) {
+            return self.fail(id, "fields that a rule leaves alone could not be released: the cluster kept them as ours; nothing was applied");
+        }
+        let guard = object.uid().map_or(Guard::None, Guard::same);
+        self.apply_to(id, object, Force::No, guard);
+    }
+}

@@ -1,0 +1,341 @@
+//! `argo/normalize_diff.json`: what Argo CD calls modified, and what its ignore rules take out of both sides.
+//!
+//! `modified` is compared for every kind of diff. Where Argo CD hands out normalised objects, ours are the adapted ones;
+//! maps and lists that a rule emptied are left out, which Argo CD keeps empty.
+
+use std::path::Path;
+
+use gitops_core::diff::{Adapted, Change, Context, Outcome, Scaled, Shown, adapt, compare_one};
+use gitops_core::model::{ApiModel, KindFacts, Scope, ServedKind};
+use gitops_core::path::{FieldPath, Segment};
+use gitops_core::policy::ignore::{Rules, Selector};
+use gitops_core::resource::Resource;
+use gitops_core::ssa::FieldSet;
+use gitops_core::state::{DesiredState, Inventory, Live, Owner, TRACKING_ANNOTATION};
+use gitops_core::value::Value;
+use serde_json::json;
+
+use crate::sync_order::complete;
+use crate::{Case, recording};
+
+type Json = serde_json::Value;
+type Verdict = Result<(), String>;
+
+pub(crate) fn normalize_diff(folder: &Path) -> Option<Vec<Case>> {
+    let recording = recording(folder, "argo/normalize_diff.json")?;
+    let case = |case: &Json| {
+        let (kind, name) = (case["kind"].as_str().unwrap(), case["name"].as_str().unwrap());
+        Case { id: format!("{kind}:{name}"), verdict: check(kind, case) }
+    };
+    Some(recording["cases"].as_array().unwrap().iter().map(case).collect())
+}
+
+fn check(kind: &str, case: &Json) -> Verdict {
+    let expected = &case["expected"];
+    match kind {
+        "two-way" | "three-way" | "structured-merge" | "server-side" | "state-diff" => modified(case),
+        "ignore-differences" => {
+            let rules = match rules(case) {
+                Ok(rules) => rules,
+                Err(_) if expected["configError"] == true => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let object = complete(&case["object"], "unnamed");
+            let left = adapted(&object, &object, &rules).map_or(object, |adapted| adapted.compared);
+            same(&json_of(&left), &json_of(&complete(&expected["object"], "unnamed")))
+        }
+        "has-ignore-difference" => matched(case),
+        "managed-fields-normalize" => {
+            if expected["noop"] == true {
+                let managers = case["managedFieldsManagers"].as_array().map_or(0, Vec::len);
+                return if managers == 0 || case["config"].is_null() { Ok(()) } else { Err("is not skipped".into()) };
+            }
+            let rule = json!([{"group": "*", "kind": "*", "managedFieldsManagers": case["managedFieldsManagers"]}]);
+            taken_out(&case["config"], &case["live"], &read(&rule)?, &expected["config"])
+        }
+        "pre-diff-normalize" => {
+            let rules = rules(case)?;
+            let all = ["configs", "lives"].map(|side| case[side].as_array().unwrap());
+            let [configs, lives] = all;
+            let expected = expected["configs"].as_array().unwrap();
+            configs
+                .iter()
+                .zip(lives)
+                .zip(expected)
+                .try_for_each(|((config, live), expected)| taken_out(config, live, &rules, expected))
+        }
+        "respect-ignore-differences" => {
+            let rules = rules(case)?;
+            let all = ["configs", "lives"].map(|side| case[side].as_array().unwrap());
+            let [configs, lives] = all;
+            let expected = expected["configs"].as_array().unwrap();
+            configs.iter().zip(lives).zip(expected).try_for_each(|((config, live), expected)| {
+                let config = resource(config)?;
+                let adapted = adapted(&config, &resource(live)?, &rules);
+                let sent = adapted.map_or(config, |adapted| adapted.replacement);
+                same(&json_of(&sent), &json_of(&resource(expected)?))
+            })
+        }
+        "exclude-owned-ancestors" => {
+            let paths = |field: &Json| -> Vec<FieldPath> {
+                let path = |path: &Json| -> FieldPath {
+                    path.as_array().unwrap().iter().map(|name| Segment::field(name.as_str().unwrap())).collect()
+                };
+                field.as_array().unwrap().iter().map(path).collect()
+            };
+            let owned: FieldSet = paths(&case["managerFields"]).into_iter().collect();
+            let left: Vec<_> = paths(&case["toRemove"]).into_iter().filter(|path| !owned.touches(path)).collect();
+            if left == paths(&expected["toRemove"]) { Ok(()) } else { Err(format!("{left:?}")) }
+        }
+        "hide-secret-data" => masked(case),
+        "remarshal" => {
+            // Go's form of an object; here values are compared by what they mean.
+            let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
+            let context = Context::new(&model, &owner, &inventory);
+            match compare(&case["object"], &expected["object"], &context)?.first() {
+                Some(change) => Err(change.to_string()),
+                None => Ok(()),
+            }
+        }
+        "normalize-secret" => prepared(case),
+        _ => Err("no counterpart".into()),
+    }
+}
+
+/// Whether Git and cluster differ, by our comparison.
+fn modified(case: &Json) -> Verdict {
+    let (owner, inventory) = (owner(), Inventory::default());
+    let (config, live) = (current(&case["config"]), current(&case["live"]));
+    let model = serving(if live.is_null() { &config } else { &live });
+    let rules = rules(case)?;
+    let live = ours(&live, case["options"]["manager"].as_str().unwrap_or("argocd-controller"));
+    let changes = compare(&config, &live, &Context::new(&model, &owner, &inventory).with_rules(&rules))?;
+    match (changes.first(), case["expected"]["modified"] == true) {
+        (Some(change), false) => Err(format!("in sync with Argo CD, and here: {change}")),
+        (None, true) => Err("modified with Argo CD, and in sync here".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The object at a version that clusters still serve.
+fn current(object: &Json) -> Json {
+    let text = object.to_string().replace("/v1beta1", "/v1");
+    if object["apiVersion"].as_str().is_some_and(|version| version.ends_with("/v1beta1")) {
+        return serde_json::from_str(&text).unwrap();
+    }
+    object.clone()
+}
+
+/// The built-in kinds, and that of the object.
+fn serving(object: &Json) -> ApiModel {
+    let model = ApiModel::builtin();
+    let object = complete(object, "unnamed");
+    let kind = &object.key().group_kind;
+    if !matches!(model.kind(kind), KindFacts::Unknown) {
+        return model;
+    }
+    let scope = if object.key().namespace.is_some() { Scope::Namespaced } else { Scope::Cluster };
+    model.with_kind(ServedKind::new((**kind).clone(), "objects", scope, object.version()))
+}
+
+fn compare(config: &Json, live: &Json, context: &Context<'_>) -> Result<Vec<Change>, String> {
+    if config.is_null() || live.is_null() {
+        return Ok(Vec::new());
+    }
+    let declared = complete(config, "unnamed");
+    let mut live = complete(live, &declared.key().name);
+    let namespace = live.key().namespace.clone().unwrap_or_else(|| "default".into());
+    if matches!(context.model.kind(&live.key().group_kind), KindFacts::Served(kind) if kind.scope == Scope::Namespaced)
+    {
+        live = live.edit(|draft| draft.entry("metadata").set("namespace", &*namespace)).unwrap();
+    }
+    let desired = DesiredState::from_resources([&declared], context.model, Some(&namespace));
+    let Some(declared) = desired.declared.values().next() else { return Err("nothing is declared".into()) };
+    if let (true, Some(problem)) = (desired.is_held(declared.resource.key()), desired.problems.first()) {
+        return Err(format!("held back: {problem}"));
+    }
+    match compare_one(&declared.resource, Live::Present(&live), context).outcome {
+        Outcome::Synced => Ok(Vec::new()),
+        Outcome::OutOfSync(changes) => {
+            let stamp = |change: &&Change| !change.path.to_string().contains(TRACKING_ANNOTATION);
+            Ok(changes.iter().filter(stamp).cloned().collect())
+        }
+        other => Err(format!("{other:?}")),
+    }
+}
+
+/// Which rules are for an object, in order; selectors in the recording are no real ones, so they are dressed as such.
+fn matched(case: &Json) -> Verdict {
+    let mut dressed = case.clone();
+    let dress = |rule: &mut Json| {
+        for (field, before, after) in [("jsonPointers", "/", ""), ("jqPathExpressions", ".\"", "\"")] {
+            for text in rule[field].as_array_mut().into_iter().flatten() {
+                *text = format!("{before}{}{after}", text.as_str().unwrap()).into();
+            }
+        }
+    };
+    dressed["ignoreDifferences"].as_array_mut().into_iter().flatten().for_each(dress);
+    dressed["overrides"]
+        .as_object_mut()
+        .into_iter()
+        .flatten()
+        .for_each(|(_, rule)| dress(&mut rule["ignoreDifferences"]));
+    let rules = rules(&dressed)?;
+    let of = &case["resource"];
+    let object = json!({"apiVersion": format!("{}/v1", of["group"].as_str().unwrap()), "kind": of["kind"],
+        "metadata": {"name": of["name"], "namespace": of["namespace"]}});
+    let object = resource(&object)?;
+    let mut found = [Vec::new(), Vec::new(), Vec::new()];
+    for selector in rules.of(&object).flat_map(|(_, rule)| &rule.fields) {
+        let (place, text) = match selector {
+            Selector::Path(path) => (0, path.to_string().trim_start_matches('/').to_owned()),
+            Selector::Jq(program) => (1, program.to_string().trim_matches(['.', '"']).to_owned()),
+            Selector::OwnedBy(manager) => (2, manager.name.to_string()),
+            _ => return Err("another selector".into()),
+        };
+        if !found[place].contains(&text) {
+            found[place].push(text);
+        }
+    }
+    let [pointers, programs, managers] = found;
+    let got = if pointers.is_empty() {
+        Json::Null
+    } else {
+        json!({"jsonPointers": pointers, "jqPathExpressions": programs, "managedFieldsManagers": managers})
+    };
+    same(&got, &case["expected"]["ignoreDifference"])
+}
+
+/// What Argo CD takes out because it differs and somebody trusted owns it, is ignored here whether it differs or not.
+fn taken_out(config: &Json, live: &Json, rules: &Rules, expected: &Json) -> Verdict {
+    let (config, expected) = (resource(config)?, resource(expected)?);
+    let left = adapted(&config, &resource(live)?, rules).map_or_else(|| config.clone(), |adapted| adapted.compared);
+    if rules.is_empty() {
+        return same(&json_of(&left), &json_of(&expected));
+    }
+    let set = |object: &Resource| {
+        let schema = ApiModel::builtin();
+        FieldSet::of(object.tree(), schema.schema(&object.key().group_kind, object.version())).unwrap()
+    };
+    let taken = set(&config).difference(&set(&expected));
+    let kept = taken.intersection(&set(&left));
+    if kept.is_empty() { Ok(()) } else { Err(format!("Argo CD takes out {kept}, which is compared here")) }
+}
+
+/// Equal values get equal masks, and no value is shown.
+fn masked(case: &Json) -> Verdict {
+    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    let version = |object: &Json| {
+        let mut object = object.clone();
+        object["apiVersion"] = "v1".into();
+        object
+    };
+    let changes = compare(&version(&case["config"]), &version(&case["live"]), &context)?;
+    let of_key = |key: &str| {
+        let path = FieldPath::fields(&["data", key]);
+        changes.iter().find(|change| change.path.contains(&path))
+    };
+    let expected = &case["expected"];
+    for key in expected["config"]["data"].as_object().into_iter().flatten().map(|(key, _)| key) {
+        let is_equal = expected["config"]["data"][key] == expected["live"]["data"][key];
+        let change = of_key(key);
+        if change.is_some() == is_equal {
+            return Err(format!("`{key}` is {}", if is_equal { "no change" } else { "a change" }));
+        }
+        let shown = change.into_iter().flat_map(|change| [&change.live, &change.desired]).flatten();
+        if shown.into_iter().any(|shown| !matches!(shown, Shown::Masked(_))) {
+            return Err(format!("`{key}` is shown"));
+        }
+    }
+    if case["options"]["hideAnnotations"].as_array().is_some_and(|hidden| !hidden.is_empty()) {
+        return Err("no annotations are hidden by name".into());
+    }
+    Ok(())
+}
+
+/// What Git says, prepared to be compared.
+fn prepared(case: &Json) -> Verdict {
+    let (object, expected) = (complete(&case["object"], "unnamed"), complete(&case["expected"]["object"], "unnamed"));
+    let namespace = object.key().namespace.clone();
+    let desired =
+        DesiredState::from_resources([&object], &ApiModel::builtin(), namespace.as_deref().or(Some("default")));
+    let Some(declared) = desired.declared.values().next() else { return Err("nothing is declared".into()) };
+    if desired.is_held(declared.resource.key()) {
+        return Err(format!("held back: {:?}", desired.problems.first().map(ToString::to_string)));
+    }
+    let mut got = declared.resource.clone();
+    if namespace.is_none() {
+        got = got.edit(|draft| drop(draft.entry("metadata").remove("namespace"))).unwrap();
+    }
+    same(&json_of(&got), &json_of(&expected))
+}
+
+fn adapted(desired: &Resource, live: &Resource, rules: &Rules) -> Option<Adapted> {
+    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
+    adapt(desired, Some(live), &Context::new(&model, &owner, &inventory).with_rules(rules), Scaled::No)
+}
+
+/// The rules for every application, then those of the application.
+fn rules(case: &Json) -> Result<Rules, String> {
+    let system: Vec<Json> = case["overrides"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, rule)| rule["ignoreDifferences"].is_object())
+        .map(|(key, rule)| {
+            let (group, kind) = key.split_once('/').unwrap_or(("", key));
+            let mut rule = rule["ignoreDifferences"].clone();
+            (rule["group"], rule["kind"]) = (group.into(), kind.into());
+            rule
+        })
+        .collect();
+    Ok(read(&system.into())?.for_all().and(&read(&case["ignoreDifferences"])?))
+}
+
+fn read(list: &Json) -> Result<Rules, String> {
+    Rules::from_argo(Value::from_serialize(list).unwrap().root()).map_err(|error| error.to_string())
+}
+
+fn owner() -> Owner {
+    Owner::new("", "app").unwrap()
+}
+
+/// The live object with our field manager instead of the recorded one.
+fn ours(live: &Json, manager: &str) -> Json {
+    let mut live = live.clone();
+    for entry in live["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+        if entry["manager"] == manager {
+            entry["manager"] = (*owner().manager()).into();
+        }
+    }
+    live
+}
+
+fn resource(object: &Json) -> Result<Resource, String> {
+    Resource::new(Value::from_serialize(object).unwrap()).map_err(|error| error.to_string())
+}
+
+/// The object without empty maps and lists, and its named items in order.
+fn json_of(object: &Resource) -> Json {
+    fn pruned(value: &Json) -> Json {
+        let is_full = |value: &Json| !matches!(value, Json::Null) && *value != json!({}) && *value != json!([]);
+        match value {
+            Json::Object(map) => {
+                let map = map.iter().map(|(name, value)| (name.clone(), pruned(value)));
+                Json::Object(map.filter(|(_, value)| is_full(value)).collect())
+            }
+            Json::Array(items) => {
+                let mut items: Vec<Json> = items.iter().map(pruned).filter(is_full).collect();
+                items.sort_by_key(|item| item["name"].as_str().map(str::to_owned));
+                Json::Array(items)
+            }
+            _ => value.clone(),
+        }
+    }
+    pruned(&serde_json::to_value(object.value()).unwrap())
+}
+
+fn same(got: &Json, expected: &Json) -> Verdict {
+    if got == expected { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
+}
