@@ -59,7 +59,8 @@ fn main() {
     let micros = |time: Duration| format!("{:.2} µs", micros(time, count));
     let ours = format!("{} and {} allocations each", micros(time), per_pair(allocations));
     show("diff/recorded", &format!("{count} pairs: {ours}, {modified} called modified"));
-    let objects: usize = pairs.iter().map(|pair| pair.desired.value().heap_bytes() + pair.live.value().heap_bytes()).sum();
+    let objects: usize =
+        pairs.iter().map(|pair| pair.desired.value().heap_bytes() + pair.live.value().heap_bytes()).sum();
     let kept = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) + entries.len() * size_of::<Compared>();
     let memory = format!("{} bytes of both objects, {} bytes of the result each", per_pair(objects), per_pair(kept));
     show("diff/recorded_memory", &memory);
