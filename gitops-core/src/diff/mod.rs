@@ -6,6 +6,7 @@ mod claim;
 mod compare;
 mod equal;
 mod mask;
+mod memo;
 mod owned;
 mod places;
 mod render;
@@ -33,6 +34,7 @@ pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
 pub use audit::RuleAudit;
 pub use claim::claim;
 pub use compare::{compare, compare_one, facts, stamp};
+pub use memo::Memo;
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
 pub use show::lines;
@@ -80,8 +82,8 @@ pub struct Compared {
     pub releases: Arc<[FieldPath]>,
     /// How the verdict was reached.
     pub strategy: Strategy,
-    /// Digest of everything the verdict depends on; an equal one gives an equal verdict.
-    pub memo: Digest,
+    /// What the verdict was made from; from the same the same verdict is made.
+    pub memo: Memo,
 }
 
 /// The verdict on one object.

@@ -9,7 +9,7 @@ mod yaml;
 use std::sync::Arc;
 
 use super::{HookRun, Plan, plan};
-use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why};
+use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Memo, Outcome, Strategy, Why};
 use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::policy::{self, Prune, SyncPolicy};
@@ -91,7 +91,6 @@ impl World {
             self.inventory.entries.insert(key.clone(), Entry::held(standing, &uid, "v1", wave));
         }
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
-        let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
         let compared = Compared {
             outcome,
@@ -101,7 +100,7 @@ impl World {
             ignored: [].into(),
             releases: [].into(),
             strategy: Strategy::Structural,
-            memo,
+            memo: Memo::default(),
         };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
