@@ -64,6 +64,8 @@ pub enum Code {
     UnreadableOwnership,
     /// A rule of what to leave alone that is not followed to the letter. A warning.
     IgnoreRule,
+    /// A verdict that could not be confirmed by a dry run. A note.
+    Predicted,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.

@@ -9,13 +9,14 @@ use crate::policy::{self, Role};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Tracking};
-use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+use crate::value::{Digest, Hasher, Purpose};
 
-use super::adapt::{Adapted, Scaled, adapt};
+use super::adapt::Scaled;
+use super::facts::facts;
+use super::judge::{Verdict, judge};
 use super::memo::{Basis, Held};
 use super::scaled::autoscaled;
-use super::tree::{self, Stamp};
-use super::{Change, Claim, Compared, Comparison, Context, Facts, Outcome, Strategy, Why, claim};
+use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
@@ -48,55 +49,10 @@ pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) ->
     Arc::unwrap_or_clone(declared)
 }
 
-/// Returns the digest of what decisions read of a live object.
-///
-/// Of a Secret no value goes into it, not even as a digest, which could be guessed (rule 39 of the exact rules): its
-/// version stands for them.
-#[must_use]
-pub fn facts(live: &Resource) -> Facts {
-    let version = live.resource_version().filter(|_| live.key().is("", "Secret"));
-    let mut hasher = Hasher::new(Purpose::Facts).text(version);
-    for (name, value) in live.tree().as_map().into_iter().flatten() {
-        hasher = match name {
-            "status" => continue,
-            "data" | "stringData" if version.is_some() => continue,
-            "metadata" => metadata(hasher, value, version.is_some()),
-            _ => hasher.text(name).value(value),
-        };
-    }
-    Facts(hasher.finish())
-}
-
 /// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
 #[must_use]
 pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
     prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
-}
-
-/// Metadata without versions and without the times at which managers last wrote.
-fn metadata(mut hasher: Hasher, metadata: ValueRef<'_>, is_secret: bool) -> Hasher {
-    for (name, value) in metadata.as_map().into_iter().flatten() {
-        hasher = match (name, value.as_list()) {
-            ("resourceVersion" | "generation", _) => continue,
-            // It may hold a copy of the values.
-            ("annotations", _) if is_secret => continue,
-            ("managedFields", Some(entries)) => {
-                let mut entries: Vec<ValueRef<'_>> = entries.iter().collect();
-                entries.sort_by_cached_key(|entry| {
-                    ["manager", "operation", "apiVersion", "subresource"]
-                        .map(|field| entry.get(field).and_then(ValueRef::as_str))
-                });
-                entries.into_iter().fold(hasher.text(name), |hasher, entry| {
-                    let fields = entry.as_map().into_iter().flatten();
-                    fields
-                        .filter(|(field, _)| *field != "time")
-                        .fold(hasher, |hasher, (field, value)| hasher.text(field).value(value))
-                })
-            }
-            _ => hasher.text(name).value(value),
-        };
-    }
-    hasher
 }
 
 /// What stays the same through one comparison.
@@ -128,41 +84,27 @@ impl<'a> Pass<'a> {
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
         let basis = self.basis(desired.key(), Some(desired), live, held, facts);
-        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry)) {
+        // What the cluster answered is no part of what was compared.
+        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry) && !self.is_answered(known)) {
             return kept(known, read);
         }
         let memo = basis.with(entry);
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
-        let (mut ignored, mut releases) = (Arc::default(), Arc::default());
-        let (outcome, strategy) = match (held, live) {
-            (Held::Yes, _) => (Outcome::Unknown(Why::Held), Strategy::None),
+        let verdict = match (held, live) {
+            (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                let (changes, adapted) = self.changes(desired, live);
-                if let Some(adapted) = adapted {
-                    (releases, ignored) = (adapted.released().into(), adapted.ignored.into());
-                }
-                let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
-                (outcome, Strategy::Structural)
+                let scaled = if self.scaled.contains(desired.key()) { Scaled::Yes } else { Scaled::No };
+                judge(desired, live, self.context, &self.manager, entry, scaled)
             }
-            (Held::No, live) => (self.without_content(desired.key(), live), Strategy::None),
+            (Held::No, live) => Verdict::of(self.without_content(desired.key(), live)),
         };
-        Arc::new(Compared { outcome, claim, live: read.cloned(), facts, ignored, releases, strategy, memo })
+        Arc::new(verdict.on(claim, read, facts, memo))
     }
 
-    /// What differs, by what the rules leave of both sides.
-    fn changes(&self, desired: &Resource, live: &Resource) -> (Vec<Change>, Option<Adapted>) {
-        let owner = self.context.owner;
-        let id = Draft::String(owner.tracking_id(desired.key()));
-        let of = self.context.model.schema(&desired.key().group_kind, desired.version());
-        let stamp = Stamp { annotation: owner.annotation(), id: &id };
-        let changes = |desired, live| tree::changes(desired, live, of, &self.manager, stamp);
-        let scaled = if self.scaled.contains(desired.key()) { Scaled::Yes } else { Scaled::No };
-        let Some(mut adapted) = adapt(desired, Some(live), self.context, scaled) else {
-            return (changes(desired, live), None);
-        };
-        let left = changes(&adapted.compared, adapted.live.as_ref().unwrap_or(live));
-        adapted.hide(changes(desired, live), &left);
-        (left, Some(adapted))
+    /// Whether the cluster answered meanwhile what this verdict left open.
+    fn is_answered(&self, known: &Compared) -> bool {
+        let answer = known.open.and_then(|receipt| self.context.answers?.get(&receipt));
+        answer.is_some()
     }
 
     /// The verdict where there is no content to compare.
@@ -218,10 +160,7 @@ impl<'a> Pass<'a> {
             let basis = self.basis(key, None, live.get(key), Held::No, None);
             let known = previous.entries.get(key).filter(|known| known.memo.is(&basis, Some(entry)));
             let memo = basis.with(Some(entry));
-            let (claim, strategy) = (Claim::default(), Strategy::None);
-            let (ignored, releases) = (Arc::default(), Arc::default());
-            let new =
-                || Arc::new(Compared { outcome, claim, live: None, facts: None, ignored, releases, strategy, memo });
+            let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, memo));
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
@@ -242,16 +181,7 @@ impl<'a> Pass<'a> {
         }
         let memo = basis.with(entry);
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Compared {
-            outcome,
-            claim,
-            live: Some(object.clone()),
-            facts,
-            ignored: Arc::default(),
-            releases: Arc::default(),
-            strategy: Strategy::None,
-            memo,
-        })
+        Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, memo))
     }
 
     /// Everything an entry depends on, but for the inventory.
@@ -359,6 +289,11 @@ fn problem(key: &ResourceKey, entry: &Compared) -> Option<Problem> {
             Problem::blocks(Code::UnreadableLive, format!("could not be read: {why}"))
                 .of(key)
                 .hint("allow `get` and `list` of this kind, or see whether the cluster answers"),
+        ),
+        _ if entry.notes.contains(&Note::Doubted(Doubt::UnreadableOwnership)) => Some(
+            Problem::warning(Code::UnreadableOwnership, "`metadata.managedFields` cannot be read")
+                .of(key)
+                .hint("it is compared by what Git says; no apply succeeds until the field is repaired"),
         ),
         _ => None,
     }

@@ -8,6 +8,7 @@ use crate::value::{Value, ValueRef};
 use super::Shown;
 use super::step::Step;
 
+/// Where client-side apply keeps what it applied last.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Decides what of one object may be shown, and remembers which letter stands for which value.

@@ -1,10 +1,18 @@
 //! Desired × live → [`Comparison`]: what is in sync, what is not, and why. Pure and total.
 
 mod adapt;
+mod answers;
+mod atomic;
 mod audit;
 mod claim;
 mod compare;
+mod confirm;
+mod dropped;
 mod equal;
+mod facts;
+mod forgotten;
+mod judge;
+mod lists;
 mod mask;
 mod memo;
 mod owned;
@@ -13,7 +21,10 @@ mod render;
 mod scaled;
 mod show;
 mod step;
+mod subject;
+mod trail;
 mod tree;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,13 +42,18 @@ use crate::time::Timestamp;
 use crate::value::{Digest, Value};
 
 pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
+pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
-pub use compare::{compare, compare_one, facts, stamp};
+pub use compare::{compare, compare_one, stamp};
+pub(crate) use dropped::is_kept;
+pub use facts::facts;
+pub use forgotten::{applied_fields, takeover};
 pub use memo::Memo;
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
 pub use show::lines;
+pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 
 /// What every comparison is made against.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +67,8 @@ pub struct Context<'a> {
     pub inventory: &'a Inventory,
     /// What is left alone.
     pub rules: &'a Rules,
+    /// What the cluster answered to earlier questions, if it was asked.
+    pub answers: Option<&'a Answers>,
 }
 
 /// The result for every object that is declared or claimed. Objects that nobody of us claims are not in it; nor are
@@ -80,8 +98,16 @@ pub struct Compared {
     pub ignored: Arc<[Ignored]>,
     /// Fields that leave our ownership before the next apply, since they are left alone: no drift (rule 15).
     pub releases: Arc<[FieldPath]>,
-    /// How the verdict was reached.
+    /// What was taken for ours.
     pub strategy: Strategy,
+    /// How sure the verdict is.
+    pub evidence: Evidence,
+    /// What could be told without asking the cluster.
+    pub predicted: Prediction,
+    /// What is worth knowing and is no drift.
+    pub notes: Arc<[Note]>,
+    /// Names the question whose answer would settle the verdict: see [`questions`].
+    pub open: Option<Receipt>,
     /// What the verdict was made from; from the same the same verdict is made.
     pub memo: Memo,
 }
@@ -92,7 +118,7 @@ pub struct Compared {
 pub enum Outcome {
     /// Git and cluster agree on everything we own or want.
     Synced,
-    /// They do not; never empty.
+    /// They do not; empty only where the cluster refuses what Git says and nothing else is known to differ.
     OutOfSync(Arc<[Change]>),
     /// Declared, and not on the cluster.
     Missing,
@@ -118,17 +144,6 @@ pub enum Why {
     Held,
 }
 
-/// How a verdict was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// There was nothing to compare.
-    None,
-    /// Field by field: what is declared, and what we own and no longer declare.
-    Structural,
-}
-
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,6 +164,8 @@ pub struct Change {
     /// Who owns the live value.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<FieldOwner>,
+    /// Why a sync changes it.
+    pub reason: ChangeReason,
 }
 
 /// What a sync does to a field.
@@ -220,13 +237,35 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn new(model: &'a ApiModel, owner: &'a Owner, inventory: &'a Inventory) -> Self {
         static NONE: OnceLock<Rules> = OnceLock::new();
-        Self { model, owner, inventory, rules: NONE.get_or_init(Rules::default) }
+        Self { model, owner, inventory, rules: NONE.get_or_init(Rules::default), answers: None }
     }
 
     /// Sets what is left alone.
     #[must_use]
     pub fn with_rules(self, rules: &'a Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Adds what the cluster answered to [`questions`].
+    #[must_use]
+    pub fn with_answers(self, answers: &'a Answers) -> Self {
+        Self { answers: Some(answers), ..self }
+    }
+}
+
+impl Outcome {
+    /// Returns what differs.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        if let Self::OutOfSync(changes) = self { changes } else { &[] }
+    }
+}
+
+impl Compared {
+    /// Whether an autoscaler was heard to target the object.
+    pub(crate) fn scaled(&self) -> Scaled {
+        let is_scaled = self.ignored.iter().any(|ignored| ignored.by == IgnoredBy::Autoscaler);
+        if is_scaled { Scaled::Yes } else { Scaled::No }
     }
 }
 

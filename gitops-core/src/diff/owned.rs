@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::TypeRef;
 use crate::resource::Resource;
+use crate::state::AppliedFields;
 use crate::value::{List, Map, Value, ValueRef, View};
 
 use super::FieldOwner;
@@ -34,6 +35,30 @@ pub(super) fn applied<'a>(live: &'a Resource, manager: &str) -> Option<ValueRef<
     })
 }
 
+/// Returns whether `metadata.managedFields` can be read: its form, and all of the entry of `manager`.
+pub(super) fn are_readable(live: &Resource, manager: &str) -> bool {
+    let Some(managed) = live.tree().dig(&["metadata", "managedFields"]).filter(|managed| !managed.is_null()) else {
+        return true;
+    };
+    let text = |entry: ValueRef<'_>, field: &str, allowed: &[&str]| {
+        entry.get(field).and_then(ValueRef::as_str).is_some_and(|text| allowed.is_empty() || allowed.contains(&text))
+    };
+    let is_entry = |entry: ValueRef<'_>| {
+        text(entry, "operation", &["Apply", "Update"])
+            && text(entry, "apiVersion", &[])
+            && entry.get("fieldsType").is_none_or(|_| text(entry, "fieldsType", &["FieldsV1"]))
+            && entry.get("fieldsV1").is_none_or(|fields| fields.as_map().is_some())
+    };
+    managed.as_list().is_some_and(|entries| entries.iter().all(is_entry))
+        && applied(live, manager).and_then(|entry| entry.get("fieldsV1")).is_none_or(is_field_set)
+}
+
+/// Whether a value is a FieldsV1 tree, as far as its form goes.
+fn is_field_set(fields: ValueRef<'_>) -> bool {
+    let is_name = |name: &str| name == "." || matches!(name.split_at_checked(2), Some(("f:" | "k:" | "v:" | "i:", _)));
+    fields.as_map().is_some_and(|map| map.iter().all(|(name, below)| is_name(name) && is_field_set(below)))
+}
+
 /// Returns who owns the field at `path`, in order of their names.
 pub(super) fn owners(live: &Resource, path: &[Step<'_>]) -> Vec<FieldOwner> {
     let owning = entries(live).into_iter().flatten().filter(|entry| Owned::of(*entry).owns(path));
@@ -41,6 +66,15 @@ pub(super) fn owners(live: &Resource, path: &[Step<'_>]) -> Vec<FieldOwner> {
     owners.sort();
     owners.dedup();
     owners
+}
+
+/// Returns whether anybody but `manager` owns exactly the field at `path`, under its name in the version of `live`.
+pub(super) fn is_held_by_others(live: &Resource, path: &[Step<'_>], manager: &str) -> bool {
+    entries(live).into_iter().flatten().any(|entry| {
+        let is = |field: &str, text: &str| entry.get(field).and_then(ValueRef::as_str) == Some(text);
+        let is_ours = is("manager", manager) && is("operation", "Apply") && entry.get("subresource").is_none();
+        !is_ours && is("apiVersion", live.api_version()) && Owned::of(entry).holds(path)
+    })
 }
 
 fn owner(entry: ValueRef<'_>) -> Option<FieldOwner> {
@@ -57,6 +91,11 @@ impl<'a> Owned<'a> {
     /// Reads an entry of `managedFields`. Nobody owns the whole object: an empty entry owns nothing.
     pub(super) fn of(entry: ValueRef<'a>) -> Self {
         Self(entry.get("fieldsV1").and_then(ValueRef::as_map).filter(|fields| !fields.is_empty()))
+    }
+
+    /// Returns the fields as an inventory keeps them.
+    pub(super) fn to_fields(self) -> Option<AppliedFields> {
+        AppliedFields::of(self.0?)
     }
 
     /// Returns whether the field itself is owned, not only fields below it.
@@ -95,17 +134,25 @@ impl<'a> Owned<'a> {
             if at.is_leaf() {
                 return true;
             }
-            let next = match step {
-                Step::Field(name) => at.fields().find(|(field, _)| field == name).map(|(_, below)| below),
-                Step::Index { .. } => None,
-                step => at.items().find(|item| step.is(item.key.root())).map(|item| item.below),
-            };
-            match next {
+            match at.child(step) {
                 Some(next) => at = next,
                 None => return false,
             }
         }
         at.0.is_some()
+    }
+
+    /// Whether exactly the path is owned.
+    fn holds(self, path: &[Step<'_>]) -> bool {
+        path.iter().try_fold(self, |at, step| at.child(step)).is_some_and(Self::is_member)
+    }
+
+    fn child(self, step: &Step<'_>) -> Option<Self> {
+        match step {
+            Step::Field(name) => self.fields().find(|(field, _)| field == name).map(|(_, below)| below),
+            Step::Index { .. } => None,
+            step => self.items().find(|item| step.is(item.key.root())).map(|item| item.below),
+        }
     }
 }
 

@@ -186,3 +186,44 @@ fn facts_of_a_secret_are_its_version_and_no_digest_of_its_values() {
     assert_eq!(facts(&secret("1", "eA==")), facts(&secret("1", "eQ==")));
     assert_ne!(facts(&secret("1", "eA==")), facts(&secret("2", "eA==")));
 }
+
+#[test]
+fn an_object_whose_ownership_cannot_be_read_is_compared_all_the_same_and_the_others_are_not_touched() {
+    let owner = us();
+    let model = ApiModel::builtin();
+    let map = |name: &str, data: &str, managed: &str| {
+        let id = format!("shop:/ConfigMap:shop/{name}");
+        object(&format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","namespace":"shop","uid":"{name}",
+            "annotations":{{"gitops.rs/tracking-id":"{id}"}}{managed}}},"data":{{"a":"{data}"}}}}"#
+        ))
+    };
+    for broken in [
+        r#""x""#,
+        r#"[1]"#,
+        r#"[{"manager":"gitops:shop","operation":"Other","apiVersion":"v1"}]"#,
+        r#"[{"manager":"gitops:shop","operation":"Apply","apiVersion":"v1","fieldsV1":{"f:data":{"b":{}}}}]"#,
+        r#"[{"manager":"gitops:shop","operation":"Apply","apiVersion":"v1","fieldsV1":[]}]"#,
+    ] {
+        let managed = format!(r#","managedFields":{broken}"#);
+        let declared = ["bad", "drifted", "good"].map(|name| map(name, "1", ""));
+        let desired = DesiredState::from_resources(&declared, &model, None);
+        let mut live = LiveState::default();
+        live.insert(map("bad", "1", &managed));
+        live.insert(map("drifted", "2", &managed));
+        live.insert(map("good", "1", ""));
+        let inventory = Inventory::default();
+        let context = Context::new(&model, &owner, &inventory);
+        let comparison = compare(&desired, &live, &context, &Comparison::default());
+        let of = |name: &str| {
+            let compared = comparison.get(&ResourceKey::new("", "ConfigMap", "shop", name)).unwrap();
+            (compared.outcome == Outcome::Synced, compared.evidence, compared.predicted)
+        };
+        assert_eq!(of("bad"), (true, Evidence::Predicted, Prediction::Indeterminate), "{broken}");
+        assert_eq!(of("drifted"), (false, Evidence::Predicted, Prediction::Change), "{broken}");
+        assert_eq!(of("good"), (true, Evidence::Read, Prediction::Claim), "{broken}");
+        let codes: Vec<_> = comparison.problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, [crate::problem::Code::UnreadableOwnership; 2], "{broken}");
+        assert!(questions(&comparison, &desired, &context).is_empty(), "no server applies to it: {broken}");
+    }
+}

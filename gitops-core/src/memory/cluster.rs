@@ -123,7 +123,10 @@ impl Cluster for MemoryCluster {
     async fn write(&self, write: &Write) -> Result<Written, ClusterError> {
         let mut shared = self.lock();
         let now = self.timer.now();
-        let fault = if write.mode == Mode::Commit { shared.faults.next_write() } else { None };
+        let fault = match write.mode {
+            Mode::Commit => shared.faults.next_write(),
+            Mode::DryRun => shared.faults.next_dry_run(),
+        };
         if let Some((Moment::Before, failure)) = fault {
             return Err(failure.into());
         }

@@ -30,8 +30,10 @@ pub struct Faults {
     writes: BTreeMap<u64, (Moment, Failure)>,
     observes: BTreeMap<u64, Failure>,
     pub(super) unreadable: BTreeMap<GroupKind, Unreadable>,
+    dry_runs: BTreeMap<u64, Failure>,
     written: u64,
     observed: u64,
+    asked: u64,
 }
 
 /// When a write fails.
@@ -48,6 +50,11 @@ impl Faults {
     /// Makes the `nth` write from now fail; 1 is the next one. Dry runs do not count.
     pub fn fail_write(&mut self, nth: u64, moment: Moment, failure: Failure) {
         self.writes.insert(self.written.saturating_add(nth), (moment, failure));
+    }
+
+    /// Makes the `nth` dry run from now fail; 1 is the next one.
+    pub fn fail_dry_run(&mut self, nth: u64, failure: Failure) {
+        self.dry_runs.insert(self.asked.saturating_add(nth), failure);
     }
 
     /// Makes the `nth` observation from now fail as a whole; 1 is the next one.
@@ -67,13 +74,26 @@ impl Faults {
 
     /// Forgets all failures to come.
     pub fn clear(&mut self) {
-        *self = Self { written: self.written, observed: self.observed, ..Self::default() };
+        let Self { written, observed, asked, .. } = *self;
+        *self = Self { written, observed, asked, ..Self::default() };
     }
 
     /// Returns how many writes were asked for so far, dry runs apart.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.written
+    }
+
+    /// Returns how many dry runs were asked for so far.
+    #[must_use]
+    pub fn dry_runs(&self) -> u64 {
+        self.asked
+    }
+
+    /// Counts a dry run and says whether it fails.
+    pub(super) fn next_dry_run(&mut self) -> Option<(Moment, Failure)> {
+        self.asked += 1;
+        self.dry_runs.remove(&self.asked).map(|failure| (Moment::Before, failure))
     }
 
     /// Counts a write and says whether it fails.

@@ -243,6 +243,28 @@ impl TypeRef<'_> {
         self.convert(value, Form::Stored)
     }
 
+    /// Whether the server stores nothing for this value of a field, or what it stores of a field that was not sent.
+    pub(crate) fn drops(self, name: &str, value: ValueRef<'_>) -> bool {
+        let (Some(map), Some(encoding)) = (&self.atom().map, self.encoding_of(name)) else { return false };
+        match (encoding.zero, value.view()) {
+            (Zero::Struct, View::Map(entries)) => {
+                let of = self.field(name);
+                entries.iter().all(|(name, value)| of.drops(name, value))
+            }
+            (Zero::Quantity, _) => text(Meaning::Quantity, value, Form::Stored).as_deref() == Some("0"),
+            _ => !map.keeps(name, value, Form::Stored),
+        }
+    }
+
+    /// Whether the server stores this value of a field that was not sent: its zero value, which is always there.
+    pub(crate) fn encodes(self, name: &str, value: ValueRef<'_>) -> bool {
+        self.encoding_of(name).is_some_and(|encoding| !encoding.omitted) && self.drops(name, value)
+    }
+
+    fn encoding_of(self, name: &str) -> Option<Encoding> {
+        self.atom().map.as_ref()?.field(name)?.encoding
+    }
+
     pub(super) fn convert(self, value: ValueRef<'_>, form: Form) -> Value {
         let mut builder = Builder::new();
         self.store(value, &mut builder, form, &Place::default());

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::resource::Propagation;
 use crate::resource::ResourceKey;
 
-pub(crate) use annotations::PRUNE;
 pub use annotations::options;
+pub(crate) use annotations::{ON_REMOVE, PRUNE};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,20 @@ pub struct SyncPolicy {
     pub prune_budget_percent: u8,
     /// Whether objects that existed before us may be pruned. Default: `no` (rule 27).
     pub prune_adopted: PruneAdopted,
+    /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
+    pub confirm: Confirm,
+}
+
+/// Whether the cluster is asked where a verdict can only be predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Confirm {
+    /// By one dry run, which needs the rights of the write. Without them the prediction stands, and is marked.
+    #[default]
+    DryRun,
+    /// Never: for installations that may only read.
+    Never,
 }
 
 /// Which live objects may be deleted.
@@ -92,6 +106,7 @@ impl Default for SyncPolicy {
             retries: 5,
             prune_budget_percent: 30,
             prune_adopted: PruneAdopted::No,
+            confirm: Confirm::DryRun,
         }
     }
 }
@@ -101,6 +116,12 @@ impl SyncPolicy {
     #[must_use]
     pub fn with_wait(self, wait: WaitFor) -> Self {
         Self { wait, ..self }
+    }
+
+    /// Sets whether the cluster is asked where a verdict can only be predicted.
+    #[must_use]
+    pub fn with_confirm(self, confirm: Confirm) -> Self {
+        Self { confirm, ..self }
     }
 
     /// Sets which live objects may be deleted.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, Interest};
-use crate::diff::{self, Comparison, Context};
+use crate::cluster::{Cluster, ClusterError, Failure, Interest};
+use crate::diff::{self, Answers, Comparison, Context, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, HookRun, Plan};
+use crate::policy::Confirm;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin};
 use crate::source::{File, Revision, RevisionId, Source};
@@ -109,6 +110,19 @@ fn kinds_of(parsed: &[Arc<ParsedFile>]) -> BTreeSet<GroupKind> {
 /// # Errors
 /// When the cluster gives no answer at all, or a newer program works on this application.
 pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Result<Looked, SyncError> {
+    look_again(app, desired, cluster, &Comparison::default()).await
+}
+
+/// Looks once more: what did not change since `previous` is neither compared nor asked about again.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_again(
+    app: &App,
+    desired: DesiredState,
+    cluster: &dyn Cluster,
+    previous: &Comparison,
+) -> Result<Looked, SyncError> {
     let ledger_key = app.ledger_key();
     let first = cluster.observe(&Interest::in_objects([ledger_key.clone()])).await?;
     let (ledger, damage) = Ledger::read(&ledger_key, first.live.get(&ledger_key))?;
@@ -131,14 +145,52 @@ pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Re
         plan: Arc::new(Plan::empty(&app.owner)),
         problems: damage.into_iter().collect(),
     };
-    looked.decide(app);
+    looked.compare(app, &Answers::new(), previous);
+    if app.policy.confirm == Confirm::DryRun {
+        let answers = looked.ask(app, cluster).await;
+        let predicted = std::mem::take(&mut looked.comparison);
+        looked.compare(app, &answers, &predicted);
+    }
+    looked.plan(app);
     Ok(looked)
 }
 
 impl Looked {
-    fn decide(&mut self, app: &App) {
+    fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
+        let context =
+            Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules).with_answers(answers);
+        self.comparison = diff::compare(&self.desired, &self.live, &context, previous);
+    }
+
+    /// Asks the cluster what would become of objects whose verdict is only predicted. One that cannot be asked about
+    /// keeps its prediction, and the others are asked about all the same.
+    async fn ask(&mut self, app: &App, cluster: &dyn Cluster) -> Answers {
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
-        self.comparison = diff::compare(&self.desired, &self.live, &context, &Comparison::default());
+        let questions = diff::questions(&self.comparison, &self.desired, &context);
+        let mut answers = Answers::new();
+        // Who may not write objects of a kind in a namespace need not ask for the next one.
+        let mut denied = BTreeSet::new();
+        for Question { key, receipt, write, .. } in questions {
+            let place = (Arc::clone(&key.group_kind), key.namespace.clone());
+            if denied.contains(&place) {
+                continue;
+            }
+            let answer = cluster.write(&write).await;
+            if let Err(ClusterError { failure: Failure::Denied { .. }, .. }) = &answer {
+                denied.insert(place);
+            }
+            answers.take(receipt, answer);
+        }
+        if !denied.is_empty() {
+            let text = "dry runs are not allowed, so that some verdicts are predicted";
+            let hint = "allow `patch` of the kinds that are synced, or set `confirm: never`";
+            self.problems.push(Problem::note(Code::Predicted, text).hint(hint));
+        }
+        answers
+    }
+
+    fn plan(&mut self, app: &App) {
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
     }
 
@@ -187,8 +239,8 @@ impl Looked {
             // Another revision is wanted by now. What its hooks left is known to the next runs of these hooks.
             ledger.hooks.extend(given_up.hooks.iter().cloned());
         }
-        ledger.inventory =
-            sync::intend(&ledger.inventory, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
+        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
         let setup = Setup {
             desired: Arc::clone(&self.desired),
             model: self.model.clone(),

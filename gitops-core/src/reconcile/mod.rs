@@ -19,7 +19,7 @@ use crate::state::{DesiredState, Owner};
 use crate::sync::{Effect, Event, Ledger, Machine, TooNew};
 use crate::time::Timer;
 
-pub use look::{Looked, look, read_desired};
+pub use look::{Looked, look, look_again, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 
 /// One application: what to read, where to put it, and how.
@@ -173,7 +173,7 @@ pub async fn sync_desired(
         return Ok(Report::new(app, &looked, timer.now()));
     };
     run(&mut machine, cluster, timer).await;
-    let after = look(app, looked.desired.as_ref().clone(), cluster).await?;
+    let after = look_again(app, looked.desired.as_ref().clone(), cluster, &looked.comparison).await?;
     Ok(Report::new(app, &after, timer.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 

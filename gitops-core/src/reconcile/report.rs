@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{Change, Compared, Ignored, IgnoredBy, Outcome, RuleAudit};
+use crate::diff::{Change, Compared, Evidence, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy};
 use crate::health::{self, Clues, Health, HealthStatus};
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
@@ -108,6 +108,13 @@ pub struct ResourceReport {
     /// Why it is unknown, or why a sync leaves it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Arc<str>>,
+    /// What was taken for ours.
+    pub strategy: Strategy,
+    /// How sure the verdict is.
+    pub evidence: Evidence,
+    /// What is worth knowing and is no drift, such as fields that Git dropped and others hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Arc<str>>,
 }
 
 impl Report {
@@ -211,6 +218,9 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         ignored: Arc::clone(&compared.ignored),
         releases: Arc::clone(&compared.releases),
         note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
+        strategy: compared.strategy,
+        evidence: compared.evidence,
+        notes: compared.notes.iter().map(|note| note.to_string().into()).collect(),
     }
 }
 

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::{Names, ResourceKey};
+use crate::value::Digest;
+
+use super::AppliedFields;
 
 /// What an application applied. Written before acting; entries leave only when their object is confirmed gone.
 ///
@@ -45,6 +48,14 @@ pub struct Entry {
     pub wave: i32,
     /// The API version it was last applied in.
     pub version: Arc<str>,
+    /// The fields of the last successful apply; of an object that client-side apply wrote and we are about to apply,
+    /// those of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<AppliedFields>,
+    /// Names the question to which the cluster, by our last apply or a dry run, answered that nothing would change
+    /// (rule 5). Never of a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Digest>,
 }
 
 /// How an object came to an application, and where it stands.
@@ -68,13 +79,26 @@ impl Entry {
     /// States that `operation` is about to create an object.
     #[must_use]
     pub fn intended(operation: &str, version: &str, wave: i32) -> Self {
-        Self { standing: Standing::Intended(operation.into()), uid: None, wave, version: version.into() }
+        let standing = Standing::Intended(operation.into());
+        Self { standing, uid: None, wave, version: version.into(), fields: None, settled: None }
     }
 
     /// States that an object with this uid is ours.
     #[must_use]
     pub fn held(standing: Standing, uid: &str, version: &str, wave: i32) -> Self {
-        Self { standing, uid: Some(uid.into()), wave, version: version.into() }
+        Self { standing, uid: Some(uid.into()), wave, version: version.into(), fields: None, settled: None }
+    }
+
+    /// Adds the fields of the last apply.
+    #[must_use]
+    pub fn with_fields(self, fields: Option<AppliedFields>) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// Adds the question that was answered.
+    #[must_use]
+    pub fn with_settled(self, settled: Option<Digest>) -> Self {
+        Self { settled, ..self }
     }
 }
 

@@ -3,12 +3,14 @@
 //! Three things are never mixed up: *absent* (somebody looked, completely), *unknown* (nobody looked) and *unreadable*
 //! (somebody looked and failed).
 
+mod applied;
 mod desired;
 mod inventory;
 mod live;
 mod owner;
 mod prepare;
 
+pub use applied::AppliedFields;
 pub use desired::{Completeness, Declared, DesiredState};
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, Failure, Force, Guard, WriteOutcome, Written};
+use crate::diff;
 use crate::plan::{Action, Precondition, Step};
 use crate::resource::Resource;
 use crate::state::{Entry, Standing};
@@ -48,6 +49,8 @@ impl Machine {
             }
             Next::HookCreate => self.hook_runs(id, object, now),
             Next::Release(_, fields) => self.released(id, fields, object),
+            Next::TakeOver(_) => self.apply_again(id, &step),
+            Next::Apply(..) if self.take_over(id, &step, object) => {}
             Next::Create | Next::Apply(..) | Next::Replace(_) => {
                 let outcome = match written.outcome {
                     WriteOutcome::Created => StepOutcome::Created,
@@ -58,6 +61,23 @@ impl Machine {
             }
             Next::Look(_) => {}
         }
+    }
+
+    /// Takes over what the apply left of what was applied before; returns whether there is something to take. Rule 21
+    /// of the exact rules.
+    fn take_over(&mut self, id: u32, step: &Step, object: Option<&Resource>) -> bool {
+        let (declared, scaled) = (self.setup.desired.get(&step.key), self.scaled(&step.key));
+        let write = declared.zip(object);
+        let write = write.and_then(|(of, live)| diff::takeover(&of.resource, live, &self.context(), scaled));
+        let Some((write, run)) = write.zip(self.run_mut(id)) else { return false };
+        run.taken = run.taken.saturating_add(1);
+        let goes_on = run.taken <= DECISIONS;
+        if goes_on {
+            self.proceed(id, Next::TakeOver(Box::new(write)));
+        } else {
+            self.fail(id, "somebody writes again and again what Git no longer declares; find out who, and sync again");
+        }
+        true
     }
 
     /// The object is as declared now.
@@ -78,7 +98,12 @@ impl Machine {
                 None => Standing::Adopted,
                 Some(entry) => entry.standing.clone(),
             };
-            let entry = Entry::held(standing, uid, &step.version, step.wave);
+            let (context, scaled) = (self.context(), self.scaled(&step.key));
+            let fields = object.and_then(|object| diff::applied_fields(object, &context));
+            let declared = self.setup.desired.get(&step.key);
+            let settled =
+                declared.zip(object).and_then(|(of, live)| diff::settled(&of.resource, live, &context, scaled));
+            let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }
         let awaited = self.is_awaited(id);
@@ -150,6 +175,11 @@ impl Machine {
                 // It changed since its conflicts were classed: class again.
                 let guard = run_guard(self.step(id).as_ref());
                 self.proceed(id, Next::Apply(Force::No, guard));
+            }
+            (Failure::Stale, Next::TakeOver(_)) if !undecided => {
+                if let Some(step) = self.step(id) {
+                    self.apply_again(id, &step);
+                }
             }
             (Failure::Stale, Next::Replace(_)) if !undecided => {
                 self.proceed(id, Next::Look(Look::BeforeReplace));

@@ -1,7 +1,8 @@
 //! The inventory an operation starts with.
 
-use crate::diff::Comparison;
+use crate::diff::{self, Compared, Comparison, Context, Evidence, Outcome, Strategy};
 use crate::plan::{Action, Plan};
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Inventory, Live, LiveState, Standing, Trust};
 
 use super::OperationId;
@@ -10,16 +11,17 @@ use super::OperationId;
 ///
 /// Objects about to be created are `Intended`; objects that exist and are, or become, ours without an entry are
 /// `Adopted`. Entries leave only when their object is confirmed gone. What is known of an object that still has the
-/// recorded uid is never lost.
+/// recorded uid is never lost. `context` holds the inventory before.
 #[must_use]
 pub fn intend(
-    previous: &Inventory,
+    context: &Context<'_>,
     plan: &Plan,
     comparison: &Comparison,
     desired: &DesiredState,
     live: &LiveState,
     operation: &OperationId,
 ) -> Inventory {
+    let previous = context.inventory;
     let mut inventory = Inventory { entries: previous.entries.clone(), trust: Trust::Whole };
     inventory.entries.retain(|key, _| !matches!(live.get(key), Live::Absent));
     let wave = |key| desired.get(key).map_or(0, |declared| declared.options.wave);
@@ -42,7 +44,10 @@ pub fn intend(
             }
             None => continue,
         };
-        inventory.entries.insert(key.clone(), Entry::held(standing, uid, object.version(), wave));
+        let entry = Entry::held(standing, uid, object.version(), wave);
+        let known = inventory.get(key).filter(|entry| entry.uid.as_deref() == Some(uid));
+        let entry = remembering(entry, known, (key, object, compared), desired, context);
+        inventory.entries.insert(key.clone(), entry);
     }
     for step in &plan.steps {
         match &step.action {
@@ -51,9 +56,11 @@ pub fn intend(
                 inventory.entries.insert(step.key.clone(), entry);
             }
             Action::Apply { .. } | Action::Replace { .. } => {
-                let uid = comparison.get(&step.key).and_then(|compared| compared.live.as_ref()?.uid());
-                if let (Some(uid), false) = (uid, inventory.entries.contains_key(&step.key)) {
+                let found = comparison.get(&step.key).and_then(|compared| Some((compared, compared.live.as_ref()?)));
+                let found = found.and_then(|(compared, live)| Some((compared, live, live.uid()?)));
+                if let (Some((compared, live, uid)), false) = (found, inventory.entries.contains_key(&step.key)) {
                     let entry = Entry::held(Standing::Adopted, uid, &step.version, step.wave);
+                    let entry = remembering(entry, None, (&step.key, live, compared), desired, context);
                     inventory.entries.insert(step.key.clone(), entry);
                 }
             }
@@ -61,4 +68,22 @@ pub fn intend(
         }
     }
     inventory
+}
+
+/// Adds what is known of the last apply: the record of it, or what the object itself says.
+fn remembering(
+    entry: Entry,
+    known: Option<&Entry>,
+    (key, live, compared): (&ResourceKey, &Resource, &Compared),
+    desired: &DesiredState,
+    context: &Context<'_>,
+) -> Entry {
+    // Before our first apply this is what client-side apply wrote, which is forgotten once we have applied.
+    let is_telling = compared.outcome == Outcome::Synced || compared.strategy == Strategy::ThreeWay;
+    let fields = known.and_then(|known| known.fields.clone());
+    let fields = fields.or_else(|| is_telling.then(|| diff::applied_fields(live, context)).flatten());
+    let confirmed = compared.outcome == Outcome::Synced && compared.evidence == Evidence::Confirmed;
+    let declared = desired.get(key).filter(|_| confirmed);
+    let settled = declared.and_then(|declared| diff::settled(&declared.resource, live, context, compared.scaled()));
+    entry.with_fields(fields).with_settled(settled.or_else(|| known?.settled))
 }

@@ -1,7 +1,7 @@
 //! What a step makes of what it sees.
 
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
-use crate::diff::{self, Context};
+use crate::diff;
 use crate::health::{self, Clues, HealthStatus};
 use crate::plan::{Action, Precondition};
 use crate::policy;
@@ -170,7 +170,7 @@ impl Machine {
     }
 
     fn claims(&self, live: &Resource) -> diff::Claim {
-        let context = Context::new(&self.setup.model, &self.setup.owner, &self.setup.ledger.inventory);
+        let context = self.context();
         diff::claim(live, &context)
     }
 }

@@ -6,7 +6,7 @@
 use crate::cluster::{Force, Guard};
 use crate::diff::{self, Adapted, Context, Scaled};
 use crate::plan::{Precondition, Step};
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::ssa::{FieldSet, ManagedFields};
 
 use super::machine::Machine;
@@ -20,15 +20,32 @@ impl Machine {
     /// Whether any rule is for the object of a step.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
         let declared = self.declared(step);
-        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some())
+        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some() || diff::is_kept(&declared))
             || self.setup.scaled.contains(&step.key)
     }
 
-    pub(super) fn adapt(&self, declared: &Resource, live: Option<&Resource>) -> Option<Adapted> {
+    /// What objects are compared against.
+    pub(super) fn context(&self) -> Context<'_> {
         let setup = &self.setup;
-        let context = Context::new(&setup.model, &setup.owner, &setup.ledger.inventory).with_rules(&setup.rules);
-        let scaled = if setup.scaled.contains(declared.key()) { Scaled::Yes } else { Scaled::No };
-        diff::adapt(declared, live, &context, scaled)
+        Context::new(&setup.model, &setup.owner, &setup.ledger.inventory).with_rules(&setup.rules)
+    }
+
+    pub(super) fn scaled(&self, key: &ResourceKey) -> Scaled {
+        if self.setup.scaled.contains(key) { Scaled::Yes } else { Scaled::No }
+    }
+
+    pub(super) fn adapt(&self, declared: &Resource, live: Option<&Resource>) -> Option<Adapted> {
+        diff::adapt(declared, live, &self.context(), self.scaled(declared.key()))
+    }
+
+    /// Ownership has changed: what is sent is decided anew where rules ask for the live object.
+    pub(super) fn apply_again(&mut self, id: u32, step: &Step) {
+        let next = match (&step.requires, self.has_rules(step)) {
+            (_, true) => Next::Look(Look::BeforeApply),
+            (Precondition::Present { uid, .. }, false) => Next::Apply(Force::No, Guard::same(uid)),
+            (_, false) => Next::Apply(Force::No, Guard::None),
+        };
+        self.proceed(id, next);
     }
 
     /// The object was looked at before it is applied.

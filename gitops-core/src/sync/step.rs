@@ -32,6 +32,8 @@ pub(super) struct Run {
     pub(super) polls: u32,
     /// What is sent where rules leave fields alone, by the object that was seen last.
     pub(super) sent: Option<Resource>,
+    /// How often fields were taken over that an apply left behind.
+    pub(super) taken: u32,
     /// What it waits for, for people.
     pub(super) waiting: String,
 }
@@ -59,6 +61,8 @@ pub(super) enum Next {
     Release(Box<Write>, FieldSet),
     Apply(Force, Guard),
     Replace(Guard),
+    /// Makes ours what the apply left behind, so that another one removes it.
+    TakeOver(Box<Write>),
     Delete(Guard),
     HookCreate,
     HookDelete(Guard),
@@ -100,6 +104,7 @@ impl Run {
             decisions: 0,
             polls: 0,
             sent: None,
+            taken: 0,
             waiting: String::new(),
         }
     }
@@ -215,7 +220,7 @@ impl Machine {
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
             }
-            Next::Release(write, _) => Some(Write::clone(write)),
+            Next::Release(write, _) | Next::TakeOver(write) => Some(Write::clone(write)),
             _ => self.payload(id, &step, &next),
         };
         match write {

@@ -18,6 +18,7 @@ mod k8s;
 mod model;
 #[cfg(feature = "jq")]
 mod normalize_diff;
+mod scope;
 mod smd;
 mod sync_order;
 mod sync_tasks;

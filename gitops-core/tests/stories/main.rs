@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be told must fail")]
 
+mod confirming;
 mod drift;
 mod hooks;
 mod interruptions;
 mod pruning;
+mod removing;
 mod rules;
 mod syncing;
 mod world;

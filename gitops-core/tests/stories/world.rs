@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use gitops_core::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Verb, Write, Written};
+use gitops_core::cluster::{
+    Changes, Cluster, ClusterError, Cursor, Force, Interest, Mode, Observed, Verb, Write, Written,
+};
 use gitops_core::memory::{Action, MemoryCluster, MemorySource, Patch, Request, VirtualTime, ready};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::{Prune, SyncPolicy};
@@ -113,6 +115,13 @@ impl Shop {
         ready(self.cluster.inner.write(&Write::create(&object, manager))).expect("ready").expect("the object is taken");
     }
 
+    /// Applies an object as somebody else.
+    pub(crate) fn apply(&self, json: &str, manager: &str) {
+        let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+        let write = Write::apply(&object, manager, Force::No);
+        ready(self.cluster.inner.write(&write)).expect("ready").expect("the object is taken");
+    }
+
     /// `status` of one object of a report.
     pub(crate) fn status(report: &Report, name: &str) -> &'static str {
         report
@@ -146,7 +155,8 @@ impl Cluster for Spy {
             _ => "patch",
         };
         let ledger = ResourceKey::new("", "Namespace", None, "gitops-system");
-        if write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
+        let counts = write.mode == Mode::Commit;
+        if counts && write.key.namespace.as_deref() != Some("gitops-system") && write.key != ledger {
             self.writes.lock().unwrap().borrow_mut().push(format!("{verb} {}", write.key));
         }
         if verb == "patch"
@@ -156,8 +166,19 @@ impl Cluster for Spy {
             let answer = self.inner.with_server(|server| server.handle(&request, now));
             assert!(answer.refusal().is_none(), "{answer:?}");
         }
-        self.inner.write(write).await
+        self.inner.write(&admitted(write)).await
     }
+}
+
+/// What an admission webhook of this cluster makes of an apply: in ConfigMaps it pins `latest`.
+fn admitted(write: &Write) -> Write {
+    let mut write = write.clone();
+    if let Verb::Apply { object, .. } = &mut write.verb
+        && object.tree().dig(&["data", "key"]).and_then(|value| value.as_str()) == Some("latest")
+    {
+        *object = object.edit(|draft| draft.entry("data").set("key", "1.0")).unwrap();
+    }
+    write
 }
 
 pub(crate) const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n";

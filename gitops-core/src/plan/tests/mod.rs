@@ -9,7 +9,10 @@ mod yaml;
 use std::sync::Arc;
 
 use super::{HookRun, Plan, plan};
-use crate::diff::{Change, ChangeKind, Claim, Compared, Comparison, Context, Facts, Memo, Outcome, Strategy, Why};
+use crate::diff::{
+    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Memo, Outcome, Prediction,
+    Strategy, Why,
+};
 use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::policy::{self, Prune, SyncPolicy};
@@ -99,7 +102,11 @@ impl World {
             facts,
             ignored: [].into(),
             releases: [].into(),
-            strategy: Strategy::Structural,
+            strategy: Strategy::Ownership,
+            evidence: Evidence::Predicted,
+            predicted: Prediction::None,
+            notes: [].into(),
+            open: None,
             memo: Memo::default(),
         };
         self.comparison.entries.insert(key, Arc::new(compared));
@@ -159,8 +166,15 @@ fn object_of(text: &str) -> Resource {
 fn outcome_of(state: &str) -> Option<Outcome> {
     let change = |path: &[&str]| {
         let path = FieldPath::fields(path);
-        let change =
-            Change { path, pointer: "".into(), kind: ChangeKind::Added, live: None, desired: None, owners: Vec::new() };
+        let change = Change {
+            path,
+            pointer: "".into(),
+            kind: ChangeKind::Added,
+            live: None,
+            desired: None,
+            owners: Vec::new(),
+            reason: ChangeReason::Declared,
+        };
         Outcome::OutOfSync([change].into())
     };
     Some(match state {

@@ -1,0 +1,273 @@
+//! What was applied before, is no longer declared, and would stay: an apply removes only what we alone own.
+//!
+//! Rules 11, 17 and 21 of the exact rules. That it was applied is known from our own entry, from the inventory, and,
+//! before our first apply, from the annotation of client-side apply. Where nobody holds the field, or only somebody who
+//! wrote it by hand, it is taken over and removed; what another applier holds stays.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::{Guard, PatchStep, Write};
+use crate::model::{ListKind, TypeRef};
+use crate::path::{FieldPath, Segment};
+use crate::resource::{Resource, SERVER_SET};
+use crate::ssa::{Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, Typed};
+use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
+use crate::value::{Value, ValueRef};
+
+use super::adapt::Scaled;
+use super::equal::{Fill, fill, same};
+use super::mask::LAST_APPLIED;
+use super::owned::applied;
+use super::step::Step;
+use super::subject::Subject;
+use super::trail::Trail;
+use super::{Change, ChangeKind, ChangeReason, Context, FieldOwner, Note, stamp};
+
+/// What an apply alone would leave behind.
+#[derive(Default)]
+pub(super) struct Forgotten {
+    pub(super) changes: Vec<Change>,
+    pub(super) notes: Vec<Note>,
+    /// What must enter our entry, so that an apply removes it.
+    take: FieldSet,
+}
+
+/// Finds what an apply of `sent` would leave behind of what was applied before.
+pub(super) fn find(
+    sent: &Resource,
+    live: &Resource,
+    of: TypeRef<'_>,
+    manager: &str,
+    entry: Option<&Entry>,
+    kept: &FieldSet,
+) -> Forgotten {
+    let Ok(managed) = ManagedFields::read(live) else { return Forgotten::default() };
+    let mine = managed.applied_by(manager).map(|entry| entry.fields.clone());
+    let before = remembered(live, of, mine.is_some(), entry);
+    let mine = mine.unwrap_or_default();
+    let Some(wanted) = fields_of(sent.value(), of) else { return Forgotten::default() };
+    let mut ours = mine.union(&before);
+    if sent.key().is("rbac.authorization.k8s.io", "ClusterRole") && sent.tree().get("aggregationRule").is_some() {
+        // The aggregation controller writes them (rule 2).
+        ours = ours.without(&FieldPath::fields(&["rules"]));
+    }
+    if ours.difference(&wanted).is_empty() {
+        return Forgotten::default();
+    }
+    let search = Search { wanted, mine, managed, manager, kept };
+    let mut found = Forgotten::default();
+    let mut trail = Trail::new(live);
+    search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
+    found.changes = trail.changes;
+    found
+}
+
+/// Returns the write that makes what an apply left behind ours, so that the next apply removes it; `None` if there is
+/// nothing of that. Values stay as they are, and so do the entries of others beyond these fields (rule 21).
+#[must_use]
+pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Option<Write> {
+    let manager = context.owner.manager();
+    let of = context.model.schema(&declared.key().group_kind, declared.version());
+    let Subject { wanted, kept, .. } = Subject::of(declared, live, context, scaled);
+    let sent = stamp(&wanted, context.owner);
+    let take = find(&sent, live, of, &manager, context.inventory.get(live.key()), &kept).take;
+    let managed = ManagedFields::read(live).ok().filter(|_| !take.is_empty())?;
+    let mut entries: Vec<ManagedEntry> = Vec::new();
+    let mut has_ours = false;
+    for entry in managed.entries() {
+        let is_ours = is_ours(entry, &manager);
+        has_ours |= is_ours;
+        let fields = match (is_ours, is_hand(entry)) {
+            (true, _) => entry.fields.union(&take),
+            (_, true) => entry.fields.difference(&take),
+            _ => entry.fields.clone(),
+        };
+        if !fields.is_empty() {
+            entries.push(ManagedEntry { fields, ..entry.clone() });
+        }
+    }
+    // Without an entry of ours there was no apply that could have left something.
+    let value = ManagedFields::new(entries).to_value();
+    let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), value);
+    has_ours.then(|| Write::patch(live.key(), live.version(), vec![step], &manager).guarded(Guard::exactly(live)))
+}
+
+/// Returns what the inventory should remember of an object that was just applied, or is about to be for the first time:
+/// the fields of our entry, or of client-side apply.
+#[must_use]
+pub fn applied_fields(live: &Resource, context: &Context<'_>) -> Option<AppliedFields> {
+    let manager = context.owner.manager();
+    if let Some(entry) = applied(live, &manager) {
+        return AppliedFields::of(entry.get("fieldsV1")?.as_map()?);
+    }
+    let of = context.model.schema(&live.key().group_kind, live.version());
+    AppliedFields::of(last_applied(live, of)?.to_fields_v1().root().as_map()?)
+}
+
+fn remembered(live: &Resource, of: TypeRef<'_>, applied: bool, entry: Option<&Entry>) -> FieldSet {
+    // The entry must speak of this very object.
+    let entry = entry.filter(|entry| entry.uid.is_some() && entry.uid.as_deref() == live.uid());
+    let fields = entry.and_then(|entry| entry.fields.as_ref());
+    let fields = fields.and_then(|fields| FieldSet::from_fields_v1(fields.to_fields_v1().root()).ok());
+    let kubectls = if applied { None } else { last_applied(live, of) };
+    fields.unwrap_or_default().union(&kubectls.unwrap_or_default())
+}
+
+/// What client-side apply wrote last. Lists are told apart by the keys of the schema, as its own strategic merge does.
+fn last_applied(live: &Resource, of: TypeRef<'_>) -> Option<FieldSet> {
+    let last = Value::from_json(live.annotation(LAST_APPLIED)?.as_bytes()).ok()?;
+    let text = |field: &str| last.root().get(field).and_then(ValueRef::as_str).unwrap_or_default();
+    if text("apiVersion") != live.api_version() || text("kind") != live.key().kind() {
+        return None;
+    }
+    fields_of(&last, of)
+}
+
+fn fields_of(value: &Value, of: TypeRef<'_>) -> Option<FieldSet> {
+    Typed::new(value.clone(), of, Duplicates::Allow).ok()?.field_set().ok()
+}
+
+fn is_ours(entry: &ManagedEntry, manager: &str) -> bool {
+    &*entry.manager == manager && entry.operation == Operation::Apply && entry.subresource.is_none()
+}
+
+/// Rule 20: who writes by hand, or with a tool that applies on behalf of the same people.
+fn is_hand(entry: &ManagedEntry) -> bool {
+    entry.subresource.is_none() && (entry.operation == Operation::Update || &*entry.manager == "kubectl")
+}
+
+/// A field that was ours.
+struct Was<'s, 'a> {
+    path: &'s FieldPath,
+    below: &'s FieldSet,
+    default: Fill<'a>,
+}
+
+struct Search<'s> {
+    wanted: FieldSet,
+    mine: FieldSet,
+    managed: ManagedFields,
+    manager: &'s str,
+    kept: &'s FieldSet,
+}
+
+impl Search<'_> {
+    /// Looks at the fields of `set` below `path`, which were ours.
+    fn below<'a>(
+        &self,
+        set: &FieldSet,
+        live: ValueRef<'a>,
+        of: TypeRef<'a>,
+        trail: &mut Trail<'a>,
+        path: &FieldPath,
+        found: &mut Forgotten,
+    ) {
+        if trail.is_too_deep() {
+            return;
+        }
+        let heads: BTreeSet<Segment> = set.iter().filter_map(|path| path.segments().first().cloned()).collect();
+        for segment in &heads {
+            if matches!(segment, Segment::Field(name) if is_exempt(trail, name)) {
+                continue;
+            }
+            let Some((step, value, child)) = locate(segment, live, of) else { continue };
+            let at = path.join(segment.clone());
+            if self.kept.contains(&at) {
+                continue;
+            }
+            let default = match segment {
+                Segment::Field(name) => fill(of, name, trail.path.first()),
+                _ => Fill::Nothing,
+            };
+            trail.path.push(step);
+            let head: FieldPath = [segment.clone()].into_iter().collect();
+            let inner = set.below(&head);
+            if set.contains(&head) && !self.wanted.touches(&at) {
+                let was = Was { path: &at, below: &inner, default };
+                self.left_behind(value, child, &was, trail, found);
+            } else {
+                self.below(&inner, value, child, trail, &at, found);
+            }
+            trail.path.pop();
+        }
+    }
+
+    /// A field that was ours and is not wanted.
+    fn left_behind<'a>(
+        &self,
+        live: ValueRef<'a>,
+        of: TypeRef<'a>,
+        was: &Was<'_, 'a>,
+        trail: &mut Trail<'a>,
+        found: &mut Forgotten,
+    ) {
+        let path = was.path;
+        let holders = self.managed.entries().iter().filter(|entry| !is_ours(entry, self.manager));
+        let holders: Vec<&ManagedEntry> = holders.filter(|entry| entry.fields.contains(path)).collect();
+        if holders.is_empty() && self.mine.contains(path) {
+            // An apply removes it.
+            return;
+        }
+        let set_to = match was.default {
+            Fill::With(default) if same(default, live, of) => {
+                return found.notes.push(Note::KeepsDefault { field: trail.field() });
+            }
+            Fill::With(default) => Some(default),
+            Fill::Nothing | Fill::Unknown => None,
+        };
+        if holders.iter().all(|entry| is_hand(entry)) {
+            let kind = if set_to.is_some() { ChangeKind::Value } else { ChangeKind::Removed };
+            let reason = if set_to.is_some() { ChangeReason::Reset } else { ChangeReason::Remembered };
+            trail.note(kind, Some(live), set_to, reason);
+            let whole: FieldSet = [path].into_iter().collect();
+            found.take = found.take.union(&whole).union(&was.below.moved_below(path));
+        } else {
+            let owners = holders.iter().map(|entry| owner(entry)).collect();
+            found.notes.push(Note::Residue { field: trail.field(), owners });
+        }
+    }
+}
+
+fn owner(entry: &ManagedEntry) -> FieldOwner {
+    FieldOwner {
+        manager: entry.manager.clone(),
+        operation: if entry.operation == Operation::Apply { "Apply" } else { "Update" },
+        subresource: entry.subresource.clone(),
+        time: entry.time,
+    }
+}
+
+/// What names the object, what only a server sets, and the annotations that tell of an apply.
+fn is_exempt(trail: &Trail<'_>, name: &str) -> bool {
+    match trail.path.as_slice() {
+        [] => matches!(name, "apiVersion" | "kind" | "status"),
+        [Step::Field("metadata")] => SERVER_SET.contains(&name) || matches!(name, "name" | "namespace"),
+        _ => {
+            let marks = [OPERATION_ANNOTATION, LAST_APPLIED];
+            trail.at_annotations() && (marks.contains(&name) || name.ends_with("/tracking-id"))
+        }
+    }
+}
+
+/// Finds a child of a live value.
+fn locate<'a>(segment: &Segment, live: ValueRef<'a>, of: TypeRef<'a>) -> Option<(Step<'a>, ValueRef<'a>, TypeRef<'a>)> {
+    let element = of.element();
+    match segment {
+        Segment::Field(name) => {
+            let (name, value) = live.as_map()?.iter().find(|(field, _)| *field == &**name)?;
+            (!value.is_null()).then_some((Step::Field(name), value, of.field(name)))
+        }
+        Segment::Key(key) => {
+            let ListKind::Map { keys } = of.list() else { return None };
+            let is_it = |item: ValueRef<'_>| key.iter().all(|(name, value)| item.get(name) == Some(value.root()));
+            let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
+            Some((Step::Keyed { keys, item, element, live: at, desired: 0 }, item, element))
+        }
+        Segment::Item(value) => {
+            let is_it = |item: ValueRef<'_>| same(value.root(), item, element);
+            let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
+            (of.list() == ListKind::Set).then_some((Step::Valued { item, live: at, desired: 0 }, item, element))
+        }
+        Segment::Index(_) => None,
+    }
+}

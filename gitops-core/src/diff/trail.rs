@@ -1,0 +1,103 @@
+//! Where a comparison is, and what it has found so far.
+
+use crate::path::FieldPath;
+use crate::resource::{Resource, SERVER_SET};
+use crate::state::OPERATION_ANNOTATION;
+use crate::value::{Draft, ValueRef};
+
+use super::mask::Mask;
+use super::owned::owners;
+use super::step::{Step, pointer};
+use super::{Change, ChangeKind, ChangeReason, Shown};
+
+/// No API object is nested deeper; below, only equality is told.
+pub(super) const MAX_DEPTH: usize = 256;
+
+/// The way from the root to where a comparison is, and the changes found on it.
+pub(super) struct Trail<'a> {
+    pub(super) live: &'a Resource,
+    pub(super) path: Vec<Step<'a>>,
+    pub(super) changes: Vec<Change>,
+    mask: Mask<'a>,
+}
+
+impl<'a> Trail<'a> {
+    pub(super) fn new(live: &'a Resource) -> Self {
+        Self { live, path: Vec::new(), changes: Vec::new(), mask: Mask::of(live.key()) }
+    }
+
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.path.len() > MAX_DEPTH
+    }
+
+    pub(super) fn at_item(&self) -> bool {
+        !matches!(self.path.last(), Some(Step::Field(_)))
+    }
+
+    pub(super) fn at_annotations(&self) -> bool {
+        matches!(self.path.as_slice(), [Step::Field("metadata"), Step::Field("annotations")])
+    }
+
+    /// Whether each entry of the map here is a change of its own: annotations, and the values of a Secret.
+    pub(super) fn is_split(&self) -> bool {
+        self.at_annotations() || self.mask.hides(&self.path)
+    }
+
+    /// What is never compared: what was matched already, what only a server sets, and the annotation that only a
+    /// create writes.
+    pub(super) fn is_exempt(&self, name: &str) -> bool {
+        match self.path.as_slice() {
+            [] => matches!(name, "apiVersion" | "kind"),
+            [Step::Field("metadata")] => SERVER_SET.contains(&name),
+            _ => name == OPERATION_ANNOTATION && self.at_annotations(),
+        }
+    }
+
+    /// The field here, as people write it; without a step that would name a secret value.
+    pub(super) fn field(&self) -> FieldPath {
+        self.mask.nameable(&self.path).iter().map(Step::segment).collect()
+    }
+
+    /// A value here, as it may be shown.
+    pub(super) fn shown(&mut self, value: ValueRef<'a>) -> Shown {
+        self.mask.shown(&self.path, value)
+    }
+
+    pub(super) fn note(
+        &mut self,
+        kind: ChangeKind,
+        live: Option<ValueRef<'a>>,
+        desired: Option<ValueRef<'a>>,
+        reason: ChangeReason,
+    ) {
+        let change = self.change(kind, live.is_some(), reason);
+        let live = live.map(|value| self.mask.shown(&self.path, value));
+        let desired = desired.map(|value| self.mask.shown(&self.path, value));
+        self.changes.push(Change { live, desired, ..change });
+    }
+
+    /// Notes that items are in another order, each side by the names of the items.
+    pub(super) fn moved(&mut self, live: Draft, desired: Draft) {
+        let change = self.change(ChangeKind::Moved, true, ChangeReason::Order);
+        let mut shown = |names: Draft| self.mask.shown_made(&self.path, names.freeze());
+        let (live, desired) = (shown(live), shown(desired));
+        self.changes.push(Change { live: Some(live), desired: Some(desired), ..change });
+    }
+
+    /// Notes that the tracking id is not what is sent.
+    pub(super) fn stamp(&mut self, live: Option<ValueRef<'a>>, desired: &Draft) {
+        let kind = if live.is_some() { ChangeKind::Value } else { ChangeKind::Added };
+        let change = self.change(kind, live.is_some(), ChangeReason::Stamp);
+        let live = live.map(|live| Shown::Plain(live.to_value()));
+        self.changes.push(Change { live, desired: Some(Shown::Plain(desired.freeze())), ..change });
+    }
+
+    /// A change without its values.
+    fn change(&self, kind: ChangeKind, in_live: bool, reason: ChangeReason) -> Change {
+        let steps = self.mask.nameable(&self.path);
+        let owners = if in_live { owners(self.live, steps) } else { Vec::new() };
+        let pointer = pointer(steps, in_live).into();
+        let path: FieldPath = steps.iter().map(Step::segment).collect();
+        Change { path, pointer, kind, live: None, desired: None, owners, reason }
+    }
+}

@@ -1,0 +1,190 @@
+//! Laws of verdicts, over objects as server-side apply makes them: what acquits is right, and what is applied is in
+//! sync.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a law that cannot be set up must fail")]
+
+use gitops_core::arbitrary;
+use gitops_core::cluster::{WriteOutcome, Written};
+use gitops_core::diff::{
+    Answers, Change, ChangeKind, Compared, Context, Outcome, Prediction, compare_one, lines, stamp,
+};
+use gitops_core::memory::ApiServer;
+use gitops_core::model::ApiModel;
+use gitops_core::resource::{GroupKind, Resource};
+use gitops_core::ssa::{Apply, Update, apply, update};
+use gitops_core::state::{Inventory, Live, Owner};
+use gitops_core::time::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn owner() -> Owner {
+    Owner::new("", "shop").unwrap()
+}
+
+fn resource(tree: &Value) -> Resource {
+    Resource::from_typed(tree).unwrap()
+}
+
+fn compare(desired: &Resource, live: &Resource, after: Option<&Resource>) -> Compared {
+    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    let compared = compare_one(desired, Live::Present(live), &context);
+    let Some((receipt, after)) = compared.open.zip(after) else { return compared };
+    let mut answers = Answers::new();
+    answers.take(receipt, Ok(Written::new(WriteOutcome::Changed, Some(after.clone()))));
+    compare_one(desired, Live::Present(live), &context.with_answers(&answers))
+}
+
+fn changes(compared: &Compared) -> &[Change] {
+    match &compared.outcome {
+        Outcome::Synced => &[],
+        Outcome::OutOfSync(changes) => changes,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A forced apply as `manager`, on what is there; nothing of what a server fills in.
+fn applied(live: Option<&Resource>, object: &Resource, manager: &str) -> Resource {
+    apply(&Apply::new(live, object, manager, Timestamp::EPOCH, &ApiModel::builtin()).force()).unwrap()
+}
+
+fn applied_by_us(live: Option<&Resource>, desired: &Resource) -> Resource {
+    applied(live, &stamp(desired, &owner()), &owner().manager())
+}
+
+/// The same with a write of the whole object.
+fn edited(live: &Resource, edit: impl FnOnce(&mut Value)) -> Resource {
+    let mut new: Value = live.expose().to_json().parse().unwrap();
+    edit(&mut new);
+    update(&Update::new(Some(live), &resource(&new), "kubectl-edit", Timestamp::EPOCH, &ApiModel::builtin()))
+}
+
+fn content(object: &Resource) -> Value {
+    let mut object: Value = object.expose().to_json().parse().unwrap();
+    object["metadata"].as_object_mut().unwrap().remove("managedFields");
+    object
+}
+
+/// Three objects of one kind: what we applied, what somebody else applied, and what Git says now: often the same.
+fn objects() -> impl Strategy<Value = (Resource, Resource, Resource)> {
+    let kinds = [("apps", "Deployment"), ("", "Service"), ("rbac.authorization.k8s.io", "Role"), ("", "Node")];
+    prop::sample::select(kinds.to_vec()).prop_flat_map(|(group, kind)| {
+        let object = || arbitrary::object(&ApiModel::builtin(), &GroupKind::new(group, kind), "v1", "web").boxed();
+        (object(), object(), object(), any::<bool>()).prop_map(|(before, theirs, desired, same)| {
+            let desired = if same { before.clone() } else { desired };
+            (before, theirs, desired)
+        })
+    })
+}
+
+fn deployment(containers: &Value) -> Resource {
+    resource(&json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers}},
+        },
+    }))
+}
+
+fn containers() -> impl Strategy<Value = Value> {
+    let ports = prop::collection::btree_set(1..9_i64, 0..3);
+    let command = prop::collection::vec("[a-c]", 0..3);
+    let limits = prop::option::of(prop::sample::select(vec!["100m", "1000m", "1", "0.5"]));
+    prop::collection::btree_map("[a-d]", (ports, command, limits), 1..4).prop_map(|all| {
+        let container = |(name, (ports, command, limit))| {
+            let ports: Vec<Value> =
+                std::collections::BTreeSet::into_iter(ports).map(|port: i64| json!({"containerPort": port})).collect();
+            let mut container = json!({"name": name, "image": "x:1", "ports": ports, "command": command});
+            if let Some(limit) = limit {
+                container["resources"] = json!({"limits": {"cpu": limit}});
+            }
+            container
+        };
+        Value::Array(all.into_iter().map(container).collect())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_acquits_is_right_whatever_others_applied((before, theirs, desired) in objects()) {
+        let live = applied(Some(&applied_by_us(None, &before)), &theirs, "other");
+        let after = applied_by_us(Some(&live), &desired);
+        let compared = compare(&desired, &live, Some(&after));
+        if matches!(compared.predicted, Prediction::NoChange | Prediction::Claim) {
+            prop_assert_eq!(content(&after), content(&live));
+        }
+        if compared.outcome == Outcome::Synced {
+            // What others own may stand anywhere; what we want is there.
+            prop_assert_eq!(compare(&desired, &after, None).outcome, Outcome::Synced);
+        }
+    }
+
+    #[test]
+    fn what_was_applied_is_in_sync_without_a_call((before, theirs, desired) in objects()) {
+        let live = applied(Some(&applied_by_us(None, &before)), &theirs, "other");
+        let after = applied_by_us(Some(&live), &desired);
+        let compared = compare(&desired, &after, None);
+        prop_assert_eq!(changes(&compared), &[], "{:?}", lines(&compared));
+        prop_assert!(matches!(compared.predicted, Prediction::NoChange | Prediction::Claim), "{:?}", compared.notes);
+    }
+
+    #[test]
+    fn what_the_server_fills_in_is_no_drift(containers in containers()) {
+        let desired = deployment(&containers);
+        let mut server = ApiServer::new(1);
+        let answer = server.apply(&stamp(&desired, &owner()), &owner().manager(), Timestamp::EPOCH);
+        prop_assert!(answer.refusal().is_none(), "{answer:?}");
+        let live = server.get(desired.key()).unwrap();
+        let compared = compare(&desired, live, None);
+        prop_assert_eq!(compared.predicted, Prediction::NoChange, "{:?} {:?}", lines(&compared), compared.notes);
+    }
+
+    #[test]
+    fn an_owned_change_is_always_drift(containers in containers(), image in "[y-z]") {
+        let desired = deployment(&containers);
+        let live = edited(&applied_by_us(None, &desired), |live| {
+            live["spec"]["template"]["spec"]["containers"][0]["image"] = image.clone().into();
+        });
+        let compared = compare(&desired, &live, None);
+        let [change] = changes(&compared) else { panic!("{:?}", lines(&compared)) };
+        prop_assert_eq!(&*change.pointer, "/spec/template/spec/containers/0/image");
+        prop_assert_eq!(&*change.owners[0].manager, "kubectl-edit");
+    }
+
+    #[test]
+    fn an_owned_field_that_is_removed_comes_back(containers in containers()) {
+        let desired = deployment(&containers);
+        let live = edited(&applied_by_us(None, &desired), |live| {
+            live["spec"]["template"]["spec"]["containers"][0].as_object_mut().unwrap().remove("image");
+        });
+        let compared = compare(&desired, &live, None);
+        let [change] = changes(&compared) else { panic!("{:?}", lines(&compared)) };
+        prop_assert_eq!(change.kind, ChangeKind::Added);
+    }
+
+    #[test]
+    fn live_keyed_items_in_another_order_are_moved_and_no_more(containers in containers(), turn in 0..4_usize) {
+        let desired = deployment(&containers);
+        let live = edited(&applied_by_us(None, &desired), |live| {
+            let items = live["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+            let by = turn % items.len();
+            items.rotate_left(by);
+        });
+        let compared = compare(&desired, &live, None);
+        let all_moved = changes(&compared).iter().all(|change| change.kind == ChangeKind::Moved);
+        prop_assert!(all_moved && changes(&compared).len() <= 1, "{:?}", lines(&compared));
+    }
+
+    #[test]
+    fn atomic_items_in_another_order_are_drift(command in prop::collection::vec("[a-c]", 2..4)) {
+        let of = |command: &[String]| deployment(&json!([{"name": "a", "image": "x", "command": command}]));
+        let mut turned = command.clone();
+        turned.rotate_left(1);
+        let live = applied_by_us(None, &of(&turned));
+        let compared = compare(&of(&command), &live, None);
+        prop_assert_eq!(changes(&compared).is_empty(), turned == command);
+    }
+}
