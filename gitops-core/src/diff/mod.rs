@@ -50,6 +50,7 @@ pub use facts::facts;
 pub use forgotten::{applied_fields, takeover};
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
+pub(crate) use scaled::{autoscaler_kinds, is_scalable, unread_autoscalers};
 pub use show::lines;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 

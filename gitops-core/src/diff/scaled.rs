@@ -2,17 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use crate::resource::{Resource, ResourceKey, split_api_version};
-use crate::state::{DesiredState, LiveState};
+use crate::model::{ApiModel, KindFacts};
+use crate::resource::{GroupKind, Resource, ResourceKey, split_api_version};
+use crate::state::{DesiredState, Live, LiveState, Unreadable};
 
-/// Returns the objects that an autoscaler, declared or live, targets.
+const AUTOSCALERS: [(&str, &str); 2] = [("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")];
+
+/// Returns the objects that an autoscaler, declared or live, targets, and those of which nobody can tell, since
+/// autoscalers could not be read.
 ///
 /// That somebody wrote through the `scale` subresource is no proof: `kubectl scale` does as well, and that is a hand
 /// edit. An autoscaler decides (the narrowed rule 20).
 #[must_use]
-pub fn autoscaled(desired: &DesiredState, live: &LiveState) -> BTreeSet<ResourceKey> {
+pub fn autoscaled(desired: &DesiredState, live: &LiveState, model: &ApiModel) -> BTreeSet<ResourceKey> {
     let declared = desired.declared.values().map(|declared| &declared.resource);
-    declared.chain(live.objects()).filter_map(target).collect()
+    let targets = declared.chain(live.objects()).filter_map(target);
+    let nobody_knows = |key: &&ResourceKey| is_scalable(&key.group_kind, model) && unread_beside(key, live).is_some();
+    targets.chain(desired.declared.keys().filter(nobody_knows).cloned()).collect()
+}
+
+/// Returns the kinds of autoscalers that a cluster serves.
+pub(crate) fn autoscaler_kinds(model: &ApiModel) -> impl Iterator<Item = GroupKind> {
+    let kinds = AUTOSCALERS.map(|(group, kind)| GroupKind::new(group, kind));
+    kinds.into_iter().filter(|kind| matches!(model.kind(kind), KindFacts::Served(_)))
+}
+
+/// Whether an autoscaler can target objects of a kind: it goes through their `scale` subresource.
+pub(crate) fn is_scalable(kind: &GroupKind, model: &ApiModel) -> bool {
+    matches!(model.kind(kind), KindFacts::Served(served) if served.scale.is_some())
+}
+
+/// Why autoscalers of what is declared could not be read, if they could not.
+pub(crate) fn unread_autoscalers<'l>(
+    desired: &DesiredState,
+    live: &'l LiveState,
+    model: &ApiModel,
+) -> Option<&'l Unreadable> {
+    let scalable = desired.declared.keys().filter(|key| is_scalable(&key.group_kind, model));
+    scalable.into_iter().find_map(|key| unread_beside(key, live))
+}
+
+fn unread_beside<'l>(key: &ResourceKey, live: &'l LiveState) -> Option<&'l Unreadable> {
+    AUTOSCALERS.iter().find_map(|(group, kind)| {
+        // No object has this name: the answer is what is known of its kind and namespace.
+        match live.get(&ResourceKey::new(group, kind, key.namespace.as_deref(), "")) {
+            Live::Unreadable(why) => Some(why),
+            _ => None,
+        }
+    })
 }
 
 fn target(autoscaler: &Resource) -> Option<ResourceKey> {
