@@ -83,7 +83,8 @@ pub fn settled(declared: &Resource, live: &Resource, context: &Context<'_>, scal
 /// Names the question what an apply of `sent` would make of `live`.
 pub(super) fn question(sent: &Resource, live: &Resource, context: &Context<'_>, manager: &str) -> Receipt {
     let kind = context.model.digest_of(&sent.key().group_kind);
-    receipt(sent, live, manager, Hasher::new(Purpose::Rules).digest(&kind))
+    let of = context.model.schema(&sent.key().group_kind, sent.version());
+    receipt(sent, live, of, manager, Hasher::new(Purpose::Rules).digest(&kind))
 }
 
 /// Whether a failure says that what Git declares cannot be applied. Rule 8 of the exact rules: authorisation, a
