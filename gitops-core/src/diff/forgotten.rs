@@ -21,7 +21,7 @@ use super::owned::applied;
 use super::step::Step;
 use super::subject::Subject;
 use super::trail::Trail;
-use super::{Change, ChangeKind, ChangeReason, Context, FieldOwner, Note, stamp};
+use super::{Change, ChangeKind, ChangeReason, Context, Doubt, FieldOwner, Note, stamp};
 
 /// What an apply alone would leave behind.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct Forgotten {
     pub(super) notes: Vec<Note>,
     /// What must enter our entry, so that an apply removes it.
     take: FieldSet,
+    /// Why there may be more.
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// Finds what an apply of `sent` would leave behind of what was applied before.
@@ -41,21 +43,26 @@ pub(super) fn find(
     entry: Option<&Entry>,
     kept: &FieldSet,
 ) -> Forgotten {
-    let Ok(managed) = ManagedFields::read(live) else { return Forgotten::default() };
+    let (managed, doubt) = match ManagedFields::read(live) {
+        Ok(managed) => (managed, None),
+        // What was ours is still known from the inventory; who else holds it is not.
+        Err(_) => (ManagedFields::default(), Some(Doubt::UnreadableOwnership)),
+    };
     let mine = managed.applied_by(manager).map(|entry| entry.fields.clone());
-    let before = remembered(live, of, mine.is_some(), entry);
+    let before = remembered(live, of, applied(live, manager).is_some(), entry);
     let mine = mine.unwrap_or_default();
-    let Some(wanted) = fields_of(sent.value(), of) else { return Forgotten::default() };
+    let nothing = Forgotten { doubt, ..Forgotten::default() };
+    let Some(wanted) = fields_of(sent.value(), of) else { return nothing };
     let mut ours = mine.union(&before);
     if sent.key().is("rbac.authorization.k8s.io", "ClusterRole") && sent.tree().get("aggregationRule").is_some() {
         // The aggregation controller writes them (rule 2).
         ours = ours.without(&FieldPath::fields(&["rules"]));
     }
     if ours.difference(&wanted).is_empty() {
-        return Forgotten::default();
+        return nothing;
     }
     let search = Search { wanted, mine, managed, manager, kept };
-    let mut found = Forgotten::default();
+    let mut found = nothing;
     let mut trail = Trail::new(live);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
     found.changes = trail.changes;
