@@ -111,6 +111,13 @@ pub fn applied_fields(live: &Resource, context: &Context<'_>) -> Option<AppliedF
     AppliedFields::of(last_applied(live, of)?.to_fields_v1().root().as_map()?)
 }
 
+/// Returns what the inventory should remember of an object that is replaced by what is declared, and not applied.
+pub(crate) fn sent_fields(declared: &Resource, context: &Context<'_>) -> Option<AppliedFields> {
+    let of = context.model.schema(&declared.key().group_kind, declared.version());
+    let sent = stamp(declared, context.owner);
+    AppliedFields::of(fields_of(sent.value(), of)?.to_fields_v1().root().as_map()?)
+}
+
 fn remembered(live: &Resource, of: TypeRef<'_>, applied: bool, entry: Option<&Entry>) -> FieldSet {
     // The entry must speak of this very object.
     let entry = entry.filter(|entry| entry.uid.is_some() && entry.uid.as_deref() == live.uid());

@@ -47,6 +47,7 @@ pub use claim::claim;
 pub use compare::{compare, compare_one, stamp};
 pub(crate) use dropped::is_kept;
 pub use facts::facts;
+pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;

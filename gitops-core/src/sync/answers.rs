@@ -108,7 +108,13 @@ impl Machine {
                 None => Standing::Adopted,
                 Some(entry) => entry.standing.clone(),
             };
-            let fields = object.and_then(|object| diff::applied_fields(object, &self.context()));
+            let fields = match &step.action {
+                // No entry of ours says what a replace wrote last; what was sent does.
+                Action::Replace { .. } => {
+                    self.declared(step).and_then(|sent| diff::sent_fields(&sent, &self.context()))
+                }
+                _ => object.and_then(|object| diff::applied_fields(object, &self.context())),
+            };
             let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }
