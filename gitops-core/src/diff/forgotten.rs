@@ -17,7 +17,7 @@ use crate::value::{Value, ValueRef};
 use super::adapt::Scaled;
 use super::equal::{Fill, fill, same};
 use super::mask::LAST_APPLIED;
-use super::owned::applied;
+use super::owned::{applied, key_field};
 use super::step::Step;
 use super::subject::Subject;
 use super::trail::Trail;
@@ -273,7 +273,16 @@ fn locate<'a>(segment: &Segment, live: ValueRef<'a>, of: TypeRef<'a>) -> Option<
         }
         Segment::Key(key) => {
             let ListKind::Map { keys } = of.list() else { return None };
-            let is_it = |item: ValueRef<'_>| key.iter().all(|(name, value)| item.get(name) == Some(value.root()));
+            let wanted = |name: &str| {
+                let named = key.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.root());
+                named.or_else(|| element.key_default(name))
+            };
+            let is_it = |item: ValueRef<'a>| {
+                keys.iter().all(|name| match (key_field(item, name, element), wanted(name)) {
+                    (Some(found), Some(wanted)) => same(found, wanted, element.field(name)),
+                    (found, wanted) => found.is_none() && wanted.is_none(),
+                })
+            };
             let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
             Some((Step::Keyed { keys, item, element, live: at, desired: 0 }, item, element))
         }
