@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::cluster::{Guard, PatchStep, Write};
-use crate::model::TypeRef;
+use crate::model::{KindFacts, TypeRef};
 use crate::path::{FieldPath, Segment};
 use crate::policy::ignore::{OnCreate, Rule, Selector, is_of_identity};
 use crate::resource::{Resource, SERVER_SET};
@@ -116,7 +116,11 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         adapting.follow(place, rule);
     }
     if scaled == Scaled::Yes {
-        let replicas = FieldPath::fields(&["spec", "replicas"]);
+        let scale = match context.model.kind(&desired.key().group_kind) {
+            KindFacts::Served(served) => served.scale.clone(),
+            KindFacts::NotServed | KindFacts::Unknown => None,
+        };
+        let replicas = scale.map_or_else(|| FieldPath::fields(&["spec", "replicas"]), |scale| scale.spec_replicas);
         let fields = vec![Typed::granular(replicas)];
         adapting.leave(IgnoredBy::Autoscaler, fields, Vec::new(), OnCreate::Send, None);
     }

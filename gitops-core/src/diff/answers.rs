@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ClusterError, Failure, Force, Guard, Write, Written};
+use crate::policy::Options;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::DesiredState;
 use crate::value::{Digest, Hasher, Purpose};
@@ -83,7 +84,8 @@ pub fn settled(declared: &Resource, live: &Resource, context: &Context<'_>, scal
 /// Names the question what an apply of `sent` would make of `live`.
 pub(super) fn question(sent: &Resource, live: &Resource, context: &Context<'_>, manager: &str) -> Receipt {
     let kind = context.model.digest_of(&sent.key().group_kind);
-    receipt(sent, live, manager, Hasher::new(Purpose::Rules).digest(&kind))
+    let of = context.model.schema(&sent.key().group_kind, sent.version());
+    receipt(sent, live, of, manager, Hasher::new(Purpose::Rules).digest(&kind))
 }
 
 /// Whether a failure says that what Git declares cannot be applied. Rule 8 of the exact rules: authorisation, a
@@ -100,7 +102,9 @@ fn refuses(failure: &Failure) -> bool {
 pub fn questions(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>) -> Vec<Question> {
     let asked = comparison.entries.iter().filter_map(|(key, compared)| {
         let receipt = compared.open?;
-        let declared = desired.get(key).filter(|declared| !declared.options.create_only)?;
+        // What an apply would do says nothing of an object that is replaced.
+        let is_applied = |options: &Options| !options.create_only && !options.replace;
+        let declared = desired.get(key).filter(|declared| is_applied(&declared.options))?;
         let live = compared.live.as_ref()?;
         let Subject { asked, .. } = Subject::of(&declared.resource, live, context, compared.scaled());
         let sent = stamp(&asked, context.owner);

@@ -21,7 +21,7 @@ use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, W
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
 pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, previous: &Comparison) -> Comparison {
-    let mut pass = Pass { scaled: autoscaled(desired, live), ..Pass::new(context) };
+    let mut pass = Pass { scaled: autoscaled(desired, live, context.model), ..Pass::new(context) };
     let mut entries = Vec::with_capacity(desired.declared.len());
     // All four are in order of their keys: one walk beside each other, no look-ups.
     let mut before = Beside::new(previous.entries.iter());

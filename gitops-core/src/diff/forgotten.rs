@@ -18,11 +18,11 @@ use super::adapt::Scaled;
 use super::conflict::is_hand;
 use super::equal::{Fill, fill, same};
 use super::mask::LAST_APPLIED;
-use super::owned::applied;
+use super::owned::{applied, key_field};
 use super::step::Step;
 use super::subject::Subject;
 use super::trail::Trail;
-use super::{Change, ChangeKind, ChangeReason, Context, FieldOwner, Note, stamp};
+use super::{Change, ChangeKind, ChangeReason, Context, Doubt, FieldOwner, Note, stamp};
 
 /// What an apply alone would leave behind.
 #[derive(Default)]
@@ -31,6 +31,8 @@ pub(super) struct Forgotten {
     pub(super) notes: Vec<Note>,
     /// What must enter our entry, so that an apply removes it.
     take: FieldSet,
+    /// Why there may be more.
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// Finds what an apply of `sent` would leave behind of what was applied before.
@@ -42,21 +44,26 @@ pub(super) fn find(
     entry: Option<&Entry>,
     kept: &FieldSet,
 ) -> Forgotten {
-    let Ok(managed) = ManagedFields::read(live) else { return Forgotten::default() };
+    let (managed, doubt) = match ManagedFields::read(live) {
+        Ok(managed) => (managed, None),
+        // What was ours is still known from the inventory; who else holds it is not.
+        Err(_) => (ManagedFields::default(), Some(Doubt::UnreadableOwnership)),
+    };
     let mine = managed.applied_by(manager).map(|entry| entry.fields.clone());
-    let before = remembered(live, of, mine.is_some(), entry);
+    let before = remembered(live, of, applied(live, manager).is_some(), entry);
     let mine = mine.unwrap_or_default();
-    let Some(wanted) = fields_of(sent.value(), of) else { return Forgotten::default() };
+    let nothing = Forgotten { doubt, ..Forgotten::default() };
+    let Some(wanted) = fields_of(sent.value(), of) else { return nothing };
     let mut ours = mine.union(&before);
     if sent.key().is("rbac.authorization.k8s.io", "ClusterRole") && sent.tree().get("aggregationRule").is_some() {
         // The aggregation controller writes them (rule 2).
         ours = ours.without(&FieldPath::fields(&["rules"]));
     }
     if ours.difference(&wanted).is_empty() {
-        return Forgotten::default();
+        return nothing;
     }
     let search = Search { wanted, mine, managed, manager, kept };
-    let mut found = Forgotten::default();
+    let mut found = nothing;
     let mut trail = Trail::new(live);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
     found.changes = trail.changes;
@@ -103,6 +110,13 @@ pub fn applied_fields(live: &Resource, context: &Context<'_>) -> Option<AppliedF
     }
     let of = context.model.schema(&live.key().group_kind, live.version());
     AppliedFields::of(last_applied(live, of)?.to_fields_v1().root().as_map()?)
+}
+
+/// Returns what the inventory should remember of an object that is replaced by what is declared, and not applied.
+pub(crate) fn sent_fields(declared: &Resource, context: &Context<'_>) -> Option<AppliedFields> {
+    let of = context.model.schema(&declared.key().group_kind, declared.version());
+    let sent = stamp(declared, context.owner);
+    AppliedFields::of(fields_of(sent.value(), of)?.to_fields_v1().root().as_map()?)
 }
 
 fn remembered(live: &Resource, of: TypeRef<'_>, applied: bool, entry: Option<&Entry>) -> FieldSet {
@@ -246,7 +260,16 @@ fn locate<'a>(segment: &Segment, live: ValueRef<'a>, of: TypeRef<'a>) -> Option<
         }
         Segment::Key(key) => {
             let ListKind::Map { keys } = of.list() else { return None };
-            let is_it = |item: ValueRef<'_>| key.iter().all(|(name, value)| item.get(name) == Some(value.root()));
+            let wanted = |name: &str| {
+                let named = key.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.root());
+                named.or_else(|| element.key_default(name))
+            };
+            let is_it = |item: ValueRef<'a>| {
+                keys.iter().all(|name| match (key_field(item, name, element), wanted(name)) {
+                    (Some(found), Some(wanted)) => same(found, wanted, element.field(name)),
+                    (found, wanted) => found.is_none() && wanted.is_none(),
+                })
+            };
             let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
             Some((Step::Keyed { keys, item, element, live: at, desired: 0 }, item, element))
         }

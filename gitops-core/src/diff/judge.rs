@@ -107,6 +107,7 @@ fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<
         true => forgotten::find(&sent, live, of, manager, entry, kept),
         false => Forgotten::default(),
     };
+    found.doubts.extend(forgotten.doubt.clone().filter(|doubt| !found.doubts.contains(doubt)));
     let changes = trail.changes;
     let certain = changes.len() > found.likely;
     let acquits = !certain && found.doubts.is_empty();
@@ -146,7 +147,8 @@ fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<
         Some(Answer::Silence(why)) => {
             let mut notes = vec![Note::NotConfirmed(Arc::clone(why))];
             notes.extend(doubts);
-            judged(changes, notes, Evidence::Predicted)
+            // Next time it may say.
+            Verdict { open: Some(question), ..judged(changes, notes, Evidence::Predicted) }
         }
         None => {
             // No server applies to what says of its fields what nobody can read.

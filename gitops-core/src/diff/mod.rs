@@ -56,10 +56,12 @@ pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain
 pub use facts::facts;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_field};
+pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
 pub use memo::Memo;
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
+pub(crate) use scaled::{autoscaler_kinds, is_scalable, unread_autoscalers};
 pub use show::lines;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 

@@ -2,24 +2,73 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::{ApiModel, KindFacts};
 use crate::resource::{GroupKind, Resource, ResourceKey, split_api_version};
-use crate::state::{DesiredState, LiveState};
+use crate::state::{DesiredState, Live, LiveState, Unreadable};
 
-/// Returns the objects that an autoscaler, declared or live, targets.
+const AUTOSCALERS: [(&str, &str); 2] = [("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")];
+
+/// Returns the objects that an autoscaler, declared or live, targets, and those of which nobody can tell, since
+/// autoscalers could not be read.
 ///
 /// That somebody wrote through the `scale` subresource is no proof: `kubectl scale` does as well, and that is a hand
 /// edit. An autoscaler decides (the narrowed rule 20).
 #[must_use]
-pub fn autoscaled(desired: &DesiredState, live: &LiveState) -> BTreeSet<ResourceKey> {
-    // KEDA: the version and kind of the target may be left out for a Deployment.
-    let kinds = [("autoscaling", "HorizontalPodAutoscaler", ""), ("keda.sh", "ScaledObject", "apps/v1")];
-    let targets = kinds.into_iter().flat_map(|(group, kind, default_version)| {
+pub fn autoscaled(desired: &DesiredState, live: &LiveState, model: &ApiModel) -> BTreeSet<ResourceKey> {
+    let targets = AUTOSCALERS.into_iter().flat_map(|(group, kind)| {
+        // KEDA: the version and kind of the target may be left out for a Deployment.
+        let default_version = if group == "keda.sh" { "apps/v1" } else { "" };
         let kind = GroupKind::new(group, kind);
         let declared = ResourceKey::of_kind(&desired.declared, &kind).map(|declared| &declared.resource);
         let both: Vec<&Resource> = declared.chain(live.objects_of(&kind)).collect();
         both.into_iter().filter_map(move |autoscaler| target(autoscaler, default_version))
     });
-    targets.collect()
+    let nobody_knows = |key: &&ResourceKey| unread_beside(key, live).is_some();
+    targets.chain(scalable(desired, model).filter(nobody_knows).cloned()).collect()
+}
+
+/// The declared objects that an autoscaler may target.
+fn scalable<'d>(desired: &'d DesiredState, model: &'d ApiModel) -> impl Iterator<Item = &'d ResourceKey> {
+    // Keys are in order of their kinds.
+    let mut last: Option<(&GroupKind, bool)> = None;
+    desired.declared.keys().filter(move |key| match last {
+        Some((kind, is_scalable)) if *kind == *key.group_kind => is_scalable,
+        _ => {
+            let found = is_scalable(&key.group_kind, model);
+            last = Some((&key.group_kind, found));
+            found
+        }
+    })
+}
+
+/// Returns the kinds of autoscalers that a cluster serves.
+pub(crate) fn autoscaler_kinds(model: &ApiModel) -> impl Iterator<Item = GroupKind> {
+    let kinds = AUTOSCALERS.map(|(group, kind)| GroupKind::new(group, kind));
+    kinds.into_iter().filter(|kind| matches!(model.kind(kind), KindFacts::Served(_)))
+}
+
+/// Whether an autoscaler can target objects of a kind: it goes through their `scale` subresource.
+pub(crate) fn is_scalable(kind: &GroupKind, model: &ApiModel) -> bool {
+    matches!(model.kind(kind), KindFacts::Served(served) if served.scale.is_some())
+}
+
+/// Why autoscalers of what is declared could not be read, if they could not.
+pub(crate) fn unread_autoscalers<'l>(
+    desired: &DesiredState,
+    live: &'l LiveState,
+    model: &ApiModel,
+) -> Option<&'l Unreadable> {
+    scalable(desired, model).find_map(|key| unread_beside(key, live))
+}
+
+fn unread_beside<'l>(key: &ResourceKey, live: &'l LiveState) -> Option<&'l Unreadable> {
+    AUTOSCALERS.iter().find_map(|(group, kind)| {
+        // No object has this name: the answer is what is known of its kind and namespace.
+        match live.get(&ResourceKey::new(group, kind, key.namespace.as_deref(), "")) {
+            Live::Unreadable(why) => Some(why),
+            _ => None,
+        }
+    })
 }
 
 fn target(autoscaler: &Resource, default_version: &str) -> Option<ResourceKey> {

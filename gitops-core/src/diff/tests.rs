@@ -259,3 +259,52 @@ fn secret_values_are_letters_equal_within_one_object() {
         ]
     );
 }
+
+#[test]
+fn an_entry_that_cannot_be_read_is_told_and_what_was_applied_before_is_drift_all_the_same() {
+    let head = r#""apiVersion":"v1","kind":"ConfigMap""#;
+    let metadata = r#""name":"web","namespace":"shop""#;
+    let desired = object(&format!(r#"{{{head},"metadata":{{{metadata}}},"data":{{"a":"1"}}}}"#));
+    let id = us().tracking_id(desired.key());
+    let ours = r#"{"manager":"gitops:shop","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1",
+        "fieldsV1":{"f:data":{"f:a":{}},"f:metadata":{"f:annotations":{"f:gitops.rs/tracking-id":{}}}}}"#;
+    let theirs = r#"{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"k:b":{}}}}"#;
+    let live = object(&format!(
+        r#"{{{head},"metadata":{{{metadata},"uid":"1","annotations":{{"gitops.rs/tracking-id":"{id}"}},"managedFields":[{ours},{theirs}]}},"data":{{"a":"1","b":"1"}}}}"#
+    ));
+    let fields = Value::from_json(br#"{"f:data":{"f:a":{},"f:b":{}}}"#).unwrap();
+    let fields = crate::state::AppliedFields::of(fields.root().as_map().unwrap());
+    let entry = crate::state::Entry::held(Standing::Created, "1", "v1", 0).with_fields(fields);
+    let (owner, model) = (us(), ApiModel::builtin());
+    let inventory = Inventory::whole([(desired.key().clone(), entry)]);
+    let compared = compare_one(&desired, Live::Present(&live), &Context::new(&model, &owner, &inventory));
+    assert_eq!(lines(&compared), [r#"- data.b: "1""#]);
+    assert!(compared.notes.contains(&Note::Doubted(Doubt::UnreadableOwnership)), "{:?}", compared.notes);
+    assert_eq!(compared.open, None);
+}
+
+#[test]
+fn an_item_that_was_applied_is_found_whether_or_not_its_key_tells_a_default() {
+    for (recorded, live_key) in
+        [(r#"{"port":81}"#, r#""port":81,"protocol":"TCP""#), (r#"{"port":81,"protocol":"TCP"}"#, r#""port":81"#)]
+    {
+        let head = r#""apiVersion":"v1","kind":"Service""#;
+        let metadata = r#""name":"web","namespace":"shop""#;
+        let port = r#"{"port":80,"protocol":"TCP"}"#;
+        let desired = object(&format!(r#"{{{head},"metadata":{{{metadata}}},"spec":{{"ports":[{port}]}}}}"#));
+        let id = us().tracking_id(desired.key());
+        let live = object(&format!(
+            r#"{{{head},"metadata":{{{metadata},"uid":"1","annotations":{{"gitops.rs/tracking-id":"{id}"}}}},"spec":{{"ports":[{port},{{{live_key}}}]}}}}"#
+        ));
+        let item = format!("k:{recorded}");
+        let mut fields = crate::value::Draft::map();
+        *fields.entry("f:spec").entry("f:ports").entry(&item).entry(".") = crate::value::Draft::map();
+        let fields = crate::state::AppliedFields::of(fields.freeze().root().as_map().unwrap());
+        let entry = crate::state::Entry::held(Standing::Created, "1", "v1", 0).with_fields(fields);
+        let (owner, model) = (us(), ApiModel::builtin());
+        let inventory = Inventory::whole([(desired.key().clone(), entry)]);
+        let compared = compare_one(&desired, Live::Present(&live), &Context::new(&model, &owner, &inventory));
+        let lines = lines(&compared);
+        assert!(lines.len() == 1 && lines[0].starts_with("- spec.ports[port=81"), "{recorded}: {lines:?}");
+    }
+}

@@ -13,6 +13,8 @@ use crate::value::{Value, ValueRef, View};
 
 /// Paths of API objects are far shorter.
 const MAX_PARTS: usize = 128;
+/// Each may walk the whole object once.
+const MAX_ANY_DEPTH: usize = 4;
 
 /// A path of which some steps may be anything.
 ///
@@ -100,6 +102,9 @@ impl PathPattern {
             return Err(InvalidPath::new(text, 0, "it has more than 128 parts"));
         }
         parts.dedup_by(|next, part| *next == Part::AnyDepth && *part == Part::AnyDepth);
+        if parts.iter().filter(|part| **part == Part::AnyDepth).count() > MAX_ANY_DEPTH {
+            return Err(InvalidPath::new(text, 0, "it has more than 4 `**`"));
+        }
         Ok(Self { text: text.into(), parts: parts.into() })
     }
 

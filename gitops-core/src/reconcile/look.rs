@@ -10,7 +10,7 @@ use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Plan};
 use crate::policy::Confirm;
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin, ResourceKey};
+use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
@@ -132,9 +132,10 @@ pub async fn look_again(
     kinds.extend(ledger.inventory.entries.keys().map(|key| (*key.group_kind).clone()));
     let model = cluster.model(&kinds).await?;
     let model = model.with_crds(desired.declared.values().map(|declared| &declared.resource));
-    if desired.declared.values().any(|declared| declared.resource.tree().dig(&["spec", "replicas"]).is_some()) {
-        // An autoscaler that is not declared may scale what is.
-        kinds.insert(GroupKind::new("autoscaling", "HorizontalPodAutoscaler"));
+    // An autoscaler that is not declared may scale what is, also where Git has no number for it (any more).
+    let may_be_scaled = |kind: &GroupKind| diff::is_scalable(kind, &model);
+    if kinds.iter().any(may_be_scaled) || desired.declared.values().any(|declared| has_replicas(&declared.resource)) {
+        kinds.extend(diff::autoscaler_kinds(&model));
     }
     let observed = cluster.observe(&Interest::in_kinds(kinds)).await?;
     let desired = Arc::new(desired);
@@ -148,6 +149,7 @@ pub async fn look_again(
         forecasts: BTreeMap::new(),
         problems: damage.into_iter().collect(),
     };
+    looked.problems.extend(unread_autoscalers(&looked));
     looked.compare(app, &Answers::new(), previous);
     if app.policy.confirm == Confirm::DryRun {
         let answers = looked.ask(app, cluster).await;
@@ -156,6 +158,16 @@ pub async fn look_again(
     }
     looked.plan(app);
     Ok(looked)
+}
+
+fn has_replicas(object: &Resource) -> bool {
+    object.tree().dig(&["spec", "replicas"]).is_some()
+}
+
+fn unread_autoscalers(looked: &Looked) -> Option<Problem> {
+    let why = diff::unread_autoscalers(&looked.desired, &looked.live, &looked.model)?;
+    let text = format!("autoscalers could not be read, so replicas on the cluster are left alone: {why}");
+    Some(Problem::warning(Code::UnreadableLive, text).hint("allow `list` of `horizontalpodautoscalers`"))
 }
 
 impl Looked {
@@ -265,7 +277,7 @@ impl Looked {
             ledger_key: app.ledger_key(),
             ledger,
             rules: app.rules.clone(),
-            scaled: diff::autoscaled(&self.desired, &self.live),
+            scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),
         };
         Some(match record {

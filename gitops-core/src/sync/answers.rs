@@ -9,6 +9,7 @@ use crate::plan::{Action, Precondition, Step};
 use crate::resource::Resource;
 use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
+use crate::value::Digest;
 
 use super::StepOutcome;
 use super::graph::Level;
@@ -57,7 +58,8 @@ impl Machine {
                     WriteOutcome::Unchanged => StepOutcome::Unchanged,
                     _ => StepOutcome::Changed,
                 };
-                self.applied(id, &step, outcome, object, now);
+                let settled = self.settled(&step, object);
+                self.applied(id, &step, outcome, object, settled, now);
             }
             Next::Look(_) => {}
         }
@@ -80,13 +82,21 @@ impl Machine {
         true
     }
 
-    /// The object is as declared now.
+    /// What the answer to a write settles. An object that was read later settles nothing: somebody may have written it
+    /// in between, which would pass for our own work.
+    fn settled(&self, step: &Step, answer: Option<&Resource>) -> Option<Digest> {
+        let (of, live) = self.setup.desired.get(&step.key).zip(answer)?;
+        diff::settled(&of.resource, live, &self.context(), self.scaled(&step.key))
+    }
+
+    /// The object is as declared now; `settled` if the answer to a write says so.
     pub(super) fn applied(
         &mut self,
         id: u32,
         step: &Step,
         outcome: StepOutcome,
         object: Option<&Resource>,
+        settled: Option<Digest>,
         now: Timestamp,
     ) {
         let uid: Option<Arc<str>> = object.and_then(Resource::uid).map(Arc::from);
@@ -98,11 +108,13 @@ impl Machine {
                 None => Standing::Adopted,
                 Some(entry) => entry.standing.clone(),
             };
-            let (context, scaled) = (self.context(), self.scaled(&step.key));
-            let fields = object.and_then(|object| diff::applied_fields(object, &context));
-            let declared = self.setup.desired.get(&step.key);
-            let settled =
-                declared.zip(object).and_then(|(of, live)| diff::settled(&of.resource, live, &context, scaled));
+            let fields = match &step.action {
+                // No entry of ours says what a replace wrote last; what was sent does.
+                Action::Replace { .. } => {
+                    self.declared(step).and_then(|sent| diff::sent_fields(&sent, &self.context()))
+                }
+                _ => object.and_then(|object| diff::applied_fields(object, &self.context())),
+            };
             let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }

@@ -73,7 +73,7 @@ impl Machine {
                 let look = Look::Gone(uid.into());
                 self.wait(id, look, &deletion(live), now);
             }
-            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), now),
+            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), None, now),
             _ => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");

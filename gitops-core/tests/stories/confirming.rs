@@ -68,6 +68,22 @@ fn a_dry_run_that_fails_leaves_its_own_object_predicted_and_no_other() {
 }
 
 #[test]
+fn a_dry_run_that_gave_no_answer_is_tried_again_at_the_next_look() {
+    let shop = Shop::new();
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&config("web", "latest")))]);
+    shop.sync();
+    let live = shop.get("ConfigMap", "web").unwrap();
+    shop.edit(&live, |draft| draft.entry("metadata").entry("labels").set("note", "mine"));
+    shop.cluster.inner.with_faults(|faults| faults.fail_dry_run(1, Failure::Throttled { retry_after: None }));
+    let desired = ready(reconcile::read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let looked = ready(look(&shop.app, desired.clone(), &shop.cluster)).unwrap().unwrap();
+    assert!(!looked.comparison.is_synced());
+    let again = ready(look_again(&shop.app, desired, &shop.cluster, &looked.comparison)).unwrap().unwrap();
+    assert!(again.comparison.is_synced());
+    assert_eq!(dry_runs(&shop), 2);
+}
+
+#[test]
 fn who_may_not_ask_gets_predictions_and_is_told_once() {
     let mut shop = Shop::new();
     let files = [("a.yaml", config("a", "1")), ("b.yaml", config("b", "1"))];

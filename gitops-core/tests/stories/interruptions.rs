@@ -119,6 +119,35 @@ fn every_write_may_lose_its_answer_or_fail_once_and_the_sync_still_ends() {
 }
 
 #[test]
+fn what_somebody_writes_after_a_create_whose_answer_was_lost_is_drift() {
+    let shop = Shop::new();
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE))]);
+    shop.sync();
+    shop.commit("second", &[("a.yaml", Some(&config("a", "1")))]);
+    let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let looked = ready(look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+    let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
+    // The first write is the ledger's.
+    let lost = Failure::InDoubt { message: "connection reset".into() };
+    shop.cluster.inner.with_faults(|faults| faults.fail_write(2, Moment::After, lost));
+    let mut is_edited = false;
+    while machine.outcome().is_none() {
+        let effect = machine.next_effect().expect("nothing has to be waited for");
+        let event = ready(perform(effect, &shop.cluster)).unwrap();
+        machine.handle(event, shop.time.now());
+        if let (Some(live), false) = (shop.get("ConfigMap", "a"), is_edited) {
+            shop.edit(&live, |draft| draft.entry("data").set("key", "edited"));
+            is_edited = true;
+        }
+    }
+    assert_eq!(machine.outcome().unwrap().phase, Phase::Succeeded);
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    let live = shop.get("ConfigMap", "a").unwrap();
+    assert_eq!(live.tree().dig(&["data", "key"]).unwrap().as_str(), Some("1"));
+}
+
+#[test]
 fn a_refused_object_fails_the_sync_and_nothing_that_others_wait_for_is_lost() {
     let failures = [
         Failure::Denied { message: "forbidden".into() },

@@ -47,6 +47,24 @@ fn a_field_is_removed_also_when_the_object_forgot_who_owns_it() {
 }
 
 #[test]
+fn a_field_that_git_drops_goes_from_an_object_that_is_replaced() {
+    let replaced = |text: &str, b: &str| {
+        let options = "  name: settings\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}\n";
+        text.replace("  name: settings\n", options).replace("two", b)
+    };
+    let shop = Shop::new();
+    shop.commit("two", &[("n.yaml", Some(NAMESPACE)), ("c.yaml", Some(&replaced(TWO, "two")))]);
+    shop.sync();
+    shop.commit("three", &[("c.yaml", Some(&replaced(TWO, "three")))]);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(shop.written().contains(&"replace ConfigMap shop/settings".to_owned()));
+    shop.commit("one", &[("c.yaml", Some(&replaced(ONE, "")))]);
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert_eq!(data(&shop, "b"), None);
+}
+
+#[test]
 fn a_field_that_somebody_changed_by_hand_goes_when_git_drops_it() {
     let shop = Shop::new();
     shop.commit("two", &[("n.yaml", Some(NAMESPACE)), ("c.yaml", Some(TWO))]);

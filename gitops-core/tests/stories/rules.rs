@@ -4,7 +4,7 @@ use gitops_core::cluster::Failure;
 use gitops_core::memory::Moment;
 use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
 use gitops_core::reconcile::SyncStatus;
-use gitops_core::resource::Resource;
+use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::value::{Value, ValueRef};
 
 use crate::world::{NAMESPACE, Shop, deployment};
@@ -98,6 +98,30 @@ fn replicas_of_a_scaled_object_are_left_alone_without_a_rule() {
     let live = shop.get("Deployment", "web").unwrap();
     assert_eq!(replicas(&live), Some(3));
     assert!(!owns(&live, "f:replicas"));
+}
+
+#[test]
+fn replicas_of_a_scaled_object_stay_when_git_drops_them() {
+    let without = deployment("web", 3, "nginx:2").replace("  replicas: 3\n", "");
+    for is_readable in [true, false] {
+        let shop = shop();
+        shop.create(AUTOSCALER, "somebody");
+        shop.scale("web", 3);
+        if !is_readable {
+            // Nobody can tell whether there is an autoscaler.
+            let kind = GroupKind::new("autoscaling", "HorizontalPodAutoscaler");
+            shop.cluster.inner.with_faults(|faults| faults.unreadable(&kind, "forbidden"));
+        }
+        shop.commit("drop", &[("web.yaml", Some(&without))]);
+        let report = shop.sync();
+        assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
+        let live = shop.get("Deployment", "web").unwrap();
+        assert_eq!(replicas(&live), Some(3), "readable: {is_readable}");
+        assert!(!owns(&live, "f:replicas"));
+        let warned =
+            report.problems.iter().any(|problem| problem.text.contains("replicas on the cluster are left alone"));
+        assert_eq!(warned, !is_readable, "{:?}", report.problems);
+    }
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub(super) fn rule(value: ValueRef<'_>) -> Result<Rule, String> {
         Ok(entry.text(key)?.filter(|text| !text.is_empty()).map_or(Names::Any, |text| Names::Only(text.into())))
     };
     let target = Target {
-        group: Names::like(entry.text("group")?.unwrap_or("")),
-        kind: Names::like(entry.text("kind")?.ok_or("`kind` is missing; it may be a glob such as `*`")?),
+        group: Names::glob(entry.text("group")?.unwrap_or(""))?,
+        kind: Names::glob(entry.text("kind")?.ok_or("`kind` is missing; it may be a glob such as `*`")?)?,
         name: exact("name")?,
         namespace: exact("namespace")?,
         ..Target::default()
@@ -34,7 +34,7 @@ fn fields(entry: Fields<'_>) -> Result<Vec<Selector>, String> {
     let mut fields = Vec::new();
     entry.each(pointers, &mut fields, Selector::pointer)?;
     entry.each(programs, &mut fields, read::jq)?;
-    entry.each(managers, &mut fields, |name| Ok::<_, String>(Selector::owned_by(name)))?;
+    entry.each(managers, &mut fields, read::owned_by)?;
     Ok(fields)
 }
 
@@ -64,5 +64,6 @@ fn setting(key: &str, text: ValueRef<'_>) -> Result<Option<Rule>, String> {
     if fields.is_empty() {
         return Ok(None);
     }
-    read::rule(Target::kind(group, kind), fields, Scope::System, OnCreate::Send).map(Some)
+    let target = Target { group: Names::glob(group)?, kind: Names::glob(kind)?, ..Target::default() };
+    read::rule(target, fields, Scope::System, OnCreate::Send).map(Some)
 }

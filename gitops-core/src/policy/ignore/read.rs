@@ -1,5 +1,6 @@
 //! Rules as they are written: what the three forms have in common.
 
+use super::target::check_glob;
 use super::{InvalidRule, OnCreate, Rule, Scope, Selector, Target, argo, flux, own};
 use crate::value::{Map, ValueRef};
 
@@ -112,6 +113,12 @@ pub(super) fn rule(target: Target, fields: Vec<Selector>, scope: Scope, on_creat
         )
     })?;
     Ok(Rule { scope, ..rule.with_on_create(on_create) })
+}
+
+/// Reads the name of a manager, which may be a glob.
+pub(super) fn owned_by(name: &str) -> Result<Selector, String> {
+    check_glob(name)?;
+    Ok(Selector::owned_by(name))
 }
 
 /// Reads a jq program.

@@ -97,6 +97,11 @@ impl Names {
         }
     }
 
+    /// Reads a glob.
+    pub(super) fn glob(glob: &str) -> Result<Self, String> {
+        check_glob(glob).map(|()| Self::like(glob))
+    }
+
     /// Chooses names by a regular expression that must match from beginning to end.
     ///
     /// # Errors
@@ -158,4 +163,26 @@ impl Serialize for Target {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Says what is wrong with a glob that would match nothing.
+pub(super) fn check_glob(glob: &str) -> Result<(), String> {
+    let wrong = |at: usize, why: &str| Err(format!("`{glob}` is no glob: column {}: {why}", at + 1));
+    let (mut open, mut letters) = (Vec::new(), glob.chars().enumerate());
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if letters.next().is_none() => return wrong(at, "nothing follows the `\\`"),
+            '[' => {
+                // A `]` that comes first is one of the letters.
+                let mut rest = letters.by_ref().skip_while(|(_, letter)| matches!(letter, '!' | '^')).skip(1);
+                if !rest.any(|(_, letter)| letter == ']') {
+                    return wrong(at, "a `]` is missing");
+                }
+            }
+            '{' => open.push(at),
+            '}' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.first().map_or(Ok(()), |at| wrong(*at, "a `}` is missing"))
 }

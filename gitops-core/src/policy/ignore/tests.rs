@@ -66,6 +66,7 @@ fn a_rule_is_for_the_objects_that_its_writer_meant() {
     for (text, is_web, is_map) in [
         ("- {kind: Deployment, paths: [a]}", true, false),
         ("- {paths: [a]}", true, true),
+        ("- {kind: 'Deploy[a-z]*', paths: [/spec/replicas]}", true, false),
         ("- {group: '', paths: [a]}", false, true),
         ("- {namespace: 's*', name: web, paths: [a]}", true, true),
         // Argo CD: no group is the core group.
@@ -103,6 +104,15 @@ fn a_rule_that_cannot_be_read_names_itself_and_its_place() {
         ("- {paths: [metadata]}", "rule 1: `metadata` holds what makes an object what it is"),
         ("- {pointers: ['']}", "rule 1: `` holds what makes"),
         ("- {pointers: [/metadata/name]}", "rule 1: `/metadata/name` holds what makes"),
+        ("- {kind: 'Deploy[ment', paths: [a]}", "rule 1: `Deploy[ment` is no glob: column 7: a `]` is missing"),
+        ("- {name: 'a{b', paths: [a]}", "rule 1: `a{b` is no glob: column 2: a `}` is missing"),
+        ("- {managers: ['a\\']}", "rule 1: `a\\` is no glob: column 2: nothing follows the `\\`"),
+        ("- {kind: '[]', jsonPointers: [/a]}", "rule 1: `[]` is no glob: column 1: a `]` is missing"),
+        ("- {paths: [/a~b]}", "rule 1: path `/a~b` cannot be read: column 3"),
+        (
+            "- {paths: ['a.**.b.**.c.**.d.**.e.**.f']}",
+            "rule 1: path `a.**.b.**.c.**.d.**.e.**.f` cannot be read: column 1: it has more than 4 `**`",
+        ),
         ("- {paths: [kind]}", "rule 1: `kind` holds what makes"),
         #[cfg(feature = "jq")]
         (
@@ -113,6 +123,13 @@ fn a_rule_that_cannot_be_read_names_itself_and_its_place() {
         let error = read(text).unwrap_err();
         assert!(error.starts_with(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_path_that_begins_with_a_slash_is_a_pointer() {
+    // Flux's form without a target looks like our own.
+    let rules = |text| Rules::read(yaml(text).root()).unwrap();
+    assert_eq!(rules("- {paths: [/spec/replicas]}"), rules("- {pointers: [/spec/replicas]}"));
 }
 
 #[test]

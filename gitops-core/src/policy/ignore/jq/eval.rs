@@ -145,6 +145,7 @@ impl Run {
             }
             Expr::Bind(name, source, body) => {
                 for item in self.all(source, input)? {
+                    self.spend(size(item.get()))?;
                     self.variables.push((name.clone(), item.get().to_value()));
                     let result = self.run(body, input, out);
                     self.variables.pop();
