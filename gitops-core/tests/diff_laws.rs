@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a law that cannot be set up must fail")]
 
-use gitops_core::diff::{Change, Compared, Context, Outcome, compare_one, lines, stamp};
+use gitops_core::diff::{Change, Compared, Context, Outcome, Sides, compare_one, lines, stamp};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
 use gitops_core::resource::Resource;
@@ -249,6 +249,9 @@ proptest! {
         }
         let live = resource(&live);
         let (without, with) = (compare(&desired, &live), compare_with(&desired, &live, &rules));
+        if without.outcome == Outcome::Synced {
+            prop_assert_eq!(&with.outcome, &Outcome::Synced, "{:?}", lines(&with));
+        }
         for change in changes(&with) {
             let known = |other: &Change| other.path.contains(&change.path) || change.path.contains(&other.path);
             prop_assert!(changes(&without).iter().any(known), "{change}, without rules: {:?}", lines(&without));
@@ -261,6 +264,7 @@ proptest! {
         let compared = compare_with(&desired, &live, &rules);
         let mut output = format!("{compared:?} {compared:#?} {:?}", lines(&compared));
         output += &serde_json::to_string(&compared.ignored).unwrap();
+        output += &format!("{:?}", Sides::of(Some(&resource(&desired)), &compared));
         for change in changes(&compared) {
             output += &format!("{change} {change:?} {}", serde_json::to_string(change).unwrap());
         }
@@ -285,7 +289,9 @@ fn secret() -> impl Strategy<Value = Value> {
         });
         if with_copies {
             let copy = serde_json::to_string(&secret).unwrap();
-            secret["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = copy.into();
+            for name in ["kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original"] {
+                secret["metadata"]["annotations"][name] = copy.clone().into();
+            }
             let fields = json!({
                 "f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}},
                 "f:data": {"f:a": {}, "f:b": {}, "f:c": {}, "v:\"S3CR3T1\"": {}, "k:{\"name\":\"S3CR3T2\"}": {}},

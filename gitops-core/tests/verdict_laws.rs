@@ -10,12 +10,16 @@ use gitops_core::diff::{
 };
 use gitops_core::memory::ApiServer;
 use gitops_core::model::ApiModel;
+use gitops_core::path::{FieldPath, Segment};
 use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::ssa::{Apply, Update, apply, update};
-use gitops_core::state::{Inventory, Live, Owner};
+use gitops_core::state::{AppliedFields, Entry, Inventory, Live, Owner, Standing};
 use gitops_core::time::Timestamp;
+use gitops_core::value::ValueRef;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
 
 fn owner() -> Owner {
     Owner::new("", "shop").unwrap()
@@ -26,8 +30,17 @@ fn resource(tree: &Value) -> Resource {
 }
 
 fn compare(desired: &Resource, live: &Resource, after: Option<&Resource>) -> Compared {
-    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
-    let context = Context::new(&model, &owner, &inventory);
+    compare_remembering(&Inventory::default(), desired, live, after)
+}
+
+fn compare_remembering(
+    inventory: &Inventory,
+    desired: &Resource,
+    live: &Resource,
+    after: Option<&Resource>,
+) -> Compared {
+    let (model, owner) = (ApiModel::builtin(), owner());
+    let context = Context::new(&model, &owner, inventory);
     let compared = compare_one(desired, Live::Present(live), &context);
     let Some((receipt, after)) = compared.open.zip(after) else { return compared };
     let mut answers = Answers::new();
@@ -50,6 +63,16 @@ fn applied(live: Option<&Resource>, object: &Resource, manager: &str) -> Resourc
 
 fn applied_by_us(live: Option<&Resource>, desired: &Resource) -> Resource {
     applied(live, &stamp(desired, &owner()), &owner().manager())
+}
+
+/// The record of the fields that our entry on `live` holds.
+fn remembering(live: &Resource) -> Inventory {
+    let managed = live.tree().get("metadata").and_then(|metadata| metadata.get("managedFields")).unwrap();
+    let is_ours = |entry: &ValueRef<'_>| entry.get("manager").and_then(ValueRef::as_str) == Some(&owner().manager());
+    let ours = managed.as_list().unwrap().iter().find(is_ours).unwrap();
+    let fields = AppliedFields::of(ours.get("fieldsV1").unwrap().as_map().unwrap());
+    let entry = Entry::held(Standing::Created, live.uid().unwrap(), live.version(), 0).with_fields(fields);
+    Inventory::whole([(live.key().clone(), entry)])
 }
 
 /// The same with a write of the whole object.
@@ -85,6 +108,25 @@ fn deployment(containers: &Value) -> Resource {
             "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers}},
         },
     }))
+}
+
+/// A workload of each kind that has a Pod template.
+fn workload(kind: &str, containers: &Value) -> Resource {
+    let mut object: Value = deployment(containers).expose().to_json().parse().unwrap();
+    object["kind"] = kind.into();
+    match kind {
+        "StatefulSet" => object["spec"]["serviceName"] = "web".into(),
+        "Job" | "CronJob" => {
+            object["apiVersion"] = "batch/v1".into();
+            object["spec"].as_object_mut().unwrap().remove("selector");
+            object["spec"]["template"]["spec"]["restartPolicy"] = "Never".into();
+            if kind == "CronJob" {
+                object["spec"] = json!({"schedule": "0 * * * *", "jobTemplate": {"spec": object["spec"]}});
+            }
+        }
+        _ => {}
+    }
+    resource(&object)
 }
 
 fn containers() -> impl Strategy<Value = Value> {
@@ -132,8 +174,8 @@ proptest! {
     }
 
     #[test]
-    fn what_the_server_fills_in_is_no_drift(containers in containers()) {
-        let desired = deployment(&containers);
+    fn what_the_server_fills_in_is_no_drift(containers in containers(), kind in prop::sample::select(&WORKLOADS[..])) {
+        let desired = workload(kind, &containers);
         let mut server = ApiServer::new(1);
         let answer = server.apply(&stamp(&desired, &owner()), &owner().manager(), Timestamp::EPOCH);
         prop_assert!(answer.refusal().is_none(), "{answer:?}");
@@ -176,6 +218,83 @@ proptest! {
         let compared = compare(&desired, &live, None);
         let all_moved = changes(&compared).iter().all(|change| change.kind == ChangeKind::Moved);
         prop_assert!(all_moved && changes(&compared).len() <= 1, "{:?}", lines(&compared));
+    }
+
+    #[test]
+    fn of_a_set_our_items_come_back_and_those_of_others_stay(
+        ours in prop::collection::btree_set("[a-d]/x", 1..4),
+        theirs in prop::collection::btree_set("[e-g]/x", 0..3),
+        lost in any::<prop::sample::Index>(),
+    ) {
+        let ours: Vec<String> = ours.into_iter().collect();
+        let desired = resource(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "web", "namespace": "default", "finalizers": ours},
+        }));
+        let all: Vec<String> = ours.iter().chain(&theirs).cloned().collect();
+        let live = edited(&applied_by_us(None, &desired), |live| live["metadata"]["finalizers"] = all.clone().into());
+        let compared = compare(&desired, &live, Some(&applied_by_us(Some(&live), &desired)));
+        prop_assert_eq!(&compared.outcome, &Outcome::Synced, "{:?}", lines(&compared));
+        let lost = lost.get(&ours);
+        let live = edited(&live, |live| live["metadata"]["finalizers"].as_array_mut().unwrap().retain(|item| item != lost));
+        let compared = compare(&desired, &live, Some(&applied_by_us(Some(&live), &desired)));
+        let back = FieldPath::fields(&["metadata", "finalizers"]).join(Segment::Item(lost.as_str().into()));
+        let is_back = |change: &Change| change.kind == ChangeKind::Added && back.segments().starts_with(change.path.segments());
+        prop_assert!(changes(&compared).iter().any(is_back), "{:?}", lines(&compared));
+    }
+
+    #[test]
+    fn a_field_that_git_drops_is_drift_until_it_is_gone_whatever_became_of_ownership(
+        containers in containers(),
+        rewritten in prop::sample::select(vec!["cleared", "by another hand", "edited back", "as it was"]),
+    ) {
+        let desired = deployment(&containers);
+        let mut before: Value = desired.expose().to_json().parse().unwrap();
+        before["metadata"]["labels"] = json!({"dropped": "x"});
+        before["spec"]["minReadySeconds"] = 5.into();
+        before["metadata"]["uid"] = "u1".into();
+        let applied = applied_by_us(None, &resource(&before));
+        let inventory = remembering(&applied);
+        let mut live: Value = applied.expose().to_json().parse().unwrap();
+        let managed = &mut live["metadata"]["managedFields"];
+        let live = match rewritten {
+            "cleared" => {
+                live["metadata"].as_object_mut().unwrap().remove("managedFields");
+                resource(&live)
+            }
+            "by another hand" => {
+                (managed[0]["manager"], managed[0]["operation"]) = ("kubectl-replace".into(), "Update".into());
+                resource(&live)
+            }
+            "edited back" => {
+                let there = edited(&applied, |live| {
+                    live["metadata"]["labels"]["dropped"] = "y".into();
+                    live["spec"]["minReadySeconds"] = 6.into();
+                });
+                edited(&there, |live| {
+                    live["metadata"]["labels"]["dropped"] = "x".into();
+                    live["spec"]["minReadySeconds"] = 5.into();
+                })
+            }
+            _ => applied,
+        };
+        let dropped = [&["metadata", "labels", "dropped"][..], &["spec", "minReadySeconds"]].map(FieldPath::fields);
+        let is_dropped = |compared: &Compared, path: &FieldPath| {
+            changes(compared).iter().any(|change| change.kind == ChangeKind::Removed && change.path.contains(path))
+        };
+        let after = applied_by_us(Some(&live), &desired);
+        for answer in [None, Some(&after)] {
+            let compared = compare_remembering(&inventory, &desired, &live, answer);
+            let is_drift = dropped.iter().all(|path| is_dropped(&compared, path));
+            prop_assert!(is_drift, "{rewritten}: {:?} {:?}", lines(&compared), compared.notes);
+        }
+        let gone = edited(&live, |live| {
+            live["metadata"].as_object_mut().unwrap().remove("labels");
+            live["spec"].as_object_mut().unwrap().remove("minReadySeconds");
+        });
+        let compared = compare_remembering(&inventory, &desired, &gone, Some(&applied_by_us(Some(&gone), &desired)));
+        let is_left = dropped.iter().any(|path| is_dropped(&compared, path));
+        prop_assert!(!is_left, "{rewritten}: {:?}", lines(&compared));
     }
 
     #[test]

@@ -12,6 +12,22 @@ use super::step::Step;
 /// Where client-side apply keeps what it applied last.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// Annotations in which tools keep a copy of the object that they applied, or what of it changed: kubectl, kapp,
+/// Rancher's `wrangler`, Banzai Cloud's `k8s-objectmatcher`.
+const COPIES: [&str; 6] = [
+    LAST_APPLIED,
+    "kapp.k14s.io/original",
+    "kapp.k14s.io/original-diff",
+    "kapp.k14s.io/original-diff-full",
+    "objectset.rio.cattle.io/applied",
+    "banzaicloud.com/last-applied",
+];
+
+/// Whether the annotation of a Secret may hold a copy of its values.
+pub(super) fn is_copy(annotation: &str) -> bool {
+    COPIES.contains(&annotation)
+}
+
 /// Decides what of one object may be shown, and remembers which letter stands for which value.
 pub(super) struct Mask<'a> {
     is_secret: bool,
@@ -29,14 +45,14 @@ impl<'a> Mask<'a> {
         Self { is_secret: is_secret(key), letters: BTreeMap::new() }
     }
 
-    /// Whether the values at `path` are secret: those of a Secret, and its copy in kubectl's annotation.
+    /// Whether the values at `path` are secret: those of a Secret, and annotations that hold a copy of them.
     pub(super) fn hides(&self, path: &[Step<'_>]) -> bool {
         self.is_secret
             && match path {
                 [] | [Step::Field("data" | "stringData"), ..] => true,
-                // Whole annotations may hold the copy.
+                // Whole annotations may hold a copy.
                 [Step::Field("metadata")] | [Step::Field("metadata"), Step::Field("annotations")] => true,
-                [Step::Field("metadata"), Step::Field("annotations"), Step::Field(name), ..] => *name == LAST_APPLIED,
+                [Step::Field("metadata"), Step::Field("annotations"), Step::Field(name), ..] => is_copy(name),
                 // A writer may name fields by their values.
                 [Step::Field("metadata"), Step::Field("managedFields"), ..] => true,
                 _ => false,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a malformed recording must stop the run")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gitops_core::cluster::{ClusterError, Failure, Force, Mode, WriteOutcome, Written};
@@ -19,11 +19,12 @@ use gitops_core::time::Timestamp;
 use gitops_core::value::{Digest, Purpose};
 use serde_json::{Value, json};
 
+use crate::agree::Sides;
 use crate::scope::{Scope, differences};
 use crate::{Case, recording};
 
-/// Verdict and changed paths on what we own are exactly those that the recorded dry run shows, and a prediction that
-/// acquits is right.
+/// Verdict, changed paths, pointers and values on what we own are exactly those that the recorded dry run shows, and a
+/// prediction that acquits is right.
 pub(crate) fn verdicts(folder: &Path) -> Option<Vec<Case>> {
     let suite = recording(folder, "k8s/drift.json")?;
     let world = World::new(folder)?;
@@ -61,12 +62,26 @@ pub(crate) fn round_trips(folder: &Path) -> Option<Vec<Case>> {
                 case["namespace"] = own.clone();
                 case["desired"]["metadata"]["namespace"] = own;
             }
-            let is_steady = !is_foreign && case["reapply_changed"] != true;
-            cases.push(Case { id, verdict: world.round_trip(&case, live, is_steady, &mut rates) });
+            let again = match (is_foreign, &case["reapply_changed"]) {
+                (false, Value::Bool(false)) => Again::Same,
+                (false, Value::Bool(true)) => Again::Other(case["reapply_live"].clone()),
+                _ => Again::NotRecorded,
+            };
+            cases.push(Case { id, verdict: world.round_trip(&case, live, &again, &mut rates) });
         }
     }
     rates.print("k8s/roundtrip");
     Some(cases)
+}
+
+/// What was recorded of a second, identical apply.
+enum Again {
+    /// It changed nothing.
+    Same,
+    /// It wrote this object.
+    Other(Value),
+    /// Nothing, or it was refused for what we do not send: the embedded API server is asked instead.
+    NotRecorded,
 }
 
 /// What is compared against.
@@ -89,6 +104,7 @@ impl World {
         let live = self.ours(&case["live"], &desired);
         let predicted = self.compare(&desired, &live, None);
         if case["dry_run_result"].is_null() {
+            rates.refused(&predicted);
             let receipt = predicted.open.ok_or("acquitted; the server refuses the apply")?;
             let message = case["dry_run_error"]["message"].as_str().unwrap_or("refused");
             let refusal = ClusterError::new(Failure::Invalid { message: message.into(), causes: Vec::new() });
@@ -105,26 +121,43 @@ impl World {
         let expected = differences(&scope, &live, &after, &case["changed_paths"])?;
         let (outcome, found) = self.settle(&desired, &live, &predicted, || after.clone())?;
         rates.count(&predicted, outcome.is_empty(), expected.is_empty());
+        if predicted.open.is_some() {
+            rates.asked += 1;
+            rates.foretold += usize::from(paths(predicted.outcome.changes()) == expected);
+        }
         if found != expected {
             let text = |paths: &[FieldPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             let (found, expected) = (text(&found), text(&expected));
             return Err(format!("{:?}: found [{found}], recorded [{expected}]", predicted.predicted));
         }
+        let recorded: Vec<&str> = case["changed_paths"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        rates.exact += Sides { live: &live, after: &after }.agree(&outcome, &recorded, &scope)?;
+        rates.changes += outcome.len();
         Ok(())
     }
 
-    fn round_trip(&self, case: &Value, live: &Value, is_steady: bool, rates: &mut Rates) -> Result<(), String> {
+    fn round_trip(&self, case: &Value, live: &Value, again: &Again, rates: &mut Rates) -> Result<(), String> {
         let desired = self.desired(case)?;
         let live = self.ours(live, &desired);
         let predicted = self.compare(&desired, &live, None);
-        let after = || if is_steady { live.clone() } else { self.answer(&desired, &live) };
-        let (changes, _) = self.settle(&desired, &live, &predicted, after)?;
+        // The recording answers what it sent, which is what we send where preparing it changed nothing.
+        let again = if is_as_recorded(&desired, &case["desired"]) { again } else { &Again::NotRecorded };
+        let after = match again {
+            Again::Other(after) => self.ours(after, &desired),
+            Again::NotRecorded if predicted.open.is_some() => self.answer(&desired, &live)?,
+            Again::Same | Again::NotRecorded => live.clone(),
+        };
+        if predicted.open.is_some() {
+            rates.asked += 1;
+            rates.embedded += usize::from(matches!(again, Again::NotRecorded));
+        }
+        let (changes, _) = self.settle(&desired, &live, &predicted, || after)?;
         rates.count(&predicted, changes.is_empty(), true);
         changes.first().map_or(Ok(()), |first| Err(format!("{:?}: {first}", predicted.predicted)))
     }
 
-    /// What an API server that holds `live` would make of it.
-    fn answer(&self, desired: &Resource, live: &Resource) -> Resource {
+    /// What an API server that holds `live` would make of it, or why it refuses.
+    fn answer(&self, desired: &Resource, live: &Resource) -> Result<Resource, String> {
         let (sent, manager) = (stamp(desired, &self.owner), self.owner.manager());
         let mut server = holding(live);
         match server.endpoint(sent.key(), sent.version()) {
@@ -132,10 +165,14 @@ impl World {
                 let action = Action::Apply { body: sent.value().clone(), force: Force::Yes };
                 let request = Request::new(endpoint, action).by(&manager).in_mode(Mode::DryRun);
                 let answer = server.handle(&request, Timestamp::EPOCH);
-                answer.as_object().cloned().unwrap_or_else(|| panic!("{}: {:?}", live.key(), answer.refusal()))
+                let refused = || format!("refused: {:?}", answer.refusal().map(|status| &status.message));
+                answer.as_object().cloned().ok_or_else(refused)
             }
             // Custom resources have no defaults but those of their schema.
-            None => apply(&Apply::new(Some(live), &sent, &manager, Timestamp::EPOCH, &self.model).force()).unwrap(),
+            None => {
+                let apply = apply(&Apply::new(Some(live), &sent, &manager, Timestamp::EPOCH, &self.model).force());
+                apply.map_err(|error| format!("{error:?}"))
+            }
         }
     }
 
@@ -156,14 +193,7 @@ impl World {
             Outcome::OutOfSync(changes) => changes.to_vec(),
             other => return Err(format!("{other:?}")),
         };
-        // An item that is there twice cannot be named.
-        let path = |change: &Change| match (change.reason, change.path.segments().split_last()) {
-            (ChangeReason::Doubled, Some((_, list))) => list.iter().cloned().collect(),
-            _ => change.path.clone(),
-        };
-        let mut paths: Vec<FieldPath> = changes.iter().map(path).collect();
-        paths.sort();
-        paths.dedup();
+        let paths = paths(&changes);
         Ok((changes, paths))
     }
 
@@ -205,43 +235,86 @@ impl World {
     }
 }
 
+/// The paths of changes, in order.
+fn paths(changes: &[Change]) -> Vec<FieldPath> {
+    // An item that is there twice cannot be named.
+    let path = |change: &Change| match (change.reason, change.path.segments().split_last()) {
+        (ChangeReason::Doubled, Some((_, list))) => list.iter().cloned().collect(),
+        _ => change.path.clone(),
+    };
+    let paths: BTreeSet<FieldPath> = changes.iter().map(path).collect();
+    paths.into_iter().collect()
+}
+
 /// How often a prediction was of use.
 #[derive(Default)]
 struct Rates {
     predictions: BTreeMap<Prediction, usize>,
+    /// Indeterminate predictions by what made them so; one may count under several.
     doubts: BTreeMap<&'static str, usize>,
+    /// Acquittals without a call where the server says otherwise.
     wrong: usize,
-    needless: usize,
+    /// Dry runs that changed nothing, by what was predicted.
+    needless: BTreeMap<Prediction, usize>,
+    /// Applies that the server refuses.
+    refused: usize,
+    /// Verdicts that asked for an answer.
+    asked: usize,
+    /// Of these: the answer is not recorded and came from the embedded API server.
+    embedded: usize,
+    /// Of these: the predicted paths are the recorded ones.
+    foretold: usize,
+    /// Changes, and those whose pointer is the recorded one.
+    changes: usize,
+    exact: usize,
 }
 
 impl Rates {
     /// `acquitted`: the confirmed verdict; `unchanged`: what the server says.
     fn count(&mut self, predicted: &Compared, acquitted: bool, unchanged: bool) {
-        *self.predictions.entry(predicted.predicted).or_default() += 1;
-        let acquits = matches!(predicted.predicted, Prediction::NoChange | Prediction::Claim);
+        self.predicted(predicted);
+        let acquits = predicted.open.is_none();
         self.wrong += usize::from(acquits && !unchanged);
-        self.needless += usize::from(predicted.predicted == Prediction::Change && acquitted);
+        if !acquits && acquitted {
+            *self.needless.entry(predicted.predicted).or_default() += 1;
+        }
+    }
+
+    fn refused(&mut self, predicted: &Compared) {
+        self.predicted(predicted);
+        self.refused += 1;
+        self.wrong += usize::from(predicted.open.is_none());
+    }
+
+    fn predicted(&mut self, predicted: &Compared) {
+        *self.predictions.entry(predicted.predicted).or_default() += 1;
         if predicted.predicted == Prediction::Indeterminate {
-            for note in &*predicted.notes {
-                if let Note::Doubted(doubt) = note {
-                    *self.doubts.entry(class(doubt)).or_default() += 1;
-                }
-            }
+            let doubts = predicted.notes.iter().filter_map(|note| match note {
+                Note::Doubted(doubt) => Some(class(doubt)),
+                _ => None,
+            });
+            doubts.collect::<BTreeSet<_>>().into_iter().for_each(|class| *self.doubts.entry(class).or_default() += 1);
         }
     }
 
     fn print(&self, suite: &str) {
         let total: usize = self.predictions.values().sum();
-        let of = |prediction| self.predictions.get(&prediction).copied().unwrap_or_default();
+        let of = |counts: &BTreeMap<_, usize>, prediction| counts.get(&prediction).copied().unwrap_or_default();
         println!(
-            "  {suite}: of {total} predictions {} no change, {} claims, {} changes, {} indeterminate {:?}; {} wrong acquittals, {} needless dry runs of predicted changes",
-            of(Prediction::NoChange),
-            of(Prediction::Claim),
-            of(Prediction::Change),
-            of(Prediction::Indeterminate),
+            "  {suite}: of {total} predictions {} no change, {} claims, {} changes, {} indeterminate {:?}; {} refused; {} wrong acquittals; needless dry runs: {} of changes, {} of indeterminate",
+            of(&self.predictions, Prediction::NoChange),
+            of(&self.predictions, Prediction::Claim),
+            of(&self.predictions, Prediction::Change),
+            of(&self.predictions, Prediction::Indeterminate),
             self.doubts,
+            self.refused,
             self.wrong,
-            self.needless,
+            of(&self.needless, Prediction::Change),
+            of(&self.needless, Prediction::Indeterminate),
+        );
+        println!(
+            "  {suite}: {} answers asked for, {} of them from the embedded API server; {} times the predicted paths were the recorded ones; {} of {} changes have the recorded pointer",
+            self.asked, self.embedded, self.foretold, self.exact, self.changes,
         );
         assert_eq!(self.wrong, 0, "{suite}: an acquittal without a call was wrong");
     }
@@ -274,6 +347,19 @@ fn holding(live: &Resource) -> ApiServer {
     let checksum = Digest::of(Purpose::Content, body.as_bytes()).to_string();
     let header = json!({"format": "gitops.rs/memory-api-server", "version": 1, "checksum": checksum});
     ApiServer::import(format!("{header}\n{body}").as_bytes()).unwrap()
+}
+
+/// Whether a prepared object is the recorded one, but for what no apply writes.
+fn is_as_recorded(prepared: &Resource, recorded: &Value) -> bool {
+    let mut recorded = recorded.clone();
+    recorded.as_object_mut().unwrap().remove("status");
+    for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"] {
+        recorded["metadata"].as_object_mut().unwrap().remove(field);
+    }
+    if let Some(namespace) = &prepared.key().namespace {
+        recorded["metadata"]["namespace"] = (**namespace).into();
+    }
+    *prepared.value() == gitops_core::value::Value::from_serialize(&recorded).unwrap()
 }
 
 fn is_absent(live: &Value) -> bool {

@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "a malformed recording must stop the run")]
 #![expect(clippy::indexing_slicing, reason = "JSON answers null for what is not there")]
 
+mod agree;
 mod deviations;
 mod drift;
 mod health;
@@ -106,9 +107,10 @@ fn main() -> ExitCode {
         }
     };
     let mut mistakes = 0;
-    // As with other tests, a word on the command line narrows what is run.
-    let only = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
-    for (name, suite) in SUITES.iter().filter(|(name, _)| name.contains(&only)) {
+    // As with other tests, words on the command line narrow what is run: to all that contain one of them.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let is_asked = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(&**word));
+    for (name, suite) in SUITES.iter().filter(|(name, _)| is_asked(name)) {
         match suite(&folder) {
             None => println!("conformance {name}: no recording"),
             Some(cases) => mistakes += report(name, &cases, &deviations),

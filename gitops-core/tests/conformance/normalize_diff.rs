@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
-use gitops_core::diff::{Adapted, Change, Context, Outcome, Scaled, Shown, adapt, compare_one};
+use gitops_core::cluster::{WriteOutcome, Written};
+use gitops_core::diff::{Adapted, Answers, Change, Context, Outcome, Scaled, Shown, adapt, compare_one};
 use gitops_core::model::{ApiModel, KindFacts, Scope, ServedKind};
-use gitops_core::path::{FieldPath, Segment};
+use gitops_core::path::FieldPath;
 use gitops_core::policy::ignore::{Rules, Selector};
 use gitops_core::resource::Resource;
 use gitops_core::ssa::FieldSet;
@@ -76,17 +77,6 @@ fn check(kind: &str, case: &Json) -> Verdict {
                 same(&json_of(&sent), &json_of(&resource(expected)?))
             })
         }
-        "exclude-owned-ancestors" => {
-            let paths = |field: &Json| -> Vec<FieldPath> {
-                let path = |path: &Json| -> FieldPath {
-                    path.as_array().unwrap().iter().map(|name| Segment::field(name.as_str().unwrap())).collect()
-                };
-                field.as_array().unwrap().iter().map(path).collect()
-            };
-            let owned: FieldSet = paths(&case["managerFields"]).into_iter().collect();
-            let left: Vec<_> = paths(&case["toRemove"]).into_iter().filter(|path| !owned.touches(path)).collect();
-            if left == paths(&expected["toRemove"]) { Ok(()) } else { Err(format!("{left:?}")) }
-        }
         "hide-secret-data" => masked(case),
         "remarshal" => {
             // Go's form of an object; here values are compared by what they mean.
@@ -108,22 +98,34 @@ fn modified(case: &Json) -> Verdict {
     let (config, live) = (current(&case["config"]), current(&case["live"]));
     let model = serving(if live.is_null() { &config } else { &live });
     let rules = rules(case)?;
-    let live = ours(&live, case["options"]["manager"].as_str().unwrap_or("argocd-controller"));
-    let changes = compare(&config, &live, &Context::new(&model, &owner, &inventory).with_rules(&rules))?;
+    let manager = case["options"]["manager"].as_str().unwrap_or("argocd-controller");
+    let (live, answer) = (ours(&live, manager), ours(&current(&case["dryRun"][0]["response"]), manager));
+    let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
+    // What is declared and not there is modified, unless it is held back, which comparing it with itself tells.
+    let is_missing = live.is_null() && !config.is_null();
+    let changes = compare_answered(&config, if is_missing { &config } else { &live }, &answer, &context)?;
     match (changes.first(), case["expected"]["modified"] == true) {
         (Some(change), false) => Err(format!("in sync with Argo CD, and here: {change}")),
-        (None, true) => Err("modified with Argo CD, and in sync here".into()),
+        (None, false) if is_missing => Err("in sync with Argo CD, and missing here".into()),
+        (None, true) if !is_missing => Err("modified with Argo CD, and in sync here".into()),
         _ => Ok(()),
     }
 }
 
-/// The object at a version that clusters still serve.
+/// The object at a version that clusters still serve, and its owners.
 fn current(object: &Json) -> Json {
-    let text = object.to_string().replace("/v1beta1", "/v1");
-    if object["apiVersion"].as_str().is_some_and(|version| version.ends_with("/v1beta1")) {
-        return serde_json::from_str(&text).unwrap();
+    let mut object = object.clone();
+    let served = |version: &mut Json| {
+        if let Some(group) = version.as_str().and_then(|version| version.strip_suffix("/v1beta1")) {
+            *version = format!("{group}/v1").into();
+        }
+    };
+    object.get_mut("apiVersion").into_iter().for_each(served);
+    let managed = object.pointer_mut("/metadata/managedFields").and_then(Json::as_array_mut);
+    for entry in managed.into_iter().flatten() {
+        entry.get_mut("apiVersion").into_iter().for_each(served);
     }
-    object.clone()
+    object
 }
 
 /// The built-in kinds, and that of the object.
@@ -139,6 +141,11 @@ fn serving(object: &Json) -> ApiModel {
 }
 
 fn compare(config: &Json, live: &Json, context: &Context<'_>) -> Result<Vec<Change>, String> {
+    compare_answered(config, live, &Json::Null, context)
+}
+
+/// The same; `answer` is what the cluster says to a dry run, should it have to be asked.
+fn compare_answered(config: &Json, live: &Json, answer: &Json, context: &Context<'_>) -> Result<Vec<Change>, String> {
     if config.is_null() || live.is_null() {
         return Ok(Vec::new());
     }
@@ -154,7 +161,14 @@ fn compare(config: &Json, live: &Json, context: &Context<'_>) -> Result<Vec<Chan
     if let (true, Some(problem)) = (desired.is_held(declared.resource.key()), desired.problems.first()) {
         return Err(format!("held back: {problem}"));
     }
-    match compare_one(&declared.resource, Live::Present(&live), context).outcome {
+    let mut compared = compare_one(&declared.resource, Live::Present(&live), context);
+    if let Some(receipt) = compared.open.filter(|_| !answer.is_null()) {
+        let mut answers = Answers::new();
+        let after = complete(answer, &declared.resource.key().name);
+        answers.take(receipt, Ok(Written::new(WriteOutcome::Changed, Some(after))));
+        compared = compare_one(&declared.resource, Live::Present(&live), &context.with_answers(&answers));
+    }
+    match compared.outcome {
         Outcome::Synced => Ok(Vec::new()),
         Outcome::OutOfSync(changes) => {
             let stamp = |change: &&Change| !change.path.to_string().contains(TRACKING_ANNOTATION);
@@ -206,10 +220,11 @@ fn matched(case: &Json) -> Verdict {
     same(&got, &case["expected"]["ignoreDifference"])
 }
 
-/// What Argo CD takes out because it differs and somebody trusted owns it, is ignored here whether it differs or not.
+/// What Argo CD takes out because it differs and somebody trusted owns it, is ignored here whether it differs or not:
+/// what is ignored beyond that does not differ.
 fn taken_out(config: &Json, live: &Json, rules: &Rules, expected: &Json) -> Verdict {
-    let (config, expected) = (resource(config)?, resource(expected)?);
-    let left = adapted(&config, &resource(live)?, rules).map_or_else(|| config.clone(), |adapted| adapted.compared);
+    let (config, live, expected) = (resource(config)?, resource(live)?, resource(expected)?);
+    let left = adapted(&config, &live, rules).map_or_else(|| config.clone(), |adapted| adapted.compared);
     if rules.is_empty() {
         return same(&json_of(&left), &json_of(&expected));
     }
@@ -219,7 +234,15 @@ fn taken_out(config: &Json, live: &Json, rules: &Rules, expected: &Json) -> Verd
     };
     let taken = set(&config).difference(&set(&expected));
     let kept = taken.intersection(&set(&left));
-    if kept.is_empty() { Ok(()) } else { Err(format!("Argo CD takes out {kept}, which is compared here")) }
+    if !kept.is_empty() {
+        return Err(format!("Argo CD takes out {kept}, which is compared here"));
+    }
+    let beyond = set(&config).difference(&set(&left)).difference(&taken);
+    let differs = |path: &FieldPath| path.find(config.tree()) != path.find(live.tree());
+    match beyond.leaves().iter().find(differs) {
+        Some(path) => Err(format!("{path} is ignored here, and Argo CD compares it")),
+        None => Ok(()),
+    }
 }
 
 /// Equal values get equal masks, and no value is shown.
@@ -304,7 +327,8 @@ fn owner() -> Owner {
 /// The live object with our field manager instead of the recorded one.
 fn ours(live: &Json, manager: &str) -> Json {
     let mut live = live.clone();
-    for entry in live["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+    let managed = live.pointer_mut("/metadata/managedFields").and_then(Json::as_array_mut);
+    for entry in managed.into_iter().flatten() {
         if entry["manager"] == manager {
             entry["manager"] = (*owner().manager()).into();
         }
@@ -316,7 +340,7 @@ fn resource(object: &Json) -> Result<Resource, String> {
     Resource::new(Value::from_serialize(object).unwrap()).map_err(|error| error.to_string())
 }
 
-/// The object without empty maps and lists, and its named items in order.
+/// The object without empty maps and lists.
 fn json_of(object: &Resource) -> Json {
     fn pruned(value: &Json) -> Json {
         let is_full = |value: &Json| !matches!(value, Json::Null) && *value != json!({}) && *value != json!([]);
@@ -325,11 +349,7 @@ fn json_of(object: &Resource) -> Json {
                 let map = map.iter().map(|(name, value)| (name.clone(), pruned(value)));
                 Json::Object(map.filter(|(_, value)| is_full(value)).collect())
             }
-            Json::Array(items) => {
-                let mut items: Vec<Json> = items.iter().map(pruned).filter(is_full).collect();
-                items.sort_by_key(|item| item["name"].as_str().map(str::to_owned));
-                Json::Array(items)
-            }
+            Json::Array(items) => Json::Array(items.iter().map(pruned).filter(is_full).collect()),
             _ => value.clone(),
         }
     }

@@ -12,7 +12,7 @@ use gitops_core::value::{Value, ValueRef, View};
 
 /// S ∪ R of the exact rules.
 pub(crate) struct Scope<'m> {
-    of: TypeRef<'m>,
+    pub(crate) of: TypeRef<'m>,
     fields: FieldSet,
 }
 
@@ -26,7 +26,7 @@ impl<'m> Scope<'m> {
     }
 
     /// Whether a field, something below it, or the one value that it is part of is in the scope.
-    fn covers(&self, path: &[Segment]) -> bool {
+    pub(crate) fn covers(&self, path: &[Segment]) -> bool {
         let at = |end: usize| path[..end].iter().cloned().collect::<FieldPath>();
         self.fields.touches(&at(path.len()))
             || (1..path.len()).any(|end| {
@@ -61,6 +61,17 @@ pub(crate) fn differences(
         return Err(format!("the recording names {recorded}, and {} fields differ", walk.all));
     }
     Ok(walk.found.into_iter().collect())
+}
+
+/// The name of an item in a keyed list or set.
+pub(crate) fn name(item: ValueRef<'_>, of: TypeRef<'_>) -> Segment {
+    match of.list() {
+        ListKind::Map { keys } => Segment::key(keys.iter().filter_map(|key| {
+            let value = item.get(key).map(ValueRef::to_value);
+            Some((&**key, value.or_else(|| of.element().default_of(key).known().cloned())?))
+        })),
+        _ => Segment::Item(item.to_value()),
+    }
 }
 
 struct Walk<'s, 'm> {
@@ -108,14 +119,7 @@ impl Walk<'_, '_> {
     }
 
     fn items(&mut self, live: Vec<ValueRef<'_>>, after: Vec<ValueRef<'_>>, of: TypeRef<'_>) {
-        let name = |item: &ValueRef<'_>| match of.list() {
-            ListKind::Map { keys } => Segment::key(keys.iter().filter_map(|key| {
-                let value = item.get(key).map(ValueRef::to_value);
-                Some((&**key, value.or_else(|| of.element().default_of(key).known().cloned())?))
-            })),
-            _ => Segment::Item(item.to_value()),
-        };
-        let names = |items: &[ValueRef<'_>]| items.iter().map(name).collect::<Vec<Segment>>();
+        let names = |items: &[ValueRef<'_>]| items.iter().map(|item| name(*item, of)).collect::<Vec<Segment>>();
         let (l, a) = (names(&live), names(&after));
         let all: BTreeSet<&Segment> = l.iter().chain(&a).collect();
         for name in all {

@@ -6,7 +6,7 @@ use crate::resource::{Resource, SERVER_SET};
 use crate::value::{Draft, Value};
 
 use super::Sides;
-use crate::diff::mask::LAST_APPLIED;
+use crate::diff::mask::{LAST_APPLIED, is_copy};
 
 /// Stands for a secret value that is not among the changes.
 const HIDDEN: &str = "(secret)";
@@ -50,6 +50,11 @@ fn shown(object: &Resource) -> Draft {
         }
         if let Some(annotations) = metadata.get_mut("annotations") {
             annotations.remove(LAST_APPLIED);
+            if let Draft::Map(annotations) = annotations
+                && is_secret
+            {
+                annotations.iter_mut().filter(|(name, _)| is_copy(name)).for_each(|(_, value)| *value = HIDDEN.into());
+            }
         }
     }
     for field in ["data", "stringData"].into_iter().filter(|_| is_secret) {
