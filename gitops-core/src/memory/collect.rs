@@ -72,6 +72,7 @@ impl ApiServer {
     fn carry(&mut self, object: &Resource, now: Timestamp) {
         match (object.key().group(), object.key().kind()) {
             ("", "Namespace") if object.is_terminating() => self.empty_namespace(object, now),
+            ("", "Namespace") => self.furnish_namespace(object, now),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.serve(object, now),
             ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, CLAIM),
             _ => {}

@@ -46,6 +46,7 @@ mod table;
 mod unknown;
 mod url;
 mod validate;
+mod warnings;
 mod watch;
 mod wire;
 mod workloads;
