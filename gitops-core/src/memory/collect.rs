@@ -17,8 +17,6 @@ use super::store::owners;
 
 /// Holds a CRD until its custom resources are gone.
 pub(super) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
-/// Holds a claim while a Pod may use it.
-const CLAIM: &str = "kubernetes.io/pvc-protection";
 
 /// Objects that controllers have not looked at since they, or what they depend on, changed.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +70,10 @@ impl ApiServer {
     fn carry(&mut self, object: &Resource, now: Timestamp) {
         match (object.key().group(), object.key().kind()) {
             ("", "Namespace") if object.is_terminating() => self.empty_namespace(object, now),
+            ("", "Namespace") => self.furnish_namespace(object, now),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.serve(object, now),
-            ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, CLAIM),
+            ("", "PersistentVolumeClaim") if object.is_terminating() => self.release(object, prepare::CLAIM),
+            ("", "PersistentVolume") if object.is_terminating() => self.release(object, prepare::VOLUME),
             _ => {}
         }
         let Some(object) = self.store.get(object.key()).cloned() else { return };

@@ -64,15 +64,17 @@ impl ApiServer {
         let selector = self.selector(context, select)?;
         let found = self.store.of_kind(&context.kind.group_kind, context.endpoint.namespace.as_deref());
         let wanted: Vec<Resource> = found.into_iter().filter(|object| selector.matches(object)).cloned().collect();
+        // The answer is the list as it was read before the first deletion.
+        let version = self.store.version();
         let mut items = Vec::new();
         for object in wanted {
             let mut endpoint = context.endpoint.clone().named(&object.key().name);
             endpoint.namespace.clone_from(&object.key().namespace);
             let context = Context { endpoint: &endpoint, ..*context };
-            let answer = self.delete(&context, options)?;
-            items.push(answer.as_object().cloned().unwrap_or(object));
+            self.delete(&context, options)?;
+            items.push(context.shown(&object));
         }
-        Ok(Response::new(Body::List(List { items, version: self.store.version(), token: None, remaining: None })))
+        Ok(Response::new(Body::List(List { items, version, token: None, remaining: None })))
     }
 
     /// Deletes an object as controllers do: no preconditions, one finalizer at most.

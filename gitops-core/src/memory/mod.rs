@@ -46,6 +46,7 @@ mod table;
 mod unknown;
 mod url;
 mod validate;
+mod warnings;
 mod watch;
 mod wire;
 mod workloads;
@@ -74,3 +75,5 @@ mod settle_tests;
 mod source_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod warnings_tests;

@@ -8,6 +8,11 @@ use crate::value::{Draft, ValueRef};
 use super::defaults;
 use super::server::{ApiServer, Context};
 
+/// Holds a claim while a Pod may use it.
+pub(super) const CLAIM: &str = "kubernetes.io/pvc-protection";
+/// Holds a volume while a claim may use it.
+pub(super) const VOLUME: &str = "kubernetes.io/pv-protection";
+
 /// What the server sets, and a client cannot change.
 const IDENTITY: [&str; 7] = [
     "creationTimestamp",
@@ -267,11 +272,30 @@ impl ApiServer {
             ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
             ("", "PersistentVolumeClaim") => {
                 draft.entry("status").set("phase", "Pending");
-                draft.entry("metadata").set("finalizers", vec!["kubernetes.io/pvc-protection".into()]);
+                protect(draft, CLAIM);
+            }
+            ("", "PersistentVolume") => {
+                let since = draft.entry("metadata").get("creationTimestamp").cloned().unwrap_or_default();
+                let status = draft.entry("status");
+                status.set("phase", "Pending");
+                status.set("lastPhaseTransitionTime", since);
+                protect(draft, VOLUME);
             }
             ("batch", "Job") => name_job(draft),
             _ => {}
         }
+    }
+}
+
+/// Holds an object while something uses it. Rule: the admission plugin StorageObjectInUseProtection.
+fn protect(draft: &mut Draft, finalizer: &str) {
+    let names = draft.entry("metadata").entry("finalizers");
+    if names.as_list_mut().is_none() {
+        *names = Draft::list();
+    }
+    let Some(names) = names.as_list_mut() else { return };
+    if !names.iter().any(|name| name.as_str() == Some(finalizer)) {
+        names.push(finalizer.into());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cause;
 use crate::model::ApiModel;
+use crate::resource::Resource;
 
 use super::export::LEVELS;
 use super::request::Endpoint;
@@ -67,8 +68,10 @@ pub(super) fn forbidden(endpoint: &Endpoint, name: &str, why: &str) -> Status {
     Status::new(403, Reason::Forbidden, message).about(&endpoint.group, &endpoint.plural, name)
 }
 
-pub(super) fn already_exists(endpoint: &Endpoint, name: &str) -> Status {
-    let message = format!("{} \"{name}\" already exists", endpoint.qualified());
+pub(super) fn already_exists(endpoint: &Endpoint, live: &Resource) -> Status {
+    let name = &live.key().name;
+    let goes = if live.is_terminating() { "object is being deleted: " } else { "" };
+    let message = format!("{goes}{} \"{name}\" already exists", endpoint.qualified());
     Status::new(409, Reason::AlreadyExists, message).about(&endpoint.group, &endpoint.plural, name)
 }
 

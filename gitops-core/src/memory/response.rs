@@ -194,10 +194,6 @@ impl Response {
         Self { code: 200, body, warnings: Vec::new() }
     }
 
-    pub(super) fn warned(self, warnings: Vec<String>) -> Self {
-        Self { warnings: warnings.into_iter().map(Into::into).collect(), ..self }
-    }
-
     /// Returns the object of the answer, if it is one.
     #[must_use]
     pub fn as_object(&self) -> Option<&Resource> {

@@ -1,5 +1,6 @@
 //! The server itself: routing, reading, and what all requests share.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,6 +71,8 @@ pub(super) struct Context<'r> {
     pub(super) mode: Mode,
     pub(super) validation: Validation,
     pub(super) now: Timestamp,
+    /// What is said beside the answer, be it a refusal or not.
+    pub(super) warnings: &'r RefCell<Vec<Arc<str>>>,
 }
 
 /// Namespaces that are there from the start and cannot be deleted, but for the last.
@@ -109,7 +112,9 @@ impl ApiServer {
     /// Answers one request. A refusal and a dry run change nothing, but what they gave out (uids, addresses) does not
     /// come again.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Response {
-        self.route(request, now).unwrap_or_else(Response::from)
+        let warnings = RefCell::default();
+        let answer = self.route(request, now, &warnings).unwrap_or_else(Response::from);
+        Response { warnings: warnings.into_inner(), ..answer }
     }
 
     /// Returns what is served now: built-in kinds and those of established CRDs.
@@ -183,7 +188,12 @@ impl ApiServer {
         self.handle(&Request::new(endpoint, action).by(manager), now)
     }
 
-    fn route(&mut self, request: &Request, now: Timestamp) -> Result<Response, Status> {
+    fn route(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+        warnings: &RefCell<Vec<Arc<str>>>,
+    ) -> Result<Response, Status> {
         self.authorize_request(request)?;
         let endpoint = &request.endpoint;
         let kind = self.kind_at(endpoint)?;
@@ -192,8 +202,9 @@ impl ApiServer {
         super::validate::manager(&request.action, manager)?;
         let model = self.model.clone();
         let (user, mode, validation) = (request.user.as_ref(), request.mode, request.validation);
-        let context = Context { kind: &kind, model: &model, endpoint, manager, user, mode, validation, now };
-        let mut answer = match &request.action {
+        let context = Context { kind: &kind, model: &model, endpoint, manager, user, mode, validation, now, warnings };
+        context.warn(self.deprecation(&kind, &endpoint.version));
+        match &request.action {
             Action::Get => self.read(&context),
             Action::GetNotOlder(version) => self.read_not_older(&context, version),
             Action::List(select) => self.list(&context, select),
@@ -205,9 +216,7 @@ impl ApiServer {
             Action::Patch(patch) => self.patch(&context, patch),
             Action::Delete(options) => self.delete(&context, options),
             Action::DeleteCollection(select, options) => self.delete_collection(&context, select, options),
-        }?;
-        answer.warnings.extend(self.deprecation(&kind, &endpoint.version));
-        Ok(answer)
+        }
     }
 
     /// What is said to everybody who uses a version that shall go.
@@ -312,6 +321,16 @@ fn check_method(kind: &ServedKind, request: &Request) -> Result<(), Status> {
 }
 
 impl Context<'_> {
+    /// Says something beside the answer; what was said before is not repeated.
+    pub(super) fn warn(&self, texts: impl IntoIterator<Item = impl Into<Arc<str>>>) {
+        let mut said = self.warnings.borrow_mut();
+        for text in texts.into_iter().map(Into::into) {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+    }
+
     /// The key of the object that the endpoint names.
     pub(super) fn key(&self) -> Result<ResourceKey, Status> {
         let name = self.endpoint.name.as_ref().ok_or_else(refuse::method_not_allowed)?;

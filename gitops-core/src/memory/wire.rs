@@ -128,6 +128,12 @@ fn included(accept: &Accept) -> Option<Result<Include, Status>> {
 }
 
 impl Wire {
+    /// A refusal of what could not be read as a request.
+    #[must_use]
+    pub fn refusal(status: Status, accept: &Accept) -> Self {
+        Self::of(status.into(), accept)
+    }
+
     /// An answer that has no form but its own: a refusal, or what is said of a kind that is not served.
     fn of(response: Response, accept: &Accept) -> Self {
         if let Some(text) = response.refusal().and_then(Status::as_text) {

@@ -15,6 +15,7 @@ use super::response::{Body, CauseReason, Response, Status};
 use super::server::{ApiServer, Context};
 use super::unknown;
 use super::validate;
+use super::warnings;
 
 /// The most bytes that etcd takes in one request.
 const REQUEST: usize = 3 << 19;
@@ -35,8 +36,8 @@ impl ApiServer {
             return Err(refuse::internal("resourceVersion should not be set on objects to be created"));
         }
         drop(draft.entry("metadata").remove("deletionTimestamp"));
-        let unknown = self.unknown(context, &draft)?;
-        Ok(self.insert(context, draft, Ownership::Update)?.warned(unknown))
+        self.check_unknown(context, &draft)?;
+        self.insert(context, draft, Ownership::Update)
     }
 
     pub(super) fn put(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
@@ -59,15 +60,16 @@ impl ApiServer {
             let fault = refuse::fault("metadata.resourceVersion", CauseReason::Invalid, text);
             return Err(refuse::invalid_of(&context.endpoint.group, &context.endpoint.plural, name, vec![fault]));
         }
-        let unknown = self.unknown(context, &draft)?;
-        Ok(self.replace(context, &live, draft, Ownership::Update)?.warned(unknown))
+        self.check_unknown(context, &draft)?;
+        self.replace(context, &live, draft, Ownership::Update)
     }
 
-    /// The warnings about unknown fields; a strict request is refused for them.
-    fn unknown(&self, context: &Context<'_>, draft: &Draft) -> Result<Vec<String>, Status> {
+    /// Warns of unknown fields; a strict request is refused for them.
+    fn check_unknown(&self, context: &Context<'_>, draft: &Draft) -> Result<(), Status> {
         let found = unknown::fields(context, &self.model, draft);
         if found.is_empty() || context.validation != Validation::Strict {
-            return Ok(found);
+            context.warn(found);
+            return Ok(());
         }
         let (kind, version) = (&context.kind.group_kind.kind, &context.endpoint.version);
         Err(refuse::bad_request(format!(
@@ -94,7 +96,8 @@ impl ApiServer {
             let text = format!("strict decoding error: {}", unknown.join(", "));
             return Err(patch_fault(&text));
         }
-        Ok(self.replace(context, &live, draft, Ownership::Update)?.warned(unknown))
+        context.warn(unknown);
+        self.replace(context, &live, draft, Ownership::Update)
     }
 
     pub(super) fn patched(&self, context: &Context<'_>, draft: Draft, patch: &Patch) -> Result<Draft, Status> {
@@ -193,9 +196,10 @@ impl ApiServer {
         let object = resource(&self.stored(context, &draft))?;
         self.validate_new(context, &name, &object)?;
         self.check_grant(context, &name, None, &draft)?;
+        context.warn(warnings::of(context.kind, None, &object));
         let object = context.kept(&object);
-        if self.store.get(object.key()).is_some() {
-            return Err(refuse::already_exists(context.endpoint, &name));
+        if let Some(live) = self.store.get(object.key()) {
+            return Err(refuse::already_exists(context.endpoint, live));
         }
         let stored = match context.mode {
             Mode::Commit => self.store(&object),
@@ -239,6 +243,9 @@ impl ApiServer {
         let object = resource(&stored)?;
         self.validate_changed(context, live, &object)?;
         self.check_grant(context, &live.key().name, Some(live), &stored)?;
+        if context.endpoint.subresource.is_none() {
+            context.warn(warnings::of(context.kind, Some(live), &object));
+        }
         let object = context.kept(&object);
         let before = self.store.get(object.key());
         if before.is_some_and(|before| context.is_stored(&object, before)) && !self.incomplete.contains(object.key()) {

@@ -1,10 +1,7 @@
 //! What the server answers, in the form of the recordings, and where the two differ.
 
-use gitops_core::memory::{Event, Events};
-use gitops_core::resource::Resource;
-use serde_json::{Value, json as tree};
+use serde_json::Value;
 
-use super::json;
 use super::names::Names;
 
 /// Discovery and the version have a recording of their own.
@@ -23,9 +20,10 @@ pub(super) fn is_end_mark(event: &Value) -> bool {
 
 /// Where two answers differ; the versions in messages are of the moment.
 pub(super) fn status_differs(names: &mut Names, recorded: &Value, found: &Value) -> Option<String> {
+    let said = ["resource version", "ResourceVersion"];
     let timeless = |status: &Value| {
         let mut status = status.clone();
-        if let Some(message) = status["message"].as_str().filter(|text| text.contains("resource version")) {
+        if let Some(message) = status["message"].as_str().filter(|text| said.iter().any(|word| text.contains(word))) {
             let message: String = message.chars().filter(|letter| !letter.is_ascii_digit()).collect();
             status["message"] = message.into();
         }
@@ -36,26 +34,4 @@ pub(super) fn status_differs(names: &mut Names, recorded: &Value, found: &Value)
 
 pub(super) fn differ(names: &mut Names, recorded: &Value, found: &Value) -> Result<(), String> {
     names.differ(recorded, found).map_or(Ok(()), Err)
-}
-
-pub(super) fn events_json(events: &Events) -> Vec<Value> {
-    events.events.iter().filter_map(event_json).collect()
-}
-
-fn event_json(event: &Event) -> Option<Value> {
-    let (kind, object): (&str, &Resource) = match event {
-        Event::Added(object) => ("ADDED", object),
-        Event::Modified(object) => ("MODIFIED", object),
-        Event::Deleted(object) => ("DELETED", object),
-        Event::Error(status) => {
-            return Some(tree!({"type": "ERROR", "object": serde_json::to_value(status.to_value()).unwrap()}));
-        }
-        Event::InitialEnd(version) => {
-            let annotations = tree!({"k8s.io/initial-events-end": "true"});
-            let metadata = tree!({"resourceVersion": version.to_string(), "annotations": annotations});
-            return Some(tree!({"type": "BOOKMARK", "object": {"metadata": metadata}}));
-        }
-        _ => return None,
-    };
-    Some(tree!({"type": kind, "object": json(object)}))
 }

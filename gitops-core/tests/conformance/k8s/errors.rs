@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{ApiServer, Body, Response};
+use gitops_core::memory::{ApiServer, Wire};
 use gitops_core::resource::Resource;
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
 
-use super::names::Names;
-use super::{http, json, server, start};
+use super::names::{Clock, Names};
+use super::{http, server, start, wire};
 use crate::{Case, recording};
 
 pub(crate) fn errors(folder: &Path) -> Option<Vec<Case>> {
@@ -34,18 +34,20 @@ fn run(mut server: ApiServer, case: &Value) -> Result<(), String> {
         if step["status"] != answer.code {
             return Err(format!("setup: expected {}, got {}", step["status"], said(&answer)));
         }
-        names.differ(&step["response"], &content(&answer));
+        names.differ(&step["response"], &wire::document(&answer)).map_or(Ok(()), |why| Err(format!("setup: {why}")))?;
     }
     let request = names.fill(&whole(&case["request"]));
     let (_, answer) = http::ask(&mut server, &request, now).ok_or("cannot be sent")?;
     if case["status"] != answer.code {
         return Err(format!("expected {}, got {}", case["status"], said(&answer)));
     }
-    let found = content(&answer);
+    wire::warned(&case["warnings"], &answer)?;
+    let found = wire::document(&answer);
     if case["body"]["kind"] != "Status" {
         // The Go router answers in plain text where it knows no such path.
         let object = case["body"].is_object() && case["body"]["kind"] != "Status";
-        return names.differ(&case["body"], &found).filter(|_| object).map_or(Ok(()), Err);
+        names.differ(&case["body"], &found).filter(|_| object).map_or(Ok(()), Err)?;
+        return names.confused(Clock::Recorded).map_or(Ok(()), Err);
     }
     let class = |status: &Value| (status["reason"].clone(), causes(status));
     let (expected, got) = (class(&case["body"]), class(&found));
@@ -90,15 +92,7 @@ fn limit(server: &mut ApiServer, role: &Value, now: Timestamp) {
     }
 }
 
-fn content(answer: &Response) -> Value {
-    match &answer.body {
-        Body::Object(object) => json(object),
-        Body::Status(status) => serde_json::to_value(status.to_value()).unwrap(),
-        _ => Value::Null,
-    }
-}
-
-fn said(answer: &Response) -> String {
-    let message = answer.refusal().map(|status| status.message.to_string());
+fn said(answer: &Wire) -> String {
+    let message = wire::document(answer)["message"].as_str().map(str::to_owned);
     format!("{} {}", answer.code, message.unwrap_or_default())
 }

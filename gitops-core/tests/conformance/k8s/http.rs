@@ -1,15 +1,18 @@
 //! Recorded HTTP requests as requests of the server in memory.
 
-use gitops_core::memory::{ApiServer, Endpoint, HttpRequest, Request, Response, Status, User};
+use gitops_core::memory::{ApiServer, Endpoint, HttpRequest, Request, Status, User, Wire};
 use gitops_core::time::Timestamp;
 use serde_json::Value;
 
-/// Sends a recorded request; `None` for what is no request to a resource.
-pub(super) fn ask(server: &mut ApiServer, recorded: &Value, now: Timestamp) -> Option<(Endpoint, Response)> {
+use super::wire;
+
+/// Sends a recorded request and gets what goes over the wire; `None` for what is no request to a resource.
+pub(super) fn ask(server: &mut ApiServer, recorded: &Value, now: Timestamp) -> Option<(Endpoint, Wire)> {
     let endpoint = Endpoint::from_path(recorded["path"].as_str()?)?;
+    let accept = wire::accept(recorded);
     let answer = match read(server, recorded) {
-        Ok(request) => server.handle(&request, now),
-        Err(status) => status.into(),
+        Ok(request) => server.answer(&request, &accept, now),
+        Err(status) => Wire::refusal(status, &accept),
     };
     Some((endpoint, answer))
 }

@@ -37,13 +37,14 @@ fn server(folder: &Path, crds: &str, namespaces: &[&str]) -> Option<ApiServer> {
     for namespace in namespaces {
         add_namespace(&mut server, namespace);
     }
-    server.collect(start());
     Some(server)
 }
 
 fn add_namespace(server: &mut ApiServer, name: &str) {
     let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     server.create(&Resource::from_typed(&namespace).unwrap(), "python-requests", start());
+    // What controllers put into a namespace is as old as that.
+    server.collect(start());
 }
 
 /// A kind that another recording had left: as Widget, by another name. The list of all kinds has it.

@@ -1,6 +1,6 @@
 //! Recorded placeholders and what stands for them here: versions, uids, times, addresses, names that controllers make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,6 +10,17 @@ pub(super) struct Names {
     actual: BTreeMap<String, String>,
     /// Names that end in a hash or in random letters.
     made: BTreeMap<String, String>,
+    /// The versions of single objects. Versions of lists may be those of writes elsewhere.
+    written: BTreeSet<String>,
+}
+
+/// How the time of each write is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// Its answer was recorded with it.
+    Recorded,
+    /// Only from what later answers show.
+    Guessed,
 }
 
 /// What kind of placeholder a text is.
@@ -50,9 +61,9 @@ impl Names {
         // The longer of two names that begin alike comes later.
         let made = self.made.iter().rev().find(|(name, _)| text.contains(*name));
         let text = made.map_or_else(|| text.to_owned(), |(name, actual)| text.replace(name, actual));
-        let uid = text.find("00000000-0000-4000-8000-0000").and_then(|at| text.get(at..at + 36));
-        let actual = uid.and_then(|uid| Some((uid, self.actual.get(uid)?)));
-        actual.map_or_else(|| text.clone(), |(uid, actual)| text.replace(uid, actual))
+        let uids = text.match_indices("00000000-0000-4000-8000-0000").filter_map(|(at, _)| text.get(at..at + 36));
+        let uids = uids.filter_map(|uid| Some((uid, self.actual.get(uid)?)));
+        uids.fold(text.clone(), |filled, (uid, actual)| filled.replace(uid, actual))
     }
 
     /// Learns the name that a controller made for an object: it begins with that of its owner.
@@ -74,13 +85,24 @@ impl Names {
     }
 
     /// Says which two placeholders stand for the same here: what was written anew is not what was there before.
-    pub(super) fn confused(&self) -> Option<String> {
+    pub(super) fn confused(&self, clock: Clock) -> Option<String> {
         let mut seen = BTreeMap::new();
-        let stands = self.actual.iter().filter(|(text, _)| is_placeholder(text) || text.starts_with("port "));
+        let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let counts = |text: &String| match is_placeholder(text) {
+            true if text.starts_with("2000-01-01T") => clock == Clock::Recorded,
+            true => !is_version(text) || self.written.contains(text),
+            false => text.starts_with("port "),
+        };
+        let stands = self.actual.iter().filter(|(text, _)| counts(text));
         stands.into_iter().find_map(|(text, actual)| {
             let other = seen.insert(actual, text)?;
             Some(format!("`{other}` and `{text}` are both `{actual}`"))
         })
+    }
+
+    /// Learns what later requests may start from.
+    pub(super) fn learn_version(&mut self, recorded: &str, actual: &str) {
+        self.actual.entry(recorded.to_owned()).or_insert_with(|| actual.to_owned());
     }
 
     fn learn(&mut self, recorded: &Value, actual: &Value, field: &str) {
@@ -101,6 +123,9 @@ impl Names {
                 left.iter().zip(right).for_each(|(left, right)| self.learn(left, right, field));
             }
             (Value::Object(left), Value::Object(right)) => {
+                if let (Some(version), true) = (left.get("resourceVersion"), left.contains_key("uid")) {
+                    self.written.extend(version.as_str().map(str::to_owned));
+                }
                 for (key, value) in left {
                     if let Some(found) = right.get(key) {
                         self.learn(value, found, key);

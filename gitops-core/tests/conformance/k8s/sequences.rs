@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_core::memory::{Action, ApiServer, Body, Request, Response};
+use gitops_core::memory::{Action, ApiServer, Request, Wire};
 use gitops_core::time::Timestamp;
 use serde_json::Value;
 
-use super::names::Names;
-use super::{add_namespace, http, json, server, start};
+use super::names::{Clock, Names};
+use super::{add_namespace, http, json, server, start, wire};
 use crate::{Case, recording};
 
 pub(crate) fn ssa_sequences(folder: &Path) -> Option<Vec<Case>> {
@@ -55,11 +55,8 @@ fn replay(mut server: ApiServer, case: &Value) -> Result<(), String> {
         if !(definition && op["object"] == "unchanged") {
             last = check_object(&mut names, &mut server, case, op, &last, now).map_err(fail)?;
         }
-        names.confused().map_or(Ok(()), Err).map_err(fail)?;
-        // Controllers took their time, and none acts on what is not there yet.
-        let next = case["ops"].get(at + 1);
-        let waits = next.is_some_and(|next| next["object"] == "unchanged" && next["status"] == 200);
-        if collects && !waits {
+        names.confused(Clock::Recorded).map_or(Ok(()), Err).map_err(fail)?;
+        if collects {
             server.collect(now);
         }
     }
@@ -79,35 +76,27 @@ fn newest(object: &Value) -> u64 {
     seconds.max().unwrap_or(0)
 }
 
-fn check_answer(names: &mut Names, op: &Value, answer: &Response) -> Result<(), String> {
-    let found = || match answer.refusal() {
-        Some(status) => status.message.to_string(),
-        None => "success".to_owned(),
-    };
+fn check_answer(names: &mut Names, op: &Value, answer: &Wire) -> Result<(), String> {
+    let found = wire::document(answer);
     if op["status"] != answer.code {
-        return Err(format!("expected {} {}, got {} {}", op["status"], op["error"]["message"], answer.code, found()));
+        let (wanted, said) = (&op["error"]["message"], &found["message"]);
+        return Err(format!("expected {} {wanted}, got {} {said}", op["status"], answer.code));
     }
+    wire::warned(&op["warnings"], answer)?;
     if op["error"].is_object() {
-        let refusal = answer.refusal();
-        let (reason, found) = (op["error"]["reason"].as_str(), refusal.and_then(|status| status.reason.name()));
-        if found != reason {
-            return Err(format!("expected reason {reason:?}, got {found:?}"));
+        if op["error"]["reason"] != found["reason"] {
+            return Err(format!("expected reason {}, got {}", op["error"]["reason"], found["reason"]));
         }
-        let causes = op["error"]["causes"].as_array().into_iter().flatten();
-        let causes: Vec<String> =
-            causes.map(|cause| format!("{}: {}", text(&cause["field"]), text(&cause["reason"]))).collect();
-        let found = refusal.into_iter().flat_map(|status| &status.causes);
-        let found: Vec<String> = found.map(|(reason, cause)| format!("{}: {}", cause.field, reason.name())).collect();
+        let causes = |status: &Value| {
+            let causes = status["causes"].as_array().into_iter().flatten();
+            causes.map(|cause| format!("{}: {}", text(&cause["field"]), text(&cause["reason"]))).collect::<Vec<_>>()
+        };
+        let (causes, found) = (causes(&op["error"]), causes(&found["details"]));
         if causes != found {
             return Err(format!("expected causes {causes:?}, got {found:?}"));
         }
     }
     let response = &op["response"];
-    let found = match &answer.body {
-        Body::Object(object) => json(object),
-        Body::Value(value) => serde_json::to_value(value).unwrap(),
-        _ => return Ok(()),
-    };
     if response.is_object() && response["kind"] != "Status" {
         return names.differ(response, &found).map_or(Ok(()), |why| Err(format!("answer {why}")));
     }
