@@ -38,6 +38,8 @@ pub enum Code {
     NamespaceOnClusterScoped,
     /// No namespace given and no default set. Holds back the object.
     MissingNamespace,
+    /// A CRD whose schema does not say what stands in some place; it is compared as it is written. A warning.
+    InvalidSchema,
     /// Something in Git that only a server sets, or that is never sent; it is dropped. A note.
     Dropped,
     /// The object cannot be applied as it is written. Holds back the object.

@@ -16,6 +16,7 @@ use crate::ssa::{FieldSet, ManagedFields};
 use crate::state::OPERATION_ANNOTATION;
 use crate::value::Draft;
 
+use super::dropped;
 use super::places::{Absent, Side, Typed, carry, locate, put, without};
 use super::{Change, Context};
 
@@ -65,6 +66,8 @@ pub enum IgnoredBy {
     Rule(usize),
     /// An autoscaler that targets the object: its replicas (rules 17 and 20).
     Autoscaler,
+    /// The annotation `gitops.rs/on-remove: keep` of the object: what Git no longer declares (rule 17).
+    OnRemove,
 }
 
 /// Whether an autoscaler targets an object.
@@ -82,7 +85,7 @@ pub enum Scaled {
 #[must_use]
 pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>, scaled: Scaled) -> Option<Adapted> {
     let mut rules = context.rules.of(desired).peekable();
-    if rules.peek().is_none() && scaled == Scaled::No {
+    if rules.peek().is_none() && scaled == Scaled::No && !dropped::is_kept(desired) {
         return None;
     }
     let root = context.model.schema(&desired.key().group_kind, desired.version());
@@ -104,7 +107,8 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
     };
     if let Some(note) = unreadable {
         // What cannot be released must be sent.
-        let by = rules.next().map_or(IgnoredBy::Autoscaler, |(place, _)| IgnoredBy::Rule(place));
+        let other = if scaled == Scaled::Yes { IgnoredBy::Autoscaler } else { IgnoredBy::OnRemove };
+        let by = rules.next().map_or(other, |(place, _)| IgnoredBy::Rule(place));
         adapting.leave(by, Vec::new(), Vec::new(), OnCreate::Send, Some(note.into()));
         return adapting.finish(&manager, context.owner.annotation());
     }
@@ -113,44 +117,15 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
     }
     if scaled == Scaled::Yes {
         let replicas = FieldPath::fields(&["spec", "replicas"]);
-        let fields = vec![Typed { path: replicas, whole: None }];
+        let fields = vec![Typed::granular(replicas)];
         adapting.leave(IgnoredBy::Autoscaler, fields, Vec::new(), OnCreate::Send, None);
     }
+    if let Some(live) = live.filter(|_| dropped::is_kept(desired)) {
+        let entry = context.inventory.get(live.key());
+        let fields = dropped::fields(desired, live, root, &adapting.mine, entry, context.owner.annotation());
+        adapting.leave(IgnoredBy::OnRemove, Vec::new(), fields, OnCreate::Send, None);
+    }
     adapting.finish(&manager, context.owner.annotation())
-}
-
-/// What of one declared and live object is judged.
-pub(super) struct Subject {
-    /// What Git wants of it.
-    pub(super) wanted: Resource,
-    /// What the cluster is asked about: an apply that changes nothing of what is left alone.
-    pub(super) asked: Resource,
-    /// The live object, once we have given up what is left alone.
-    pub(super) live: Resource,
-    /// What is left alone, with all below it.
-    pub(super) kept: FieldSet,
-    pub(super) adapted: Option<Adapted>,
-}
-
-impl Subject {
-    pub(super) fn of(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Self {
-        let Some(adapted) = adapt(desired, Some(live), context, scaled) else { return Self::whole(desired, live) };
-        // A dry run cannot be told of a release that is still to come: without the fields it would remove them.
-        let asked = if adapted.release.is_empty() { &adapted.sent } else { &adapted.replacement };
-        Self {
-            wanted: adapted.compared.clone(),
-            asked: asked.clone(),
-            live: adapted.live.clone().unwrap_or_else(|| live.clone()),
-            kept: adapted.ignored.iter().flat_map(|ignored| &ignored.fields).collect(),
-            adapted: Some(adapted),
-        }
-    }
-
-    /// Nothing is left alone.
-    pub(super) fn whole(desired: &Resource, live: &Resource) -> Self {
-        let (wanted, asked, live) = (desired.clone(), desired.clone(), live.clone());
-        Self { wanted, asked, live, kept: FieldSet::new(), adapted: None }
-    }
 }
 
 struct Adapting<'a> {
@@ -180,7 +155,7 @@ impl Adapting<'_> {
                     .filter(|entry| manager.is(&entry.manager, entry.subresource.as_deref()))
                     .filter(|entry| &*entry.api_version == self.desired.api_version())
                     .flat_map(|entry| entry.fields.leaves().iter().collect::<Vec<_>>());
-                theirs.extend(theirs_of.map(|path| Typed { path, whole: None }));
+                theirs.extend(theirs_of.map(Typed::granular));
                 continue;
             }
             for (object, found) in [(Some(self.desired), &mut ours), (self.live, &mut theirs)] {

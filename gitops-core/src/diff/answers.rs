@@ -10,8 +10,9 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::DesiredState;
 use crate::value::{Digest, Hasher, Purpose};
 
-use super::adapt::{Scaled, Subject};
+use super::adapt::Scaled;
 use super::facts::receipt;
+use super::subject::Subject;
 use super::{Comparison, Context, stamp};
 
 /// Names a question, and with it its answer: equal receipts, equal verdicts. Rule 5 of the exact rules.

@@ -12,10 +12,10 @@ use crate::ssa::{self, Apply, ApplyError, Conflict, ManagedEntry, ManagedFields,
 use crate::state::{Owner, Tracking};
 use crate::time::Timestamp;
 
-use super::adapt::Subject;
 use super::conflict::Stance;
 use super::forgotten::{self, Forgotten};
 use super::mask;
+use super::subject::Subject;
 use super::{Adapted, Change, Context, FieldOwner, IgnoredBy, Note, Scaled, stamp};
 
 /// What an apply of one object does to fields of others. Empty when it meets nobody.

@@ -14,12 +14,13 @@ use crate::ssa::{Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, T
 use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
 use crate::value::{Value, ValueRef};
 
-use super::adapt::{Scaled, Subject};
+use super::adapt::Scaled;
 use super::conflict::is_hand;
 use super::equal::{Fill, fill, same};
 use super::mask::LAST_APPLIED;
 use super::owned::applied;
 use super::step::Step;
+use super::subject::Subject;
 use super::trail::Trail;
 use super::{Change, ChangeKind, ChangeReason, Context, FieldOwner, Note, stamp};
 

@@ -8,11 +8,12 @@ use crate::resource::{Resource, split_api_version};
 use crate::state::{AppliedFields, Entry};
 use crate::value::{Digest, Draft, ValueRef};
 
-use super::adapt::{Ignored, Scaled, Subject};
+use super::adapt::{Ignored, Scaled};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
 use super::mask::LAST_APPLIED;
 use super::owned::{Owned, applied, are_readable};
+use super::subject::Subject;
 use super::tree::{Stamp, Walk};
 use super::{
     Change, Claim, Compared, Context, Doubt, Evidence, Facts, Note, Outcome, Prediction, Receipt, Strategy, confirm,

@@ -47,6 +47,11 @@ impl Typed {
         Some(Self { path: path.into_iter().collect(), whole })
     }
 
+    /// A path as FieldsV1 has it, which never leads into a value that is owned as a whole.
+    pub(super) fn granular(path: FieldPath) -> Self {
+        Self { path, whole: None }
+    }
+
     /// Whether it names a key of a list item.
     pub(super) fn is_key(&self) -> bool {
         match self.path.segments() {

@@ -16,6 +16,19 @@ pub(super) fn prepare_new(draft: &mut Draft) {
     draft.entry("status").set("storedVersions", name.into_iter().map(Draft::from).collect::<Vec<_>>());
 }
 
+/// The schema of a version of its kind.
+pub(super) fn schema<'c>(crd: &'c Resource, version: &str) -> Option<ValueRef<'c>> {
+    let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();
+    let is = |of: &ValueRef<'_>| of.get("name").and_then(ValueRef::as_str) == Some(version);
+    { versions }.find(is)?.dig(&["schema", "openAPIV3Schema"])
+}
+
+/// The schema by which objects of a kind are pruned, if they are.
+pub(super) fn pruning_schema<'c>(crd: Option<&'c Resource>, version: &str) -> Option<ValueRef<'c>> {
+    let keeps = |crd: &Resource| crd.tree().dig(&["spec", "preserveUnknownFields"]).and_then(ValueRef::as_bool);
+    schema(crd.filter(|crd| keeps(crd) != Some(true))?, version)
+}
+
 /// The fields that a version of its kind can be selected by.
 pub(super) fn selectable(crd: &Resource, version: &str) -> Vec<String> {
     let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();

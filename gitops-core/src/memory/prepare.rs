@@ -56,7 +56,9 @@ pub(super) fn decoded(context: &Context<'_>, version: &str, draft: &mut Draft) {
     let kind = context.kind;
     let schema = context.model.schema(&kind.group_kind, version);
     if is_custom(kind) {
-        defaults::prune(schema, draft, 0);
+        if let Some(schema) = super::crd::pruning_schema(context.model.definition(&kind.group_kind), version) {
+            defaults::prune_custom(schema, draft);
+        }
         schema.fill_defaults(draft);
         defaults::prune_nulls(schema, draft, 0);
         return;

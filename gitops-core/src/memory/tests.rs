@@ -6,7 +6,7 @@ use crate::state::Live;
 use crate::time::{Timer, Timestamp};
 use crate::value::{Value, ValueRef};
 
-fn object(json: &str) -> Resource {
+pub(super) fn object(json: &str) -> Resource {
     Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn owned_by(owner: &Resource, name: &str, blocks: bool) -> Resource {
     ))
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 

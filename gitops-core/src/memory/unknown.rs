@@ -4,6 +4,7 @@ use crate::model::{ApiModel, TypeRef};
 use crate::resource::GroupKind;
 use crate::value::Draft;
 
+use super::defaults::prune_custom;
 use super::request::Validation;
 use super::server::Context;
 
@@ -16,22 +17,32 @@ pub(super) fn fields(context: &Context<'_>, model: &ApiModel, draft: &Draft) -> 
     if context.validation == Validation::Ignore {
         return found;
     }
-    let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
+    let (kind, version) = (&context.kind.group_kind, &*context.endpoint.version);
+    let schema = model.schema(kind, version);
     // Every kind has the metadata of every other.
     let builtin = ApiModel::builtin();
     let metadata = builtin.schema(&GroupKind::new("", "Namespace"), "v1").field("metadata");
     let mut walk = Walk { path: String::new(), found };
     let Draft::Map(fields) = draft else { return walk.found };
+    // What a CRD does not specify is what is pruned.
+    let definition = model.definition(kind);
     for (name, value) in fields {
         match &**name {
             "apiVersion" | "kind" => {}
+            _ if definition.is_some() && name != "metadata" => {}
             "metadata" => walk.enter(name, |walk| walk.see(metadata, value, 0)),
             _ if schema.is_deduced() => {}
             _ if schema.allows(name) => walk.enter(name, |walk| walk.see(schema.field(name), value, 0)),
             _ => walk.enter(name, Walk::note),
         }
     }
+    let pruned = super::crd::pruning_schema(definition, version).map(|schema| prune_custom(schema, &mut draft.clone()));
+    walk.found.extend(pruned.into_iter().flatten().map(|path| worded(&path)));
     walk.found
+}
+
+fn worded(path: &str) -> String {
+    format!("unknown field \"{path}\"")
 }
 
 struct Walk {
@@ -51,7 +62,7 @@ impl Walk {
     }
 
     fn note(&mut self) {
-        self.found.push(format!("unknown field \"{}\"", self.path));
+        self.found.push(worded(&self.path));
     }
 
     fn see(&mut self, schema: TypeRef<'_>, draft: &Draft, depth: usize) {

@@ -10,7 +10,7 @@ use super::defaults::FieldDefault;
 use super::encoding::Encoding;
 use super::schema::{Atom, DEDUCED, Field, ListType, MapType, Meaning, Relation, Scalar, Schema, TypeId};
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind};
-use super::{ApiModel, Known, RootType, Source};
+use super::{ApiModel, Known, RootType};
 use crate::path::{FieldPath, Segment};
 use crate::resource::GroupKind;
 use crate::value::{Digest, Hasher, Purpose, Value};
@@ -225,11 +225,11 @@ pub(super) fn decode(table: &[u8]) -> Result<BTreeMap<GroupKind, Known>, Invalid
     for _ in 0..input.count()? {
         let (kind, roots) = input.kind()?;
         let digest = Hasher::new(Purpose::Schema).digest(&whole).text(&*kind.group_kind.kind).finish();
-        let root = |(version, id)| (version, RootType { schema: Arc::clone(&schema), id });
+        let root = |(version, id)| (version, RootType { schema: Arc::clone(&schema), id, flaws: Arc::default() });
         let types = roots.into_iter().map(root).collect();
         kinds.insert(
             GroupKind::clone(&kind.group_kind),
-            Known { served: Some(Arc::new(kind)), types, digest, source: Source::Other },
+            Known { served: Some(Arc::new(kind)), types, digest, definition: None },
         );
     }
     if input.at == table.len() { Ok(kinds) } else { Err(InvalidTable { at: input.at }) }

@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use super::openapi::Reader;
 use super::served::{Conversion, Freshness, ScalePaths, Scope, ServedKind, priority};
-use super::{ApiModel, Known, RootType, Source};
-use crate::path::FieldPath;
+use super::{ApiModel, Known, RootType};
+use crate::path::{FieldPath, Segment};
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Hasher, Purpose, ValueRef};
 
+/// Returns the kind that a CRD defines; `None` for other objects and for CRDs without names.
+pub(crate) fn defined_by(crd: &Resource) -> Option<GroupKind> {
+    let text = |path: &[&str]| crd.tree().dig(path).and_then(ValueRef::as_str);
+    let is_crd = crd.key().is("apiextensions.k8s.io", "CustomResourceDefinition");
+    is_crd.then(|| Some(GroupKind::new(text(&["spec", "group"])?, text(&["spec", "names", "kind"])?)))?
+}
+
 /// Reads what a CRD defines; `None` for other objects and for CRDs without names or versions.
 pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
-    if !crd.key().is("apiextensions.k8s.io", "CustomResourceDefinition") {
-        return None;
-    }
+    let group_kind = defined_by(crd)?;
     let spec = crd.tree().get("spec")?;
     let text = |path: &[&str]| spec.dig(path).and_then(ValueRef::as_str);
-    let group_kind = GroupKind::new(text(&["group"])?, text(&["names", "kind"])?);
     let scope = if text(&["scope"]) == Some("Cluster") { Scope::Cluster } else { Scope::Namespaced };
     let preserve = spec.get("preserveUnknownFields").and_then(ValueRef::as_bool) == Some(true);
 
@@ -26,10 +30,12 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
     let mut reader = Reader::of_crd(meta);
     let (mut roots, mut versions) = (Vec::new(), Vec::<Arc<str>>::new());
     let mut kind = ServedKind::new(group_kind.clone(), text(&["names", "plural"])?, scope, "");
-    for version in spec.get("versions")?.as_list()? {
+    for (at, version) in (0..).zip(spec.get("versions")?.as_list()?) {
         let Some(name) = version.get("name").and_then(ValueRef::as_str) else { continue };
         let schema = version.dig(&["schema", "openAPIV3Schema"]);
-        roots.push((Arc::<str>::from(name), reader.custom_resource(schema, preserve)));
+        let base = FieldPath::fields(&["spec", "versions"]).join(Segment::Index(at));
+        let base = base.join(Segment::field("schema")).join(Segment::field("openAPIV3Schema"));
+        roots.push((Arc::<str>::from(name), reader.custom_resource(schema, preserve, base)));
         if version.get("served").and_then(ValueRef::as_bool) == Some(true) {
             versions.push(name.into());
         }
@@ -48,10 +54,10 @@ pub(super) fn read(crd: &Resource) -> Option<(GroupKind, Known)> {
         Some(_) => Conversion::Unknown,
     };
     let schema = Arc::new(reader.schema);
-    let root = |(name, id)| (name, RootType { schema: Arc::clone(&schema), id });
+    let root = |(name, (id, flaws))| (name, RootType { schema: Arc::clone(&schema), id, flaws });
     let types: BTreeMap<_, _> = roots.into_iter().map(root).collect();
     let digest = Hasher::new(Purpose::Schema).value(spec).finish();
-    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, source: Source::Crd }))
+    Some((group_kind, Known { served: Some(Arc::new(kind)), types, digest, definition: Some(crd.clone()) }))
 }
 
 fn read_scale(scale: ValueRef<'_>) -> Option<ScalePaths> {
@@ -116,7 +122,10 @@ mod tests {
             "list":{"type":"array","items":{"type":"object","properties":{"b":{"type":"integer","default":1}}}},
             "map":{"type":"object","additionalProperties":{"type":"object","properties":{"b":{"default":1}}}},
             "free":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"b":{"default":1}}},
-            "port":{"x-kubernetes-int-or-string":true,"default":80}}}"#,
+            "port":{"x-kubernetes-int-or-string":true,"default":80},
+            "nulls":{"type":"array","items":{"type":"object","default":{"c":1},"properties":{"b":{"default":1}}}},
+            "values":{"type":"object","additionalProperties":{"type":"string","default":"v"}},
+            "left":{"type":"array","items":{"type":"string","nullable":true,"default":"v"}}}}"#,
         );
         let always = r#""a":"x","made":{"b":1},"nullable":"x","port":80"#;
         for (given, filled) in [
@@ -135,6 +144,13 @@ mod tests {
                 r#"{"free":{"z":{}}}"#,
                 format!("{{{}}}", always.replace("\"made\"", "\"free\":{\"b\":1,\"z\":{}},\"made\"")),
             ),
+            // Defaults of items and of values of maps take the place of nulls, unless these are allowed.
+            (
+                r#"{"nulls":[null,{}]}"#,
+                format!("{{{}}}", always.replace("\"port\"", "\"nulls\":[{\"b\":1,\"c\":1},{\"b\":1}],\"port\"")),
+            ),
+            (r#"{"values":{"a":null,"b":"w"}}"#, format!("{{{always},\"values\":{{\"a\":\"v\",\"b\":\"w\"}}}}")),
+            (r#"{"left":[null]}"#, format!("{{{}}}", always.replace("\"made\"", "\"left\":[null],\"made\""))),
             (r#"{"port":"http"}"#, format!("{{{}}}", always.replace("80", "\"http\""))),
         ] {
             let mut draft = Draft::map();

@@ -11,8 +11,7 @@ use crate::value::{Draft, Value, ValueRef, View};
 /// What the server makes of a field that is not there.
 ///
 /// Of the kinds of a CRD everything is known: the schema states it. Of built-in kinds it is known as recorded from
-/// Kubernetes 1.36, field by field; where the schema comes from the OpenAPI document of a cluster, only what is stated
-/// there.
+/// Kubernetes 1.36, field by field; of kinds and fields that only the OpenAPI document of a cluster has, as stated there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FieldDefault {
@@ -140,12 +139,27 @@ impl<'a> TypeRef<'a> {
                 }
                 for (name, value) in draft.as_map_mut().into_iter().flatten() {
                     if !is_envelope(name) {
+                        self.field(name).fill_null(value);
                         self.field(name).fill(value, depth + 1);
                     }
                 }
             }
-            Draft::List(items) => items.iter_mut().for_each(|item| self.element().fill(item, depth + 1)),
+            Draft::List(items) => {
+                for item in items {
+                    self.element().fill_null(item);
+                    self.element().fill(item, depth + 1);
+                }
+            }
             _ => {}
+        }
+    }
+}
+
+impl TypeRef<'_> {
+    /// Puts the default of list items, or of values of a map, where a null is not allowed.
+    fn fill_null(self, value: &mut Draft) {
+        if let (Draft::Null, false, Some(default)) = (&*value, self.is_nullable(), &self.atom().default) {
+            *value = default.root().to_draft();
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::schema::{DEDUCED, MapType, Meaning, Scalar, Schema, TypeId, TypeRef};
-use super::{ApiModel, RootType, scalar};
+use super::{ApiModel, scalar};
 use crate::resource::split_api_version;
 use crate::value::{Builder, Value, ValueRef, View};
 
@@ -119,7 +119,7 @@ impl ApiModel {
                 let mut schema = Schema::clone(&root.schema);
                 reader.seen.clear();
                 reader.mark(&mut schema, root.id, of);
-                *root = RootType { schema: schema.into(), id: root.id };
+                root.schema = schema.into();
             }
         })
     }

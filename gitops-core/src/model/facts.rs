@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ApiModel;
 use super::defaults::FieldDefault;
 use super::schema::{Field, Schema, TypeId};
-use super::{ApiModel, RootType};
 use crate::value::{Draft, Value, ValueRef};
 
 /// A fact that fits no type.
@@ -49,7 +49,7 @@ impl ApiModel {
                         marked.state(&format!("{name}/{}", kind.kind), &lines, &mut used)
                     });
                     result = std::mem::replace(&mut result, Ok(())).and(done);
-                    *root = RootType { id: marked.root, schema: Arc::new(marked.schema) };
+                    (root.id, root.schema) = (marked.root, Arc::new(marked.schema));
                 }
             }
         });

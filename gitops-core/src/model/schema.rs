@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::defaults::FieldDefault;
 use super::encoding::Encoding;
+use crate::value::Value;
 
 /// A closed set of types that refer to each other. Immutable once built.
 ///
@@ -95,6 +96,8 @@ pub(crate) struct Atom {
     pub(crate) map: Option<MapType>,
     pub(crate) meaning: Meaning,
     pub(crate) nullable: bool,
+    /// What takes the place of a null that is not allowed, in a list or among the values of a map.
+    pub(crate) default: Option<Value>,
     /// Set when the name that leads here is defined nowhere.
     pub(crate) missing: Option<Arc<str>>,
 }

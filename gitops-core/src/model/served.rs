@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::openapi::Reader;
-use super::{Known, RootType, Source};
+use super::{Known, RootType};
 use crate::path::FieldPath;
 use crate::resource::GroupKind;
 use crate::value::{Digest, Purpose, Value, ValueRef};
@@ -187,23 +187,19 @@ pub(super) fn read_openapi(group_version: &str, document: &[u8]) -> Vec<(GroupKi
             if let (true, Some(found)) =
                 (text("version") == version, served.remove(&GroupKind::new(text("group"), text("kind"))))
             {
-                roots.push((found, reader.component(name)));
+                let id = reader.component(name);
+                roots.push((found, id, reader.flaws_of(id)));
             }
         }
     }
     let schema = Arc::new(reader.schema);
-    let known = |(kind, id): (ServedKind, TypeIdOf)| {
-        let root = RootType { schema: Arc::clone(&schema), id };
+    let known = |(kind, id, flaws): (ServedKind, _, _)| {
+        let root = RootType { schema: Arc::clone(&schema), id, flaws };
         let types = BTreeMap::from([(version.into(), root)]);
-        (
-            GroupKind::clone(&kind.group_kind),
-            Known { served: Some(Arc::new(kind)), types, digest, source: Source::Other },
-        )
+        (GroupKind::clone(&kind.group_kind), Known { served: Some(Arc::new(kind)), types, digest, definition: None })
     };
     roots.into_iter().map(known).collect()
 }
-
-type TypeIdOf = super::TypeId;
 
 /// Reads plural names, scopes, verbs and subresources from the paths of a document.
 fn read_paths(group: &str, version: &str, document: ValueRef<'_>) -> BTreeMap<GroupKind, ServedKind> {

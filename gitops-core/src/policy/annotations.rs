@@ -21,6 +21,7 @@ const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
 pub(crate) const PRUNE: &str = "gitops.rs/prune";
 const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
+pub(crate) const ON_REMOVE: &str = "gitops.rs/on-remove";
 // Written by the engine; no options.
 const OPERATION: &str = "gitops.rs/operation";
 const TRACKING_ID: &str = "gitops.rs/tracking-id";
@@ -49,8 +50,8 @@ const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";
 const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
 
 /// All annotations of our own; another one is a typing error.
-const OWN: [&str; 9] =
-    [DEPENDS_ON, HOOK, HOOK_DELETE, IGNORE_HEALTH, OPERATION, PRUNE, SYNC_OPTIONS, WAVE, TRACKING_ID];
+const OWN: [&str; 10] =
+    [DEPENDS_ON, HOOK, HOOK_DELETE, IGNORE_HEALTH, ON_REMOVE, OPERATION, PRUNE, SYNC_OPTIONS, WAVE, TRACKING_ID];
 /// Where annotations that we read live.
 const DOMAINS: [&str; 7] = [
     "gitops.rs/",
@@ -118,6 +119,11 @@ impl<'a> Reader<'a> {
                 Some(flag) => options.ignore_health = flag,
                 None => self.invalid(found, "use \"true\" or \"false\""),
             }
+        }
+        if let Some(found) = self.get(ON_REMOVE, Code::InvalidOption)
+            && !matches!(found.text, "keep" | "unset")
+        {
+            self.invalid(found, "use `keep` or `unset`");
         }
         options.depends_on = self.depends_on();
         self.contradictions(&options);

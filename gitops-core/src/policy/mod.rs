@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::resource::Propagation;
 use crate::resource::ResourceKey;
 
-pub(crate) use annotations::PRUNE;
 pub use annotations::options;
+pub(crate) use annotations::{ON_REMOVE, PRUNE};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

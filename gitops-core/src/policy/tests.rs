@@ -169,12 +169,13 @@ fn what_cannot_be_read_names_annotation_value_and_what_is_allowed() {
         ),
         (argo("sync-options"), "Replace", "sync option `Replace` is unknown; use `true` or `false` as its value"),
         ("gitops.rs/prune".into(), "no", "`no` is not allowed here; use `enabled`, `disabled` or `confirm`"),
+        ("gitops.rs/on-remove".into(), "Keep", "`Keep` is not allowed here; use `keep` or `unset`"),
         (
             "gitops.rs/prnue".into(),
             "disabled",
             "there is no annotation `gitops.rs/prnue`; use one of `gitops.rs/depends-on`, `gitops.rs/hook`, \
-             `gitops.rs/hook-delete-policy`, `gitops.rs/ignore-healthcheck`, `gitops.rs/operation`, \
-             `gitops.rs/prune`, `gitops.rs/sync-options`, `gitops.rs/sync-wave`, `gitops.rs/tracking-id`",
+             `gitops.rs/hook-delete-policy`, `gitops.rs/ignore-healthcheck`, `gitops.rs/on-remove`, \
+             `gitops.rs/operation`, `gitops.rs/prune`, `gitops.rs/sync-options`, `gitops.rs/sync-wave`, `gitops.rs/tracking-id`",
         ),
         (
             "gitops.rs/depends-on".into(),

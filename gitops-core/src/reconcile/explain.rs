@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{
-    self, Compared, Context, Evidence, FieldExplanation, FieldVerdict, Forecast, Strategy, UnknownField, Written,
-};
+use crate::diff::{self, Compared, Context, Evidence, FieldExplanation, Forecast, Strategy, UnknownField, Written};
 use crate::manifest;
 use crate::path::{FieldPath, PathPattern};
 use crate::plan::{Impact, Reason, SkipReason, Step};
@@ -190,7 +188,7 @@ impl Past<'_> {
         for field in &mut explanation.fields {
             let told = match (&field.place, field.verdict) {
                 (Some(place), _) => self.written(&bytes, place).await.map(|written| field.written = written),
-                (None, FieldVerdict::Changes(_) | FieldVerdict::Kept) => {
+                (None, verdict) if verdict.is_dropped() => {
                     self.dropped(&field.field).await.map(|revision| field.dropped_in = revision)
                 }
                 _ => Ok(()),

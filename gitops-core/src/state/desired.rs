@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::manifest::ParsedFile;
-use crate::model::{ApiModel, KindFacts, Scope, ServedKind};
+use crate::model::{ApiModel, KindFacts, SchemaFlaw, Scope, ServedKind, defined_by};
 use crate::policy::{self, Options};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
@@ -135,7 +135,8 @@ impl DesiredState {
             let (resource, more) = prepare(&resource, &model);
             let (options, wrong) = policy::options(&resource);
             let key = resource.key().clone();
-            for problem in problems.into_iter().chain(more).chain(wrong) {
+            let flaws = flaws(&resource, &model, &more);
+            for problem in problems.into_iter().chain(more).chain(flaws).chain(wrong) {
                 let problem = problem.of(&key);
                 if problem.severity == Severity::Blocks {
                     self.held.insert(key.clone());
@@ -231,6 +232,18 @@ impl DesiredState {
     }
 }
 
+/// What is wrong with the schema of a CRD, where nothing else was found to be wrong.
+fn flaws(resource: &Resource, model: &ApiModel, found: &[Problem]) -> Vec<Problem> {
+    let Some(kind) = defined_by(resource) else { return Vec::new() };
+    let is_new = |flaw: &&SchemaFlaw| found.iter().all(|problem| problem.field.as_ref() != Some(&flaw.at));
+    let problem = |flaw: &SchemaFlaw| {
+        Problem::warning(Code::InvalidSchema, Arc::clone(&flaw.text))
+            .field(flaw.at.clone())
+            .hint("correct the schema: a server refuses it, and until then no type is known here")
+    };
+    model.flaws(&kind).filter(is_new).map(problem).collect()
+}
+
 /// A kind that is served, but not in the version that is declared: most often one that was removed from Kubernetes.
 fn unserved(resource: &Resource, kind: &ServedKind) -> Option<Problem> {
     if kind.versions.iter().any(|version| **version == *resource.version()) {
@@ -241,4 +254,40 @@ fn unserved(resource: &Resource, kind: &ServedKind) -> Option<Problem> {
     let wanted = if group.is_empty() { kind.preferred.to_string() } else { format!("{group}/{}", kind.preferred) };
     let hint = format!("write `apiVersion: {wanted}`, and check the fields that changed");
     Some(Problem::blocks(Code::UnknownVersion, text).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Dialect, Limits, parse};
+
+    #[test]
+    fn a_crd_whose_schema_is_bad_is_named_with_its_file_and_not_held_back() {
+        let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+            metadata: {name: widgets.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n  \
+            names: {kind: Widget, plural: widgets}\n  versions:\n  - name: v1\n    served: true\n    storage: true\n    \
+            schema: {openAPIV3Schema: {type: object, properties: {a: SCHEMA}}}\n";
+        for (schema, severity, expected) in [
+            ("{type: string}", None, ""),
+            (
+                "{type: array}",
+                Some(Severity::Warning),
+                "an array needs `items`; correct the schema: a server refuses it, and until then no type is known here",
+            ),
+            // What the kind CustomResourceDefinition itself does not allow is told once.
+            ("{type: 7}", Some(Severity::Blocks), ""),
+        ] {
+            let text = crd.replace("SCHEMA", schema);
+            let file = parse(&"crds/widget.yaml".into(), text.as_bytes(), Dialect::Kubectl, &Limits::default());
+            let desired = DesiredState::assemble(&[], &[Arc::new(file)], &[], &ApiModel::builtin(), None);
+            let found: Vec<Option<Severity>> = desired.problems.iter().map(|problem| Some(problem.severity)).collect();
+            assert_eq!(found, severity.map(Some).into_iter().collect::<Vec<_>>(), "{schema}: {:?}", desired.problems);
+            if !expected.is_empty() {
+                let at = "spec.versions[0].schema.openAPIV3Schema.properties.a";
+                let key = "apiextensions.k8s.io/CustomResourceDefinition widgets.example.com";
+                let shown = format!("crds/widget.yaml:1: {key}: `{at}`: {expected}");
+                assert_eq!(desired.problems[0].to_string(), shown);
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ impl Machine {
     /// Whether any rule is for the object of a step.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
         let declared = self.declared(step);
-        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some())
+        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some() || diff::is_kept(&declared))
             || self.setup.scaled.contains(&step.key)
     }
 

@@ -1,5 +1,6 @@
 //! `k8s/roundtrip.json` against the model: what a server stored fits its schema and is in stored form already, and what
-//! it filled in is what the model says of absent fields.
+//! it filled in is what the model says of absent fields. Each also with the OpenAPI documents of the cluster on top,
+//! which say less of built-in kinds than is known of them.
 
 use std::path::Path;
 
@@ -14,17 +15,33 @@ type Json = serde_json::Value;
 
 /// Every live object of a built-in kind, and of the recorded CRDs.
 pub(crate) fn stored_form(folder: &Path) -> Option<Vec<Case>> {
+    all_stored_form(folder, &model(folder)?)
+}
+
+/// The same with the documents of the cluster.
+pub(crate) fn stored_form_openapi(folder: &Path) -> Option<Vec<Case>> {
+    all_stored_form(folder, &with_documents(folder)?)
+}
+
+fn all_stored_form(folder: &Path, model: &ApiModel) -> Option<Vec<Case>> {
     let recorded = recording(folder, "k8s/roundtrip.json")?;
-    let model = model(folder)?;
     let live = |case: &Json| Some((case["id"].as_str()?.to_owned(), resource(&case["live"])?));
     let cases = recorded.as_array().unwrap().iter().filter_map(live);
-    Some(cases.map(|(id, live)| Case { id, verdict: check(&model, &live) }).collect())
+    Some(cases.map(|(id, live)| Case { id, verdict: check(model, &live) }).collect())
 }
 
 /// Every object that was stored, beside what was sent: an absent field has become what the model says.
 pub(crate) fn defaults(folder: &Path) -> Option<Vec<Case>> {
+    all_defaults(folder, &model(folder)?)
+}
+
+/// The same with the documents of the cluster.
+pub(crate) fn defaults_openapi(folder: &Path) -> Option<Vec<Case>> {
+    all_defaults(folder, &with_documents(folder)?)
+}
+
+fn all_defaults(folder: &Path, model: &ApiModel) -> Option<Vec<Case>> {
     let recorded = recording(folder, "k8s/roundtrip.json")?;
-    let model = model(folder)?;
     let both =
         |case: &Json| Some((case["id"].as_str()?.to_owned(), resource(&case["desired"])?, resource(&case["live"])?));
     let verdict = |sent: Resource, live: Resource| {
@@ -84,6 +101,24 @@ fn model(folder: &Path) -> Option<ApiModel> {
     Some(ApiModel::builtin().with_crds(&crds))
 }
 
+/// The built-in kinds and the recorded CRDs, under the documents in `../schema/openapi`, one file a group and version.
+fn with_documents(folder: &Path) -> Option<ApiModel> {
+    let documents = folder.join("../schema/openapi");
+    let names = recording(&documents, "_files.json")?;
+    let mut model = model(folder)?;
+    for name in names.as_array().unwrap().iter().filter_map(Json::as_str) {
+        let group_version = match name.strip_prefix("apis_") {
+            Some(name) => name.split_once('_').map(|(group, version)| format!("{group}/{version}")),
+            None => name.strip_prefix("api_").map(str::to_owned),
+        };
+        if let Some(group_version) = group_version {
+            let document = std::fs::read(documents.join(format!("{name}.json"))).unwrap();
+            model = model.with_openapi(&group_version, &document);
+        }
+    }
+    Some(model)
+}
+
 fn resource(json: &Json) -> Option<Resource> {
     Resource::new(Value::from_serialize(json).unwrap()).ok()
 }
@@ -91,6 +126,9 @@ fn resource(json: &Json) -> Option<Resource> {
 fn check(model: &ApiModel, live: &Resource) -> Result<(), String> {
     let kind = &live.key().group_kind;
     let KindFacts::Served(_) = model.kind(kind) else { return Err(format!("{kind} is not known")) };
+    if let Some(flaw) = model.flaws(kind).next() {
+        return Err(format!("schema: {flaw}"));
+    }
     let of = model.schema(kind, live.version());
     if let Err(errors) = Typed::new(live.value().clone(), of, Duplicates::Allow) {
         return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));

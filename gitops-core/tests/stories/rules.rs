@@ -222,3 +222,27 @@ fn a_new_object_gets_gits_value_or_none() {
         assert_eq!(replicas(&shop.get("Deployment", "web").unwrap()), expected);
     }
 }
+
+#[test]
+fn what_git_drops_stays_where_the_object_says_so_and_is_removed_otherwise() {
+    let config = |keep: &str, data: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: shop{keep}}}\ndata: {data}\n")
+    };
+    for (keep, left) in [
+        (", annotations: {gitops.rs/on-remove: keep}", Some("1")),
+        (", annotations: {gitops.rs/on-remove: unset}", None),
+    ] {
+        let shop = Shop::new();
+        shop.commit("both", &[("n.yaml", Some(NAMESPACE)), ("c.yaml", Some(&config("", "{a: \"1\", b: \"1\"}")))]);
+        shop.sync();
+        shop.commit("one", &[("c.yaml", Some(&config(keep, "{b: \"1\"}")))]);
+        for _ in 0..2 {
+            let report = shop.sync();
+            assert_eq!(report.sync, SyncStatus::Synced, "{keep}: {:?}", report.resources);
+            let live = shop.get("ConfigMap", "c").unwrap();
+            assert_eq!(live.tree().dig(&["data", "a"]).and_then(ValueRef::as_str), left, "{keep}");
+            assert!(!owns(&live, "f:a\""), "{keep}");
+        }
+        assert_eq!(shop.preview().sync, SyncStatus::Synced);
+    }
+}

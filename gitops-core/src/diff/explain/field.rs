@@ -143,6 +143,7 @@ impl<'a> SideBySide<'a> {
         }
         match self.left_alone_by(path) {
             Some(IgnoredBy::Autoscaler) => return FieldVerdict::Yielded,
+            Some(IgnoredBy::OnRemove) => return FieldVerdict::KeptOnRemove,
             Some(IgnoredBy::Rule(_)) => return FieldVerdict::Ignored,
             None => {}
         }

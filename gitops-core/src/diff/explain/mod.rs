@@ -92,6 +92,8 @@ pub enum FieldVerdict {
     Yielded,
     /// A rule leaves it alone (rules 13 to 16 of the exact rules).
     Ignored,
+    /// Git no longer declares it, and it stays, since the object's annotation asks for that (rule 17 of the exact rules).
+    KeptOnRemove,
     /// Git no longer declares it, and it stays, since others hold it (rule 11 of the exact rules).
     Residue,
     /// The cluster makes another value of what Git says, and has done so already.
@@ -118,6 +120,13 @@ pub enum FieldVerdict {
     GoesWithObject,
     /// The object was not compared, or could not be.
     NotCompared,
+}
+
+impl FieldVerdict {
+    /// Whether a field that Git does not declare was ours, so that Git must have declared it once.
+    pub(crate) fn is_dropped(self) -> bool {
+        matches!(self, Self::Changes(_) | Self::Kept | Self::KeptOnRemove | Self::Residue)
+    }
 }
 
 /// A field that neither Git nor the cluster has, and no schema knows.

@@ -4,10 +4,10 @@ use crate::model::TypeRef;
 use crate::value::Draft;
 
 /// How deep an object may nest; what lies deeper stays as it is.
-const DEPTH: usize = 128;
+pub(super) const DEPTH: usize = 128;
 
 /// Fields of an object that no schema of a CRD declares.
-const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
+pub(super) const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 /// Takes away nulls that the schema of a custom resource does not allow, as the server does once defaults are filled in.
 ///
@@ -32,9 +32,7 @@ pub(in super::super) fn prune_nulls(schema: TypeRef<'_>, draft: &mut Draft, dept
     }
 }
 
-/// Takes away fields that the schema does not know.
-///
-/// Rule: Kubernetes, "Custom Resources", "Field pruning".
+/// Takes away fields that the type does not have, as Go's decoder does with those of built-in kinds.
 pub(in super::super) fn prune(schema: TypeRef<'_>, draft: &mut Draft, depth: usize) {
     if depth > DEPTH || schema.is_deduced() {
         return;

@@ -3,9 +3,11 @@
 mod builtin;
 mod custom;
 mod pod;
+mod structural;
 
 pub(super) use builtin::fill as builtin;
 pub(super) use custom::{prune, prune_nulls};
+pub(super) use structural::prune as prune_custom;
 
 use crate::value::Draft;
 

@@ -8,6 +8,7 @@
 use crate::resource::Resource;
 use crate::value::ValueRef;
 
+use super::super::crd;
 use super::super::refuse::{Fault, fault};
 use super::super::response::CauseReason::{self, Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
 use super::super::server::Context;
@@ -15,16 +16,13 @@ use super::list_type::{self, child};
 use super::openapi::{self, Checked};
 
 pub(super) fn check(
-    crd: &Resource,
+    definition: &Resource,
     context: &Context<'_>,
     live: Option<&Resource>,
     object: &Resource,
     faults: &mut Vec<Fault>,
 ) {
-    let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();
-    let is = |version: &ValueRef<'_>| version.get("name").and_then(ValueRef::as_str) == Some(&context.endpoint.version);
-    let Some(version) = { versions }.find(is) else { return };
-    let Some(schema) = version.dig(&["schema", "openAPIV3Schema"]) else { return };
+    let Some(schema) = crd::schema(definition, &context.endpoint.version) else { return };
     let (new, old) = (object.tree(), live.map(Resource::tree));
     let mut found = Vec::new();
     openapi::check(schema, Checked { path: "", new, old }, &mut found, 0);

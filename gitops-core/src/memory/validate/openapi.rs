@@ -234,3 +234,88 @@ fn object(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    /// The faults of a value as they are shown, joined by `; `.
+    fn faults(schema: &str, new: &str, old: Option<&str>) -> String {
+        let read = |text: &str| Value::from_json(text.as_bytes()).unwrap();
+        let (schema, new, old) = (read(schema), read(new), old.map(read));
+        let mut faults = Vec::new();
+        let at = Checked { path: "f", new: new.root(), old: old.as_ref().map(Value::root) };
+        check(schema.root(), at, &mut faults, 0);
+        faults.into_iter().map(|(path, _, text)| format!("{path}: {text}")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_value_is_refused_by_each_rule_of_the_schema_that_it_breaks() {
+        for (schema, good, bad, why) in [
+            (r#"{"type":"string"}"#, "\"a\"", "1", "must be of type string: \"number\""),
+            (r#"{"type":"integer"}"#, "1.0", "1.5", "must be of type integer: \"number\""),
+            (r#"{"type":"string","nullable":true}"#, "null", "true", "must be of type string"),
+            (r#"{"type":"string"}"#, "\"\"", "null", "must be of type string: \"null\""),
+            (r#"{"x-kubernetes-int-or-string":true}"#, "\"80%\"", "1.5", "must be of type integer,string"),
+            (r#"{"minLength":2}"#, "\"ää\"", "\"a\"", "should be at least 2 chars long"),
+            (r#"{"maxLength":1}"#, "\"ä\"", "\"ab\"", "Too long: may not be more than 1 bytes"),
+            (r#"{"format":"date-time"}"#, "\"2026-01-01T00:00:00Z\"", "\"now\"", "must be of type date-time: \"now\""),
+            (r#"{"format":"ipv4"}"#, "\"10.0.0.1\"", "\"10.0.0\"", "must be of type ipv4"),
+            (r#"{"format":"no-such"}"#, "\"a\"", "", ""),
+            (r#"{"format":"int32"}"#, "2147483647", "2147483648", "must be of type integer with format int32"),
+            (r#"{"maximum":3}"#, "3", "4", "should be less than or equal to 3"),
+            (r#"{"maximum":3,"exclusiveMaximum":true}"#, "2.5", "3", "should be less than 3"),
+            (r#"{"minimum":3}"#, "3", "2", "should be greater than or equal to 3"),
+            (r#"{"minimum":3,"exclusiveMinimum":true}"#, "4", "3", "should be greater than 3"),
+            (r#"{"multipleOf":5}"#, "10", "7", "should be a multiple of 5"),
+            (r#"{"multipleOf":0}"#, "7", "", ""),
+            (r#"{"enum":["a",1]}"#, "1", "\"b\"", "Unsupported value: \"b\": supported values: \"a\", 1"),
+            (r#"{"minItems":1}"#, "[1]", "[]", "should have at least 1 items"),
+            (r#"{"maxItems":1}"#, "[1]", "[1,2]", "Too many: 2: must have at most 1 items"),
+            (r#"{"uniqueItems":true}"#, "[1,2]", "[1,1]", "shouldn't contain duplicates"),
+            (r#"{"items":{"type":"string"}}"#, "[\"a\"]", "[\"a\",1]", "f[1]: Invalid value: \"number\": f[1] in body"),
+            (r#"{"minProperties":1}"#, r#"{"a":1}"#, "{}", "should have at least 1 properties"),
+            (r#"{"maxProperties":0}"#, "{}", r#"{"a":1}"#, "must have at most 0 properties"),
+            (r#"{"required":["a"]}"#, r#"{"a":null}"#, "{}", "f.a: Required value"),
+            (r#"{"properties":{"a":{"type":"string"}}}"#, r#"{"b":1}"#, r#"{"a":1}"#, "f.a: Invalid value"),
+            (r#"{"additionalProperties":{"type":"string"}}"#, r#"{"a":"b"}"#, r#"{"a":1}"#, "f.a: Invalid value"),
+            (r#"{"allOf":[{"minimum":1},{"maximum":2}]}"#, "1", "3", "should be less than or equal to 2"),
+            (r#"{"anyOf":[{"minimum":5},{"maximum":2}]}"#, "1", "3", "must validate at least one schema (anyOf)"),
+            (r#"{"oneOf":[{"minimum":2},{"maximum":2}]}"#, "1", "2", "Found 2 valid alternatives"),
+            (r#"{"oneOf":[{"minimum":5},{"maximum":2}]}"#, "1", "3", "Found none valid"),
+            (r#"{"not":{"minimum":2}}"#, "1", "2", "must not validate the schema (not)"),
+        ] {
+            assert_eq!(faults(schema, good, None), "", "{schema} {good}");
+            if !bad.is_empty() {
+                let found = faults(schema, bad, None);
+                assert!(found.contains(why), "{schema} {bad}: {found}");
+            }
+        }
+    }
+
+    /// Rule: Kubernetes, "Validation ratcheting" of CustomResourceDefinitions.
+    #[test]
+    fn what_did_not_change_stays_valid_where_old_and_new_can_be_told_to_be_the_same() {
+        let keyed = r#"{"x-kubernetes-list-map-keys":["k"],"items":{"properties":{"v":{"minimum":5}}}}"#;
+        for (schema, old, new, is_valid) in [
+            (r#"{"minimum":5}"#, "1", "1", true),
+            (r#"{"minimum":5}"#, "1", "2", false),
+            (r#"{"properties":{"a":{"minimum":5},"b":{}}}"#, r#"{"a":1}"#, r#"{"a":1,"b":2}"#, true),
+            (r#"{"items":{"minimum":5}}"#, "[1]", "[1,6]", false),
+            (keyed, r#"[{"k":1,"v":1}]"#, r#"[{"k":2,"v":7},{"k":1,"v":1}]"#, true),
+            (keyed, r#"[{"k":1,"v":1}]"#, r#"[{"k":2,"v":1}]"#, false),
+        ] {
+            assert_eq!(faults(schema, new, Some(old)).is_empty(), is_valid, "{schema} {old} {new}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_is_none_refuses_nothing() {
+        for schema in ["1", "[]", r#"{"type":7,"items":1,"properties":[],"required":"a","enum":1}"#] {
+            for value in ["[[1]]", r#"{"a":{"b":1}}"#, "\"a\"", "1"] {
+                assert_eq!(faults(schema, value, None), "", "{schema} {value}");
+            }
+        }
+    }
+}
