@@ -9,7 +9,7 @@ use gitops_core::plan::{HookRun, Plan, plan};
 use gitops_core::policy::SyncPolicy;
 use gitops_core::resource::Resource;
 use gitops_core::ssa;
-use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
+use gitops_core::state::{DesiredState, Entry, Inventory, LiveState, Namespaces, Owner, Standing};
 use gitops_core::time::Timestamp;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,19 +29,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let nothing = Comparison::default();
 
-        let empty = live_state(&[]);
+        let empty = live_state(Vec::new());
         let ((_, plan), time) = effort.fastest(|| work(&desired, &empty, &nothing));
         assert_eq!(plan.steps.len(), count);
         let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
         show(&format!("compare_plan/{count}_missing"), &format!("{}, {edges} edges", cost(time, count)));
 
-        let live = live_state(&applied(&desired, &owner, &model)?);
+        let live = live_state(applied(&desired, &owner, &model)?);
         let ((comparison, plan), time) = effort.fastest(|| work(&desired, &live, &nothing));
         assert!(comparison.is_synced() && plan.is_empty(), "what was just applied is in sync");
         show(&format!("compare_plan/{count}_unchanged_cold"), &cost(time, count));
 
         let (_, time) = effort.fastest(|| work(&desired, &live, &comparison));
         show(&format!("compare_plan/{count}_unchanged_warm"), &cost(time, count));
+
+        let all = inventory_of(&live);
+        let owned = Context::new(&model, &owner, &all);
+        let comparison_owned = diff::compare(&desired, &live, &owned, &nothing);
+        let (_, time) = effort.fastest(|| diff::compare(&desired, &live, &owned, &comparison_owned));
+        show(&format!("compare_plan/{count}_unchanged_warm_owned"), &cost(time, count));
 
         let changed = DesiredState::from_resources(&edit_some(&declared)?, &model, None);
         let ((after, plan), time) = effort.fastest(|| work(&changed, &live, &comparison));
@@ -77,13 +83,20 @@ fn applied(
     Ok(objects)
 }
 
-fn live_state(objects: &[Resource]) -> LiveState {
+fn live_state(objects: Vec<Resource>) -> LiveState {
     let mut live = LiveState::default();
     for (group, kind) in [("apps", "Deployment"), ("", "Service"), ("", "ConfigMap")] {
         live.listed(&gitops_core::resource::GroupKind::new(group, kind), &Namespaces::All);
     }
-    objects.iter().for_each(|object| live.insert(object.clone()));
+    objects.into_iter().for_each(|object| live.insert(object));
     live
+}
+
+/// All of it is ours.
+fn inventory_of(live: &LiveState) -> Inventory {
+    let entry =
+        |object: &Resource| Entry::held(Standing::Created, object.uid().unwrap_or_default(), object.version(), 0);
+    Inventory::whole(live.objects().map(|object| (object.key().clone(), entry(object))))
 }
 
 /// Gives every hundredth object another label.

@@ -8,11 +8,10 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot read its inputs must stop")]
 
 use std::alloc::System;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use gitops_benches::{Effort, show};
+use gitops_benches::{Effort, peer, show};
 use gitops_core::model::{Schema, TypeRef};
 use gitops_core::ssa::{
     Applied, ConvertError, Converter, Duplicates, Emptied, FieldSet, Force, Managers, Typed, Updater, equal_values,
@@ -49,7 +48,7 @@ fn main() {
     let schema = Schema::from_smd(read("k8s-schema.yaml").root()).expect("a schema");
     for (name, file, of) in OBJECTS {
         let ours = measure(effort, &read(file), schema.named(of).expect("a type"));
-        let peer = if std::env::var_os("GITOPS_BENCH_PEER").is_some() { measure_peer(name) } else { Vec::new() };
+        let peer = measure_peer(name);
         for cost in ours {
             let peer = peer.iter().find(|peer| peer.of == cost.of);
             show(&format!("ssa/{name}/{}", cost.of), &cost.beside(peer));
@@ -82,18 +81,15 @@ impl Cost {
 
 /// Runs the peer on one object; its lines are `operation<TAB>nanoseconds<TAB>allocations<TAB>bytes`.
 fn measure_peer(name: &str) -> Vec<Cost> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/smd");
-    let output = Command::new("go").args(["run", ".", name]).current_dir(folder).output().expect("Go");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let cost = |line: &str| {
-        let mut fields = line.split('\t');
-        let of = fields.next()?.to_owned();
-        let mut number = || fields.next()?.parse::<u64>().ok();
-        let time = Duration::from_nanos(number()?);
-        let (allocations, bytes) = (usize::try_from(number()?).ok()?, usize::try_from(number()?).ok()?);
-        Some(Cost { of, time, allocations, bytes })
+    let count = |number: u64| usize::try_from(number).expect("a number of this machine");
+    let cost = |(of, numbers): (String, Vec<u64>)| match *numbers {
+        [nanoseconds, allocations, bytes] => {
+            let time = Duration::from_nanos(nanoseconds);
+            Cost { of, time, allocations: count(allocations), bytes: count(bytes) }
+        }
+        _ => panic!("three numbers of {of}"),
     };
-    String::from_utf8_lossy(&output.stdout).lines().map(|line| cost(line).expect("a line of the peer")).collect()
+    peer("smd", &[name]).into_iter().map(cost).collect()
 }
 
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! little data, for correctness.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gitops_core::manifest::{Dialect, Limits, parse};
@@ -54,6 +56,28 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begin = Instant::now();
     let result = work();
     (result, begin.elapsed())
+}
+
+/// Runs a peer, a Go program in `benches/peers`, if `GITOPS_BENCH_PEER` is set. It prints a line per measurement: the
+/// name and numbers, with tabs between.
+///
+/// # Panics
+/// When it is asked for and does not run.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a peer that was asked for must answer")]
+pub fn peer(name: &str, arguments: &[&str]) -> Vec<(String, Vec<u64>)> {
+    if std::env::var_os("GITOPS_BENCH_PEER").is_none() {
+        return Vec::new();
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
+    let output = Command::new("go").args(["run", "."]).args(arguments).current_dir(folder).output().expect("Go");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let measured = |line: &str| {
+        let mut fields = line.split('\t');
+        let of = fields.next()?.to_owned();
+        Some((of, fields.map(|field| field.parse().ok()).collect::<Option<_>>()?))
+    };
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| measured(line).expect("a line of the peer")).collect()
 }
 
 /// Prints one result: `stage/shape  numbers`.

@@ -8,12 +8,13 @@ use crate::model::KindFacts;
 use crate::policy::{self, Role};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
-use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Standing, Tracking};
+use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Tracking};
 use crate::value::{Digest, Hasher, Purpose};
 
 use super::adapt::Scaled;
 use super::facts::facts;
 use super::judge::{Verdict, judge};
+use super::memo::{Basis, Held};
 use super::scaled::autoscaled;
 use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
 
@@ -54,18 +55,12 @@ pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
     prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Held {
-    Yes,
-    No,
-}
-
 /// What stays the same through one comparison.
 struct Pass<'a> {
     context: &'a Context<'a>,
     manager: Arc<str>,
     rules: Digest,
-    /// The kind looked up last; objects come in order of their kinds.
+    /// The kind looked up last, and what its verdicts are made by; objects come in order of their kinds.
     kind: Option<(Arc<GroupKind>, Digest)>,
     /// What autoscalers scale.
     scaled: BTreeSet<ResourceKey>,
@@ -88,11 +83,12 @@ impl<'a> Pass<'a> {
         known: Option<&Arc<Compared>>,
     ) -> Arc<Compared> {
         let (read, facts) = read(live, known);
-        let memo = self.memo(desired.key(), Some(desired), live, held, entry, facts);
-        // What the cluster answered is no part of the digest.
-        if let Some(known) = known.filter(|known| known.memo == memo && !self.is_answered(known)) {
+        let basis = self.basis(desired.key(), Some(desired), live, held, facts);
+        // What the cluster answered is no part of what was compared.
+        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry) && !self.is_answered(known)) {
             return kept(known, read);
         }
+        let memo = basis.with(entry);
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
         let verdict = match (held, live) {
             (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
@@ -161,8 +157,9 @@ impl<'a> Pass<'a> {
                 Live::NotServed => Outcome::Unknown(Why::UnknownKind),
                 Live::Absent | Live::Present(_) | Live::MetadataOnly(_) => continue,
             };
-            let memo = self.memo(key, None, live.get(key), Held::No, Some(entry), None);
-            let known = previous.entries.get(key).filter(|known| known.memo == memo);
+            let basis = self.basis(key, None, live.get(key), Held::No, None);
+            let known = previous.entries.get(key).filter(|known| known.memo.is(&basis, Some(entry)));
+            let memo = basis.with(Some(entry));
             let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, memo));
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
@@ -178,64 +175,34 @@ impl<'a> Pass<'a> {
         known: Option<&Arc<Compared>>,
     ) -> Arc<Compared> {
         let (_, facts) = read(live, known);
-        let memo = self.memo(object.key(), None, live, Held::No, entry, facts);
-        if let Some(known) = known.filter(|known| known.memo == memo) {
+        let basis = self.basis(object.key(), None, live, Held::No, facts);
+        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry)) {
             return kept(known, Some(object));
         }
+        let memo = basis.with(entry);
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
         Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, memo))
     }
 
-    /// The digest of everything an entry depends on.
-    fn memo(
+    /// Everything an entry depends on, but for the inventory.
+    fn basis(
         &mut self,
         key: &ResourceKey,
         desired: Option<&Resource>,
         live: Live<'_>,
         held: Held,
-        entry: Option<&Entry>,
         facts: Option<Facts>,
-    ) -> Digest {
-        let kind = self.digest_of(&key.group_kind);
-        let (state, why) = match live {
-            Live::Present(_) => (0, None),
-            Live::MetadataOnly(_) => (1, None),
-            Live::Absent => (2, None),
-            Live::NotServed => (3, None),
-            Live::Unreadable(why) => (4, Some(why.to_string())),
-            Live::NotLooked => (5, None),
-        };
-        let (standing, operation) = match entry.map(|entry| &entry.standing) {
-            None => (0, None),
-            Some(Standing::Intended(operation)) => (1, Some(&**operation)),
-            Some(Standing::Created) => (2, None),
-            Some(Standing::Adopted) => (3, None),
-            Some(Standing::Releasing) => (4, None),
-            Some(Standing::Deleting) => (5, None),
-        };
-        let mut hasher = Hasher::new(Purpose::Rules)
-            .bytes(&[state, standing, u8::from(held == Held::Yes), u8::from(desired.is_some())])
-            .bytes(&[u8::from(self.scaled.contains(key))])
-            .text(why.as_deref())
-            .text(operation)
-            .text(entry.and_then(|entry| entry.uid.as_deref()))
-            .digest(&self.rules)
-            .digest(&kind);
-        let applied = entry.and_then(|entry| entry.fields.as_ref()).map(|fields| *fields.digest());
-        let settled = entry.and_then(|entry| entry.settled);
-        let parts = [desired.map(Resource::intent), facts.map(|facts| facts.0), applied, settled];
-        hasher = hasher.bytes(&parts.map(|part| u8::from(part.is_some())));
-        for digest in parts.into_iter().flatten() {
-            hasher = hasher.digest(&digest);
-        }
-        hasher.finish()
+    ) -> Basis {
+        let (by, intent) = (Some(self.digest_of(&key.group_kind)), desired.map(Resource::intent));
+        Basis { by, intent, facts, state: live.into(), held, scaled: self.scaled.contains(key) }
     }
 
     fn digest_of(&mut self, kind: &Arc<GroupKind>) -> Digest {
         match &self.kind {
-            Some((last, digest)) if Arc::ptr_eq(last, kind) || last == kind => *digest,
+            Some((last, digest)) if last == kind => *digest,
             _ => {
-                let digest = self.context.model.digest_of(kind);
+                let schema = self.context.model.digest_of(kind);
+                let digest = Hasher::new(Purpose::Rules).digest(&self.rules).digest(&schema).finish();
                 self.kind = Some((Arc::clone(kind), digest));
                 digest
             }
@@ -259,8 +226,7 @@ impl<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> Beside<'m, V, I> {
     /// Returns the value of `key`; keys must be asked for in ascending order.
     fn at(&mut self, key: &ResourceKey) -> Option<V> {
         while let Some((other, value)) = self.next.take() {
-            // Equality looks at shared parts of keys by address first.
-            match if other == key { Ordering::Equal } else { other.cmp(key) } {
+            match other.cmp(key) {
                 Ordering::Less => self.passed.push((other, value)),
                 Ordering::Equal => {
                     self.next = self.rest.next();
@@ -288,14 +254,14 @@ impl<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> Beside<'m, V, I> {
 fn read<'l>(live: Live<'l>, known: Option<&Arc<Compared>>) -> (Option<&'l Resource>, Option<Facts>) {
     let (Live::Present(live) | Live::MetadataOnly(live)) = live else { return (None, None) };
     let before = known.and_then(|known| known.live.as_ref().zip(known.facts));
-    let same = before.filter(|(before, _)| before.value().same(live.value()));
+    let same = before.filter(|(before, _)| before.same(live));
     (Some(live), Some(same.map_or_else(|| facts(live), |(_, facts)| facts)))
 }
 
 /// An earlier verdict that still holds; status and versions may have moved on.
 fn kept(known: &Arc<Compared>, live: Option<&Resource>) -> Arc<Compared> {
     match (&known.live, live) {
-        (Some(before), Some(now)) if !before.value().same(now.value()) => {
+        (Some(before), Some(now)) if !before.same(now) => {
             Arc::new(Compared { live: Some(now.clone()), ..Compared::clone(known) })
         }
         _ => Arc::clone(known),

@@ -6,12 +6,13 @@ use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
 use crate::path::FieldPath;
 use crate::resource::{Resource, split_api_version};
 use crate::state::{AppliedFields, Entry};
-use crate::value::{Digest, Draft, ValueRef};
+use crate::value::{Draft, ValueRef};
 
 use super::adapt::{Ignored, Scaled};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
 use super::mask::LAST_APPLIED;
+use super::memo::Memo;
 use super::owned::{Owned, applied, are_readable};
 use super::subject::Subject;
 use super::tree::{Stamp, Walk};
@@ -48,7 +49,7 @@ impl Verdict {
     }
 
     /// Adds what it is about.
-    pub(super) fn on(self, claim: Claim, live: Option<&Resource>, facts: Option<Facts>, memo: Digest) -> Compared {
+    pub(super) fn on(self, claim: Claim, live: Option<&Resource>, facts: Option<Facts>, memo: Memo) -> Compared {
         let Self { outcome, strategy, evidence, predicted, ignored, releases, notes, open } = self;
         Compared {
             outcome,

@@ -17,6 +17,7 @@ mod forgotten;
 mod judge;
 mod lists;
 mod mask;
+mod memo;
 mod owned;
 mod places;
 mod render;
@@ -56,6 +57,7 @@ pub use facts::facts;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_field};
 pub use forgotten::{applied_fields, takeover};
+pub use memo::Memo;
 pub use render::{Sides, Unified, table};
 pub use scaled::autoscaled;
 pub use show::lines;
@@ -114,8 +116,8 @@ pub struct Compared {
     pub notes: Arc<[Note]>,
     /// Names the question whose answer would settle the verdict: see [`questions`].
     pub open: Option<Receipt>,
-    /// Digest of everything the verdict depends on; an equal one gives an equal verdict.
-    pub memo: Digest,
+    /// What the verdict was made from; from the same the same verdict is made.
+    pub memo: Memo,
 }
 
 /// The verdict on one object.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::resource::{Resource, ResourceKey, split_api_version};
+use crate::resource::{GroupKind, Resource, ResourceKey, split_api_version};
 use crate::state::{DesiredState, LiveState};
 
 /// Returns the objects that an autoscaler, declared or live, targets.
@@ -11,18 +11,19 @@ use crate::state::{DesiredState, LiveState};
 /// edit. An autoscaler decides (the narrowed rule 20).
 #[must_use]
 pub fn autoscaled(desired: &DesiredState, live: &LiveState) -> BTreeSet<ResourceKey> {
-    let declared = desired.declared.values().map(|declared| &declared.resource);
-    declared.chain(live.objects()).filter_map(target).collect()
+    // KEDA: the version and kind of the target may be left out for a Deployment.
+    let kinds = [("autoscaling", "HorizontalPodAutoscaler", ""), ("keda.sh", "ScaledObject", "apps/v1")];
+    let targets = kinds.into_iter().flat_map(|(group, kind, default_version)| {
+        let kind = GroupKind::new(group, kind);
+        let declared = ResourceKey::of_kind(&desired.declared, &kind).map(|declared| &declared.resource);
+        let both: Vec<&Resource> = declared.chain(live.objects_of(&kind)).collect();
+        both.into_iter().filter_map(move |autoscaler| target(autoscaler, default_version))
+    });
+    targets.collect()
 }
 
-fn target(autoscaler: &Resource) -> Option<ResourceKey> {
+fn target(autoscaler: &Resource, default_version: &str) -> Option<ResourceKey> {
     let key = autoscaler.key();
-    let default_version = match (key.group(), key.kind()) {
-        ("autoscaling", "HorizontalPodAutoscaler") => "",
-        // KEDA: the version and kind may be left out for a Deployment.
-        ("keda.sh", "ScaledObject") => "apps/v1",
-        _ => return None,
-    };
     let target = autoscaler.tree().dig(&["spec", "scaleTargetRef"])?;
     let text = |field| target.get(field).and_then(|value| value.as_str());
     let (group, _) = split_api_version(text("apiVersion").unwrap_or(default_version)).unwrap_or_default();

@@ -105,7 +105,7 @@ fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: 
     if hooks == HookRun::Always {
         return;
     }
-    if removals.is_empty() && !nodes.iter().any(|node| node.is_resource() && node.work().is_some()) {
+    if removals.is_empty() && !nodes.iter().any(|node| node.work().is_some() && node.is_resource()) {
         nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
     }
 }

@@ -247,7 +247,7 @@ fn is_blocked(node: &Node<'_>) -> bool {
 
 fn blocked_hook(nodes: &[Node<'_>], phase: Phase) -> bool {
     nodes.iter().any(|node| {
-        node.declared.options.hook.as_ref().is_some_and(|hook| hook.phases.contains(&phase)) && is_blocked(node)
+        is_blocked(node) && node.declared.options.hook.as_ref().is_some_and(|hook| hook.phases.contains(&phase))
     })
 }
 

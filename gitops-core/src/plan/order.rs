@@ -121,9 +121,11 @@ pub(super) fn lay_out(
 /// for namespaces and CRDs, which we keep for dependencies that are named.
 fn places(nodes: &[Node<'_>], ranks: &[usize], providers_first: &[usize]) -> Vec<Vec<Place>> {
     let own = |(node, rank): (&Node<'_>, &usize)| {
+        if node.work().is_none() {
+            return Vec::new();
+        }
         let (wave, stage) = (node.declared.options.wave, Stage::of(*rank));
-        let phases = node.phases().filter(|_| node.work().is_some());
-        phases.map(|phase| Place { phase, wave, stage }).collect::<Vec<_>>()
+        node.phases().map(|phase| Place { phase, wave, stage }).collect()
     };
     let mut places: Vec<_> = nodes.iter().zip(ranks).map(own).collect();
     for at in providers_first.iter().rev() {

@@ -1,14 +1,18 @@
 //! One Kubernetes object, its identity, and where it was declared.
 
 mod labels;
+mod names;
 mod object;
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use labels::{InvalidLabelSelector, LabelSelector};
+pub use names::Names;
 pub use object::{Exposed, InvalidResource, Resource, SERVER_SET};
 
 /// An API group and kind; the version is not part of what a thing is.
@@ -25,8 +29,9 @@ pub struct GroupKind {
 
 /// What makes two declarations the same object: group, kind, namespace and name; never the version.
 ///
-/// `namespace` is `None` for cluster-scoped objects, and for objects whose scope is not known yet.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// `namespace` is `None` for cluster-scoped objects, and for objects whose scope is not known yet. Keys order by group,
+/// kind, namespace and name; parts that are shared ([`Names`]) compare by address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResourceKey {
@@ -104,11 +109,39 @@ impl ResourceKey {
         self.group() == group && self.kind() == kind
     }
 
+    /// Returns what a map has for the objects of one kind, in order of their keys.
+    pub(crate) fn of_kind<'m, V>(map: &'m BTreeMap<Self, V>, kind: &GroupKind) -> impl Iterator<Item = &'m V> {
+        let first = Self { group_kind: Arc::new(kind.clone()), namespace: None, name: "".into() };
+        let kind = Arc::clone(&first.group_kind);
+        map.range(first..).take_while(move |(key, _)| key.group_kind == kind).map(|(_, value)| value)
+    }
+
     /// Returns this key in another namespace, or in none.
     #[must_use]
     pub fn in_namespace(&self, namespace: Option<&str>) -> Self {
         Self { namespace: namespace.map(Arc::from), ..self.clone() }
     }
+}
+
+impl Ord for ResourceKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let namespaces = || match (&self.namespace, &other.namespace) {
+            (Some(left), Some(right)) => order(left, right),
+            (left, right) => left.is_some().cmp(&right.is_some()),
+        };
+        let names = || order(&self.name, &other.name);
+        order(&self.group_kind, &other.group_kind).then_with(namespaces).then_with(names)
+    }
+}
+
+impl PartialOrd for ResourceKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn order<T: Ord + ?Sized>(left: &Arc<T>, right: &Arc<T>) -> Ordering {
+    if Arc::ptr_eq(left, right) { Ordering::Equal } else { left.cmp(right) }
 }
 
 impl Origin {

@@ -110,6 +110,20 @@ impl Resource {
         &self.0.key
     }
 
+    /// Takes an equal key and version, unless somebody else holds the object.
+    pub(super) fn take_names(&mut self, key: &ResourceKey, version: impl FnOnce(&Arc<str>) -> Arc<str>) {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.key = key.clone();
+            inner.version = version(&inner.version);
+        }
+    }
+
+    /// Returns whether both handles share one content; cheaper than `==` and never wrong when `true`.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.tree.same(&other.0.tree)
+    }
+
     /// Returns the version it is written in, such as `v1`.
     #[must_use]
     pub fn version(&self) -> &str {
@@ -308,7 +322,7 @@ impl fmt::Debug for Resource {
 
 impl PartialEq for Resource {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.tree == other.0.tree
+        self.same(other) || self.0.tree == other.0.tree
     }
 }
 

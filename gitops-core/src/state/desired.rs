@@ -7,7 +7,7 @@ use crate::manifest::ParsedFile;
 use crate::model::{ApiModel, KindFacts, SchemaFlaw, Scope, ServedKind, defined_by};
 use crate::policy::{self, Options};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
+use crate::resource::{GroupKind, Names, Origin, Resource, ResourceKey};
 use crate::source::Revision;
 
 use super::prepare;
@@ -130,12 +130,13 @@ impl DesiredState {
     ) {
         let resources: Vec<_> = resources.collect();
         let model = model.with_crds(resources.iter().map(|(resource, _)| *resource));
+        let mut names = Names::default();
         for (resource, origin) in resources {
             let (resource, problems) = self.canonical(resource, &model, default_namespace);
-            let (resource, more) = prepare(&resource, &model);
+            let (mut resource, more) = prepare(&resource, &model);
             let (options, wrong) = policy::options(&resource);
-            let key = resource.key().clone();
             let flaws = flaws(&resource, &model, &more);
+            let key = names.share(&mut resource);
             for problem in problems.into_iter().chain(more).chain(flaws).chain(wrong) {
                 let problem = problem.of(&key);
                 if problem.severity == Severity::Blocks {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::resource::ResourceKey;
+use crate::resource::{Names, ResourceKey};
 use crate::value::Digest;
 
 use super::AppliedFields;
@@ -146,7 +146,8 @@ impl Serialize for Inventory {
 impl<'de> Deserialize<'de> for Inventory {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let rows = Vec::<Row>::deserialize(deserializer)?;
-        Ok(Self::whole(rows.into_iter().map(|row| (row.key, row.entry))))
+        let mut names = Names::default();
+        Ok(Self::whole(rows.into_iter().map(|row| (names.key(&row.key), row.entry))))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::resource::{GroupKind, Names, Resource, ResourceKey};
 
 /// Objects of a cluster together with the coverage they were read with.
 ///
@@ -29,6 +29,7 @@ pub struct LiveState {
     kinds: BTreeMap<GroupKind, Coverage>,
     absent: BTreeSet<ResourceKey>,
     unreadable: BTreeMap<ResourceKey, Unreadable>,
+    names: Names,
 }
 
 #[derive(Clone, Debug)]
@@ -105,8 +106,8 @@ impl LiveState {
         self.see(resource, true);
     }
 
-    fn see(&mut self, resource: Resource, metadata_only: bool) {
-        let key = resource.key().clone();
+    fn see(&mut self, mut resource: Resource, metadata_only: bool) {
+        let key = self.names.share(&mut resource);
         self.absent.remove(&key);
         self.unreadable.remove(&key);
         self.objects.insert(key, Seen { resource, metadata_only });
@@ -172,6 +173,11 @@ impl LiveState {
     /// Returns the objects that were read, in order of their keys.
     pub fn objects(&self) -> impl Iterator<Item = &Resource> {
         self.objects.values().map(|seen| &seen.resource)
+    }
+
+    /// Returns the objects of one kind that were read, in order of their keys.
+    pub fn objects_of(&self, kind: &GroupKind) -> impl Iterator<Item = &Resource> {
+        ResourceKey::of_kind(&self.objects, kind).map(|seen| &seen.resource)
     }
 
     /// Adds all that `newer` knows; where both speak, `newer` wins.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{HookRun, Plan, plan};
 use crate::diff::{
-    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Outcome, Prediction,
+    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Memo, Outcome, Prediction,
     Strategy, Why,
 };
 use crate::model::ApiModel;
@@ -94,7 +94,6 @@ impl World {
             self.inventory.entries.insert(key.clone(), Entry::held(standing, &uid, "v1", wave));
         }
         let facts = (!absent).then(|| Facts(Digest::of(Purpose::Facts, uid.as_bytes())));
-        let memo = Digest::of(Purpose::Facts, b"");
         let (live, claim) = if absent { (None, Claim::default()) } else { (Some(live), claim) };
         let compared = Compared {
             outcome,
@@ -108,7 +107,7 @@ impl World {
             predicted: Prediction::None,
             notes: [].into(),
             open: None,
-            memo,
+            memo: Memo::default(),
         };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
