@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{
-    self, Compared, Context, Evidence, FieldExplanation, FieldVerdict, Forecast, Strategy, UnknownField, Written,
-};
+use crate::diff::{self, Compared, Context, Evidence, FieldExplanation, Forecast, Strategy, UnknownField, Written};
 use crate::manifest;
 use crate::path::{FieldPath, PathPattern};
 use crate::plan::{Impact, Reason, SkipReason, Step};
