@@ -17,7 +17,7 @@ use crate::state::OPERATION_ANNOTATION;
 use crate::value::Draft;
 
 use super::dropped;
-use super::places::{Absent, Side, Typed, carry, locate, put, without};
+use super::places::{Absent, Side, Typed, carry, locate, order, put, without};
 use super::{Change, Context};
 
 /// A declared object beside a live one, once the rules have been heard.
@@ -228,19 +228,57 @@ impl Adapting<'_> {
         if self.ignored.iter().all(|ignored| ignored.fields.is_empty() && ignored.note.is_none()) {
             return None;
         }
+        self.let_dropped_items_go();
         let (there, missing): (FieldSet, FieldSet) = self.by_presence();
         let sent = self.desired_without(&there.union(&missing.intersection(&self.omitted)));
         let compared = self.desired_without(&there.union(&self.unneeded(&missing)));
         let (sent, _) = self.with_live_parts(sent, Absent::Keep);
-        let (compared, carries) = self.with_live_parts(compared, Absent::Drop);
-        let release = self.owned(&there, annotation);
+        let (compared, has_parts) = self.with_live_parts(compared, Absent::Drop);
+        let at_risk = self.at_risk(&there, &sent);
+        let sent = self.with_live(&sent, &at_risk);
+        let release = self.owned(&there.difference(&at_risk), annotation);
         let (whole, _) = self.with_live_parts(self.desired.clone(), Absent::Keep);
-        let replacement = self.replacement(&whole, &there);
+        let replacement = self.with_live(&whole, &there);
+        let given_up = self.owned(&there, annotation);
         let live = self.live.map(|live| match ManagedFields::read(live) {
-            Ok(managed) if !release.is_empty() => managed.release(manager, &release).write_to(live),
+            Ok(managed) if !given_up.is_empty() => managed.release(manager, &given_up).write_to(live),
             _ => live.clone(),
         });
+        let carries = has_parts || !at_risk.is_empty();
         Some(Adapted { sent, compared, replacement, live, release, carries, ignored: self.ignored })
+    }
+
+    /// An item that Git drops goes with all that is in it: no rule says that the item itself stays.
+    fn let_dropped_items_go(&mut self) {
+        let goes = |path: &FieldPath| {
+            let mut items = parents(path).filter(|parent| !matches!(parent.segments().last(), Some(Segment::Field(_))));
+            let is_kept = |item: &FieldPath| {
+                self.fields.contains(item) || parents(item).any(|parent| self.fields.contains(&parent))
+            };
+            let is_declared = |item: &FieldPath| locate(item, self.desired.tree(), self.root).is_some();
+            items.any(|item| self.mine.contains(&item) && !is_declared(&item) && !is_kept(&item))
+        };
+        let gone: FieldSet = self.fields.iter().filter(goes).collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.fields = self.fields.difference(&gone);
+        for ignored in &mut self.ignored {
+            ignored.fields.retain(|field| !gone.contains(field));
+        }
+    }
+
+    /// Of what is left alone, what an apply without it would take away: it drops the last other field that we own of a
+    /// map, and with it goes the map, whoever wrote the rest (structured-merge-diff, `EnsureNamedFieldsAreMembers`).
+    /// These are sent as they are live, and stay ours until the next apply.
+    fn at_risk(&self, there: &FieldSet, sent: &Resource) -> FieldSet {
+        let Ok(sent) = FieldSet::of(sent.tree(), self.root) else { return FieldSet::new() };
+        let rest = self.mine.recursive_difference(there);
+        let is_at_risk = |path: &FieldPath| {
+            let maps = parents(path).filter(|parent| matches!(parent.segments().last(), Some(Segment::Field(_))));
+            maps.into_iter().any(|map| rest.touches(&map) && !sent.touches(&map))
+        };
+        there.iter().filter(is_at_risk).collect()
     }
 
     /// What is ignored and on the cluster, and what is ignored and not.
@@ -255,9 +293,7 @@ impl Adapting<'_> {
         let Some(live) = self.live else { return FieldSet::new() };
         let rest = self.desired_without(&self.fields);
         let is_unneeded = |path: &FieldPath| {
-            let mut parents = (1..path.segments().len())
-                .map(|length| -> FieldPath { path.segments().iter().take(length).cloned().collect() });
-            let absent = parents.find(|parent| locate(parent, live.tree(), self.root).is_none());
+            let absent = parents(path).find(|parent| locate(parent, live.tree(), self.root).is_none());
             absent.is_none_or(|absent| locate(&absent, rest.tree(), self.root).is_none())
         };
         missing.iter().filter(is_unneeded).collect()
@@ -274,7 +310,9 @@ impl Adapting<'_> {
         let Some(live) = self.live.filter(|_| !self.within.is_empty()) else { return (object, false) };
         let mut draft = object.tree().to_draft();
         let (mut carries, mut unclear) = (false, BTreeSet::new());
-        for (whole, inner, side) in &self.within {
+        let mut within: Vec<_> = self.within.iter().collect();
+        within.sort_by_key(|(_, inner, side)| order(inner, *side));
+        for (whole, inner, side) in within {
             let ours = locate(whole, object.tree(), self.root);
             let theirs = locate(whole, live.tree(), self.root);
             let (Some((place, _)), Some((_, live))) = (ours, theirs) else { continue };
@@ -296,16 +334,17 @@ impl Adapting<'_> {
         (Resource::new(draft.freeze()).unwrap_or(object), carries)
     }
 
-    fn replacement(&self, whole: &Resource, there: &FieldSet) -> Resource {
-        let Some(live) = self.live else { return whole.clone() };
-        let edited = whole.edit(|draft| {
-            for path in there.iter() {
+    /// Puts `fields` into an object as they are live.
+    fn with_live(&self, object: &Resource, fields: &FieldSet) -> Resource {
+        let Some(live) = self.live.filter(|_| !fields.is_empty()) else { return object.clone() };
+        let edited = object.edit(|draft| {
+            for path in fields.iter() {
                 if let Some((_, value)) = locate(&path, live.tree(), self.root) {
                     put(draft, self.root, &path, value);
                 }
             }
         });
-        edited.unwrap_or_else(|_| whole.clone())
+        edited.unwrap_or_else(|_| object.clone())
     }
 
     /// What of `fields` our entry owns; what only we write stays ours.
@@ -314,6 +353,11 @@ impl Adapting<'_> {
             [annotation, OPERATION_ANNOTATION].map(|name| FieldPath::fields(&["metadata", "annotations", name]));
         self.mine.recursive_intersection(fields).difference(&of_engine.iter().collect())
     }
+}
+
+/// The paths of everything around a field, outermost first.
+fn parents(path: &FieldPath) -> impl Iterator<Item = FieldPath> {
+    (1..path.segments().len()).map(|length| path.segments().iter().take(length).cloned().collect())
 }
 
 /// Whether only a server sets it; that is never compared.

@@ -28,7 +28,7 @@ impl<'a> Walk<'a> {
             let step = Step::Keyed { keys, item, element, live: found.map_or(0, |(at, _)| at), desired: at };
             let ours = owned.iter().position(|owned| step.is(owned.key.root())).map(|at| owned.swap_remove(at));
             self.trail.path.push(step);
-            self.node(want, found.map(|(_, item)| item), element, ours.map_or(mine.inherited(), |item| item.below));
+            self.node(want, found.map(|(_, item)| item), element, ours.map_or_else(Owned::default, |item| item.below));
             self.trail.path.pop();
         }
         self.order(desired, &pairs, |item| item_name(item, keys, element));

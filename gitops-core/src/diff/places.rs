@@ -1,7 +1,7 @@
 //! Places in a tree (fields and indices) ↔ typed paths, which name list items by what they are.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::model::{ListKind, TypeRef};
 use crate::path::{FieldPath, Segment};
@@ -200,6 +200,17 @@ pub(super) enum Side {
     Live,
 }
 
+/// In which order parts are carried, so that all places stay true: first what moves no items, then items that go, last
+/// and inmost first, then items that come, inmost and first first.
+pub(super) fn order(inner: &[Segment], side: Side) -> (u8, Reverse<usize>, i64) {
+    let depth = Reverse(inner.len());
+    match (inner.last(), side) {
+        (Some(Segment::Index(index)), Side::Desired) => (1, depth, -i64::from(*index)),
+        (Some(Segment::Index(index)), Side::Live) => (2, depth, i64::from(*index)),
+        _ => (0, depth, 0),
+    }
+}
+
 /// Puts one part of the live value into the desired one, which is sent as a whole. `Err` if items cannot be told apart.
 ///
 /// Rule 16 of the exact rules: items are matched by a unique name, key or id, else by their place in lists of equal
@@ -231,14 +242,12 @@ pub(super) fn carry(
         (Segment::Index(index), Draft::List(items)) => {
             let Some(list) = live.as_list() else { return Ok(()) };
             let index = *index as usize;
-            let frozen: Vec<_> = items.iter().map(Draft::freeze).collect();
-            let (ours, theirs): (Vec<_>, Vec<_>) =
-                (frozen.iter().map(|item| item.root()).collect(), list.iter().collect());
-            let (from, to) = match side {
-                Side::Desired => (&ours, &theirs),
-                Side::Live => (&theirs, &ours),
+            let ours = |key: &str| items.iter().map(|item| item.get(key)?.as_str()).collect();
+            let theirs = |key: &str| list.iter().map(|item| item.get(key)?.as_str()).collect();
+            let other = match side {
+                Side::Desired => partner(ours, theirs, (items.len(), list.len()), index)?,
+                Side::Live => partner(theirs, ours, (list.len(), items.len()), index)?,
             };
-            let other = partner(from, to, index)?;
             let (at, live_at) = match side {
                 Side::Desired => (Some(index), other),
                 Side::Live => (other, Some(index)),
@@ -258,20 +267,21 @@ pub(super) fn carry(
     Ok(())
 }
 
-/// Finds the item of `to` that is item `index` of `from`; `Err` if that cannot be told.
-fn partner(from: &[ValueRef<'_>], to: &[ValueRef<'_>], index: usize) -> Result<Option<usize>, ()> {
+/// Finds the item of one list that is item `index` of another, by the texts their items have under a key and by how
+/// many they are; `Err` if that cannot be told.
+fn partner<'n>(
+    from: impl Fn(&str) -> Option<Vec<&'n str>>,
+    to: impl Fn(&str) -> Option<Vec<&'n str>>,
+    (left, right): (usize, usize),
+    index: usize,
+) -> Result<Option<usize>, ()> {
+    let are_unique = |names: &Vec<&str>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
     for key in ["name", "key", "id"] {
-        let named = |items: &[ValueRef<'_>]| -> Option<Vec<Arc<str>>> {
-            let names: Vec<Arc<str>> =
-                items.iter().map(|item| item.get(key)?.as_str().map(Arc::from)).collect::<Option<_>>()?;
-            let unique: BTreeSet<&Arc<str>> = names.iter().collect();
-            (unique.len() == names.len()).then_some(names)
-        };
-        if let (Some(from), Some(to)) = (named(from), named(to))
+        if let (Some(from), Some(to)) = (from(key).filter(are_unique), to(key).filter(are_unique))
             && let Some(name) = from.get(index)
         {
             return Ok(to.iter().position(|other| other == name));
         }
     }
-    if from.len() == to.len() { Ok(Some(index)) } else { Err(()) }
+    if left == right { Ok(Some(index)) } else { Err(()) }
 }

@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
             while let Some((gone, below)) = owned.next_if(|(field, _)| *field < name) {
                 self.undeclared(gone, live, of, below);
             }
-            let below = owned.next_if(|(field, _)| *field == name).map_or(mine.inherited(), |(_, below)| below);
+            let below = owned.next_if(|(field, _)| *field == name).map_or_else(Owned::default, |(_, below)| below);
             while there.next_if(|(field, _)| *field < name).is_some() {}
             let found = there.next_if(|(field, _)| *field == name).map(|(_, value)| value);
             // Go writes null where nothing is.

@@ -270,3 +270,53 @@ fn what_git_drops_stays_where_the_object_says_so_and_is_removed_otherwise() {
         assert_eq!(shop.preview().sync, SyncStatus::Synced);
     }
 }
+
+fn labels(text: &str, image: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: shop, labels: {text}}}\ndata: {{a: {image}}}\n"
+    )
+}
+
+#[test]
+fn what_is_left_alone_stays_when_git_drops_the_last_field_beside_it() {
+    // With the last field that we own an apply takes away the map around it, and all that is in it.
+    for released_before in [false, true] {
+        let mut shop = Shop::new();
+        shop.commit("both", &[("n.yaml", Some(NAMESPACE)), ("c.yaml", Some(&labels("{x: one, z: two}", "a")))]);
+        shop.sync();
+        shop.app.rules = rules(&["metadata.labels.x"]);
+        if released_before {
+            shop.commit("data", &[("c.yaml", Some(&labels("{x: one, z: two}", "b")))]);
+            shop.sync();
+            assert!(!owns(&shop.get("ConfigMap", "c").unwrap(), "f:x"));
+        }
+        shop.commit("drop", &[("c.yaml", Some(&labels("{x: other}", "b")))]);
+        for round in 0..3 {
+            let report = shop.sync();
+            assert_eq!(report.sync, SyncStatus::Synced, "{released_before} {round}: {:?}", report.resources);
+            let live = shop.get("ConfigMap", "c").unwrap();
+            assert_eq!(live.label("x"), Some("one"), "{released_before} {round}");
+            assert_eq!(live.label("z"), None, "{released_before} {round}");
+            shop.commit(&format!("{round}"), &[("c.yaml", Some(&labels("{x: other}", &format!("c{round}"))))]);
+        }
+    }
+}
+
+#[test]
+fn an_item_that_git_drops_goes_with_the_leaf_that_a_rule_names() {
+    let both = deployment("web", 1, "nginx:1") + "        - name: side\n          image: side:1\n";
+    let mut shop = Shop::new();
+    shop.commit("both", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&both))]);
+    shop.sync();
+    shop.app.rules = rules(&["spec.template.spec.containers[name=side].image"]);
+    shop.commit("drop", &[("web.yaml", Some(&deployment("web", 1, "nginx:1")))]);
+    let report = shop.preview();
+    let changes: Vec<String> = report.resources[1].changes.iter().map(ToString::to_string).collect();
+    assert!(
+        changes.iter().any(|change| change.starts_with("- spec.template.spec.containers[name=side]: ")),
+        "{changes:?}"
+    );
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.resources);
+    assert!(!shop.get("Deployment", "web").unwrap().tree().to_json().contains("side:1"));
+}
