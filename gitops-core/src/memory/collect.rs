@@ -148,8 +148,9 @@ impl ApiServer {
     }
 
     fn forget_owners(&mut self, object: &Resource, uids: &[String], now: Timestamp) {
+        let uids: BTreeSet<&str> = uids.iter().map(String::as_str).collect();
         let mut kept = references(object);
-        kept.retain(|reference| !uids.iter().any(|uid| text(reference, "uid") == uid));
+        kept.retain(|reference| !uids.contains(text(reference, "uid")));
         let edited = object.edit(|draft| {
             let metadata = draft.entry("metadata");
             if kept.is_empty() {

@@ -34,6 +34,7 @@ mod refuse;
 mod repository;
 mod request;
 mod response;
+mod rules;
 mod scale;
 mod select;
 mod server;
@@ -68,6 +69,8 @@ pub use wire::{Content, Wire};
 
 #[cfg(test)]
 mod authorize_tests;
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

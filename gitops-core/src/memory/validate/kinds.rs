@@ -3,6 +3,8 @@
 //!
 //! Rule: `pkg/apis/*/validation` in Kubernetes 1.36; wording as recorded.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::ServedKind;
 use crate::value::Draft;
 
@@ -136,30 +138,29 @@ fn template(of: &Draft, path: &str, faults: &mut Vec<Fault>) {
 /// Every list of things with names has each name once; so have the keys of spread constraints.
 fn duplicates(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
     let spread = items(spec, "topologySpreadConstraints");
-    let key = |constraint: &Draft| {
-        (text(constraint, "topologyKey").to_owned(), text(constraint, "whenUnsatisfiable").to_owned())
-    };
+    let key = |constraint| (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
+    let last: BTreeMap<_, _> = spread.iter().map(key).zip(0_usize..).collect();
     for (at, constraint) in spread.iter().enumerate() {
         let (topology, when) = key(constraint);
-        if spread.iter().skip(at + 1).any(|other| key(other) == key(constraint)) {
+        // All but the last of them, as recorded.
+        if last.get(&(topology, when)).is_some_and(|last| *last > at) {
             let path = format!("{path}.topologySpreadConstraints[{at}].{{topologyKey, whenUnsatisfiable}}");
             faults.push(fault(&path, Duplicate, &format!("\"{{{topology}, {when}}}\"")));
         }
     }
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for list in ["containers", "initContainers"] {
         for (at, container) in items(spec, list).iter().enumerate() {
             let name = text(container, "name");
-            if seen.contains(&name) && !name.is_empty() {
+            if !seen.insert(name) && !name.is_empty() {
                 faults.push(fault(&format!("{path}.{list}[{at}].name"), Duplicate, &format!("\"{name}\"")));
             }
-            seen.push(name);
         }
     }
-    let volumes = items(spec, "volumes");
-    for (at, volume) in volumes.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for (at, volume) in items(spec, "volumes").iter().enumerate() {
         let name = text(volume, "name");
-        if volumes.iter().take(at).any(|other| text(other, "name") == name) {
+        if !seen.insert(name) {
             faults.push(fault(&format!("{path}.volumes[{at}].name"), Duplicate, &format!("\"{name}\"")));
         }
     }
@@ -192,16 +193,15 @@ fn service(spec: &Draft, draft: &Draft, faults: &mut Vec<Fault>) {
         let text = format!("\"None\": may not be set to 'None' for {kind} services");
         faults.push(fault("spec.clusterIPs[0]", Invalid, &text));
     }
+    let (mut names, mut numbers) = (BTreeSet::new(), BTreeSet::new());
     for (at, port) in ports.iter().enumerate() {
         let name = text(port, "name");
-        let earlier = ports.get(..at).unwrap_or_default();
         if name.is_empty() && ports.len() > 1 {
             faults.push(fault(&format!("spec.ports[{at}].name"), Required, ""));
-        } else if !name.is_empty() && earlier.iter().any(|other| text(other, "name") == name) {
+        } else if !names.insert(name) {
             faults.push(fault(&format!("spec.ports[{at}].name"), Duplicate, &format!("\"{name}\"")));
         }
-        let same = |other: &Draft| ["port", "protocol"].iter().all(|field| other.get(field) == port.get(field));
-        if earlier.iter().any(same) {
+        if !numbers.insert((number(port, "port"), text(port, "protocol"))) {
             faults.push(fault(&format!("spec.ports[{at}]"), Duplicate, &port.freeze().to_json()));
         }
     }

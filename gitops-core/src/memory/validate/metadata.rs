@@ -3,6 +3,8 @@
 //! Rules: Kubernetes, "Object Names and IDs", "Labels and Selectors", "Annotations"; wording as recorded from
 //! kube-apiserver 1.36.
 
+use std::collections::BTreeSet;
+
 use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
@@ -77,7 +79,7 @@ pub(super) fn of_changed(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>
 
 fn no_new_finalizers(live: &Resource, metadata: &Draft, faults: &mut Vec<Fault>) {
     let before = live.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
-    let before: Vec<&str> = before.into_iter().flatten().filter_map(ValueRef::as_str).collect();
+    let before: BTreeSet<&str> = before.into_iter().flatten().filter_map(ValueRef::as_str).collect();
     let Some(Draft::List(after)) = metadata.get("finalizers") else { return };
     let added = after.iter().filter_map(Draft::as_str).filter(|name| !before.contains(name));
     let names: Vec<String> = added.map(|name| format!("\"{name}\"")).collect();

@@ -2,6 +2,8 @@
 //!
 //! Rule: `pkg/apis/core/validation`, `pkg/apis/apps/validation` in Kubernetes 1.36; wording as recorded.
 
+use std::collections::BTreeSet;
+
 use crate::model::ServedKind;
 use crate::value::Draft;
 
@@ -31,7 +33,7 @@ pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
 }
 
 fn pod(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
-    let volumes: Vec<&str> = items(spec, "volumes").iter().map(|volume| text(volume, "name")).collect();
+    let volumes: BTreeSet<&str> = items(spec, "volumes").iter().map(|volume| text(volume, "name")).collect();
     for list in ["containers", "initContainers"] {
         for (at, of) in items(spec, list).iter().enumerate() {
             container(of, &format!("{path}.{list}[{at}]"), &volumes, faults);
@@ -39,7 +41,7 @@ fn pod(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
     }
 }
 
-fn container(container: &Draft, path: &str, volumes: &[&str], faults: &mut Vec<Fault>) {
+fn container(container: &Draft, path: &str, volumes: &BTreeSet<&str>, faults: &mut Vec<Fault>) {
     let name = text(container, "name");
     if !name.is_empty() && (!is_label(name) || name.len() > 63) {
         faults.push(fault(&format!("{path}.name"), Invalid, &format!("\"{name}\": {LABEL}")));
@@ -53,7 +55,7 @@ fn container(container: &Draft, path: &str, volumes: &[&str], faults: &mut Vec<F
     }
     for (at, mount) in items(container, "volumeMounts").iter().enumerate() {
         let name = text(mount, "name");
-        if !name.is_empty() && !volumes.contains(&name) {
+        if !name.is_empty() && !volumes.contains(name) {
             faults.push(fault(&format!("{path}.volumeMounts[{at}].name"), NotFound, &format!("\"{name}\"")));
         }
     }
