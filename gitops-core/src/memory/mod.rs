@@ -24,12 +24,12 @@ mod http;
 mod labels;
 mod list;
 mod namespaces;
-mod node_ports;
 mod options;
 mod ownership;
 mod patching;
 mod pods;
 mod prepare;
+mod ranges;
 mod refuse;
 mod repository;
 mod request;
@@ -71,6 +71,8 @@ pub use wire::{Content, Wire};
 mod authorize_tests;
 #[cfg(test)]
 mod bounds_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

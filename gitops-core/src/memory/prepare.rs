@@ -6,6 +6,7 @@ use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
 use super::defaults;
+use super::response::Status;
 use super::server::{ApiServer, Context};
 
 /// What the server sets, and a client cannot change.
@@ -247,7 +248,7 @@ pub(super) fn may_go(object: &Resource) -> bool {
 
 impl ApiServer {
     /// Completes a new object by what only the server knows.
-    pub(super) fn prepare_new(&mut self, kind: &ServedKind, mode: Mode, draft: &mut Draft) {
+    pub(super) fn prepare_new(&mut self, kind: &ServedKind, mode: Mode, draft: &mut Draft) -> Result<(), Status> {
         if kind.has_status_subresource {
             drop(draft.remove("status"));
         }
@@ -259,7 +260,7 @@ impl ApiServer {
                 draft.entry("spec").set("finalizers", vec!["kubernetes".into()]);
                 draft.entry("status").set("phase", "Active");
             }
-            ("", "Service") => self.allocate(mode, None, draft),
+            ("", "Service") => self.allocate(mode, None, draft)?,
             ("apps", "DaemonSet") => draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, "1"),
             ("", "Pod") => admit_pod(draft),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
@@ -270,6 +271,7 @@ impl ApiServer {
             ("batch", "Job") => name_job(draft),
             _ => {}
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cluster::Mode;
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
+use super::response::Status;
 use super::server::ApiServer;
 
 /// Where a Service belongs, as far as it decides what it is given.
@@ -36,7 +37,9 @@ impl Needs {
 
 impl ApiServer {
     /// Gives a Service addresses and node ports; `live` is what it was before.
-    pub(super) fn allocate(&mut self, mode: Mode, live: Option<&Resource>, draft: &mut Draft) {
+    pub(super) fn allocate(&mut self, mode: Mode, live: Option<&Resource>, draft: &mut Draft) -> Result<(), Status> {
+        let name = draft.get("metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
+        self.check_wanted(live, name, draft)?;
         let old = live.map(|live| live.tree().get("spec").map_or_else(Draft::map, ValueRef::to_draft));
         let spec = draft.entry("spec");
         let needs = Needs::of(spec);
@@ -44,13 +47,19 @@ impl ApiServer {
             patch_allocated(old, spec);
         }
         if needs.address {
-            self.allocate_address(mode, spec);
+            self.allocate_address(mode, spec)?;
         }
         if needs.node_ports {
-            self.allocate_node_ports(mode, old.is_none(), spec);
+            self.allocate_node_ports(mode, old.is_none(), spec)?;
         }
-        if needs.health_port && number(spec, "healthCheckNodePort") == 0 {
-            spec.set("healthCheckNodePort", self.node_port(mode));
+        if needs.health_port {
+            let own = node_ports(spec);
+            let before = old.as_ref().map_or(0, |old| number(old, "healthCheckNodePort"));
+            match number(spec, "healthCheckNodePort") {
+                0 => spec.set("healthCheckNodePort", self.next_port(mode, &own)?),
+                wanted if wanted != before => self.check_health_port(wanted, &own)?,
+                _ => {}
+            }
         }
         if let Some(old) = &old {
             drop_what_does_not_apply(old, spec);
@@ -58,14 +67,12 @@ impl ApiServer {
                 draft.entry("status").set("loadBalancer", Draft::map());
             }
         }
+        Ok(())
     }
 
-    fn allocate_address(&mut self, mode: Mode, spec: &mut Draft) {
+    fn allocate_address(&mut self, mode: Mode, spec: &mut Draft) -> Result<(), Status> {
         if text(spec, "clusterIP").is_empty() {
-            // From 10.96.200.1 on, in the order of creation. A dry run is given the same each time.
-            self.addresses += u64::from(mode == Mode::Commit);
-            let number = if mode == Mode::Commit { self.addresses } else { 0 };
-            spec.set("clusterIP", format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250));
+            spec.set("clusterIP", self.next_address(mode)?);
         }
         let address = spec.get("clusterIP").cloned().unwrap_or_default();
         for (field, value) in [
@@ -77,19 +84,14 @@ impl ApiServer {
                 spec.set(field, value);
             }
         }
-    }
-
-    fn node_port(&mut self, mode: Mode) -> i64 {
-        if mode == Mode::DryRun {
-            return 30_000;
-        }
-        self.node_ports += 1;
-        30_000 + i64::try_from(self.node_ports % 2768).unwrap_or(0).max(1)
+        Ok(())
     }
 
     /// A new Service has one node port for each number of a port, whatever its protocols.
-    fn allocate_node_ports(&mut self, mode: Mode, is_new: bool, spec: &mut Draft) {
-        let Some(Draft::List(ports)) = spec.get_mut("ports") else { return };
+    fn allocate_node_ports(&mut self, mode: Mode, is_new: bool, spec: &mut Draft) -> Result<(), Status> {
+        let mut own = node_ports(spec);
+        own.insert(number(spec, "healthCheckNodePort"));
+        let Some(Draft::List(ports)) = spec.get_mut("ports") else { return Ok(()) };
         let mut by_port = BTreeMap::new();
         if is_new {
             let wanted = ports.iter().filter(|port| number(port, "nodePort") != 0);
@@ -97,10 +99,12 @@ impl ApiServer {
         }
         for port in ports.iter_mut().filter(|port| number(port, "nodePort") == 0) {
             let shared = by_port.get(&number(port, "port")).copied().filter(|_| is_new);
-            let given = shared.unwrap_or_else(|| self.node_port(mode));
+            let given = shared.map_or_else(|| self.next_port(mode, &own), Ok)?;
+            own.insert(given);
             by_port.insert(number(port, "port"), given);
             port.set("nodePort", given);
         }
+        Ok(())
     }
 }
 
