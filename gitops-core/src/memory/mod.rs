@@ -58,7 +58,6 @@ pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
-pub use http::HttpWrite;
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation, Watch};
 pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;

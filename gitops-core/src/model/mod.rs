@@ -32,6 +32,7 @@ pub(crate) use canonical::encode_string_data;
 pub use codec::InvalidTable;
 pub use defaults::FieldDefault;
 pub use facts::InvalidFact;
+pub(crate) use scalar::compare_quantities;
 pub(crate) use schema::{Atom, ListType, MapType, Relation};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};

@@ -196,10 +196,14 @@ fn immutable_data(live: &Resource, before: ValueRef<'_>, after: ValueRef<'_>, fa
     }
 }
 
+/// Only a bound claim can be resized. Rule: `ValidatePersistentVolumeClaimUpdate`.
 fn immutable_claim(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let bound = before.dig(&["status", "phase"]).and_then(ValueRef::as_str) == Some("Bound");
     let fixed = |object: ValueRef<'_>| {
         let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
-        drop(spec.entry("resources").remove("requests"));
+        if bound {
+            drop(spec.entry("resources").remove("requests"));
+        }
         ["volumeAttributesClassName", "volumeName"].iter().for_each(|field| drop(spec.remove(field)));
         spec
     };

@@ -13,17 +13,7 @@ use super::super::refuse::{self, Fault, fault};
 use super::super::response::{CauseReason, Status};
 use super::super::server::Context;
 use super::super::{collect, delete};
-
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
-                         and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
-                         validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-pub(in crate::memory) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
-                     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
-                     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-pub(in crate::memory) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
-                           '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
-                           'my_value',  or '12345', regex used for validation is \
-                           '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+use super::names::{LABEL, LABEL_VALUE, SUBDOMAIN, bad_key, is_label, is_name_part};
 
 /// Limit of all annotations together, in bytes.
 const ANNOTATIONS: usize = 262_144;
@@ -109,11 +99,6 @@ fn bad_name(kind: &ServedKind, name: &str) -> Option<&'static str> {
     }
 }
 
-pub(in crate::memory) fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
 /// Labels, annotations and owners.
 fn common(metadata: &Draft, faults: &mut Vec<Fault>) {
     if let Some(Draft::Map(labels)) = metadata.get("labels") {
@@ -197,26 +182,4 @@ fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
         );
         faults.push(fault("metadata.ownerReferences", CauseReason::Invalid, &why));
     }
-}
-
-/// What is wrong with the key of a label or annotation.
-fn bad_key(key: &str) -> Option<&'static str> {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_label)) {
-        return Some("prefix part must be a DNS subdomain");
-    }
-    if name.is_empty() || name.len() > 63 || !is_name_part(name) {
-        return Some(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-             alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-             '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-        );
-    }
-    None
-}
-
-pub(in crate::memory) fn is_name_part(text: &str) -> bool {
-    let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    text.bytes().all(inner) && ends(text.chars().next()) && ends(text.chars().last())
 }

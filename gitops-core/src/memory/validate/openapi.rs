@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::time::Timestamp;
 use crate::value::{Value, ValueRef, View};
 
 use super::super::refuse::{Fault, fault};
 use super::super::response::CauseReason::{Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
+use super::formats::has_format;
 use super::list_type::{child, key_of, map_keys};
 
 /// How deep an object may nest; what lies deeper is not checked.
@@ -118,21 +118,6 @@ fn string(schema: ValueRef<'_>, at: Checked<'_>, text: &str, faults: &mut Vec<Fa
         && !has_format(text, format)
     {
         faults.push(fault(at.path, TypeInvalid, &at.says(&format!("must be of type {format}: {text:?}"))));
-    }
-}
-
-/// Whether a text is of a format. Formats that are not known here are not checked.
-fn has_format(text: &str, format: &str) -> bool {
-    match format {
-        "date-time" | "datetime" => text.parse::<Timestamp>().is_ok(),
-        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        "uuid" => {
-            let is_place = |at: usize| matches!(at, 8 | 13 | 18 | 23);
-            let fits = |(at, byte): (usize, u8)| if is_place(at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
-            text.len() == 36 && text.bytes().enumerate().all(fits)
-        }
-        _ => true,
     }
 }
 
