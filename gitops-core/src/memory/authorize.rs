@@ -11,6 +11,7 @@ use crate::value::{Draft, Value, ValueRef};
 use super::refuse;
 use super::request::{Action, Endpoint, Request, Watch};
 use super::response::Status;
+use super::rules::{self, Held, Rule};
 use super::select::Selector;
 use super::server::{ApiServer, Context};
 
@@ -77,13 +78,13 @@ impl User {
 
 /// One thing that somebody wants to do.
 #[derive(Clone, Copy)]
-struct Attempt<'a> {
-    verb: &'a str,
-    group: &'a str,
+pub(super) struct Attempt<'a> {
+    pub(super) verb: &'a str,
+    pub(super) group: &'a str,
     /// With the subresource, as `pods/log`.
-    resource: &'a str,
+    pub(super) resource: &'a str,
     namespace: Option<&'a str>,
-    name: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
 }
 
 impl ApiServer {
@@ -147,7 +148,7 @@ impl ApiServer {
     }
 
     /// All that a user is granted in a namespace, or in the cluster.
-    fn rules_of(&self, user: &User, namespace: Option<&str>) -> Vec<Rule> {
+    fn rules_of(&self, user: &User, namespace: Option<&str>) -> Vec<Held> {
         let bindings = |kind: &str, within| self.store.of_kind(&GroupKind::new(GROUP, kind), within);
         let mut all = bindings("ClusterRoleBinding", None);
         if namespace.is_some() {
@@ -160,6 +161,7 @@ impl ApiServer {
         let granted = all.into_iter().filter(names);
         granted
             .flat_map(|binding| self.rules_behind(&binding.tree().to_draft(), namespace).unwrap_or_default())
+            .map(Held::from)
             .collect()
     }
 
@@ -168,7 +170,7 @@ impl ApiServer {
         let (kind, name) = role_of(binding)?;
         let key = ResourceKey::new(GROUP, kind, namespace.filter(|_| kind == "Role"), name);
         match self.store.get(&key) {
-            Some(role) => Some(rules(role.tree().get("rules"))),
+            Some(role) => Some(rules::read(role.tree().get("rules"))),
             None if (kind, name) == ("ClusterRole", "cluster-admin") => Some(Rule::everything()),
             None => None,
         }
@@ -197,7 +199,7 @@ impl ApiServer {
             if same(&["rules"]) || self.allows(user, attempt("escalate", plural, Some(name))) {
                 return Ok(());
             }
-            rules(draft.get("rules").map(Draft::freeze).as_ref().map(Value::root))
+            rules::read(draft.get("rules").map(Draft::freeze).as_ref().map(Value::root))
         } else {
             let Some((kind, role)) = role_of(draft).filter(|_| !same(&["roleRef", "subjects"])) else { return Ok(()) };
             let plural = if kind == "Role" { "roles" } else { "clusterroles" };
@@ -208,16 +210,14 @@ impl ApiServer {
             self.rules_behind(draft, namespace).ok_or_else(|| refuse::not_found(&there, role))?
         };
         let held = self.rules_of(user, namespace);
-        let mut missing = Vec::new();
-        for part in granted.iter().flat_map(Rule::parts).filter(|part| !held.iter().any(|rule| rule.covers(part))) {
-            part.join(&mut missing);
-        }
-        if missing.is_empty() {
+        let (missing, is_whole) = rules::missing(&granted, &held);
+        if missing.is_empty() && is_whole {
             return Ok(());
         }
         let mut lines: Vec<String> = missing.iter().map(Rule::text).collect();
         lines.sort();
-        let (name_of, groups, lines) = (&user.name, quoted(&user.groups), lines.join("\n"));
+        lines.extend((!is_whole).then(|| "and more than can be told".to_owned()));
+        let (name_of, groups, lines) = (&user.name, rules::quoted(&user.groups), lines.join("\n"));
         let why = format!(
             "user \"{name_of}\" (groups={groups}) is attempting to grant RBAC permissions not currently held:\n{lines}"
         );
@@ -228,93 +228,4 @@ impl ApiServer {
 fn role_of(binding: &Draft) -> Option<(&str, &str)> {
     let role = binding.get("roleRef")?;
     Some((role.get("kind")?.as_str()?, role.get("name")?.as_str()?))
-}
-
-/// One rule of a role: its fields in the order in which the server prints them.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Rule([Vec<Arc<str>>; 5]);
-
-const FIELDS: [(&str, &str); 5] = [
-    ("apiGroups", "APIGroups"),
-    ("resources", "Resources"),
-    ("nonResourceURLs", "NonResourceURLs"),
-    ("resourceNames", "ResourceNames"),
-    ("verbs", "Verbs"),
-];
-
-fn rules(list: Option<ValueRef<'_>>) -> Vec<Rule> {
-    let items = list.and_then(ValueRef::as_list).into_iter().flatten();
-    let texts = |rule: ValueRef<'_>, field: &str| -> Vec<Arc<str>> {
-        let items = rule.get(field).and_then(ValueRef::as_list).into_iter().flatten();
-        items.filter_map(|text| text.as_str().map(Arc::from)).collect()
-    };
-    items.map(|rule| Rule(FIELDS.map(|(field, _)| texts(rule, field)))).collect()
-}
-
-impl Rule {
-    fn everything() -> Vec<Self> {
-        let all = || vec![Arc::from("*")];
-        vec![
-            Self([all(), all(), Vec::new(), Vec::new(), all()]),
-            Self([Vec::new(), Vec::new(), all(), Vec::new(), all()]),
-        ]
-    }
-
-    fn allows(&self, attempt: Attempt<'_>) -> bool {
-        let Self([groups, resources, _, names, verbs]) = self;
-        let has = |list: &[Arc<str>], text: &str| list.iter().any(|one| **one == *"*" || **one == *text);
-        let below = || attempt.resource.split_once('/').map(|(_, subresource)| format!("*/{subresource}"));
-        has(verbs, attempt.verb)
-            && has(groups, attempt.group)
-            && (has(resources, attempt.resource) || below().is_some_and(|below| has(resources, &below)))
-            && (names.is_empty() || attempt.name.is_some_and(|name| names.iter().any(|one| **one == *name)))
-    }
-
-    /// The rule as rules of one verb, one resource and one name each.
-    fn parts(&self) -> Vec<Self> {
-        let mut parts = vec![Self::default()];
-        for (at, values) in self.0.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
-            let with = |part: &Self, value: &Arc<str>| {
-                let mut part = part.clone();
-                part.0.iter_mut().skip(at).take(1).for_each(|field| field.push(Arc::clone(value)));
-                part
-            };
-            parts = parts.iter().flat_map(|part| values.iter().map(move |value| with(part, value))).collect();
-        }
-        parts
-    }
-
-    /// Whether it grants all that a part does.
-    fn covers(&self, part: &Self) -> bool {
-        let Self([groups, resources, urls, names, verbs]) = part;
-        let first = |list: &[Arc<str>]| list.first().cloned().unwrap_or_default();
-        let (verb, name) = (first(verbs), names.first().map(|name| &**name));
-        if let Some(url) = urls.first() {
-            let Self([_, _, held, _, can]) = self;
-            let under = |one: &str| one.strip_suffix('*').map_or(one == &**url, |prefix| url.starts_with(prefix));
-            return held.iter().any(|one| under(one)) && can.iter().any(|one| **one == *"*" || *one == verb);
-        }
-        self.allows(Attempt { verb: &verb, group: &first(groups), resource: &first(resources), namespace: None, name })
-    }
-
-    /// Adds its verb to the rule that has all else in common with it.
-    fn join(self, rules: &mut Vec<Self>) {
-        let same = |rule: &&mut Self| rule.0.iter().zip(&self.0).take(4).all(|(left, right)| left == right);
-        let Self([.., verbs]) = &self;
-        match rules.iter_mut().find(same) {
-            Some(Self([.., all])) => all.extend(verbs.iter().cloned()),
-            None => rules.push(self),
-        }
-    }
-
-    fn text(&self) -> String {
-        let fields = FIELDS.iter().zip(&self.0).filter(|(_, values)| !values.is_empty());
-        let fields: Vec<String> = fields.map(|((_, name), values)| format!("{name}:{}", quoted(values))).collect();
-        format!("{{{}}}", fields.join(", "))
-    }
-}
-
-fn quoted(texts: &[Arc<str>]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
-    format!("[{}]", texts.join(" "))
 }

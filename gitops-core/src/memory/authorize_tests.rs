@@ -109,3 +109,24 @@ fn nobody_grants_what_it_does_not_hold() {
         assert!(answer.code == code && message.contains(missing), "{}: {} {message}", object.key(), answer.code);
     }
 }
+
+#[test]
+fn a_grant_whose_fields_multiply_is_refused_without_counting_all_it_grants() {
+    let mut server = server();
+    let list = |prefix: &str| (0..200).map(|at| format!("\"{prefix}{at}\"")).collect::<Vec<_>>().join(",");
+    let (groups, names, verbs) = (list("g"), list("n"), list("v"));
+    let rule = |groups: &str, resources: &str, verbs: &str| {
+        format!(r#"{{"apiGroups":[{groups}],"resources":[{resources}],"resourceNames":[{names}],"verbs":[{verbs}]}}"#)
+    };
+    let all = format!(r#""rules":[{}]"#, rule(&groups, &list("r"), &verbs));
+    let role = rbac("Role", "all", &all);
+    let jane = User::new("jane");
+    let answer = ask(&mut server, &jane, &role, Action::Create(role.value().clone()));
+    assert_eq!(answer.code, 403);
+    assert!(answer.refusal().unwrap().message.ends_with("\nand more than can be told"), "{answer:?}");
+    // What is held field by field is not taken apart.
+    server.create(&rbac("Role", "held", &all), "admin", Timestamp::EPOCH);
+    let bound = bound("Role", "held", r#"{"kind":"User","name":"jane"}"#);
+    server.create(&rbac("RoleBinding", "held", &bound), "admin", Timestamp::EPOCH);
+    assert_eq!(ask(&mut server, &jane, &role, Action::Create(role.value().clone())).code, 201);
+}

@@ -21,12 +21,25 @@ impl ApiServer {
             let why = refuse::fault("target.name", CauseReason::Required, "");
             return Err(refuse::invalid_of("", "Binding", name, vec![why]));
         };
+        for (field, what) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+            let wanted = body.root().dig(&["metadata", field]).and_then(ValueRef::as_str).unwrap_or_default();
+            let found = live.metadata(field).unwrap_or_default();
+            if !wanted.is_empty() && wanted != found {
+                let why =
+                    format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+                return Err(refuse::conflict(context.endpoint, name, &why));
+            }
+        }
         let refused = |why: &str| Err(refuse::conflict(&binding(context), name, why));
         if live.is_terminating() {
             return refused(&format!("pod {name} is being deleted, cannot be assigned to a host"));
         }
         if let Some(host) = live.tree().dig(&["spec", "nodeName"]).and_then(ValueRef::as_str) {
             return refused(&format!("pod {name} is already assigned to node \"{host}\""));
+        }
+        let gates = live.tree().dig(&["spec", "schedulingGates"]).and_then(ValueRef::as_list);
+        if gates.is_some_and(|gates| !gates.is_empty()) {
+            return refused(&format!("pod {name} has non-empty .spec.schedulingGates"));
         }
         let mut draft = live.tree().to_draft();
         draft.entry("spec").set("nodeName", node);

@@ -98,7 +98,7 @@ impl ApiServer {
         } else if holds(owner, FOREGROUND) {
             let mut blocked = false;
             for dependent in dependents {
-                let reference = references(&dependent).into_iter().find(|reference| text(reference, "uid") == uid);
+                let reference = references(&dependent).into_iter().find(|reference| reference.text("uid") == uid);
                 let blocks =
                     reference.is_some_and(|reference| reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true)));
                 self.check_owners(&dependent, now);
@@ -114,7 +114,7 @@ impl ApiServer {
     fn check_owners(&mut self, object: &Resource, now: Timestamp) {
         let (mut solid, mut waiting, mut dangling) = (0, Vec::new(), Vec::new());
         for reference in references(object) {
-            let uid = text(&reference, "uid").to_owned();
+            let uid = reference.text("uid").to_owned();
             match self.owner(object, &reference) {
                 Some(owner) if owner.is_terminating() && holds(owner, FOREGROUND) => waiting.push(uid),
                 Some(_) => solid += 1,
@@ -141,15 +141,16 @@ impl ApiServer {
     /// The owner a reference means: by uid, and where the dependent may have one. A namespaced object may be owned by
     /// one of its namespace or of the cluster, a cluster-scoped one only by the latter.
     fn owner(&self, dependent: &Resource, reference: &Draft) -> Option<&Resource> {
-        let owner = self.store.by_uid(text(reference, "uid"))?;
+        let owner = self.store.by_uid(reference.text("uid"))?;
         let key = owner.key();
         let near = key.namespace.is_none() || key.namespace == dependent.key().namespace;
-        (near && key.kind() == text(reference, "kind") && *key.name == *text(reference, "name")).then_some(owner)
+        (near && key.kind() == reference.text("kind") && *key.name == *reference.text("name")).then_some(owner)
     }
 
     fn forget_owners(&mut self, object: &Resource, uids: &[String], now: Timestamp) {
+        let uids: BTreeSet<&str> = uids.iter().map(String::as_str).collect();
         let mut kept = references(object);
-        kept.retain(|reference| !uids.iter().any(|uid| text(reference, "uid") == uid));
+        kept.retain(|reference| !uids.contains(reference.text("uid")));
         let edited = object.edit(|draft| {
             let metadata = draft.entry("metadata");
             if kept.is_empty() {
@@ -214,8 +215,4 @@ fn holds(object: &Resource, finalizer: &str) -> bool {
 fn references(object: &Resource) -> Vec<Draft> {
     let list = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
     list.into_iter().flatten().map(ValueRef::to_draft).collect()
-}
-
-fn text<'d>(reference: &'d Draft, field: &str) -> &'d str {
-    reference.get(field).and_then(Draft::as_str).unwrap_or_default()
 }

@@ -3,9 +3,19 @@
 use std::sync::Arc;
 
 use crate::model::ServedKind;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
+
+use super::server::ApiServer;
+
+impl ApiServer {
+    /// The CRD that made a kind.
+    pub(super) fn definition_of(&self, kind: &ServedKind) -> Option<&Resource> {
+        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
+        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
+    }
+}
 
 /// Gives a new CRD the status it has before anybody looked at it.
 pub(super) fn prepare_new(draft: &mut Draft) {

@@ -12,7 +12,7 @@ use super::prepare;
 use super::refuse;
 use super::request::{DeleteOptions, Select};
 use super::response::{Body, Details, List, Reason, Response, Status};
-use super::server::{ApiServer, Context, NAMESPACES};
+use super::server::{ApiServer, Context};
 use super::settle::set_condition;
 use super::store::versioned;
 
@@ -21,11 +21,14 @@ pub(super) const FOREGROUND: &str = "foregroundDeletion";
 /// Holds an owner until its dependents have forgotten it.
 pub(super) const ORPHAN: &str = "orphan";
 
+/// Namespaces that no cluster is without. Rule: the admission plugin `NamespaceLifecycle`.
+const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 impl ApiServer {
     pub(super) fn delete(&mut self, context: &Context<'_>, options: &DeleteOptions) -> Result<Response, Status> {
         let live = context.shown(self.live(context)?);
         check(context, &live, options)?;
-        if live.key().is("", "Namespace") && NAMESPACES.iter().take(3).any(|name| **name == *live.key().name) {
+        if live.key().is("", "Namespace") && KEPT.contains(&&*live.key().name) {
             let why = "this namespace may not be deleted";
             return Err(refuse::forbidden(context.endpoint, &live.key().name, why));
         }

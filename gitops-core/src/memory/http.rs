@@ -14,32 +14,14 @@ use super::refuse::{self, Fault, fault};
 use super::request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation};
 use super::response::{CauseReason, Reason, Status};
 use super::server::ApiServer;
+use super::url::HttpRequest;
 
 /// The most bytes that a body may have.
 const BODY: usize = 3 << 20;
 
-/// A write as an HTTP request has it.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct HttpWrite<'r> {
-    /// `POST`, `PUT`, `PATCH` or `DELETE`.
-    pub method: &'r str,
-    /// The query of the URL, decoded.
-    pub query: Vec<(&'r str, &'r str)>,
-    /// The header `Content-Type`; empty when there is none.
-    pub content_type: &'r str,
-    /// The header `User-Agent`: its first part names the field manager if the query does not.
-    pub agent: &'r str,
-    /// The body.
-    pub body: &'r [u8],
-}
-
 impl ApiServer {
     /// Reads a write that came over HTTP. What a deletion of a collection selects is not read.
-    ///
-    /// # Errors
-    /// The refusal, when it is sent nowhere, is no write, or its options or body cannot be read.
-    pub fn read_write(&self, endpoint: Endpoint, http: &HttpWrite<'_>) -> Result<Request, Status> {
+    pub(super) fn read_write(&self, endpoint: Endpoint, http: &HttpRequest<'_>) -> Result<Request, Status> {
         let kind = self.kind_at(&endpoint)?;
         let meant = match http.method {
             "POST" => endpoint.name.is_none() || endpoint.subresource.is_some(),
@@ -61,7 +43,7 @@ impl ApiServer {
             ("POST", _) => Action::Create(body()?),
             ("PUT", _) => Action::Update(body()?),
             ("PATCH", Media::Apply) => {
-                let force = if http.is_true("force") { Force::Yes } else { Force::No };
+                let force = if http.flag("force") == Some(true) { Force::Yes } else { Force::No };
                 Action::Apply { body: http.yaml(strict)?, force }
             }
             ("PATCH", Media::JsonPatch) => Action::Patch(Patch::Json(json()?)),
@@ -70,7 +52,7 @@ impl ApiServer {
             _ => return http.deletion(endpoint),
         };
         let agent = http.agent.split('/').next().filter(|_| media != Media::Apply);
-        let manager = http.last("fieldManager").filter(|manager| !manager.is_empty()).or(agent);
+        let manager = http.text("fieldManager").filter(|manager| !manager.is_empty()).or(agent);
         let mode = if http.all("dryRun").next().is_some() { Mode::DryRun } else { Mode::Commit };
         let request = Request::new(endpoint, action).in_mode(mode).validated(validation);
         Ok(Request { manager: manager.map(Into::into), ..request })
@@ -88,18 +70,9 @@ enum Media {
     StrategicPatch,
 }
 
-impl HttpWrite<'_> {
+impl HttpRequest<'_> {
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.query.iter().filter(move |(key, _)| *key == name).map(|(_, value)| *value)
-    }
-
-    fn last(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    /// Whether a flag is set, as Go reads flags of a query.
-    fn is_true(&self, name: &str) -> bool {
-        self.last(name).is_some_and(|value| !matches!(value, "0" | "false"))
     }
 
     fn media(&self, custom: bool) -> Result<Media, Status> {
@@ -135,11 +108,11 @@ impl HttpWrite<'_> {
             _ => return Ok(Validation::default()),
         };
         let mut faults = Vec::new();
-        if self.last("force").is_some() && self.method == "PATCH" && media != Media::Apply {
+        if self.text("force").is_some() && self.method == "PATCH" && media != Media::Apply {
             faults.push(fault("force", CauseReason::Forbidden, "may not be specified for non-apply patch"));
         }
         faults.extend(bad_dry_run(self.all("dryRun")));
-        let validation = match self.last("fieldValidation").unwrap_or_default() {
+        let validation = match self.text("fieldValidation").unwrap_or_default() {
             "Ignore" => Validation::Ignore,
             "" | "Warn" => Validation::Warn,
             "Strict" => Validation::Strict,
@@ -180,55 +153,90 @@ impl HttpWrite<'_> {
     }
 
     /// Reads a deletion: its options are in the body, or, without one, in the query.
+    ///
+    /// What cannot be read is refused: an option that is passed over may be what was to save the object.
     fn deletion(&self, endpoint: Endpoint) -> Result<Request, Status> {
         let body = match self.body {
             [] => Value::null(),
-            _ => json_body(self.body, LEVELS)
-                .map(|(value, _)| value)
-                .ok_or_else(|| refuse::bad_request("the body of a deletion must be DeleteOptions in JSON"))?,
+            _ => json_body(self.body, LEVELS).map(|(value, _)| value).ok_or_else(|| unreadable("not JSON"))?,
         };
-        let has_body = !body.root().is_null();
-        let text = |name: &str| match has_body {
-            true => body.root().get(name).and_then(ValueRef::as_str),
-            false => self.last(name),
-        };
-        let orphan = match has_body {
-            true => body.root().get("orphanDependents").and_then(ValueRef::as_bool),
-            false => self.last("orphanDependents").map(|_| self.is_true("orphanDependents")),
-        };
-        let policy = text("propagationPolicy").filter(|policy| has_body || !policy.is_empty());
-        let dry: Vec<&str> = match has_body {
-            true => body
-                .root()
-                .get("dryRun")
-                .and_then(ValueRef::as_list)
-                .into_iter()
-                .flatten()
-                .filter_map(ValueRef::as_str)
-                .collect(),
-            false => self.all("dryRun").collect(),
-        };
-        let mut options = DeleteOptions::default();
-        let (propagation, mut faults) = propagation(policy, orphan);
-        options.propagation = propagation;
-        faults.extend(bad_dry_run(dry.iter().copied()));
+        let given = if body.root().is_null() { self.given_in_query()? } else { given_in_body(body.root())? };
+        let policy = given.policy.as_deref();
+        let (propagation, mut faults) = propagation(policy, given.orphan);
+        faults.extend(bad_dry_run(given.dry_run.iter().map(String::as_str)));
         if !faults.is_empty() {
             return Err(refuse::invalid_of("meta.k8s.io", "DeleteOptions", "", faults));
         }
-        options.grace_seconds = match has_body {
-            true => body.root().get("gracePeriodSeconds").and_then(ValueRef::as_i64),
-            false => self.last("gracePeriodSeconds").and_then(|seconds| seconds.parse().ok()),
-        };
-        let wanted = |field: &str| body.root().dig(&["preconditions", field]).and_then(ValueRef::as_str);
-        options.uid = wanted("uid").map(Into::into);
-        options.version = wanted("resourceVersion").map(Into::into);
+        let options = DeleteOptions { propagation, ..given.options };
         let action = match endpoint.name {
             Some(_) => Action::Delete(options),
             None => Action::DeleteCollection(Select::default(), options),
         };
-        let mode = if dry.is_empty() { Mode::Commit } else { Mode::DryRun };
+        let mode = if given.dry_run.is_empty() { Mode::Commit } else { Mode::DryRun };
         Ok(Request::new(endpoint, action).in_mode(mode))
     }
+
+    fn given_in_query(&self) -> Result<Given, Status> {
+        let options = DeleteOptions { grace_seconds: self.number("gracePeriodSeconds")?, ..DeleteOptions::default() };
+        Ok(Given {
+            options,
+            policy: self.text("propagationPolicy").filter(|policy| !policy.is_empty()).map(str::to_owned),
+            orphan: self.flag("orphanDependents"),
+            dry_run: self.all("dryRun").map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// The options of a deletion, before they are checked.
+struct Given {
+    options: DeleteOptions,
+    policy: Option<String>,
+    orphan: Option<bool>,
+    dry_run: Vec<String>,
+}
+
+fn given_in_body(body: ValueRef<'_>) -> Result<Given, Status> {
+    if body.as_map().is_none() {
+        return Err(unreadable(&format!("a {} is no DeleteOptions", body.kind_name())));
+    }
+    if let Some(kind) = text_of(body, "kind")?.filter(|kind| !matches!(&**kind, "" | "DeleteOptions")) {
+        return Err(unreadable(&format!("{kind:?} is no DeleteOptions")));
+    }
+    text_of(body, "apiVersion")?;
+    let wanted = field(body, "preconditions", "an object", |value| value.as_map().map(|_| value))?;
+    let wanted = |name: &str| wanted.map_or(Ok(None), |wanted| text_of(wanted, name));
+    let options = DeleteOptions {
+        uid: wanted("uid")?.map(Into::into),
+        version: wanted("resourceVersion")?.map(Into::into),
+        grace_seconds: field(body, "gracePeriodSeconds", "a whole number", ValueRef::as_i64)?,
+        ..DeleteOptions::default()
+    };
+    let texts = |value: ValueRef<'_>| value.as_list()?.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+    Ok(Given {
+        options,
+        policy: text_of(body, "propagationPolicy")?,
+        orphan: field(body, "orphanDependents", "true or false", ValueRef::as_bool)?,
+        dry_run: field(body, "dryRun", "a list of texts", texts)?.unwrap_or_default(),
+    })
+}
+
+fn text_of(of: ValueRef<'_>, name: &str) -> Result<Option<String>, Status> {
+    field(of, name, "a text", |value| value.as_str().map(str::to_owned))
+}
+
+/// A field, if it is there; refused when it is of another type.
+fn field<'v, T>(
+    of: ValueRef<'v>,
+    name: &str,
+    what: &str,
+    read: impl Fn(ValueRef<'v>) -> Option<T>,
+) -> Result<Option<T>, Status> {
+    let Some(value) = of.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    read(value).map(Some).ok_or_else(|| unreadable(&format!("{name} must be {what}")))
+}
+
+fn unreadable(why: &str) -> Status {
+    refuse::bad_request(format!("the body of a deletion must be DeleteOptions in JSON: {why}"))
 }
 
 fn bad_dry_run<'v>(values: impl Iterator<Item = &'v str>) -> Option<Fault> {

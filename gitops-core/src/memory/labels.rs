@@ -9,7 +9,7 @@ use std::vec::IntoIter;
 
 use crate::resource::Resource;
 
-use super::validate::{LABEL_VALUE, is_label, is_name_part};
+use super::validate::{LABEL_VALUE, bad_selector_key, is_name_part};
 
 /// One part of a label selector.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Tokens {
             Token::Word(key) => key,
             other => return Err(format!("found '{other}', expected: identifier")),
         };
-        if let Some(why) = bad_key(&key) {
+        if let Some(why) = bad_selector_key(&key) {
             return Err(format!("<nil>: Invalid value: \"{key}\": {why}"));
         }
         if missing {
@@ -213,25 +213,6 @@ fn values(key: &str, values: BTreeSet<String>) -> Result<BTreeSet<String>, Strin
 fn number(value: &str) -> Result<i64, String> {
     let why = "for 'Gt', 'Lt' operators, the value must be an integer";
     value.parse().map_err(|_| format!("values[0]: Invalid value: \"{value}\": {why}"))
-}
-
-/// What is wrong with the key of a label.
-fn bad_key(key: &str) -> Option<String> {
-    const NAME: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-                        alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
-                        validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    if name.contains('/') {
-        let prefix = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
-        return Some(format!("a valid label key {NAME} {prefix}"));
-    }
-    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_label)) {
-        return Some("prefix part must be a lowercase RFC 1123 subdomain".to_owned());
-    }
-    if name.len() > 63 {
-        return Some("name part must be no more than 63 bytes".to_owned());
-    }
-    (!is_name_part(name)).then(|| format!("name part {NAME}"))
 }
 
 impl fmt::Display for Token {

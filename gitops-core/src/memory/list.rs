@@ -1,6 +1,6 @@
 //! Lists: pages, and versions of the past.
 
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 
 use super::options::{self, Token};
 use super::refuse;
@@ -45,8 +45,8 @@ impl ApiServer {
 
     /// Reads a selector, and checks it against what the kind allows.
     pub(super) fn selector(&self, context: &Context<'_>, select: &Select) -> Result<Selector, Status> {
-        let selector = Selector::parse(select)?;
-        let own = self.definition(context.kind).map(|crd| super::crd::selectable(crd, &context.endpoint.version));
+        let mut selector = Selector::parse(select)?;
+        let own = self.definition_of(context.kind).map(|crd| super::crd::selectable(crd, &context.endpoint.version));
         selector.check(context.kind, &own.unwrap_or_default())?;
         Ok(selector)
     }
@@ -71,12 +71,6 @@ impl ApiServer {
             }
             _ => Ok((None, None)),
         }
-    }
-
-    /// The CRD of a kind, if it has one.
-    pub(super) fn definition(&self, kind: &crate::model::ServedKind) -> Option<&Resource> {
-        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
-        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
     }
 }
 

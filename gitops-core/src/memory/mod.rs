@@ -24,16 +24,17 @@ mod http;
 mod labels;
 mod list;
 mod namespaces;
-mod node_ports;
 mod options;
 mod ownership;
 mod patching;
 mod pods;
 mod prepare;
+mod ranges;
 mod refuse;
 mod repository;
 mod request;
 mod response;
+mod rules;
 mod scale;
 mod select;
 mod server;
@@ -58,7 +59,6 @@ pub use clock::{VirtualTime, ready};
 pub use cluster::MemoryCluster;
 pub use export::ImportError;
 pub use faults::{Faults, Moment};
-pub use http::HttpWrite;
 pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation, Watch};
 pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
@@ -69,6 +69,12 @@ pub use wire::{Content, Wire};
 
 #[cfg(test)]
 mod authorize_tests;
+#[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
+mod ranges_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod settle_tests;
 #[cfg(test)]

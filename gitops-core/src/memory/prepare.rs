@@ -6,6 +6,7 @@ use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
 use super::defaults;
+use super::response::Status;
 use super::server::{ApiServer, Context};
 
 /// Holds a claim while a Pod may use it.
@@ -254,7 +255,7 @@ pub(super) fn may_go(object: &Resource) -> bool {
 
 impl ApiServer {
     /// Completes a new object by what only the server knows.
-    pub(super) fn prepare_new(&mut self, kind: &ServedKind, mode: Mode, draft: &mut Draft) {
+    pub(super) fn prepare_new(&mut self, kind: &ServedKind, mode: Mode, draft: &mut Draft) -> Result<(), Status> {
         if kind.has_status_subresource {
             drop(draft.remove("status"));
         }
@@ -266,7 +267,7 @@ impl ApiServer {
                 draft.entry("spec").set("finalizers", vec!["kubernetes".into()]);
                 draft.entry("status").set("phase", "Active");
             }
-            ("", "Service") => self.allocate(mode, None, draft),
+            ("", "Service") => self.allocate(mode, None, draft)?,
             ("apps", "DaemonSet") => draft.entry("metadata").entry("annotations").set(TEMPLATE_GENERATION, "1"),
             ("", "Pod") => admit_pod(draft),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_new(draft),
@@ -284,6 +285,7 @@ impl ApiServer {
             ("batch", "Job") => name_job(draft),
             _ => {}
         }
+        Ok(())
     }
 }
 

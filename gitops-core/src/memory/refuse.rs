@@ -1,5 +1,7 @@
 //! Refusals, worded as the recorded server words them.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::Cause;
 use crate::model::ApiModel;
 use crate::resource::Resource;
@@ -120,21 +122,21 @@ pub(super) fn fault(field: &str, reason: CauseReason, text: &str) -> Fault {
     (field.to_owned(), reason, text)
 }
 
+/// How many faults a refusal names, so that it is not much larger than what it refuses. The real server names all.
+const FAULTS: usize = 1_000;
+
 /// The object is not valid, for each of these reasons.
 pub(super) fn invalid(context: &Context<'_>, name: &str, faults: Vec<Fault>) -> Status {
     let kind = &context.kind.group_kind;
     invalid_of(&kind.group, &kind.kind, name, faults)
 }
 
-pub(super) fn invalid_of(group: &str, kind: &str, name: &str, faults: Vec<Fault>) -> Status {
-    let mut lines: Vec<String> = Vec::new();
-    for (field, _, text) in &faults {
-        let line = format!("{field}: {text}");
-        // Each is said once, but all are counted as causes.
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
+pub(super) fn invalid_of(group: &str, kind: &str, name: &str, mut faults: Vec<Fault>) -> Status {
+    faults.truncate(FAULTS);
+    let mut lines: Vec<String> = faults.iter().map(|(field, _, text)| format!("{field}: {text}")).collect();
+    // Each is said once, but all are counted as causes.
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
     let lines = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
     let of = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
     let status = Status::new(422, Reason::Invalid, format!("{of} \"{name}\" is invalid: {lines}"));

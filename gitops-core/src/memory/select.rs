@@ -15,6 +15,8 @@ use super::response::Status;
 pub(super) struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<(String, String, bool)>,
+    /// What the kind can be selected by, once it was checked.
+    known: &'static [Field],
 }
 
 impl Selector {
@@ -22,16 +24,18 @@ impl Selector {
         Ok(Self {
             labels: labels::parse(select.labels.as_deref().unwrap_or_default()).map_err(refuse::bad_request)?,
             fields: parse_fields(select.fields.as_deref().unwrap_or_default())?,
+            known: &[],
         })
     }
 
     /// Refuses fields that the kind cannot be selected by; a CRD may allow some of its own. There are three wordings,
     /// as recorded.
-    pub(super) fn check(&self, kind: &ServedKind, own: &[String]) -> Result<(), Status> {
+    pub(super) fn check(&mut self, kind: &ServedKind, own: &[String]) -> Result<(), Status> {
         let known = selectable(kind);
+        self.known = known;
         let unknown = |path: &str| {
             let common = matches!(path, "metadata.name" | "metadata.namespace");
-            !common && !known.contains(&path) && !own.iter().any(|field| field == path)
+            !common && known.iter().all(|field| field.label != path) && !own.iter().any(|field| field == path)
         };
         let Some((path, _, _)) = self.fields.iter().find(|(path, _, _)| unknown(path)) else { return Ok(()) };
         Err(refuse::bad_request(if kind.group_kind.group.as_ref() == "batch" && !known.is_empty() {
@@ -51,56 +55,96 @@ impl Selector {
 
     pub(super) fn matches(&self, object: &Resource) -> bool {
         self.labels.iter().all(|requirement| requirement.holds(object))
-            && self.fields.iter().all(|(path, value, equal)| (field(object, path) == *value) == *equal)
+            && self.fields.iter().all(|(path, value, equal)| (self.shown(object, path) == *value) == *equal)
+    }
+
+    fn shown(&self, object: &Resource, label: &str) -> String {
+        match self.known.iter().find(|field| field.label == label) {
+            Some(field) => {
+                field.paths.iter().find_map(|path| found(object, path)).unwrap_or_else(|| field.zero.to_owned())
+            }
+            None => found(object, label).unwrap_or_default(),
+        }
     }
 }
 
-/// Rule: `AddFieldLabelConversionFunc` of each kind in Kubernetes 1.36, as recorded.
-fn selectable(kind: &ServedKind) -> &'static [&'static str] {
+/// A field that objects of a kind can be selected by.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    label: &'static str,
+    /// Where it is; the first one that says something counts.
+    paths: &'static [&'static str],
+    /// What an object without it has: the zero of its type in Go.
+    zero: &'static str,
+}
+
+const fn text(label: &'static [&'static str; 1]) -> Field {
+    let [name] = label;
+    Field { label: name, paths: label, zero: "" }
+}
+
+const fn field(label: &'static str, paths: &'static [&'static str], zero: &'static str) -> Field {
+    Field { label, paths, zero }
+}
+
+/// Rule: `AddFieldLabelConversionFunc` and `ToSelectableFields` of each kind in Kubernetes 1.36, as recorded.
+fn selectable(kind: &ServedKind) -> &'static [Field] {
     match (&*kind.group_kind.group, &*kind.group_kind.kind) {
-        ("", "Pod") => &[
-            "spec.hostNetwork",
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "status.nominatedNodeName",
-            "status.phase",
-            "status.podIP",
-            "status.podIPs",
-        ],
-        ("", "Secret") => &["type"],
-        ("", "Service") => &["spec.clusterIP", "spec.type"],
-        ("", "Node") => &["spec.unschedulable"],
-        ("", "Namespace") => &["status.phase"],
-        ("", "ReplicationController") => &["status.replicas"],
-        ("", "Event") => &[
-            "involvedObject.apiVersion",
-            "involvedObject.fieldPath",
-            "involvedObject.kind",
-            "involvedObject.name",
-            "involvedObject.namespace",
-            "involvedObject.resourceVersion",
-            "involvedObject.uid",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-        ("events.k8s.io", "Event") => &[
-            "reason",
-            "regarding.apiVersion",
-            "regarding.fieldPath",
-            "regarding.kind",
-            "regarding.name",
-            "regarding.namespace",
-            "regarding.resourceVersion",
-            "regarding.uid",
-            "reportingController",
-            "type",
-        ],
-        ("batch", "Job") => &["status.successful"],
-        ("certificates.k8s.io", "CertificateSigningRequest") => &["spec.signerName"],
+        ("", "Pod") => {
+            &const {
+                [
+                    field("spec.hostNetwork", &["spec.hostNetwork"], "false"),
+                    text(&["spec.nodeName"]),
+                    text(&["spec.restartPolicy"]),
+                    text(&["spec.schedulerName"]),
+                    text(&["spec.serviceAccountName"]),
+                    text(&["status.nominatedNodeName"]),
+                    text(&["status.phase"]),
+                    text(&["status.podIP"]),
+                    text(&["status.podIPs"]),
+                ]
+            }
+        }
+        ("", "Secret") => &const { [text(&["type"])] },
+        ("", "Service") => &const { [text(&["spec.clusterIP"]), text(&["spec.type"])] },
+        ("", "Node") => &const { [field("spec.unschedulable", &["spec.unschedulable"], "false")] },
+        ("", "Namespace") => &const { [text(&["status.phase"])] },
+        ("", "ReplicationController") => &const { [field("status.replicas", &["status.replicas"], "0")] },
+        ("", "Event") => {
+            &const {
+                [
+                    text(&["involvedObject.apiVersion"]),
+                    text(&["involvedObject.fieldPath"]),
+                    text(&["involvedObject.kind"]),
+                    text(&["involvedObject.name"]),
+                    text(&["involvedObject.namespace"]),
+                    text(&["involvedObject.resourceVersion"]),
+                    text(&["involvedObject.uid"]),
+                    text(&["reason"]),
+                    text(&["reportingComponent"]),
+                    field("source", &["source.component", "reportingComponent"], ""),
+                    text(&["type"]),
+                ]
+            }
+        }
+        ("events.k8s.io", "Event") => {
+            &const {
+                [
+                    text(&["reason"]),
+                    text(&["regarding.apiVersion"]),
+                    text(&["regarding.fieldPath"]),
+                    text(&["regarding.kind"]),
+                    text(&["regarding.name"]),
+                    text(&["regarding.namespace"]),
+                    text(&["regarding.resourceVersion"]),
+                    text(&["regarding.uid"]),
+                    text(&["reportingController"]),
+                    text(&["type"]),
+                ]
+            }
+        }
+        ("batch", "Job") => &const { [field("status.successful", &["status.succeeded"], "0")] },
+        ("certificates.k8s.io", "CertificateSigningRequest") => &const { [text(&["spec.signerName"])] },
         _ => &[],
     }
 }
@@ -120,12 +164,13 @@ fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, Status> {
     parts.map(read).collect()
 }
 
-fn field(object: &Resource, path: &str) -> String {
+/// What an object has at a path, as text.
+fn found(object: &Resource, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('.').collect();
     match object.tree().dig(&parts).map(ValueRef::view) {
-        Some(View::String(text)) => text.to_owned(),
-        Some(View::Int(number)) => number.to_string(),
-        Some(View::Bool(flag)) => flag.to_string(),
-        _ => String::new(),
+        Some(View::String(text)) if !text.is_empty() => Some(text.to_owned()),
+        Some(View::Int(number)) => Some(number.to_string()),
+        Some(View::Bool(flag)) => Some(flag.to_string()),
+        _ => None,
     }
 }

@@ -75,8 +75,8 @@ pub(super) struct Context<'r> {
     pub(super) warnings: &'r RefCell<Vec<Arc<str>>>,
 }
 
-/// Namespaces that are there from the start and cannot be deleted, but for the last.
-pub(super) const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// Namespaces that are there from the start.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 impl ApiServer {
     /// Starts a server with nothing but the namespaces every cluster has.
@@ -226,7 +226,7 @@ impl ApiServer {
             ("", "Endpoints") => {
                 Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into())
             }
-            _ => super::crd::deprecation(self.definition(kind)?, kind, version),
+            _ => super::crd::deprecation(self.definition_of(kind)?, kind, version),
         }
     }
 
@@ -270,12 +270,6 @@ impl ApiServer {
     pub(super) fn live(&self, context: &Context<'_>) -> Result<&Resource, Status> {
         let key = context.key()?;
         self.store.get(&key).ok_or_else(|| refuse::not_found(context.endpoint, &key.name))
-    }
-
-    /// The CRD that made a kind.
-    pub(super) fn definition_of(&self, kind: &ServedKind) -> Option<&Resource> {
-        let name = format!("{}.{}", kind.plural, kind.group_kind.group);
-        self.store.get(&ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, &name))
     }
 
     /// A number that was not given out before, mixed with the seed.

@@ -6,6 +6,7 @@ use crate::cluster::Mode;
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
 
+use super::response::Status;
 use super::server::ApiServer;
 
 /// Where a Service belongs, as far as it decides what it is given.
@@ -20,14 +21,14 @@ struct Needs {
 
 impl Needs {
     fn of(spec: &Draft) -> Self {
-        let kind = text(spec, "type");
+        let kind = spec.text("type");
         let external = matches!(kind, "NodePort" | "LoadBalancer");
         let has_addresses = matches!(spec.get("externalIPs"), Some(Draft::List(items)) if !items.is_empty());
         let allocates = spec.get("allocateLoadBalancerNodePorts") != Some(&Draft::Bool(false));
         Self {
             address: kind != "ExternalName",
             node_ports: kind == "NodePort" || (kind == "LoadBalancer" && allocates),
-            health_port: kind == "LoadBalancer" && text(spec, "externalTrafficPolicy") == "Local",
+            health_port: kind == "LoadBalancer" && spec.text("externalTrafficPolicy") == "Local",
             external_policy: external || (kind == "ClusterIP" && has_addresses),
             balancer: kind == "LoadBalancer",
         }
@@ -36,7 +37,9 @@ impl Needs {
 
 impl ApiServer {
     /// Gives a Service addresses and node ports; `live` is what it was before.
-    pub(super) fn allocate(&mut self, mode: Mode, live: Option<&Resource>, draft: &mut Draft) {
+    pub(super) fn allocate(&mut self, mode: Mode, live: Option<&Resource>, draft: &mut Draft) -> Result<(), Status> {
+        let name = draft.get("metadata").map(|metadata| metadata.text("name")).unwrap_or_default();
+        self.check_wanted(live, name, draft)?;
         let old = live.map(|live| live.tree().get("spec").map_or_else(Draft::map, ValueRef::to_draft));
         let spec = draft.entry("spec");
         let needs = Needs::of(spec);
@@ -44,13 +47,19 @@ impl ApiServer {
             patch_allocated(old, spec);
         }
         if needs.address {
-            self.allocate_address(mode, spec);
+            self.allocate_address(mode, spec)?;
         }
         if needs.node_ports {
-            self.allocate_node_ports(mode, old.is_none(), spec);
+            self.allocate_node_ports(mode, old.is_none(), spec)?;
         }
-        if needs.health_port && number(spec, "healthCheckNodePort") == 0 {
-            spec.set("healthCheckNodePort", self.node_port(mode));
+        if needs.health_port {
+            let own = node_ports(spec);
+            let before = old.as_ref().map_or(0, |old| old.number("healthCheckNodePort").unwrap_or(0));
+            match spec.number("healthCheckNodePort").unwrap_or(0) {
+                0 => spec.set("healthCheckNodePort", self.next_port(mode, &own)?),
+                wanted if wanted != before => self.check_health_port(wanted, &own)?,
+                _ => {}
+            }
         }
         if let Some(old) = &old {
             drop_what_does_not_apply(old, spec);
@@ -58,14 +67,12 @@ impl ApiServer {
                 draft.entry("status").set("loadBalancer", Draft::map());
             }
         }
+        Ok(())
     }
 
-    fn allocate_address(&mut self, mode: Mode, spec: &mut Draft) {
-        if text(spec, "clusterIP").is_empty() {
-            // From 10.96.200.1 on, in the order of creation. A dry run is given the same each time.
-            self.addresses += u64::from(mode == Mode::Commit);
-            let number = if mode == Mode::Commit { self.addresses } else { 0 };
-            spec.set("clusterIP", format!("10.96.{}.{}", (200 + number / 250) % 256, number % 250));
+    fn allocate_address(&mut self, mode: Mode, spec: &mut Draft) -> Result<(), Status> {
+        if spec.text("clusterIP").is_empty() {
+            spec.set("clusterIP", self.next_address(mode)?);
         }
         let address = spec.get("clusterIP").cloned().unwrap_or_default();
         for (field, value) in [
@@ -77,30 +84,27 @@ impl ApiServer {
                 spec.set(field, value);
             }
         }
-    }
-
-    fn node_port(&mut self, mode: Mode) -> i64 {
-        if mode == Mode::DryRun {
-            return 30_000;
-        }
-        self.node_ports += 1;
-        30_000 + i64::try_from(self.node_ports % 2768).unwrap_or(0).max(1)
+        Ok(())
     }
 
     /// A new Service has one node port for each number of a port, whatever its protocols.
-    fn allocate_node_ports(&mut self, mode: Mode, is_new: bool, spec: &mut Draft) {
-        let Some(Draft::List(ports)) = spec.get_mut("ports") else { return };
+    fn allocate_node_ports(&mut self, mode: Mode, is_new: bool, spec: &mut Draft) -> Result<(), Status> {
+        let mut own = node_ports(spec);
+        own.insert(spec.number("healthCheckNodePort").unwrap_or(0));
+        let Some(Draft::List(ports)) = spec.get_mut("ports") else { return Ok(()) };
         let mut by_port = BTreeMap::new();
         if is_new {
-            let wanted = ports.iter().filter(|port| number(port, "nodePort") != 0);
-            by_port.extend(wanted.map(|port| (number(port, "port"), number(port, "nodePort"))));
+            let wanted = ports.iter().filter(|port| port.number("nodePort").unwrap_or(0) != 0);
+            by_port.extend(wanted.map(|port| (port.number("port").unwrap_or(0), port.number("nodePort").unwrap_or(0))));
         }
-        for port in ports.iter_mut().filter(|port| number(port, "nodePort") == 0) {
-            let shared = by_port.get(&number(port, "port")).copied().filter(|_| is_new);
-            let given = shared.unwrap_or_else(|| self.node_port(mode));
-            by_port.insert(number(port, "port"), given);
+        for port in ports.iter_mut().filter(|port| port.number("nodePort").unwrap_or(0) == 0) {
+            let shared = by_port.get(&port.number("port").unwrap_or(0)).copied().filter(|_| is_new);
+            let given = shared.map_or_else(|| self.next_port(mode, &own), Ok)?;
+            own.insert(given);
+            by_port.insert(port.number("port").unwrap_or(0), given);
             port.set("nodePort", given);
         }
+        Ok(())
     }
 }
 
@@ -118,16 +122,16 @@ fn patch_allocated(old: &Draft, spec: &mut Draft) {
         let (was, is) = (node_ports(old), node_ports(spec));
         let mut used: BTreeSet<i64> = was.intersection(&is).copied().collect();
         let by_name: BTreeMap<&str, i64> =
-            ports(old).iter().map(|port| (text(port, "name"), number(port, "nodePort"))).collect();
+            old.items("ports").iter().map(|port| (port.text("name"), port.number("nodePort").unwrap_or(0))).collect();
         for port in spec.get_mut("ports").and_then(Draft::as_list_mut).into_iter().flatten() {
-            let known = by_name.get(text(port, "name")).copied().unwrap_or(0);
-            if number(port, "nodePort") == 0 && known != 0 && used.insert(known) {
+            let known = by_name.get(port.text("name")).copied().unwrap_or(0);
+            if port.number("nodePort").unwrap_or(0) == 0 && known != 0 && used.insert(known) {
                 port.set("nodePort", known);
             }
         }
     }
-    if before.health_port && now.health_port && number(spec, "healthCheckNodePort") == 0 {
-        spec.set("healthCheckNodePort", number(old, "healthCheckNodePort"));
+    if before.health_port && now.health_port && spec.number("healthCheckNodePort").unwrap_or(0) == 0 {
+        spec.set("healthCheckNodePort", old.number("healthCheckNodePort").unwrap_or(0));
     }
 }
 
@@ -146,7 +150,7 @@ fn drop_what_does_not_apply(old: &Draft, spec: &mut Draft) {
     if before.external_policy && !now.external_policy {
         drop_same(old, spec, &["externalTrafficPolicy"]);
     }
-    if text(old, "type") != "ExternalName" && text(spec, "type") == "ExternalName" {
+    if old.text("type") != "ExternalName" && spec.text("type") == "ExternalName" {
         drop_same(old, spec, &["internalTrafficPolicy"]);
     }
     if before.node_ports && !now.node_ports && node_ports(old).is_superset(&node_ports(spec)) {
@@ -164,15 +168,8 @@ fn drop_same(old: &Draft, spec: &mut Draft, fields: &[&str]) {
     }
 }
 
-fn ports(spec: &Draft) -> &[Draft] {
-    match spec.get("ports") {
-        Some(Draft::List(ports)) => ports,
-        _ => &[],
-    }
-}
-
 fn node_ports(spec: &Draft) -> BTreeSet<i64> {
-    ports(spec).iter().map(|port| number(port, "nodePort")).filter(|number| *number != 0).collect()
+    spec.items("ports").iter().map(|port| port.number("nodePort").unwrap_or(0)).filter(|number| *number != 0).collect()
 }
 
 fn is_unset(spec: &Draft, field: &str) -> bool {
@@ -182,12 +179,4 @@ fn is_unset(spec: &Draft, field: &str) -> bool {
         Some(Draft::List(items)) => items.is_empty(),
         Some(_) => false,
     }
-}
-
-fn number(draft: &Draft, field: &str) -> i64 {
-    draft.get(field).and_then(Draft::as_i64).unwrap_or(0)
-}
-
-fn text<'d>(draft: &'d Draft, field: &str) -> &'d str {
-    draft.get(field).and_then(Draft::as_str).unwrap_or_default()
 }

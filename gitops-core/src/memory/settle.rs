@@ -1,5 +1,6 @@
 //! Small controllers, so that workloads turn healthy: the frame they run in.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::resource::{Resource, ResourceKey};
@@ -73,16 +74,16 @@ impl ApiServer {
         }
     }
 
-    /// Has a workload, and all it owns, looked at again.
+    /// Has a workload, and all it owns, looked at again. Owners may form a loop: updates can set them to anything.
     fn look_again(&mut self, key: &ResourceKey) {
-        self.queues.workloads.insert(key.clone());
-        let Some(uid) = self.store.get(key).and_then(Resource::uid).map(str::to_owned) else { return };
-        for dependent in self.store.dependents(&uid) {
-            // Owners form a tree: a loop of uids cannot be made, each names what was there before it.
-            if dependent.key() != key {
-                self.look_again(dependent.key());
-            }
+        let mut seen = BTreeSet::from([key.clone()]);
+        let mut left = vec![key.clone()];
+        while let Some(uid) = left.pop().map(|key| self.store.get(&key).and_then(Resource::uid)) {
+            let owned = uid.map(|uid| self.store.dependents(uid)).unwrap_or_default();
+            let owned = owned.iter().map(Resource::key).filter(|key| seen.insert((*key).clone())).cloned();
+            left.extend(owned);
         }
+        self.queues.workloads.append(&mut seen);
     }
 
     /// What becomes of an object: said by itself, or by the controller above it.

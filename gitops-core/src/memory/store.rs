@@ -7,6 +7,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::ValueRef;
 
 use super::events;
+use super::ranges::Ranges;
 
 /// How many changes are remembered. A watch from before the oldest of them is told that it comes too late.
 const HISTORY: usize = 10_000;
@@ -25,6 +26,8 @@ pub(super) struct Store {
     uids: BTreeMap<Arc<str>, ResourceKey>,
     /// Objects by the uids of their owners.
     dependents: BTreeMap<Arc<str>, BTreeSet<ResourceKey>>,
+    /// What Services hold.
+    pub(super) ranges: Ranges,
 }
 
 /// One change of one object.
@@ -50,6 +53,7 @@ impl Store {
             forgotten: version,
             uids: BTreeMap::new(),
             dependents: BTreeMap::new(),
+            ranges: Ranges::default(),
         };
         objects.values().for_each(|object| store.index(object));
         store.objects = objects;
@@ -161,6 +165,7 @@ impl Store {
     }
 
     fn index(&mut self, object: &Resource) {
+        self.ranges.index(object);
         if let Some(uid) = object.uid() {
             self.uids.insert(uid.into(), object.key().clone());
         }
@@ -170,6 +175,7 @@ impl Store {
     }
 
     fn unindex(&mut self, object: &Resource) {
+        self.ranges.unindex(object);
         if let Some(uid) = object.uid() {
             self.uids.remove(uid);
         }

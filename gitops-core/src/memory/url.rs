@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::authorize::User;
-use super::http::HttpWrite;
 use super::refuse;
 use super::request::{Action, Endpoint, Request, Select, Watch};
 use super::response::Status;
@@ -71,7 +70,7 @@ impl ApiServer {
             // Who may not ask is not told what is wrong with the question.
             self.authorize(http.user.as_ref(), &endpoint, http.verb(one)?, None)?;
             http.check_timeout()?;
-            self.read_write(endpoint, &http.write())?
+            self.read_write(endpoint, http)?
         };
         if let Action::DeleteCollection(select, _) = &mut request.action {
             *select = http.select()?;
@@ -95,11 +94,6 @@ impl<'r> HttpRequest<'r> {
         self
     }
 
-    fn write(&self) -> HttpWrite<'r> {
-        let Self { method, content_type, agent, body, .. } = *self;
-        HttpWrite { method, query: self.query.clone(), content_type, agent, body }
-    }
-
     /// The verb of a write.
     fn verb(&self, one: bool) -> Result<&'static str, Status> {
         match self.method {
@@ -112,7 +106,7 @@ impl<'r> HttpRequest<'r> {
         }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
     }
 
@@ -120,7 +114,7 @@ impl<'r> HttpRequest<'r> {
         self.text(name).map(Arc::from)
     }
 
-    fn number(&self, name: &str) -> Result<Option<i64>, Status> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<i64>, Status> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse::<i64>().map(Some).map_err(|error| {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};
@@ -131,7 +125,7 @@ impl<'r> HttpRequest<'r> {
     }
 
     /// Everything but `0` and `false` is a yes, as recorded.
-    fn flag(&self, name: &str) -> Option<bool> {
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
         self.text(name).map(|text| text != "0" && !text.eq_ignore_ascii_case("false"))
     }
 
@@ -150,7 +144,8 @@ impl<'r> HttpRequest<'r> {
     fn watch(&self, name: Option<Arc<str>>) -> Result<Watch, Status> {
         let mut select = self.select()?;
         if let Some(name) = name {
-            select.fields = Some(format!("metadata.name={name}").into());
+            let given = select.fields.filter(|given| !given.is_empty()).map(|given| format!(",{given}"));
+            select.fields = Some(format!("metadata.name={name}{}", given.unwrap_or_default()).into());
         }
         Ok(Watch {
             after: select.version.take(),
@@ -220,7 +215,7 @@ impl Place {
 }
 
 /// Whether Go reads this as a duration, such as `1m30s`.
-fn is_duration(text: &str) -> bool {
+pub(super) fn is_duration(text: &str) -> bool {
     let mut rest = text.trim_start_matches(['+', '-']);
     if rest == "0" {
         return true;

@@ -83,24 +83,30 @@ impl ApiServer {
     /// ```
     pub fn answer(&mut self, request: &Request, accept: &Accept, now: Timestamp) -> Wire {
         let Some(kind) = self.kind_of(request) else {
-            return Wire::of(self.handle(request, now), accept);
+            let answer = self.handle(request, now);
+            let status = match answer.body {
+                Body::Status(status) => *status,
+                // There is nothing but a refusal where no kind is.
+                _ => refuse::not_served(&request.endpoint.group),
+            };
+            return Wire::of(&status, answer.warnings, accept);
         };
         let asked = Asked {
-            is_custom: self.definition(&kind).is_some(),
+            is_custom: self.definition_of(&kind).is_some(),
             is_list: request.endpoint.name.is_none() && matches!(request.action, Action::List(_) | Action::Watch(_)),
             is_watch: matches!(request.action, Action::Watch(_)),
         };
         let choice = match accept.choose(asked) {
             Ok(choice) => choice,
-            Err(status) => return Wire::of(status.into(), accept),
+            Err(status) => return Wire::of(&status, Vec::new(), accept),
+        };
+        let include = match included(accept) {
+            _ if choice.form != Form::Table => Include::Metadata,
+            Ok(include) => include,
+            Err(status) => return Wire::of(&status, Vec::new(), accept),
         };
         let response = self.handle(request, now);
-        let include = match included(accept).filter(|_| choice.form == Form::Table) {
-            Some(Err(status)) if !matches!(response.body, Body::Status(_)) => return Wire::of(status.into(), accept),
-            Some(Ok(include)) => include,
-            _ => Include::Metadata,
-        };
-        let crd = self.definition(&kind);
+        let crd = self.definition_of(&kind);
         let printer = Printer::of(&kind.group_kind, &request.endpoint.version, crd);
         let show =
             Show { kind: &kind, api_version: request.endpoint.api_version(), choice, include, crd, printer, now };
@@ -115,8 +121,8 @@ impl ApiServer {
 }
 
 /// What the rows of a Table are to hold.
-fn included(accept: &Accept) -> Option<Result<Include, Status>> {
-    Some(match accept.include_object.as_deref().unwrap_or_default() {
+fn included(accept: &Accept) -> Result<Include, Status> {
+    match accept.include_object.as_deref().unwrap_or_default() {
         "" | "Metadata" => Ok(Include::Metadata),
         "None" => Ok(Include::Nothing),
         "Object" => Ok(Include::Object),
@@ -124,30 +130,26 @@ fn included(accept: &Accept) -> Option<Result<Include, Status>> {
             "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', \
              'Object', 'None', or empty"
         ))),
-    })
+    }
 }
 
 impl Wire {
     /// A refusal of what could not be read as a request.
     #[must_use]
     pub fn refusal(status: Status, accept: &Accept) -> Self {
-        Self::of(status.into(), accept)
+        Self::of(&status, Vec::new(), accept)
     }
 
-    /// An answer that has no form but its own: a refusal, or what is said of a kind that is not served.
-    fn of(response: Response, accept: &Accept) -> Self {
-        if let Some(text) = response.refusal().and_then(Status::as_text) {
-            let content = Content::Text(text);
-            return Self { code: response.code, media: Media::Text, content, warnings: response.warnings };
+    /// A Status, which has no form but its own.
+    fn of(status: &Status, warnings: Vec<Arc<str>>, accept: &Accept) -> Self {
+        let code = status.code;
+        match status.as_text() {
+            Some(text) => Self { code, media: Media::Text, content: Content::Text(text), warnings },
+            None => {
+                let content = Content::Document(status.to_value());
+                Self { code, media: accept.media_of_refusal(), content, warnings }
+            }
         }
-        let document = match &response.body {
-            Body::Object(object) => object.value().clone(),
-            Body::Value(value) => value.clone(),
-            Body::Status(status) => status.to_value(),
-            Body::List(_) | Body::Events(_) => Value::null(),
-        };
-        let media = accept.media_of_refusal();
-        Self { code: response.code, media, content: Content::Document(document), warnings: response.warnings }
     }
 }
 
@@ -161,7 +163,7 @@ impl Show<'_> {
                 let content = self.stream(events, accept);
                 return Wire { code: 200, media: self.choice.media, content, warnings: response.warnings };
             }
-            Body::Status(_) => return Wire::of(response, accept),
+            Body::Status(status) => return Wire::of(status, response.warnings, accept),
         };
         match shown {
             Ok(document) => Wire {
@@ -170,7 +172,7 @@ impl Show<'_> {
                 content: Content::Document(document.freeze()),
                 warnings: response.warnings,
             },
-            Err(status) => Wire::of(status.into(), accept),
+            Err(status) => Wire::of(&status, Vec::new(), accept),
         }
     }
 

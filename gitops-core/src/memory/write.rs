@@ -190,9 +190,8 @@ impl ApiServer {
             object = ownership::update(context, &self.model, None, &object);
         }
         let mut draft = object.tree().to_draft();
-        self.check_node_ports(context, &name, &draft)?;
         let is_incomplete = prepare::is_completed_by_reading(context.kind, &draft);
-        self.prepare_new(context.kind, context.mode, &mut draft);
+        self.prepare_new(context.kind, context.mode, &mut draft)?;
         let object = resource(&self.stored(context, &draft))?;
         self.validate_new(context, &name, &object)?;
         self.check_grant(context, &name, None, &draft)?;
@@ -234,9 +233,8 @@ impl ApiServer {
         prepare::keep_identity(live, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         prepare::changed(context.kind, live, &mut draft);
-        self.check_node_ports(context, &live.key().name, &draft)?;
         if live.key().is("", "Service") && context.endpoint.subresource.is_none() {
-            self.allocate(context.mode, Some(live), &mut draft);
+            self.allocate(context.mode, Some(live), &mut draft)?;
         }
         let mut stored = self.stored(context, &draft);
         prepare::count_generation(context, live, &draft, &mut stored);

@@ -36,6 +36,7 @@ pub(crate) use crd::defined_by;
 pub use defaults::FieldDefault;
 pub use facts::InvalidFact;
 pub use flaw::SchemaFlaw;
+pub(crate) use scalar::compare_quantities;
 pub(crate) use schema::{Atom, ListType, MapType, Relation};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};

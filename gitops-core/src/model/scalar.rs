@@ -106,6 +106,11 @@ pub(super) fn plain(text: &str) -> Option<String> {
     quantity(&format!("{}n", nanos(text)?))
 }
 
+/// Compares two stored quantities; `None` where one is none, or beyond measure.
+pub(crate) fn compare_quantities(left: &str, right: &str) -> Option<std::cmp::Ordering> {
+    Some(nanos(left)?.cmp(&nanos(right)?))
+}
+
 /// The size of a stored quantity, in billionths.
 fn nanos(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {

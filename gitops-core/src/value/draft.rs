@@ -96,6 +96,21 @@ impl Draft {
         if let Self::List(items) = self { Some(items) } else { None }
     }
 
+    /// The text of the entry `key`, empty if there is none.
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.get(key).and_then(Self::as_str).unwrap_or_default()
+    }
+
+    /// The whole number of the entry `key`.
+    pub(crate) fn number(&self, key: &str) -> Option<i64> {
+        self.get(key)?.as_i64()
+    }
+
+    /// The items of the list at the entry `key`, none if there is no list.
+    pub(crate) fn items(&self, key: &str) -> &[Self] {
+        if let Some(Self::List(items)) = self.get(key) { items } else { &[] }
+    }
+
     /// Packs this tree into an immutable value.
     #[must_use]
     pub fn freeze(&self) -> Value {

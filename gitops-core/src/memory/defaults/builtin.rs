@@ -4,7 +4,7 @@
 
 use crate::value::Draft;
 
-use super::{each, is_empty, pod, text, unset, within};
+use super::{each, is_empty, pod, unset, within};
 
 /// Fills in what an object of a built-in kind gets by what it holds; an absent field stands for its default.
 pub(in super::super) fn fill(group: &str, kind: &str, draft: &mut Draft) {
@@ -17,7 +17,7 @@ pub(in super::super) fn fill(group: &str, kind: &str, draft: &mut Draft) {
         }
         ("networking.k8s.io", "NetworkPolicy") => policy_types(draft.entry("spec")),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => each(draft, "subjects", |subject| {
-            if matches!(text(subject, "kind"), "User" | "Group") {
+            if matches!(subject.text("kind"), "User" | "Group") {
                 unset(subject, "apiGroup", "rbac.authorization.k8s.io");
             }
         }),
@@ -53,7 +53,7 @@ fn core(kind: &str, draft: &mut Draft) {
             within(draft, "status", |status| {
                 within(status, "loadBalancer", |balancer| {
                     each(balancer, "ingress", |ingress| {
-                        if !text(ingress, "ip").is_empty() {
+                        if !ingress.text("ip").is_empty() {
                             unset(ingress, "ipMode", "VIP");
                         }
                     });
@@ -62,7 +62,7 @@ fn core(kind: &str, draft: &mut Draft) {
         }
         "Namespace" => {
             let metadata = draft.entry("metadata");
-            let name = text(metadata, "name").to_owned();
+            let name = metadata.text("name").to_owned();
             if !name.is_empty() {
                 metadata.entry("labels").set("kubernetes.io/metadata.name", name);
             }
@@ -74,7 +74,7 @@ fn core(kind: &str, draft: &mut Draft) {
 
 /// Limits of containers stand for what is not said.
 fn limit(item: &mut Draft) {
-    if text(item, "type") != "Container" {
+    if item.text("type") != "Container" {
         return;
     }
     for (to, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
@@ -84,7 +84,7 @@ fn limit(item: &mut Draft) {
 }
 
 fn service(spec: &mut Draft) {
-    if matches!(text(spec, "sessionAffinity"), "" | "None") {
+    if matches!(spec.text("sessionAffinity"), "" | "None") {
         drop(spec.remove("sessionAffinityConfig"));
     } else {
         unset(spec.entry("sessionAffinityConfig").entry("clientIP"), "timeoutSeconds", 10_800);
@@ -96,7 +96,7 @@ fn service(spec: &mut Draft) {
             port.set("targetPort", number);
         }
     });
-    let kind = text(spec, "type").to_owned();
+    let kind = spec.text("type").to_owned();
     let is_external = match kind.as_str() {
         "NodePort" | "LoadBalancer" => true,
         "" | "ClusterIP" => !is_empty(spec, "externalIPs"),
@@ -121,7 +121,7 @@ fn apps(kind: &str, draft: &mut Draft) {
         "StatefulSet" => {
             let strategy = spec.entry("updateStrategy");
             // Unlike elsewhere, a type that is given comes without parameters.
-            if text(strategy, "type").is_empty() {
+            if strategy.text("type").is_empty() {
                 rolling(strategy);
             }
             // Behind a feature gate that is off.
@@ -139,7 +139,7 @@ fn apps(kind: &str, draft: &mut Draft) {
 
 /// The parameters of a rolling update count only where one is wanted.
 fn rolling(strategy: &mut Draft) {
-    if matches!(text(strategy, "type"), "" | "RollingUpdate") {
+    if matches!(strategy.text("type"), "" | "RollingUpdate") {
         unset(strategy, "rollingUpdate", Draft::map());
     }
 }
@@ -170,7 +170,7 @@ fn policy_types(spec: &mut Draft) {
 
 fn devices(spec: &mut Draft) {
     let request = |request: &mut Draft| {
-        if matches!(text(request, "allocationMode"), "" | "ExactCount") {
+        if matches!(request.text("allocationMode"), "" | "ExactCount") {
             unset(request, "count", 1);
         }
     };
@@ -186,7 +186,7 @@ fn definition(draft: &mut Draft) {
     let spec = draft.entry("spec");
     unset(spec.entry("conversion"), "strategy", "None");
     let names = spec.entry("names");
-    let kind = text(names, "kind").to_owned();
+    let kind = names.text("kind").to_owned();
     unset(names, "singular", kind.to_lowercase());
     unset(names, "listKind", format!("{kind}List"));
 }

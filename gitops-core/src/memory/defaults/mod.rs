@@ -30,10 +30,6 @@ fn each(draft: &mut Draft, field: &str, edit: impl FnMut(&mut Draft)) {
     within(draft, field, |list| list.as_list_mut().into_iter().flatten().for_each(edit));
 }
 
-fn text<'d>(draft: &'d Draft, field: &str) -> &'d str {
-    draft.get(field).and_then(Draft::as_str).unwrap_or_default()
-}
-
 /// Whether a list or map is absent or empty.
 fn is_empty(draft: &Draft, field: &str) -> bool {
     match draft.get(field) {

@@ -2,7 +2,7 @@
 
 use crate::value::Draft;
 
-use super::{each, is_empty, text, unset, within};
+use super::{each, is_empty, unset, within};
 
 pub(super) fn template(template: &mut Draft) {
     spec(template.entry("spec"));
@@ -11,8 +11,8 @@ pub(super) fn template(template: &mut Draft) {
 pub(super) fn spec(spec: &mut Draft) {
     each(spec, "volumes", volume);
     // The older name of the same field; the server keeps both.
-    let account = match text(spec, "serviceAccountName") {
-        "" => text(spec, "serviceAccount").to_owned(),
+    let account = match spec.text("serviceAccountName") {
+        "" => spec.text("serviceAccount").to_owned(),
         account => account.to_owned(),
     };
     for field in ["serviceAccount", "serviceAccountName"].iter().filter(|_| !account.is_empty()) {
@@ -52,10 +52,10 @@ fn requests_from_limits(resources: &mut Draft) {
 pub(super) fn addresses(status: &mut Draft) {
     for (one, many) in [("podIP", "podIPs"), ("hostIP", "hostIPs")] {
         let first = |status: &Draft| match status.get(many) {
-            Some(Draft::List(items)) => items.first().map(|item| text(item, "ip").to_owned()),
+            Some(Draft::List(items)) => items.first().map(|item| item.text("ip").to_owned()),
             _ => None,
         };
-        match (text(status, one).to_owned(), first(status)) {
+        match (status.text(one).to_owned(), first(status)) {
             (address, first) if !address.is_empty() && first.as_ref() != Some(&address) => {
                 let mut item = Draft::map();
                 item.set("ip", address);
@@ -68,7 +68,7 @@ pub(super) fn addresses(status: &mut Draft) {
 }
 
 fn container(container: &mut Draft) {
-    let image = text(container, "image");
+    let image = container.text("image");
     let name = image.rsplit('/').next().unwrap_or_default();
     let fixed = image.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
     unset(container, "imagePullPolicy", if fixed { "IfNotPresent" } else { "Always" });
@@ -86,7 +86,7 @@ fn volume(volume: &mut Draft) {
         each(projected, "sources", |source| within(source, "downwardAPI", downward));
     });
     within(volume, "image", |image| {
-        let reference = text(image, "reference");
+        let reference = image.text("reference");
         let name = reference.rsplit('/').next().unwrap_or_default();
         let fixed = reference.contains('@') || name.split_once(':').is_some_and(|(_, tag)| tag != "latest");
         unset(image, "pullPolicy", if fixed { "IfNotPresent" } else { "Always" });

@@ -1,5 +1,7 @@
 //! The fields that cannot change once set.
 
+use std::collections::BTreeSet;
+
 use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
@@ -137,10 +139,10 @@ fn fixed_volume(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Faul
 
 /// A Pod keeps its spec, but for a few fields. Rule: `ValidatePodUpdate`.
 fn fixed_pod(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
-    let tolerations = |object: ValueRef<'_>| {
+    fn tolerations(object: ValueRef<'_>) -> BTreeSet<ValueRef<'_>> {
         let list = object.dig(&["spec", "tolerations"]).and_then(ValueRef::as_list);
-        list.into_iter().flatten().map(ValueRef::to_draft).collect::<Vec<_>>()
-    };
+        list.into_iter().flatten().collect()
+    }
     for (list, name) in [("containers", "containers"), ("initContainers", "init containers")] {
         let count = |object: ValueRef<'_>| object.dig(&["spec", list])?.as_list().map(|containers| containers.len());
         if count(before).unwrap_or(0) != count(after).unwrap_or(0) {
@@ -163,8 +165,7 @@ fn fixed_pod(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>)
         }
         spec
     };
-    let now = tolerations(after);
-    if fixed(before) != fixed(after) || tolerations(before).iter().any(|old| !now.contains(old)) {
+    if fixed(before) != fixed(after) || !tolerations(before).is_subset(&tolerations(after)) {
         faults.push(fault(
             "spec",
             CauseReason::Forbidden,
@@ -195,10 +196,14 @@ fn immutable_data(live: &Resource, before: ValueRef<'_>, after: ValueRef<'_>, fa
     }
 }
 
+/// Only a bound claim can be resized. Rule: `ValidatePersistentVolumeClaimUpdate`.
 fn immutable_claim(before: ValueRef<'_>, after: ValueRef<'_>, faults: &mut Vec<Fault>) {
+    let bound = before.dig(&["status", "phase"]).and_then(ValueRef::as_str) == Some("Bound");
     let fixed = |object: ValueRef<'_>| {
         let mut spec = object.get("spec").map_or_else(Draft::map, ValueRef::to_draft);
-        drop(spec.entry("resources").remove("requests"));
+        if bound {
+            drop(spec.entry("resources").remove("requests"));
+        }
         ["volumeAttributesClassName", "volumeName"].iter().for_each(|field| drop(spec.remove(field)));
         spec
     };

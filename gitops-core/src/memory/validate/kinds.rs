@@ -3,11 +3,14 @@
 //!
 //! Rule: `pkg/apis/*/validation` in Kubernetes 1.36; wording as recorded.
 
+use std::collections::BTreeSet;
+
 use crate::model::ServedKind;
 use crate::value::Draft;
 
 use super::super::refuse::{Fault, fault};
 use super::super::response::CauseReason::{Duplicate, Forbidden, Invalid, Required};
+use super::pod_spec;
 
 /// Whether the strategy of a kind checks changed objects by all the rules for new ones too, those of metadata included.
 pub(super) fn are_checked_as_new(kind: &ServedKind) -> bool {
@@ -19,24 +22,29 @@ pub(super) fn are_checked_as_new(kind: &ServedKind) -> bool {
     )
 }
 
-pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
-    let Some(spec) = draft.get("spec") else { return };
-    match (&*kind.group_kind.group, &*kind.group_kind.kind) {
-        ("apps", kind) => workload(kind, spec, faults),
+pub(super) fn check(served: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
+    let none = Draft::map();
+    let spec = draft.get("spec").unwrap_or(&none);
+    match (&*served.group_kind.group, &*served.group_kind.kind) {
+        ("apps", kind @ ("Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")) => {
+            workload(kind, spec, faults);
+            pod_spec::containers(served, draft, faults);
+        }
         ("batch", "Job") => {
-            if text(spec, "completionMode") == "Indexed" && number(spec, "completions").is_none() {
+            if spec.text("completionMode") == "Indexed" && spec.number("completions").is_none() {
                 faults.push(fault("spec.completions", Required, "when completion mode is Indexed"));
             }
-            job(spec, "spec", faults);
+            pod_spec::containers(served, draft, faults);
+            ends(served, draft, faults);
         }
         ("batch", "CronJob") => {
-            if text(spec, "schedule").is_empty() {
+            if spec.text("schedule").is_empty() {
                 faults.push(fault("spec.schedule", Required, ""));
             }
-            let of = spec.get("jobTemplate").and_then(|job| job.get("spec")).cloned().unwrap_or_default();
-            job(&of, "spec.jobTemplate.spec", faults);
+            pod_spec::containers(served, draft, faults);
+            ends(served, draft, faults);
         }
-        ("", "Pod") => containers(spec, "spec", faults),
+        ("", "Pod" | "PodTemplate" | "ReplicationController") => pod_spec::containers(served, draft, faults),
         ("", "Service") => service(spec, draft, faults),
         ("autoscaling", _) => {
             autoscaler(spec, faults);
@@ -52,10 +60,7 @@ pub(super) fn check(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
 }
 
 fn workload(kind: &str, spec: &Draft, faults: &mut Vec<Fault>) {
-    if !matches!(kind, "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") {
-        return;
-    }
-    if let Some(replicas) = number(spec, "replicas").filter(|replicas| *replicas < 0) {
+    if let Some(replicas) = spec.number("replicas").filter(|replicas| *replicas < 0) {
         faults.push(fault("spec.replicas", Invalid, &format!("{replicas}: must be greater than or equal to 0")));
     }
     let labels = spec.get("template").and_then(|template| template.get("metadata")?.get("labels")).cloned();
@@ -82,7 +87,7 @@ fn workload(kind: &str, spec: &Draft, faults: &mut Vec<Fault>) {
     if let Some(strategy) = strategy
         && strategy.get("rollingUpdate").is_some()
     {
-        match (kind, text(strategy, "type")) {
+        match (kind, strategy.text("type")) {
             ("Deployment", "Recreate") => {
                 let why = "may not be specified when strategy `type` is 'Recreate'";
                 faults.push(fault("spec.strategy.rollingUpdate", Forbidden, why));
@@ -94,97 +99,43 @@ fn workload(kind: &str, spec: &Draft, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
-    template(spec, "spec.template", faults);
 }
 
-fn job(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
-    template(spec, &format!("{path}.template"), faults);
-    let policy = spec.get("template").and_then(|template| template.get("spec")?.get("restartPolicy")?.as_str());
-    if policy == Some("Always") {
-        let path = format!("{path}.template.spec.restartPolicy");
+/// The Pods of a Job end some day.
+fn ends(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
+    let Some((path, Some(spec))) = pod_spec::of(kind, draft) else { return };
+    if spec.text("restartPolicy") == "Always" {
+        let path = format!("{path}.restartPolicy");
         faults.push(fault(&path, Required, "valid values: \"OnFailure\", \"Never\""));
     }
 }
 
 fn autoscaler(spec: &Draft, faults: &mut Vec<Fault>) {
-    let most = number(spec, "maxReplicas").unwrap_or(0);
+    let most = spec.number("maxReplicas").unwrap_or(0);
     if most < 1 {
         faults.push(fault("spec.maxReplicas", Required, "must be set and greater than 0"));
     }
-    if number(spec, "minReplicas").is_some_and(|least| most < least) {
+    if spec.number("minReplicas").is_some_and(|least| most < least) {
         let text = format!("{most}: must be greater than or equal to `minReplicas`");
         faults.push(fault("spec.maxReplicas", Invalid, &text));
     }
     let target = spec.get("scaleTargetRef").cloned().unwrap_or_default();
     for field in ["kind", "name"] {
-        if text(&target, field).is_empty() {
+        if target.text(field).is_empty() {
             faults.push(fault(&format!("spec.scaleTargetRef.{field}"), Required, ""));
         }
     }
-    let version = text(&target, "apiVersion");
-    if !version.contains('/') && text(&target, "kind") != "ReplicationController" {
+    let version = target.text("apiVersion");
+    if !version.contains('/') && target.text("kind") != "ReplicationController" {
         let text = format!("\"{version}\": apiVersion must specify API group");
         faults.push(fault("spec.scaleTargetRef.apiVersion", Invalid, &text));
     }
 }
 
-fn template(of: &Draft, path: &str, faults: &mut Vec<Fault>) {
-    let spec = of.get("template").and_then(|template| template.get("spec")).cloned().unwrap_or_default();
-    containers(&spec, &format!("{path}.spec"), faults);
-}
-
-/// Every list of things with names has each name once; so have the keys of spread constraints.
-fn duplicates(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
-    let spread = items(spec, "topologySpreadConstraints");
-    let key = |constraint: &Draft| {
-        (text(constraint, "topologyKey").to_owned(), text(constraint, "whenUnsatisfiable").to_owned())
-    };
-    for (at, constraint) in spread.iter().enumerate() {
-        let (topology, when) = key(constraint);
-        if spread.iter().skip(at + 1).any(|other| key(other) == key(constraint)) {
-            let path = format!("{path}.topologySpreadConstraints[{at}].{{topologyKey, whenUnsatisfiable}}");
-            faults.push(fault(&path, Duplicate, &format!("\"{{{topology}, {when}}}\"")));
-        }
-    }
-    let mut seen = Vec::new();
-    for list in ["containers", "initContainers"] {
-        for (at, container) in items(spec, list).iter().enumerate() {
-            let name = text(container, "name");
-            if seen.contains(&name) && !name.is_empty() {
-                faults.push(fault(&format!("{path}.{list}[{at}].name"), Duplicate, &format!("\"{name}\"")));
-            }
-            seen.push(name);
-        }
-    }
-    let volumes = items(spec, "volumes");
-    for (at, volume) in volumes.iter().enumerate() {
-        let name = text(volume, "name");
-        if volumes.iter().take(at).any(|other| text(other, "name") == name) {
-            faults.push(fault(&format!("{path}.volumes[{at}].name"), Duplicate, &format!("\"{name}\"")));
-        }
-    }
-}
-
-fn containers(spec: &Draft, path: &str, faults: &mut Vec<Fault>) {
-    duplicates(spec, path, faults);
-    if items(spec, "containers").is_empty() {
-        faults.push(fault(&format!("{path}.containers"), Required, ""));
-    }
-    for list in ["containers", "initContainers"] {
-        for (at, container) in items(spec, list).iter().enumerate() {
-            for field in ["name", "image"] {
-                if text(container, field).is_empty() {
-                    faults.push(fault(&format!("{path}.{list}[{at}].{field}"), Required, ""));
-                }
-            }
-        }
-    }
-}
-
 fn service(spec: &Draft, draft: &Draft, faults: &mut Vec<Fault>) {
-    let kind = text(spec, "type");
-    let ports = items(spec, "ports");
-    let headless = text(spec, "clusterIP") == "None";
+    let kind = spec.text("type");
+    let ports = spec.items("ports");
+    let headless = spec.text("clusterIP") == "None";
     if ports.is_empty() && !headless && kind != "ExternalName" {
         faults.push(fault("spec.ports", Required, ""));
     }
@@ -192,43 +143,27 @@ fn service(spec: &Draft, draft: &Draft, faults: &mut Vec<Fault>) {
         let text = format!("\"None\": may not be set to 'None' for {kind} services");
         faults.push(fault("spec.clusterIPs[0]", Invalid, &text));
     }
+    let (mut names, mut numbers) = (BTreeSet::new(), BTreeSet::new());
     for (at, port) in ports.iter().enumerate() {
-        let name = text(port, "name");
-        let earlier = ports.get(..at).unwrap_or_default();
+        let name = port.text("name");
         if name.is_empty() && ports.len() > 1 {
             faults.push(fault(&format!("spec.ports[{at}].name"), Required, ""));
-        } else if !name.is_empty() && earlier.iter().any(|other| text(other, "name") == name) {
+        } else if !names.insert(name) {
             faults.push(fault(&format!("spec.ports[{at}].name"), Duplicate, &format!("\"{name}\"")));
         }
-        let same = |other: &Draft| ["port", "protocol"].iter().all(|field| other.get(field) == port.get(field));
-        if earlier.iter().any(same) {
+        if !numbers.insert((port.number("port"), port.text("protocol"))) {
             faults.push(fault(&format!("spec.ports[{at}]"), Duplicate, &port.freeze().to_json()));
         }
     }
     if kind != "LoadBalancer" {
-        if !items(spec, "loadBalancerSourceRanges").is_empty() {
+        if !spec.items("loadBalancerSourceRanges").is_empty() {
             let why = "may only be used when `type` is 'LoadBalancer'";
             faults.push(fault("spec.LoadBalancerSourceRanges", Forbidden, why));
         }
         let balancer = draft.get("status").and_then(|status| status.get("loadBalancer"));
-        if balancer.is_some_and(|balancer| !items(balancer, "ingress").is_empty()) {
+        if balancer.is_some_and(|balancer| !balancer.items("ingress").is_empty()) {
             let why = "may only be used when `spec.type` is 'LoadBalancer'";
             faults.push(fault("status.loadBalancer.ingress", Forbidden, why));
         }
-    }
-}
-
-fn text<'d>(draft: &'d Draft, field: &str) -> &'d str {
-    draft.get(field).and_then(Draft::as_str).unwrap_or_default()
-}
-
-fn number(draft: &Draft, field: &str) -> Option<i64> {
-    draft.get(field)?.as_i64()
-}
-
-fn items<'d>(draft: &'d Draft, field: &str) -> &'d [Draft] {
-    match draft.get(field) {
-        Some(Draft::List(items)) => items,
-        _ => &[],
     }
 }

@@ -1,5 +1,7 @@
 //! Lists that are sets or maps, and objects inside of objects.
 
+use std::collections::BTreeSet;
+
 use crate::value::{Value, ValueRef};
 
 use super::super::refuse::{Fault, fault};
@@ -12,10 +14,9 @@ pub(super) fn check(schema: ValueRef<'_>, path: &str, value: ValueRef<'_>, fault
         return;
     }
     if let Some(items) = value.as_list() {
-        let keys = schema.get("x-kubernetes-list-map-keys").and_then(ValueRef::as_list);
-        let keys: Vec<&str> = keys.into_iter().flatten().filter_map(ValueRef::as_str).collect();
+        let keys = map_keys(schema);
         let kind = schema.get("x-kubernetes-list-type").and_then(ValueRef::as_str);
-        let mut seen: Vec<Value> = Vec::new();
+        let mut seen: BTreeSet<Value> = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
             let key = match kind {
                 Some("set") => item.to_value(),
@@ -24,9 +25,8 @@ pub(super) fn check(schema: ValueRef<'_>, path: &str, value: ValueRef<'_>, fault
             };
             if seen.contains(&key) {
                 faults.push(fault(&format!("{path}[{at}]"), Duplicate, &key.to_json()));
-            } else {
-                seen.push(key);
             }
+            seen.insert(key);
         }
     }
     below(schema, path, value, &mut |schema, path, value| check(schema, path, value, faults, depth + 1));
@@ -48,7 +48,13 @@ pub(super) fn embedded(schema: ValueRef<'_>, path: &str, value: ValueRef<'_>, fa
     below(schema, path, value, &mut |schema, path, value| embedded(schema, path, value, faults, depth + 1));
 }
 
-fn key_of(item: ValueRef<'_>, keys: &[&str]) -> Value {
+/// The fields by which the items of a list are told apart; none for other lists.
+pub(super) fn map_keys(schema: ValueRef<'_>) -> Vec<&str> {
+    let keys = schema.get("x-kubernetes-list-map-keys").and_then(ValueRef::as_list);
+    keys.into_iter().flatten().filter_map(ValueRef::as_str).collect()
+}
+
+pub(super) fn key_of(item: ValueRef<'_>, keys: &[&str]) -> Value {
     let mut key = crate::value::Draft::map();
     for field in keys {
         if let Some(value) = item.get(field) {

@@ -3,6 +3,8 @@
 //! Rules: Kubernetes, "Object Names and IDs", "Labels and Selectors", "Annotations"; wording as recorded from
 //! kube-apiserver 1.36.
 
+use std::collections::BTreeSet;
+
 use crate::model::ServedKind;
 use crate::resource::Resource;
 use crate::value::{Draft, ValueRef};
@@ -11,17 +13,7 @@ use super::super::refuse::{self, Fault, fault};
 use super::super::response::{CauseReason, Status};
 use super::super::server::Context;
 use super::super::{collect, delete};
-
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
-                         and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
-                         validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-pub(in crate::memory) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
-                     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
-                     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-pub(in crate::memory) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
-                           '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
-                           'my_value',  or '12345', regex used for validation is \
-                           '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+use super::names::{LABEL, LABEL_VALUE, SUBDOMAIN, bad_key, is_label, is_name_part};
 
 /// Limit of all annotations together, in bytes.
 const ANNOTATIONS: usize = 262_144;
@@ -77,7 +69,7 @@ pub(super) fn of_changed(live: &Resource, draft: &Draft, faults: &mut Vec<Fault>
 
 fn no_new_finalizers(live: &Resource, metadata: &Draft, faults: &mut Vec<Fault>) {
     let before = live.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
-    let before: Vec<&str> = before.into_iter().flatten().filter_map(ValueRef::as_str).collect();
+    let before: BTreeSet<&str> = before.into_iter().flatten().filter_map(ValueRef::as_str).collect();
     let Some(Draft::List(after)) = metadata.get("finalizers") else { return };
     let added = after.iter().filter_map(Draft::as_str).filter(|name| !before.contains(name));
     let names: Vec<String> = added.map(|name| format!("\"{name}\"")).collect();
@@ -105,11 +97,6 @@ fn bad_name(kind: &ServedKind, name: &str) -> Option<&'static str> {
         _ if name.len() > 253 => Some("must be no more than 253 characters"),
         _ => (!name.split('.').all(is_label)).then_some(SUBDOMAIN),
     }
-}
-
-pub(in crate::memory) fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Labels, annotations and owners.
@@ -195,26 +182,4 @@ fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
         );
         faults.push(fault("metadata.ownerReferences", CauseReason::Invalid, &why));
     }
-}
-
-/// What is wrong with the key of a label or annotation.
-fn bad_key(key: &str) -> Option<&'static str> {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    if prefix.is_some_and(|prefix| prefix.len() > 253 || !prefix.split('.').all(is_label)) {
-        return Some("prefix part must be a DNS subdomain");
-    }
-    if name.is_empty() || name.len() > 63 || !is_name_part(name) {
-        return Some(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-             alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-             '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-        );
-    }
-    None
-}
-
-pub(in crate::memory) fn is_name_part(text: &str) -> bool {
-    let ends = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    text.bytes().all(inner) && ends(text.chars().next()) && ends(text.chars().last())
 }

@@ -3,11 +3,14 @@
 
 mod custom;
 mod data;
+mod formats;
 mod immutable;
 mod kinds;
 mod list_type;
 mod metadata;
+mod names;
 mod openapi;
+mod pod_spec;
 mod pods;
 
 use crate::model::ApiModel;
@@ -21,7 +24,7 @@ use super::request::Action;
 use super::response::Status;
 use super::server::{ApiServer, Context};
 
-pub(super) use metadata::{LABEL_VALUE, is_label, is_name_part};
+pub(super) use names::{LABEL_VALUE, bad_selector_key, is_name_part};
 
 /// Checks the name of a field manager: printable, at most 128 bytes.
 pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Status> {
@@ -108,6 +111,7 @@ impl ApiServer {
         let mut faults = Vec::new();
         metadata::of_new(&draft, &mut faults);
         metadata::of_changed(live, &draft, &mut faults);
+        // Once more, as the strategy does: a client sees each of these causes twice.
         metadata::of_changed(live, &draft, &mut faults);
         if kinds::are_checked_as_new(context.kind) {
             metadata::of_new(&draft, &mut faults);

@@ -1,11 +1,13 @@
 //! A value against an OpenAPI v3 schema, in the order and with the words of kube-openapi's `validate`.
 
-use crate::time::Timestamp;
-use crate::value::{ValueRef, View};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::value::{Value, ValueRef, View};
 
 use super::super::refuse::{Fault, fault};
 use super::super::response::CauseReason::{Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
-use super::list_type::child;
+use super::formats::has_format;
+use super::list_type::{child, key_of, map_keys};
 
 /// How deep an object may nest; what lies deeper is not checked.
 pub(super) const DEPTH: usize = 128;
@@ -119,21 +121,6 @@ fn string(schema: ValueRef<'_>, at: Checked<'_>, text: &str, faults: &mut Vec<Fa
     }
 }
 
-/// Whether a text is of a format. Formats that are not known here are not checked.
-fn has_format(text: &str, format: &str) -> bool {
-    match format {
-        "date-time" | "datetime" => text.parse::<Timestamp>().is_ok(),
-        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        "uuid" => {
-            let is_place = |at: usize| matches!(at, 8 | 13 | 18 | 23);
-            let fits = |(at, byte): (usize, u8)| if is_place(at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
-            text.len() == 36 && text.bytes().enumerate().all(fits)
-        }
-        _ => true,
-    }
-}
-
 fn whole(schema: ValueRef<'_>, at: Checked<'_>, number: i64, faults: &mut Vec<Fault>) {
     if schema.get("format").and_then(ValueRef::as_str) == Some("int32") && i32::try_from(number).is_err() {
         // The server forgets here which field it means.
@@ -181,8 +168,10 @@ fn to_float(value: ValueRef<'_>) -> Option<f64> {
 fn list(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: usize) {
     let Some(items) = at.new.as_list() else { return };
     if let Some(of) = schema.get("items") {
+        let keys = map_keys(schema);
+        let before = at.old.map(|old| by_keys(old, &keys)).unwrap_or_default();
         for (place, new) in items.iter().enumerate() {
-            let old = at.old.and_then(|old| same_item(schema, old, new));
+            let old = before.get(&key_of(new, &keys)).copied();
             check(of, Checked { path: &format!("{}[{place}]", at.path), new, old }, faults, depth + 1);
         }
     }
@@ -195,19 +184,20 @@ fn list(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: u
         faults.push(fault(at.path, TooMany, &text));
     }
     let is_unique = schema.get("uniqueItems").and_then(ValueRef::as_bool) == Some(true);
-    let twice = |(place, item): (usize, ValueRef<'_>)| items.iter().take(place).any(|other| other == item);
-    if is_unique && items.iter().enumerate().any(twice) {
+    let mut seen = BTreeSet::new();
+    if is_unique && !items.iter().all(|item| seen.insert(item)) {
         faults.push(fault(at.path, Invalid, &at.says("shouldn't contain duplicates")));
     }
 }
 
-/// The old item that an item of a keyed list takes the place of.
-fn same_item<'a>(schema: ValueRef<'_>, old: ValueRef<'a>, new: ValueRef<'_>) -> Option<ValueRef<'a>> {
-    let keys = schema.get("x-kubernetes-list-map-keys")?.as_list()?;
-    let same = |old: &ValueRef<'_>| {
-        keys.iter().filter_map(ValueRef::as_str).all(|key| old.get(key).is_some() && old.get(key) == new.get(key))
-    };
-    old.as_list()?.iter().find(same)
+/// The old items of a keyed list by their keys; none of other lists, of which nobody knows what became of an item.
+fn by_keys<'a>(old: ValueRef<'a>, keys: &[&str]) -> BTreeMap<Value, ValueRef<'a>> {
+    let items = old.as_list().filter(|_| !keys.is_empty()).into_iter().flatten();
+    let mut found = BTreeMap::new();
+    for item in items.filter(|item| keys.iter().all(|key| item.get(key).is_some())) {
+        found.entry(key_of(item, keys)).or_insert(item);
+    }
+    found
 }
 
 fn object(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: usize) {
