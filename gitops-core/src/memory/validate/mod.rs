@@ -21,7 +21,7 @@ use super::request::Action;
 use super::response::Status;
 use super::server::{ApiServer, Context};
 
-pub(super) use metadata::{LABEL_VALUE, is_label, is_name_part};
+pub(super) use metadata::{FORMS, Form, LABEL_VALUE, flaw, is_label, is_name_part};
 
 /// Checks the name of a field manager: printable, at most 128 bytes.
 pub(super) fn manager(action: &Action, manager: Option<&str>) -> Result<(), Status> {
@@ -137,7 +137,6 @@ impl ApiServer {
         faults: &mut Vec<Fault>,
     ) {
         if is_custom(context.kind) {
-            if let Some(crd) = self.definition_of(context.kind) {
                 custom::check(crd, context, live, object, faults);
             }
         } else {
