@@ -69,6 +69,8 @@ pub use wire::{Content, Wire};
 #[cfg(test)]
 mod authorize_tests;
 #[cfg(test)]
+mod definition_tests;
+#[cfg(test)]
 mod patch_tests;
 #[cfg(test)]
 mod settle_tests;

@@ -3,6 +3,7 @@
 
 mod custom;
 mod data;
+mod definition;
 mod immutable;
 mod kinds;
 mod list_type;
@@ -137,12 +138,14 @@ impl ApiServer {
         faults: &mut Vec<Fault>,
     ) {
         if is_custom(context.kind) {
+            if let Some(crd) = self.definition_of(context.kind) {
                 custom::check(crd, context, live, object, faults);
             }
         } else {
             kinds::check(context.kind, draft, faults);
             pods::check(context.kind, draft, faults);
             data::check(context.kind, draft, faults);
+            definition::check(object, faults);
         }
     }
 }
