@@ -37,7 +37,7 @@ pub(in crate::memory) enum Form {
     Texts,
     TextMap,
     /// A list of maps with these fields.
-    Maps(&'static [(&'static str, Form)]),
+    Maps(&'static [(&'static str, Self)]),
 }
 
 /// The fields of `ObjectMeta`.
