@@ -183,7 +183,7 @@ impl Adapting<'_> {
         on_create: OnCreate,
         mut note: Option<Arc<str>>,
     ) {
-        let mut fields = BTreeSet::new();
+        let (mut fields, mut whole) = (BTreeSet::new(), Vec::new());
         let sides = ours.into_iter().map(|typed| (typed, Side::Desired));
         for (typed, side) in sides.chain(theirs.into_iter().map(|typed| (typed, Side::Live))) {
             if is_of_server(&typed.path) || self.tells_a_secret(&typed.path) {
@@ -196,16 +196,15 @@ impl Adapting<'_> {
                 continue;
             }
             match typed.split() {
-                Some((whole, inner)) => drop(self.within.insert((whole, inner, side))),
-                None => {
-                    self.fields.insert(&typed.path);
-                    if on_create == OnCreate::Omit {
-                        self.omitted.insert(&typed.path);
-                    }
-                }
+                Some((around, inner)) => drop(self.within.insert((around, inner, side))),
+                None => whole.push(typed.path.clone()),
             }
             fields.insert(typed.path);
         }
+        if on_create == OnCreate::Omit {
+            self.omitted.extend(whole.iter().cloned());
+        }
+        self.fields.extend(whole);
         // In order, what lies below a field follows it.
         let mut outermost: Vec<FieldPath> = Vec::new();
         for field in fields {

@@ -99,8 +99,7 @@ impl ApiServer {
             let mut blocked = false;
             for dependent in dependents {
                 let reference = references(&dependent).into_iter().find(|reference| reference.text("uid") == uid);
-                let blocks =
-                    reference.is_some_and(|reference| reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true)));
+                let blocks = reference.is_some_and(|reference| blocks(&reference));
                 self.check_owners(&dependent, now);
                 blocked |= blocks && self.store.get(dependent.key()).is_some();
             }
@@ -130,12 +129,19 @@ impl ApiServer {
             self.forget_owners(object, &dangling, now);
             return;
         }
-        let has_dependents = object.uid().is_some_and(|uid| !self.store.dependents(uid).is_empty());
-        let propagation = match (waiting.is_empty(), has_dependents) {
-            (false, true) => Propagation::Foreground,
+        let dependents = object.uid().map(|uid| self.store.dependents(uid)).unwrap_or_default();
+        let propagation = match (waiting.is_empty(), dependents.is_empty()) {
+            (false, false) => Propagation::Foreground,
             _ => Propagation::Background,
         };
-        self.delete_now(object, propagation, now);
+        // Rule: `attemptToDeleteItem` of the garbage collector takes this for a circle of owners, which would wait for
+        // each other for ever.
+        let waits = |dependent: &Resource| dependent.is_terminating() && holds(dependent, FOREGROUND);
+        if propagation == Propagation::Foreground && dependents.iter().any(waits) {
+            self.unblock_owners(object, now);
+        }
+        let Some(object) = self.store.get(object.key()).cloned() else { return };
+        self.delete_now(&object, propagation, now);
     }
 
     /// The owner a reference means: by uid, and where the dependent may have one. A namespaced object may be owned by
@@ -160,6 +166,17 @@ impl ApiServer {
             }
         });
         if let Ok(edited) = edited {
+            self.update(&edited, MANAGER, now);
+        }
+    }
+
+    /// Lets no owner wait for this object any more.
+    fn unblock_owners(&mut self, object: &Resource, now: Timestamp) {
+        let mut references = references(object);
+        for reference in references.iter_mut().filter(|reference| blocks(reference)) {
+            reference.set("blockOwnerDeletion", false);
+        }
+        if let Ok(edited) = object.edit(|draft| draft.entry("metadata").set("ownerReferences", references)) {
             self.update(&edited, MANAGER, now);
         }
     }
@@ -215,4 +232,8 @@ fn holds(object: &Resource, finalizer: &str) -> bool {
 fn references(object: &Resource) -> Vec<Draft> {
     let list = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
     list.into_iter().flatten().map(ValueRef::to_draft).collect()
+}
+
+fn blocks(reference: &Draft) -> bool {
+    reference.get("blockOwnerDeletion") == Some(&Draft::Bool(true))
 }

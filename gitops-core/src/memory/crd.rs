@@ -39,6 +39,19 @@ pub(super) fn pruning_schema<'c>(crd: Option<&'c Resource>, version: &str) -> Op
     schema(crd.filter(|crd| keeps(crd) != Some(true))?, version)
 }
 
+/// Remembers that objects may be kept in the storage version from now on. Rule: `PrepareForUpdate` of its strategy.
+pub(super) fn prepare_changed(draft: &mut Draft) {
+    let versions = draft.get("spec").and_then(|spec| spec.get("versions")).map(Draft::freeze);
+    let versions = versions.as_ref().and_then(|versions| versions.root().as_list());
+    let storage = |version: &ValueRef<'_>| version.get("storage").and_then(ValueRef::as_bool) == Some(true);
+    let Some(name) = versions.and_then(|versions| versions.iter().find(storage)?.get("name")?.as_str()) else { return };
+    if let Some(stored) = draft.entry("status").entry("storedVersions").as_list_mut()
+        && !stored.iter().any(|other| other.as_str() == Some(name))
+    {
+        stored.push(name.into());
+    }
+}
+
 /// The fields that a version of its kind can be selected by.
 pub(super) fn selectable(crd: &Resource, version: &str) -> Vec<String> {
     let versions = crd.tree().dig(&["spec", "versions"]).and_then(ValueRef::as_list).into_iter().flatten();

@@ -8,13 +8,16 @@ use crate::value::{Digest, Draft, Purpose, Value, ValueRef};
 
 use super::server::ApiServer;
 use super::store::Store;
+use super::validate;
 
 /// What the first line of a state says it is.
 const FORMAT: &str = "gitops.rs/memory-api-server";
 /// The version of the format that is written, and the newest that is read.
 const VERSION: i64 = 1;
-/// Levels of nesting that an object may have: what a manifest may have, and the book of who owns which field.
-pub(super) const LEVELS: usize = 1_024;
+/// Levels of nesting that an object may have, but for its managed fields: no field set holds longer paths.
+pub(super) const OBJECT_LEVELS: usize = crate::ssa::MAX_DEPTH;
+/// Levels of nesting of anything that is read: an object, and the book in it of who owns which field.
+pub(super) const LEVELS: usize = 2 * OBJECT_LEVELS;
 /// What to do about a state that cannot be used.
 const HINT: &str = "restore it from a copy, or remove it to start with an empty cluster";
 
@@ -94,7 +97,11 @@ impl ApiServer {
             lines.next().and_then(|line| Value::from_json(line).ok()).ok_or_else(|| damaged("no counters"))?;
         let counter = |name: &str| {
             let text = counters.root().get(name).and_then(ValueRef::as_str);
-            text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| damaged(&format!("no counter `{name}`")))
+            let number = text.and_then(|text| text.parse::<u64>().ok());
+            let number = number.ok_or_else(|| damaged(&format!("no counter `{name}`")))?;
+            // So that it can be counted on.
+            let fits = i64::try_from(number).is_ok() || name == "seed";
+            if fits { Ok(number) } else { Err(damaged(&format!("the counter `{name}` is beyond {}", i64::MAX))) }
         };
         let mut objects = BTreeMap::new();
         for (at, line) in lines.enumerate() {
@@ -102,6 +109,9 @@ impl ApiServer {
             let value = json_value(line, LEVELS);
             let value = value.ok_or_else(|| damaged(&format!("line {} is not valid JSON", at + 3)))?;
             let object = Resource::new(value).map_err(|error| damaged(&format!("line {}: {error}", at + 3)))?;
+            if let Some(flaw) = validate::flaw(&object.tree().to_draft(), &validate::FORMS) {
+                return Err(damaged(&format!("line {}: {flaw}", at + 3)));
+            }
             objects.insert(object.key().clone(), object);
         }
         let mut server = Self::empty(counter("seed")?);

@@ -20,21 +20,23 @@ impl ApiServer {
         let kind = &context.kind.group_kind;
         let found = match version {
             Some(version) => self.store.of_kind_at(kind, namespace, version).ok_or_else(|| too_old(select))?,
-            None => self.store.of_kind(kind, namespace).into_iter().cloned().collect(),
+            None => self.store.of_kind(kind, namespace),
         };
         let key = |object: &Resource| match namespace {
             Some(_) => object.key().name.to_string(),
             None => etcd_key(object.key()).trim_start_matches('/').to_owned(),
         };
-        let beyond = |object: &Resource| start.as_ref().is_none_or(|start| key(object) >= *start);
-        let mut wanted = found.into_iter().filter(|object| beyond(object) && selector.matches(object)).peekable();
+        // They are in the order of their keys.
+        let from = start.map_or(0, |start| found.partition_point(|object| key(object) < start));
+        let found = found.get(from..).unwrap_or_default();
+        let mut wanted = found.iter().copied().filter(|object| selector.matches(object)).peekable();
         // Without an exact version the server answers from its cache, which knows no pages.
         let limit = select.limit.filter(|limit| *limit > 0 && select.version.as_deref() != Some("0"));
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let page: Vec<Resource> = wanted.by_ref().take(limit).collect();
+        let page: Vec<&Resource> = wanted.by_ref().take(limit).collect();
         let version = version.unwrap_or_else(|| self.store.version());
-        let next = wanted.peek().is_some().then(|| page.last().map(key)).flatten();
-        let remaining = u64::try_from(wanted.count()).unwrap_or(u64::MAX);
+        let next = wanted.peek().is_some().then(|| page.last().map(|last| key(last))).flatten();
+        let remaining = u64::try_from(found.len().saturating_sub(page.len())).unwrap_or(u64::MAX);
         let selects = select.labels.as_deref().is_some_and(|text| !text.is_empty())
             || select.fields.as_deref().is_some_and(|text| !text.is_empty());
         let items = page.iter().map(|object| context.shown(object)).collect();

@@ -72,6 +72,10 @@ mod authorize_tests;
 #[cfg(test)]
 mod bounds_tests;
 #[cfg(test)]
+mod definition_tests;
+#[cfg(test)]
+mod patch_tests;
+#[cfg(test)]
 mod ranges_tests;
 #[cfg(test)]
 mod rules_tests;

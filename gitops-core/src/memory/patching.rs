@@ -1,22 +1,26 @@
 //! JSON patch, merge patch and strategic merge patch on editable trees.
+//!
+//! A patch that is too deep is refused before it comes here.
 
 use crate::model::ApiModel;
 use crate::value::{Draft, ValueRef, View};
 
+use super::export::LEVELS;
 use super::prepare::is_custom;
 use super::refuse;
 use super::response::{Reason, Status};
 use super::server::Context;
 
-/// How deep a patch may nest; JSON from outside is no deeper.
-const DEPTH: usize = 128;
+/// The most steps of a JSON patch. Rule: `maxJSONPatchOperations` of k8s.io/apiserver.
+const STEPS: usize = 10_000;
+/// The most bytes of JSON that the `copy` steps of a patch may copy together.
+///
+/// Rule: `jsonpatch.AccumulatedCopySizeLimit`, which the API server sets to `JSONPatchMaxCopyBytes`.
+const COPIED: usize = 3 << 20;
 
 /// Applies an RFC 7386 merge patch.
-pub(super) fn merge(mut target: Draft, patch: ValueRef<'_>, depth: usize) -> Draft {
+pub(super) fn merge(mut target: Draft, patch: ValueRef<'_>) -> Draft {
     let View::Map(fields) = patch.view() else { return patch.to_draft() };
-    if depth > DEPTH {
-        return target;
-    }
     if !matches!(target, Draft::Map(_)) {
         target = Draft::map();
     }
@@ -24,7 +28,7 @@ pub(super) fn merge(mut target: Draft, patch: ValueRef<'_>, depth: usize) -> Dra
         if value.is_null() {
             drop(target.remove(key));
         } else {
-            let merged = merge(target.remove(key).unwrap_or_default(), value, depth + 1);
+            let merged = merge(target.remove(key).unwrap_or_default(), value);
             target.set(key, merged);
         }
     }
@@ -44,52 +48,103 @@ pub(super) fn strategic(
         return Err(Status::new(415, Reason::UnsupportedMediaType, message));
     }
     let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
-    Ok(super::strategic::merge(schema, target, patch, 0))
+    super::strategic::strategic(schema, target, patch)
 }
 
 /// Applies an RFC 6902 JSON patch.
-pub(super) fn json(mut target: Draft, steps: ValueRef<'_>) -> Result<Draft, Status> {
+pub(super) fn json(target: Draft, steps: ValueRef<'_>) -> Result<Draft, Status> {
     let Some(steps) = steps.as_list() else { return Err(refuse::bad_request("a JSON patch is a list of steps")) };
+    if steps.len() > STEPS {
+        let message = format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {STEPS}, got {}",
+            steps.len()
+        );
+        return Err(Status::new(413, Reason::TooLarge, message));
+    }
+    let mut patched = Patched { levels: depth(&target), tree: target, copied: 0 };
     for step in steps {
         // The server says the same whatever went wrong.
-        json_step(&mut target, step).ok_or_else(|| {
+        patched.take(step).ok_or_else(|| {
             Status::new(422, Reason::Invalid, "the server rejected our request due to an error in our request")
         })?;
     }
-    Ok(target)
+    Ok(patched.tree)
 }
 
-fn json_step(target: &mut Draft, step: ValueRef<'_>) -> Option<()> {
-    let path = pointer(step.get("path")?.as_str()?)?;
-    match step.get("op")?.as_str()? {
-        "add" => add(target, &path, step.get("value")?.to_draft()),
-        "replace" => {
-            let value = step.get("value")?.to_draft();
-            match find(target, &path) {
-                Some(old) => *old = value,
-                // As the server's library has it, a map entry that is not there is replaced all the same.
-                None => {
-                    let (last, parents) = path.split_last()?;
-                    find(target, parents)?.as_map_mut()?.insert(last.clone(), value);
-                }
+/// A tree between two steps of a JSON patch.
+struct Patched {
+    tree: Draft,
+    /// It nests no deeper than this.
+    levels: usize,
+    /// Bytes copied so far.
+    copied: usize,
+}
+
+impl Patched {
+    fn take(&mut self, step: ValueRef<'_>) -> Option<()> {
+        let path = pointer(step.get("path")?.as_str()?)?;
+        match step.get("op")?.as_str()? {
+            "add" => self.add(&path, step.get("value")?.to_draft()),
+            "replace" => self.replace(&path, step.get("value")?.to_draft()),
+            "remove" => remove(&mut self.tree, &path).map(drop),
+            "test" => {
+                // A field that is not there equals null.
+                let wanted = step.get("value").map_or(Draft::Null, ValueRef::to_draft);
+                let same = find(&mut self.tree, &path).map_or(wanted == Draft::Null, |found| *found == wanted);
+                same.then_some(())
             }
-            Some(())
+            "copy" => {
+                let value = find(&mut self.tree, &pointer(step.get("from")?.as_str()?)?)?;
+                self.copied = self.copied.saturating_add(value.freeze().to_json().len());
+                let value = (self.copied <= COPIED).then(|| value.clone())?;
+                self.add(&path, value)
+            }
+            "move" => {
+                let from = pointer(step.get("from")?.as_str()?)?;
+                let value = remove(&mut self.tree, &from)?;
+                add(&mut self.tree, &path, value)?;
+                self.nests(self.levels.saturating_add(path.len().saturating_sub(from.len())))
+            }
+            _ => None,
         }
-        "remove" => remove(target, &path).map(drop),
-        "test" => {
-            // A field that is not there equals null.
-            let found = find(target, &path).cloned().unwrap_or_default();
-            (found == step.get("value").map_or(Draft::Null, ValueRef::to_draft)).then_some(())
+    }
+
+    fn add(&mut self, path: &[String], value: Draft) -> Option<()> {
+        let levels = path.len().saturating_add(depth(&value));
+        add(&mut self.tree, path, value)?;
+        self.nests(levels)
+    }
+
+    fn replace(&mut self, path: &[String], value: Draft) -> Option<()> {
+        let levels = path.len().saturating_add(depth(&value));
+        match find(&mut self.tree, path) {
+            Some(old) => *old = value,
+            // As the server's library has it, a map entry that is not there is replaced all the same.
+            None => {
+                let (last, parents) = path.split_last()?;
+                find(&mut self.tree, parents)?.as_map_mut()?.insert(last.clone(), value);
+            }
         }
-        "copy" => {
-            let value = find(target, &pointer(step.get("from")?.as_str()?)?)?.clone();
-            add(target, &path, value)
+        self.nests(levels)
+    }
+
+    /// Notes how deep some part may nest now; `None` when the tree is too deep. It is only measured when it may be.
+    fn nests(&mut self, levels: usize) -> Option<()> {
+        self.levels = self.levels.max(levels);
+        if self.levels > LEVELS {
+            self.levels = depth(&self.tree);
         }
-        "move" => {
-            let value = remove(target, &pointer(step.get("from")?.as_str()?)?)?;
-            add(target, &path, value)
-        }
-        _ => None,
+        (self.levels <= LEVELS).then_some(())
+    }
+}
+
+/// How many lists and maps are around its innermost value.
+fn depth(tree: &Draft) -> usize {
+    let below = |deepest: Option<usize>| deepest.map_or(1, |levels| levels.saturating_add(1));
+    match tree {
+        Draft::List(items) => below(items.iter().map(depth).max()),
+        Draft::Map(entries) => below(entries.values().map(depth).max()),
+        _ => 0,
     }
 }
 

@@ -159,6 +159,7 @@ pub(super) fn changed(kind: &ServedKind, live: &Resource, draft: &mut Draft) {
     match (&*kind.group_kind.group, &*kind.group_kind.kind) {
         ("", "PersistentVolumeClaim") => keep(["spec", "volumeName"]),
         ("apps", "DaemonSet") => count_template(live, draft),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => super::crd::prepare_changed(draft),
         ("", "Namespace") => {
             // Only `finalize` changes them.
             if let Some(value) = live.tree().dig(&["spec", "finalizers"]) {

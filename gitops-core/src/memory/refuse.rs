@@ -6,7 +6,7 @@ use crate::cluster::Cause;
 use crate::model::ApiModel;
 use crate::resource::Resource;
 
-use super::export::LEVELS;
+use super::export::OBJECT_LEVELS;
 use super::request::Endpoint;
 use super::response::{CauseReason, Details, NO_PAGE, Reason, Status};
 use super::server::Context;
@@ -93,7 +93,7 @@ pub(super) fn bad_request(message: impl Into<std::sync::Arc<str>>) -> Status {
 }
 
 pub(super) fn too_deep() -> Status {
-    bad_request(format!("the object nests more than {LEVELS} levels deep"))
+    bad_request(format!("the object nests more than {OBJECT_LEVELS} levels deep"))
 }
 
 pub(super) fn internal(message: impl Into<std::sync::Arc<str>>) -> Status {

@@ -74,20 +74,15 @@ impl Store {
 
     /// The objects of a kind, in the byte order of `namespace/name`, as etcd has them.
     pub(super) fn of_kind(&self, kind: &GroupKind, namespace: Option<&str>) -> Vec<&Resource> {
-        let of_kind = |(key, _): &(&ResourceKey, &Resource)| *key.group_kind == *kind;
-        let first = ResourceKey::new(&kind.group, &kind.kind, None, "");
-        let mut found: Vec<&Resource> = self
-            .objects
-            .range(first..)
-            .take_while(of_kind)
-            .filter(|(key, _)| namespace.is_none() || key.namespace.as_deref() == namespace)
-            .map(|(_, object)| object)
-            .collect();
-        if namespace.is_none() {
-            // `a-b/x` comes before `a/x`.
-            found.sort_by_cached_key(|object| etcd_key(object.key()));
-        }
-        found
+        let first = ResourceKey::new(&kind.group, &kind.kind, namespace, "");
+        let wanted = |(key, _): &(&ResourceKey, &Resource)| {
+            *key.group_kind == *kind && (namespace.is_none() || key.namespace.as_deref() == namespace)
+        };
+        let found: Vec<&Resource> = self.objects.range(first..).take_while(wanted).map(|(_, object)| object).collect();
+        // They come by namespace and name; but `a-b/x` is before `a/x`.
+        let mut parts: Vec<&[&Resource]> = found.chunk_by(|a, b| a.key().namespace == b.key().namespace).collect();
+        parts.sort_by_cached_key(|part| part.first().map(|object| etcd_prefix(object.key())));
+        parts.concat()
     }
 
     /// Stores an object under the next version, in all groups that serve it.
@@ -125,26 +120,24 @@ impl Store {
 
     /// The changes after `version`; `None` when some of them are forgotten.
     pub(super) fn changes_after(&self, version: u64) -> Option<impl Iterator<Item = &Change>> {
-        let after = move |change: &&Change| change.version > version;
-        (version >= self.forgotten).then(|| self.history.iter().filter(after))
+        let from = self.history.partition_point(|change| change.version <= version);
+        (version >= self.forgotten).then(|| self.history.range(from..))
     }
 
-    /// The objects of a kind as they were at a version; `None` when that is forgotten.
-    pub(super) fn of_kind_at(&self, kind: &GroupKind, namespace: Option<&str>, version: u64) -> Option<Vec<Resource>> {
-        let mut objects: BTreeMap<ResourceKey, Resource> =
-            self.of_kind(kind, namespace).into_iter().map(|object| (object.key().clone(), object.clone())).collect();
-        let mut changes: Vec<&Change> = self.changes_after(version)?.collect();
-        changes.retain(|change| *change.key.group_kind == *kind);
-        for change in changes.into_iter().rev() {
-            match &change.before {
-                Some(before) if namespace.is_none() || change.key.namespace.as_deref() == namespace => {
-                    objects.insert(change.key.clone(), before.clone());
-                }
-                _ => drop(objects.remove(&change.key)),
+    /// The objects of a kind as they were at a version, in the same order; `None` when that is forgotten.
+    pub(super) fn of_kind_at(&self, kind: &GroupKind, namespace: Option<&str>, version: u64) -> Option<Vec<&Resource>> {
+        let mut before = BTreeMap::new();
+        for change in self.changes_after(version)?.filter(|change| *change.key.group_kind == *kind) {
+            if namespace.is_none() || change.key.namespace.as_deref() == namespace {
+                before.entry(&change.key).or_insert(change.before.as_ref());
             }
         }
-        let mut found: Vec<Resource> = objects.into_values().collect();
-        found.sort_by_cached_key(|object| etcd_key(object.key()));
+        let mut found = self.of_kind(kind, namespace);
+        if !before.is_empty() {
+            found.retain(|object| !before.contains_key(object.key()));
+            found.extend(before.into_values().flatten());
+            found.sort_by_cached_key(|object| etcd_key(object.key()));
+        }
         Some(found)
     }
 
@@ -213,5 +206,9 @@ pub(super) fn versioned(object: &Resource, version: &str) -> Resource {
 }
 
 pub(super) fn etcd_key(key: &ResourceKey) -> String {
-    format!("{}/{}", key.namespace.as_deref().unwrap_or_default(), key.name)
+    format!("{}{}", etcd_prefix(key), key.name)
+}
+
+fn etcd_prefix(key: &ResourceKey) -> String {
+    format!("{}/", key.namespace.as_deref().unwrap_or_default())
 }

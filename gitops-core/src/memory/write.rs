@@ -5,7 +5,7 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::{Draft, Value};
 
 use super::decode;
-use super::export::LEVELS;
+use super::export::{LEVELS, OBJECT_LEVELS};
 use super::ownership;
 use super::patching;
 use super::prepare;
@@ -102,8 +102,12 @@ impl ApiServer {
 
     pub(super) fn patched(&self, context: &Context<'_>, draft: Draft, patch: &Patch) -> Result<Draft, Status> {
         match patch {
+            Patch::Json(steps) => decode::check_depth(steps.root(), LEVELS)?,
+            Patch::Merge(patch) | Patch::Strategic(patch) => decode::check_depth(patch.root(), OBJECT_LEVELS)?,
+        }
+        match patch {
             Patch::Json(steps) => patching::json(draft, steps.root()),
-            Patch::Merge(patch) => Ok(patching::merge(draft, patch.root(), 0)),
+            Patch::Merge(patch) => Ok(patching::merge(draft, patch.root())),
             Patch::Strategic(patch) => patching::strategic(context, &self.model, draft, patch.root()),
         }
     }
@@ -295,18 +299,19 @@ impl ApiServer {
     /// Serves what a CRD now says, or no longer.
     fn take_up(&mut self, before: Option<&Resource>, after: Option<&Resource>) {
         let served = |crd: Option<&Resource>| crd.filter(|crd| super::crd::is_established(crd)).cloned();
+        let kind = |crd: &Resource| {
+            let text =
+                |path: &[&str]| crd.tree().dig(path).and_then(crate::value::ValueRef::as_str).unwrap_or_default();
+            GroupKind::new(text(&["spec", "group"]), text(&["spec", "names", "kind"]))
+        };
         match (served(before), served(after)) {
             (before, Some(after)) => {
                 if before.is_none_or(|before| before.tree().get("spec") != after.tree().get("spec")) {
-                    self.model = self.model.with_crds([&after]);
+                    // It may serve no version any more.
+                    self.model = self.model.without_kind(&kind(&after)).with_crds([&after]);
                 }
             }
-            (Some(before), None) => {
-                let text = |path: &[&str]| before.tree().dig(path).and_then(crate::value::ValueRef::as_str);
-                let (group, kind) = (text(&["spec", "group"]), text(&["spec", "names", "kind"]));
-                let kind = GroupKind::new(group.unwrap_or_default(), kind.unwrap_or_default());
-                self.model = self.model.without_kind(&kind);
-            }
+            (Some(before), None) => self.model = self.model.without_kind(&kind(&before)),
             (None, None) => {}
         }
     }
@@ -337,6 +342,7 @@ impl ApiServer {
     }
 
     fn put_scale(&mut self, context: &Context<'_>, body: &Value) -> Result<Response, Status> {
+        decode::check_depth(body.root(), LEVELS)?;
         let live = context.shown(self.live(context)?);
         self.write_scale(context, &live, &body.root().to_draft())
     }
@@ -363,23 +369,10 @@ fn patch_fault(why: &str) -> Status {
 }
 
 fn resource(draft: &Draft) -> Result<Resource, Status> {
-    if is_deeper(draft, LEVELS) {
-        return Err(refuse::too_deep());
-    }
     let value = draft.freeze();
     // Text is only made of what may be too large.
     if value.heap_bytes() > REQUEST / 2 && value.to_json().len() > REQUEST {
         return Err(refuse::internal("etcdserver: request is too large"));
     }
     Resource::new(value).map_err(|error| refuse::bad_request(error.to_string()))
-}
-
-/// What is deeper could be stored, and not be read again.
-fn is_deeper(draft: &Draft, levels: usize) -> bool {
-    let below = |child: &Draft| levels.checked_sub(1).is_none_or(|levels| is_deeper(child, levels));
-    match draft {
-        Draft::List(items) => items.iter().any(below),
-        Draft::Map(entries) => entries.values().any(below),
-        _ => false,
-    }
 }

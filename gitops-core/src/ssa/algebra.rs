@@ -23,6 +23,18 @@ impl FieldSet {
         self.with(other, union)
     }
 
+    /// Returns the fields that are in any of these sets: in pairs, so that no set is copied for each of the others.
+    pub(crate) fn union_of(mut sets: Vec<Self>) -> Self {
+        while sets.len() > 1 {
+            let pairs = sets.chunks(2).map(|pair| match pair {
+                [one, other] => one.union(other),
+                _ => pair.first().cloned().unwrap_or_default(),
+            });
+            sets = pairs.collect();
+        }
+        sets.pop().unwrap_or_default()
+    }
+
     /// Returns the fields that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {

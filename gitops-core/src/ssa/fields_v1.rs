@@ -10,6 +10,7 @@ use super::build::{SetBuilder, Twins};
 use super::element::Element;
 use super::label::Label;
 use super::set::{Block, FieldSet, Level, MAX_DEPTH};
+use crate::manifest::json_value;
 use crate::path::Segment;
 use crate::value::{Builder, Value, ValueRef, View};
 
@@ -50,7 +51,8 @@ impl FieldSet {
     /// # Errors
     /// When it is not JSON, or not FieldsV1.
     pub fn from_fields_v1_json(text: &[u8]) -> Result<Self, FieldsV1Error> {
-        let value = Value::from_json(text).map_err(|_| FieldsV1Error::Json)?;
+        // Reading it takes no recursion; what is too deep is told below.
+        let value = json_value(text, usize::MAX).ok_or(FieldsV1Error::Json)?;
         Self::from_fields_v1(value.root())
     }
 
@@ -121,7 +123,7 @@ fn read(fields: ValueRef<'_>, depth: usize, out: &mut SetBuilder) -> Result<(Blo
         View::Null => return Ok((Block::default(), true)),
         _ => return Err(FieldsV1Error::NotAMap(fields.kind_name())),
     };
-    if depth >= MAX_DEPTH {
+    if depth > MAX_DEPTH {
         return Err(FieldsV1Error::TooDeep);
     }
     let mut is_member = false;

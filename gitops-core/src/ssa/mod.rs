@@ -33,7 +33,7 @@ pub(crate) use label::Label;
 pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFieldsProblem, Operation};
 pub use order::{compare_segments, compare_values, equal_values};
 pub use set::FieldSet;
-pub(crate) use set::{Entry, Level};
+pub(crate) use set::{Entry, Level, MAX_DEPTH};
 pub use text::path_text;
 pub use tracked::ANCIENT_CHANGES;
 pub use typed::{Comparison, Duplicates, Emptied, Typed, TypedError, TypedProblem};

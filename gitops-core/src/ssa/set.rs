@@ -110,7 +110,7 @@ impl FieldSet {
 
     /// Adds a field. The fields around it are not added; the whole object is no field.
     ///
-    /// Copies the set: collect many fields instead. A path of more than 512 elements is not taken, no API object has
+    /// Copies the set: for many fields collect them, or use [`Extend`], which copies it once. A path of more than 512 elements is not taken, no API object has
     /// one.
     pub fn insert(&mut self, path: &FieldPath) {
         *self = self.union(&[path].into_iter().collect());
@@ -333,6 +333,12 @@ impl<'p> FromIterator<&'p FieldPath> for FieldSet {
     fn from_iter<I: IntoIterator<Item = &'p FieldPath>>(paths: I) -> Self {
         let paths = paths.into_iter().map(FieldPath::segments);
         SetBuilder::of_paths(paths.filter(|path| path.len() <= MAX_DEPTH))
+    }
+}
+
+impl Extend<FieldPath> for FieldSet {
+    fn extend<I: IntoIterator<Item = FieldPath>>(&mut self, paths: I) {
+        *self = self.union(&paths.into_iter().collect());
     }
 }
 

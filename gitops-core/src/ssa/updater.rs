@@ -353,10 +353,9 @@ impl<'u, 's> Updater<'u, 's> {
         first: &str,
         managers: &Managers<K>,
     ) -> Result<Typed<'s>, UpdateError<K>> {
-        let mut owned_at = BTreeMap::<&str, FieldSet>::new();
+        let mut owned_at = BTreeMap::<&str, Vec<FieldSet>>::new();
         for owned in managers.values() {
-            let set = owned_at.entry(&owned.version).or_default();
-            *set = set.union(&owned.fields);
+            owned_at.entry(&owned.version).or_default().push(owned.fields.clone());
         }
         // The version that was pruned comes first: other versions may need its fields for conversion.
         let first = owned_at.remove(first).map(|set| (first, set));
@@ -367,7 +366,7 @@ impl<'u, 's> Updater<'u, 's> {
             let Some(part) = self.convert(&pruned, version)? else { continue };
             let of = merged.type_ref();
             let (whole, part) = (merged.field_set()?, part.field_set()?);
-            let keep = part.with_named_parents(of).union(&owned.with_named_parents(of));
+            let keep = part.with_named_parents(of).union(&FieldSet::union_of(owned).with_named_parents(of));
             pruned = merged.remove(&whole.with_named_parents(of).difference(&keep), self.emptied);
         }
         Ok(pruned)

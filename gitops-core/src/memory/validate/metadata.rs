@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::model::ServedKind;
 use crate::resource::Resource;
+use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
 use super::super::refuse::{self, Fault, fault};
@@ -17,6 +18,112 @@ use super::names::{LABEL, LABEL_VALUE, SUBDOMAIN, bad_key, is_label, is_name_par
 
 /// Limit of all annotations together, in bytes.
 const ANNOTATIONS: usize = 262_144;
+
+/// What Go reads a field of the metadata as.
+#[derive(Clone, Copy)]
+pub(in crate::memory) enum Form {
+    Text,
+    Time,
+    Number,
+    Flag,
+    Texts,
+    TextMap,
+    /// A list of maps with these fields.
+    Maps(&'static [(&'static str, Self)]),
+}
+
+/// The fields of `ObjectMeta`.
+pub(in crate::memory) const FORMS: [(&str, Form); 15] = [
+    ("name", Form::Text),
+    ("generateName", Form::Text),
+    ("namespace", Form::Text),
+    ("selfLink", Form::Text),
+    ("uid", Form::Text),
+    ("resourceVersion", Form::Text),
+    ("generation", Form::Number),
+    ("creationTimestamp", Form::Time),
+    ("deletionTimestamp", Form::Time),
+    ("deletionGracePeriodSeconds", Form::Number),
+    ("labels", Form::TextMap),
+    ("annotations", Form::TextMap),
+    ("finalizers", Form::Texts),
+    (
+        "ownerReferences",
+        Form::Maps(&[
+            ("apiVersion", Form::Text),
+            ("kind", Form::Text),
+            ("name", Form::Text),
+            ("uid", Form::Text),
+            ("controller", Form::Flag),
+            ("blockOwnerDeletion", Form::Flag),
+        ]),
+    ),
+    (
+        "managedFields",
+        Form::Maps(&[
+            ("manager", Form::Text),
+            ("operation", Form::Text),
+            ("apiVersion", Form::Text),
+            ("time", Form::Time),
+            ("fieldsType", Form::Text),
+            ("subresource", Form::Text),
+        ]),
+    ),
+];
+
+/// What of these fields in the metadata of an object is of another type than Go reads.
+pub(in crate::memory) fn flaw(object: &Draft, forms: &[(&str, Form)]) -> Option<String> {
+    match object.get("metadata")? {
+        Draft::Null => None,
+        metadata @ Draft::Map(_) => flaw_of_fields("metadata", metadata, forms),
+        other => Some(expected("metadata", "a map", other)),
+    }
+}
+
+fn flaw_of_fields(path: &str, map: &Draft, forms: &[(&str, Form)]) -> Option<String> {
+    forms.iter().find_map(|(name, form)| form.flaw(&format!("{path}.{name}"), map.get(name)?))
+}
+
+fn expected(path: &str, what: &str, found: &Draft) -> String {
+    let value = found.freeze();
+    format!("`{path}` must be {what}, not a {}", value.root().kind_name())
+}
+
+impl Form {
+    /// What is wrong with a value. Go reads `null` as what is not there.
+    fn flaw(self, path: &str, value: &Draft) -> Option<String> {
+        match (self, value) {
+            (_, Draft::Null)
+            | (Self::Text, Draft::String(_))
+            | (Self::Number, Draft::Int(_))
+            | (Self::Flag, Draft::Bool(_)) => None,
+            (Self::Time, Draft::String(text)) => {
+                text.parse::<Timestamp>().err().map(|why| format!("`{path}` is no time: {why}"))
+            }
+            (Self::Texts, Draft::List(items)) => {
+                let mut items = items.iter().enumerate();
+                items.find_map(|(at, item)| Self::Text.flaw(&format!("{path}[{at}]"), item))
+            }
+            (Self::TextMap, Draft::Map(fields)) => {
+                fields.iter().find_map(|(name, value)| Self::Text.flaw(&format!("{path}.{name}"), value))
+            }
+            (Self::Maps(forms), Draft::List(items)) => items.iter().enumerate().find_map(|(at, item)| {
+                let path = format!("{path}[{at}]");
+                match item {
+                    Draft::Null => None,
+                    Draft::Map(_) => flaw_of_fields(&path, item, forms),
+                    other => Some(expected(&path, "a map", other)),
+                }
+            }),
+            (Self::Text, other) => Some(expected(path, "a string", other)),
+            (Self::Time, other) => Some(expected(path, "a time", other)),
+            (Self::Number, other) => Some(expected(path, "a whole number", other)),
+            (Self::Flag, other) => Some(expected(path, "true or false", other)),
+            (Self::Texts | Self::Maps(_), other) => Some(expected(path, "a list", other)),
+            (Self::TextMap, other) => Some(expected(path, "a map", other)),
+        }
+    }
+}
 
 /// What is wrong with the name of a field manager.
 pub(super) fn bad_manager(field: &str, manager: &str) -> Vec<Fault> {

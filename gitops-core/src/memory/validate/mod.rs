@@ -3,6 +3,7 @@
 
 mod custom;
 mod data;
+mod definition;
 mod formats;
 mod immutable;
 mod kinds;
@@ -24,6 +25,7 @@ use super::request::Action;
 use super::response::Status;
 use super::server::{ApiServer, Context};
 
+pub(super) use metadata::{FORMS, Form, flaw};
 pub(super) use names::{LABEL_VALUE, bad_selector_key, is_name_part};
 
 /// Checks the name of a field manager: printable, at most 128 bytes.
@@ -148,6 +150,7 @@ impl ApiServer {
             kinds::check(context.kind, draft, faults);
             pods::check(context.kind, draft, faults);
             data::check(context.kind, draft, faults);
+            definition::check(object, faults);
         }
     }
 }

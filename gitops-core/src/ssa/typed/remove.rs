@@ -37,17 +37,17 @@ pub(super) fn extract(of: TypeRef<'_>, value: ValueRef<'_>, set: &FieldSet, byte
 
 /// Adds to a set the key fields of the list items that its paths lead through, as far as those paths are present.
 pub(super) fn with_key_fields(set: &FieldSet, present: &FieldSet) -> FieldSet {
-    let mut keys = FieldSet::new();
+    let mut keys = Vec::new();
     for path in set.intersection(present).iter() {
         for (at, segment) in path.segments().iter().enumerate() {
             let Segment::Key(fields) = segment else { continue };
             let item: FieldPath = path.segments().iter().take(at + 1).cloned().collect();
             for (name, _) in fields.iter() {
-                keys.insert(&item.join(Segment::Field(name.clone())));
+                keys.push(item.join(Segment::Field(name.clone())));
             }
         }
     }
-    set.union(&keys)
+    set.union(&keys.into_iter().collect())
 }
 
 /// Null stands for nothing left.
