@@ -23,8 +23,9 @@ impl Stance {
     }
 }
 
-/// Whether an entry was written to the main resource by hand, or with a tool that applies on behalf of the same people:
-/// what it holds and Git dropped is taken over and removed (rule 21).
+/// Whether an entry was written by hand, or with a tool that applies on behalf of the same people: what it holds and Git
+/// dropped is taken over and removed (rule 21). `kubectl scale` is a hand as well; what an autoscaler scales never comes
+/// so far. A status is nobody's hand.
 pub(super) fn is_hand(entry: &ManagedEntry) -> bool {
-    entry.subresource.is_none() && Stance::towards(entry) == Stance::TakeOver
+    matches!(entry.subresource.as_deref(), None | Some("scale")) && Stance::towards(entry) == Stance::TakeOver
 }

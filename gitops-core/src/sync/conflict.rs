@@ -3,7 +3,7 @@
 use crate::cluster::FieldConflict;
 use crate::diff::{Stance, refusal, refusal_of_field};
 use crate::resource::Resource;
-use crate::ssa::ManagedFields;
+use crate::ssa::{ManagedEntry, ManagedFields};
 use crate::state::Owner;
 
 /// What to do about the conflicts of one apply.
@@ -22,11 +22,16 @@ pub(super) fn resolve(conflicts: &[FieldConflict], live: &Resource, owner: &Owne
     }
     let managed = ManagedFields::read(live).unwrap_or_default();
     for conflict in conflicts {
-        let mut holders = managed
-            .owners_of(&conflict.field)
-            .filter(|entry| entry.manager == conflict.manager && entry.subresource == conflict.subresource);
-        // Who does not own it any more is no matter.
-        if holders.any(|entry| Stance::towards(entry) == Stance::Refuse) {
+        let of_manager =
+            |entry: &&ManagedEntry| entry.manager == conflict.manager && entry.subresource == conflict.subresource;
+        let refuses = |entry: &ManagedEntry| Stance::towards(entry) == Stance::Refuse;
+        let mut holders = managed.owners_of(&conflict.field).filter(of_manager).peekable();
+        // Who is not seen to hold the field may hold it under the name that another version has for it.
+        let is_refused = match holders.peek() {
+            Some(_) => holders.any(refuses),
+            None => managed.entries().iter().filter(of_manager).any(refuses),
+        };
+        if is_refused {
             return Resolution::Refuse(refusal_of_field(&conflict.field, &conflict.manager));
         }
     }

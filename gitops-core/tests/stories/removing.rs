@@ -6,7 +6,7 @@ use gitops_core::path::FieldPath;
 use gitops_core::reconcile::{Report, SyncStatus};
 use gitops_core::value::{Value, ValueRef};
 
-use crate::world::{NAMESPACE, Shop};
+use crate::world::{NAMESPACE, Shop, deployment};
 
 const ONE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  a: one\n";
 const TWO: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  a: one\n  b: two\n";
@@ -118,4 +118,18 @@ fn what_another_applier_holds_stays_and_is_named_and_the_object_is_in_sync() {
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
     assert!(shop.written().is_empty());
     assert_eq!(data(&shop, "b").as_deref(), Some("two"));
+}
+
+#[test]
+fn what_was_scaled_by_hand_goes_when_git_drops_it() {
+    let shop = Shop::new();
+    let web = deployment("web", 3, "nginx:1");
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&web))]);
+    shop.sync();
+    shop.scale("web", 7);
+    shop.commit("drop", &[("web.yaml", Some(&web.replace("  replicas: 3\n", "")))]);
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync, "no autoscaler wrote it");
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    let live = shop.get("Deployment", "web").unwrap();
+    assert_eq!(live.tree().dig(&["spec", "replicas"]).and_then(ValueRef::as_i64), Some(1), "the default comes back");
 }
