@@ -42,7 +42,38 @@ pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, 
     Comparison { entries: entries.into_iter().collect(), problems }
 }
 
-/// Compares one declared, prepared object with what the cluster holds.
+/// Compares one declared, prepared object with what the cluster holds, as if no autoscaler targeted it: what can be
+/// predicted without a call. For laws and for controllers of one object.
+///
+/// ```
+/// use gitops_core::diff::{Context, Prediction, compare_one, stamp};
+/// use gitops_core::model::ApiModel;
+/// use gitops_core::resource::Resource;
+/// use gitops_core::ssa::{Apply, apply};
+/// use gitops_core::state::{Inventory, Live, Owner};
+/// use gitops_core::time::Timestamp;
+/// use gitops_core::value::Value;
+///
+/// let config_map = |data: &str| {
+///     let json = format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"web"}},"data":{data}}}"#);
+///     Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap()
+/// };
+/// let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop")?, Inventory::default());
+/// let context = Context::new(&model, &owner, &inventory);
+/// let wanted = config_map(r#"{"colour":"red"}"#);
+///
+/// // What was applied needs no further apply, and that is known without asking anybody.
+/// let manager = owner.manager();
+/// let live = apply(&Apply::new(None, &stamp(&wanted, &owner), &manager, Timestamp::EPOCH, &model))?;
+/// assert_eq!(compare_one(&wanted, Live::Present(&live), &context).predicted, Prediction::NoChange);
+///
+/// // Another value is a change, and what Git drops is one, too.
+/// for other in [r#"{"colour":"blue"}"#, "{}"] {
+///     let compared = compare_one(&config_map(other), Live::Present(&live), &context);
+///     assert_eq!(compared.predicted, Prediction::Change, "{other}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) -> Compared {
     let declared = Pass::new(context).declared(desired, live, Held::No, context.inventory.get(desired.key()), None);
