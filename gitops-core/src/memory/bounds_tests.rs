@@ -43,7 +43,7 @@ fn a_refusal_of_a_large_list_names_a_thousand_faults_at_most() {
             "set":{"type":"array","x-kubernetes-list-type":"set","items":{"type":"string"}},
             "unique":{"type":"array","uniqueItems":true,"items":{"type":"string"}},
             "map":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["name"],
-                "items":{"type":"object","properties":{"name":{"type":"string"},"size":{"type":"integer"}}}}}}}}]}}"#,
+                "items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"size":{"type":"integer"}}}}}}}}]}}"#,
     );
     let widget = |size: u8, last: &str| {
         let texts = (0..2_000).map(|at| format!("\"{at}\"")).collect::<Vec<_>>().join(",");
