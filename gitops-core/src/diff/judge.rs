@@ -102,9 +102,9 @@ fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, mut found, .. } = walk;
     found.doubts.extend(doubt);
-    let sent = stamp(desired, context.owner);
+    let sent = || stamp(desired, context.owner);
     let forgotten = match needs_memory(live, strategy, found.gives_up, entry, mine) {
-        true => forgotten::find(&sent, live, of, manager, entry, kept),
+        true => forgotten::find(&sent(), live, of, manager, entry, kept),
         false => Forgotten::default(),
     };
     found.doubts.extend(forgotten.doubt.clone().filter(|doubt| !found.doubts.contains(doubt)));
@@ -133,7 +133,7 @@ fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<
     let doubts: Vec<Note> = found.doubts.into_iter().map(Note::Doubted).collect();
     match context.answers.and_then(|answers| answers.get(&question)) {
         Some(Answer::Object(after)) => {
-            let (changes, notes) = confirm::changes(&sent, live, after, of, manager, mine.unwrap_or_default());
+            let (changes, notes) = confirm::changes(&sent(), live, after, of, manager, mine.unwrap_or_default());
             judged(changes, notes, Evidence::Confirmed)
         }
         Some(Answer::Refused(why)) => {
