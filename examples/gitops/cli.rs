@@ -110,6 +110,9 @@ pub(crate) struct Sync {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Print what happens while it happens, to standard error (default: on a terminal)
+    #[arg(long)]
+    pub(crate) progress: bool,
     /// Do not ask before deleting (it is asked only on a terminal)
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, IsTerminal};
 use std::time::Duration;
 
 use gitops_core::plan::{Action, Plan};
-use gitops_core::reconcile::{self, App, Looked, Report};
+use gitops_core::reconcile::{self, App, Looked, Report, Watcher, Wish};
+use gitops_core::sync::Progress;
 use gitops_core::time::Timer;
 
 use super::look;
@@ -27,7 +28,11 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
         let text = "nothing was done: the deletions were not confirmed; sync without `--prune` to keep these objects";
         return Err(text.into());
     }
-    let report = carry_out(&app, &looked, &world)?;
+    let report = if args.progress || io::stderr().is_terminal() {
+        carry_out(&app, &looked, &world, &mut Lines)?
+    } else {
+        carry_out(&app, &looked, &world, &mut ())?
+    };
     let text = match on.output {
         Output::Text => told(&report, &world, paint)?,
         output => look::machine_readable(&report, output)?,
@@ -35,12 +40,26 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     Ok(Answer { text, code: render::code(&report) })
 }
 
+/// Prints what happens while it happens, line by line, to standard error.
+struct Lines;
+
+impl Watcher for Lines {
+    fn saw(&mut self, progress: &Progress) {
+        let line = render::clean(&progress.to_string());
+        crate::say(&format!("{} {line}\n", progress.at));
+    }
+
+    fn wish(&mut self) -> Wish {
+        Wish::GoOn
+    }
+}
+
 /// Makes the plan true, stores the cluster, and looks again.
-fn carry_out(app: &App, looked: &Looked, world: &Embedded) -> Result<Report, Failure> {
+fn carry_out(app: &App, looked: &Looked, world: &Embedded, watcher: &mut dyn Watcher) -> Result<Report, Failure> {
     let Some(mut machine) = looked.machine(app, world.time.now()) else {
         return Ok(Report::new(app, looked, world.time.now()));
     };
-    finish(reconcile::run(&mut machine, &world.cluster, &world.time))?;
+    finish(reconcile::run_watched(&mut machine, &world.cluster, &world.time, watcher))?;
     world.save()?;
     let after = finish(reconcile::look(app, looked.desired.as_ref().clone(), &world.cluster))??;
     Ok(Report::new(app, &after, world.time.now()).with_receipt(&looked.plan, machine.outcome()))

@@ -137,7 +137,8 @@ pub async fn look_again(
     if kinds.iter().any(may_be_scaled) || desired.declared.values().any(|declared| has_replicas(&declared.resource)) {
         kinds.extend(diff::autoscaler_kinds(&model));
     }
-    let observed = cluster.observe(&Interest::in_kinds(kinds)).await?;
+    let left = ledger.running.iter().flat_map(Record::hook_objects).cloned();
+    let observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
     let desired = Arc::new(desired);
     let mut looked = Looked {
         desired,
@@ -226,9 +227,7 @@ impl Looked {
     #[must_use]
     pub fn resumed(&self) -> Option<&Record> {
         let record = self.ledger.running.as_ref()?;
-        let Record::V1(running) = record;
-        let recorded: Vec<&RevisionId> = running.revisions.iter().map(|revision| &revision.id).collect();
-        (recorded == self.wanted().iter().collect::<Vec<_>>()).then_some(record)
+        record.is_for(&self.desired).then_some(record)
     }
 
     /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
@@ -242,9 +241,10 @@ impl Looked {
     /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
     /// and once per revision where there is nothing but hooks.
     fn hooks(&self) -> HookRun {
-        let unfinished = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
+        let ended_badly = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
+        let unfinished = ended_badly || self.ledger.running.is_some();
         let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
-        if unfinished || nothing_else || self.resumed().is_some() { HookRun::Always } else { HookRun::WithChanges }
+        if unfinished || nothing_else { HookRun::Always } else { HookRun::WithChanges }
     }
 
     fn wanted(&self) -> Vec<RevisionId> {
@@ -263,9 +263,8 @@ impl Looked {
             None => OperationId::derive(&app.owner, &self.plan.digest(), now),
         };
         let mut ledger = self.ledger.clone();
-        if let (None, Some(Record::V1(given_up))) = (&record, &ledger.running) {
-            // Another revision is wanted by now. What its hooks left is known to the next runs of these hooks.
-            ledger.hooks.extend(given_up.hooks.iter().cloned());
+        if record.is_none() {
+            ledger.give_up_running(&self.live, now);
         }
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
         ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);

@@ -1,12 +1,13 @@
 //! The thin drivers: they perform the effects of the pure parts through the ports, and decide nothing.
 //!
 //! [`sync`] and [`preview`] take one application from its source to the cluster. A controller that builds its objects
-//! itself uses [`sync_desired`], or drives a [`Machine`] of its own with [`perform`]. Nothing here spawns, names a
+//! itself uses [`sync_desired`], or drives a [`Machine`](crate::sync::Machine) of its own with [`perform`]. Nothing here spawns, names a
 //! runtime, or waits otherwise than through [`Timer`].
 
 mod explain;
 mod look;
 mod report;
+mod watch;
 
 use std::sync::Arc;
 
@@ -17,12 +18,13 @@ use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
 use crate::state::{DesiredState, Owner};
-use crate::sync::{Effect, Event, Ledger, Machine, TooNew};
+use crate::sync::{Effect, Event, Ledger, TooNew};
 use crate::time::Timer;
 
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use look::{Looked, look, look_again, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
+pub use watch::{Watcher, Wish, run, run_watched};
 
 /// One application: what to read, where to put it, and how.
 #[derive(Clone, Debug)]
@@ -170,35 +172,30 @@ pub async fn sync_desired(
     cluster: &dyn Cluster,
     timer: &dyn Timer,
 ) -> Result<Report, SyncError> {
+    sync_watched(app, desired, cluster, timer, &mut ()).await
+}
+
+/// The same while somebody watches, and may stop it.
+///
+/// # Errors
+/// When the cluster gives no answer at all.
+pub async fn sync_watched(
+    app: &App,
+    desired: DesiredState,
+    cluster: &dyn Cluster,
+    timer: &dyn Timer,
+    watcher: &mut (dyn Watcher + '_),
+) -> Result<Report, SyncError> {
     let looked = look(app, desired, cluster).await?;
     let Some(mut machine) = looked.machine(app, timer.now()) else {
         return Ok(Report::new(app, &looked, timer.now()));
     };
-    run(&mut machine, cluster, timer).await;
+    run_watched(&mut machine, cluster, timer, watcher).await;
     let after = look_again(app, looked.desired.as_ref().clone(), cluster, &looked.comparison).await?;
     Ok(Report::new(app, &after, timer.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 
-/// Drives a machine to its end.
-pub async fn run(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer) {
-    while machine.outcome().is_none() {
-        if let Some(effect) = machine.next_effect() {
-            let event = perform(effect, cluster).await;
-            machine.handle(event, timer.now());
-        } else if let Some(at) = machine.wake_at() {
-            timer.sleep_until(at).await;
-            machine.handle(Event::Tick, timer.now());
-        } else {
-            // Nothing to do and nothing to wait for, and no receipt: a machine never does that. Rather end than spin.
-            machine.handle(Event::Terminate, timer.now());
-            if machine.next_effect().is_none() {
-                return;
-            }
-        }
-    }
-}
-
-/// Performs one effect of a [`Machine`]: all I/O of a sync.
+/// Performs one effect of a [`Machine`](crate::sync::Machine): all I/O of a sync.
 pub async fn perform(effect: Effect, cluster: &dyn Cluster) -> Event {
     match effect {
         Effect::Record { id, write } => Event::Recorded { id, result: cluster.write(&write).await },

@@ -14,15 +14,27 @@ use crate::value::Digest;
 use super::StepOutcome;
 use super::graph::Level;
 use super::machine::Machine;
+use super::progress::News;
+use super::receipt::Answer;
 use super::recording::backoff;
 use super::step::{At, Look, Next};
 
 /// How often an object that changes under our hands is decided anew. Rule 20 of the exact rules.
 const DECISIONS: u32 = 5;
 /// A custom resource definition is served within this time (rule 38).
-const SERVED: Duration = Duration::from_secs(60);
+pub(super) const SERVED: Duration = Duration::from_secs(60);
 /// A webhook that cannot be reached comes back within this time (rule 38).
 const WEBHOOK: Duration = Duration::from_secs(180);
+
+/// What is known of an object that is as declared now.
+#[derive(Debug)]
+pub(super) struct Applied<'a> {
+    pub(super) outcome: StepOutcome,
+    pub(super) object: Option<&'a Resource>,
+    /// What the answer to the write settled.
+    pub(super) settled: Option<Digest>,
+    pub(super) answer: Option<Answer>,
+}
 
 impl Machine {
     /// Takes the answer to a write.
@@ -48,7 +60,7 @@ impl Machine {
                     _ => self.gone(id),
                 }
             }
-            Next::HookCreate => self.hook_runs(id, object, now),
+            Next::HookCreate => self.hook_runs(id, object, Answer::of(written), now),
             Next::Release(_, fields) => self.released(id, fields, object),
             Next::TakeOver(_) => self.apply_again(id, &step),
             Next::Apply(..) if self.take_over(id, &step, object) => {}
@@ -59,7 +71,8 @@ impl Machine {
                     _ => StepOutcome::Changed,
                 };
                 let settled = self.settled(&step, object);
-                self.applied(id, &step, outcome, object, settled, now);
+                let applied = Applied { outcome, object, settled, answer: Answer::of(written) };
+                self.applied(id, &step, applied, now);
             }
             Next::Look(_) => {}
         }
@@ -89,16 +102,9 @@ impl Machine {
         diff::settled(&of.resource, live, &self.context(), self.scaled(&step.key))
     }
 
-    /// The object is as declared now; `settled` if the answer to a write says so.
-    pub(super) fn applied(
-        &mut self,
-        id: u32,
-        step: &Step,
-        outcome: StepOutcome,
-        object: Option<&Resource>,
-        settled: Option<Digest>,
-        now: Timestamp,
-    ) {
+    /// The object is as declared now.
+    pub(super) fn applied(&mut self, id: u32, step: &Step, applied: Applied<'_>, now: Timestamp) {
+        let Applied { outcome, object, settled, answer } = applied;
         let uid: Option<Arc<str>> = object.and_then(Resource::uid).map(Arc::from);
         if let Some(uid) = &uid {
             let known = self.setup.ledger.inventory.get(&step.key);
@@ -118,27 +124,18 @@ impl Machine {
             let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }
-        let awaited = self.is_awaited(id);
+        let (awaited, timeout) = (self.is_awaited(id), self.timeout(step).max(patience(object)));
         if let Some(run) = self.run_mut(id) {
             (run.applied, run.uid, run.applied_at) = (Some(outcome), uid, now);
-            run.deadline = run.deadline.max(now + patience(object));
+            (run.since, run.deadline, run.answer) = (now, now + timeout, answer.map(Box::new));
         }
+        self.tell_of(id, |step, key| News::Applied { step, key, outcome });
         self.reach(id, Level::Applied);
         if awaited {
             self.proceed(id, Next::Look(Look::Health));
         } else {
             self.finish(id, At::Ended(outcome, "".into()));
         }
-    }
-
-    pub(super) fn hook_runs(&mut self, id: u32, object: Option<&Resource>, now: Timestamp) {
-        if let Some(run) = self.run_mut(id) {
-            run.uid = object.and_then(Resource::uid).map(Arc::from);
-            run.applied_at = now;
-            run.deadline = run.deadline.max(now + patience(object));
-        }
-        self.reach(id, Level::Applied);
-        self.proceed(id, Next::Look(Look::Health));
     }
 
     /// An object that was to go is gone.
@@ -149,7 +146,7 @@ impl Machine {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.finish(id, At::Ended(StepOutcome::Deleted, "".into()));
             }
-            Action::Hook { .. } => self.proceed(id, Next::HookCreate),
+            Action::Hook { .. } => self.hook_gone(id, &step),
             // It was being deleted when we wanted to create it.
             _ => self.proceed(id, Next::Create),
         }
@@ -172,7 +169,10 @@ impl Machine {
                 self.proceed(id, Next::Look(Look::BeforeDelete));
             }
             (Failure::Stale | Failure::InDoubt { .. }, Next::HookDelete(_)) if !undecided => {
-                self.proceed(id, Next::Look(Look::BeforeHook));
+                if let Some(step) = self.step(id) {
+                    let next = self.before_hook(id, &step);
+                    self.proceed(id, next);
+                }
             }
             (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
                 self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
@@ -230,7 +230,9 @@ impl Machine {
         run.tries = run.tries.saturating_add(1);
         run.waiting = error.to_string();
         run.at = At::Todo(next);
-        self.wake(id, now + delay);
+        let at = now + delay;
+        self.tell_of(id, |step, key| News::Retries { step, key, why: error.to_string().into(), next: at });
+        self.wake(id, at);
     }
 
     /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s.
@@ -246,10 +248,15 @@ impl Machine {
             _ => 5,
         };
         run.polls = run.polls.saturating_add(1);
-        run.waiting = what.to_owned();
+        let (until, is_news) = (run.deadline, run.waiting != what);
+        if is_news {
+            what.clone_into(&mut run.waiting);
+        }
         run.at = At::Todo(Next::Look(look));
-        let at = (now + Duration::from_secs(delay)).min(run.deadline);
-        self.wake(id, at);
+        if is_news {
+            self.tell_of(id, |step, key| News::Waits { step, key, what: what.into(), until });
+        }
+        self.wake(id, (now + Duration::from_secs(delay)).min(until));
     }
 
     pub(super) fn fail(&mut self, id: u32, message: &str) {
@@ -273,6 +280,9 @@ impl Machine {
     /// How a hook ended has been stored.
     pub(super) fn hook_recorded(&mut self, id: u32) {
         let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
+        if matches!(run.at, At::Announcing) {
+            return self.proceed(id, Next::HookCreate);
+        }
         let succeeded = self.record.hooks.iter().any(|hook| hook.is_of(&step.key, step.phase) && hook.succeeded);
         let at = if succeeded {
             At::Ended(StepOutcome::Succeeded, "".into())
@@ -291,7 +301,7 @@ fn run_guard(step: Option<&Step>) -> Guard {
 }
 
 /// The object's own deadline, and a minute more (rule 38).
-fn patience(object: Option<&Resource>) -> Duration {
+pub(super) fn patience(object: Option<&Resource>) -> Duration {
     let seconds = |field| object?.tree().dig(&["spec", field])?.as_i64();
     let own = seconds("progressDeadlineSeconds").or_else(|| seconds("activeDeadlineSeconds"));
     own.and_then(|own| u64::try_from(own).ok())

@@ -1,7 +1,7 @@
 //! Conflicts of an unforced apply, classed by who owns the fields. Rule 20 of the exact rules.
 
 use crate::cluster::FieldConflict;
-use crate::diff::{Stance, refusal, refusal_of_field};
+use crate::diff::{Effect, Forecast, Stance, refusal, refusal_of_field};
 use crate::resource::Resource;
 use crate::ssa::{ManagedEntry, ManagedFields};
 use crate::state::Owner;
@@ -13,6 +13,13 @@ pub(super) enum Resolution {
     TakeOver,
     /// Leave the object alone; the text says why and what to do.
     Refuse(String),
+}
+
+/// Whether an apply over the object as it is now would take a field of another applier.
+pub(super) fn refused(foreseen: &Forecast) -> Option<String> {
+    let field = foreseen.fields.iter().find(|field| field.effect == Effect::Refused)?;
+    let manager = field.owners.first().map_or("another applier", |owner| &*owner.manager);
+    Some(refusal_of_field(&field.field, manager))
 }
 
 /// Classes `conflicts`, with `live` read after the apply was refused.

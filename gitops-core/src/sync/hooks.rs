@@ -13,7 +13,12 @@ const LONGEST: usize = 63;
 
 /// Returns the mark of a hook object: which operation ran it, in which phase.
 pub(super) fn mark(operation: &OperationId, step: &Step) -> String {
-    format!("{operation}.{}", step.phase)
+    mark_in(operation, step.phase)
+}
+
+/// The same for a phase.
+pub(super) fn mark_in(operation: &OperationId, phase: crate::policy::Phase) -> String {
+    format!("{operation}.{phase}")
 }
 
 /// Returns the key under which a hook runs. Fixed by operation and phase, so that a restart finds it (rule 37).

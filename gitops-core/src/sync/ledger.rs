@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Guard, Write};
+use crate::policy;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
-use crate::state::{Inventory, Live, Owner, Trust};
+use crate::state::{DesiredState, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose};
 
@@ -20,6 +21,7 @@ pub(super) const MANAGER: &str = "gitops-ledger";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const OURS: &str = "gitops.rs";
 const FIELD: &str = "ledger";
+const UNREAD: &str = "allow `get` of it; nothing is synced until it can be read";
 
 /// What one application keeps on the cluster, in one ConfigMap whose resource version is the fence: a writer that finds
 /// it changed stops.
@@ -36,6 +38,8 @@ pub struct Ledger {
     pub hooks: Vec<HookResult>,
     /// Uid and resource version of the stored object, if there is one.
     stored: Option<(Arc<str>, Arc<str>)>,
+    /// Why it is not known what is stored.
+    obstacle: Option<Arc<str>>,
 }
 
 /// The record of a running operation, versioned so that an older program never acts on what it does not understand.
@@ -68,6 +72,43 @@ pub struct RecordV1 {
     /// Hooks that have ended.
     #[serde(default)]
     pub hooks: Vec<HookResult>,
+    /// Hooks of its plan, under the names they run with, so that another operation finds what this one left running.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<PlannedHook>,
+    /// Hooks that are about to run, or ran, and that the cluster may remove by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<BegunHook>,
+    /// Digest of what it makes true, where no revision names it. Values of Secrets are not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Digest>,
+}
+
+/// A hook that an operation runs, or may run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PlannedHook {
+    /// The hook as it was declared.
+    pub declared: ResourceKey,
+    /// The phase it runs in.
+    pub phase: policy::Phase,
+    /// The object that runs.
+    pub object: ResourceKey,
+    /// Its API version.
+    pub version: Arc<str>,
+}
+
+/// A hook that is about to run, and that the cluster may remove by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct BegunHook {
+    /// The hook as it was declared.
+    pub declared: ResourceKey,
+    /// The phase it runs in.
+    pub phase: policy::Phase,
+    /// When this was recorded; it did not run before.
+    pub at: Timestamp,
 }
 
 /// One operation that ended.
@@ -141,21 +182,23 @@ impl Ledger {
                 .of(key)
                 .hint("nothing is pruned until it is whole again; the next sync rebuilds it from what it finds")
         };
+        let unknown = |text: String, hint: &str| {
+            let ledger = Self { obstacle: Some(text.as_str().into()), ..Self::default() };
+            Ok((ledger, Some(Problem { hint: Some(hint.into()), ..unreadable(text) })))
+        };
         let object = match live {
             Live::Present(object) => object,
             Live::Absent | Live::NotServed => return Ok((Self::default(), None)),
             Live::Unreadable(why) => {
-                return Ok((Self::default(), Some(unreadable(format!("could not be read: {why}")))));
+                return unknown(format!("could not be read: {why}"), UNREAD);
             }
             Live::MetadataOnly(_) | Live::NotLooked => {
-                return Ok((Self::default(), Some(unreadable("was not looked up".to_owned()))));
+                return unknown("was not looked up".to_owned(), UNREAD);
             }
         };
         if object.label(MANAGED_BY) != Some(OURS) {
             let text = "is not a ledger, and stands where the ledger of this application would be".to_owned();
-            let problem = Problem { hint: Some("rename or remove it; it is not touched".into()), ..unreadable(text) };
-            // What is not stored is created, which an object in its place refuses.
-            return Ok((Self::default(), Some(problem)));
+            return unknown(text, "rename or remove it; it is not touched");
         }
         let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
         let text = Self::stored_text(object).unwrap_or("");
@@ -176,8 +219,20 @@ impl Ledger {
             // A record we cannot read belongs to somebody who knows more.
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
-        let ledger = Self { inventory: read.inventory, running, history: read.history, hooks: read.hooks, stored };
+        let ledger = Self {
+            inventory: read.inventory,
+            running,
+            history: read.history,
+            hooks: read.hooks,
+            stored,
+            obstacle: None,
+        };
         Ok((ledger, None))
+    }
+
+    /// Returns why no operation may start: it is not known what is stored.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        self.obstacle.as_ref().map(|why| format!("the ledger {why}; nothing was written"))
     }
 
     /// Returns the write that stores this ledger, guarded by the version it was read at.
@@ -216,6 +271,10 @@ impl Ledger {
         self.history.truncate(HISTORY);
     }
 
+    pub(super) fn next_number(&self) -> u64 {
+        self.history.first().map_or(1, |last| last.number.saturating_add(1))
+    }
+
     /// Returns the revisions that were made true last.
     #[must_use]
     pub fn last_synced(&self) -> Option<Vec<RevisionId>> {
@@ -248,6 +307,29 @@ impl Ledger {
         metadata.entry("labels").set(MANAGED_BY, OURS);
         object.entry("data").set(FIELD, self.text());
         object
+    }
+}
+
+/// The digest of a desired state that no revision names; `None` for others. A digest of a guessable Secret would tell it
+/// (rule 39 of the exact rules), so of Secrets only the keys go into it.
+pub(super) fn content(desired: &DesiredState) -> Option<Digest> {
+    if !desired.revisions.is_empty() {
+        return None;
+    }
+    let hasher = desired.declared.iter().fold(Hasher::new(Purpose::Identity), |hasher, (key, declared)| {
+        let hasher = hasher.text(&*key.to_string());
+        if key.is("", "Secret") { hasher } else { hasher.digest(&declared.resource.intent()) }
+    });
+    Some(hasher.finish())
+}
+
+impl Record {
+    /// Returns whether the operation makes `desired` true, so that it may be resumed.
+    #[must_use]
+    pub fn is_for(&self, desired: &DesiredState) -> bool {
+        let Self::V1(running) = self;
+        let recorded = running.revisions.iter().map(|revision| &revision.id);
+        recorded.eq(desired.revisions.iter().map(|revision| &revision.id)) && running.desired == content(desired)
     }
 }
 

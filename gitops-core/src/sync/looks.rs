@@ -11,10 +11,12 @@ use crate::state::{Live, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 use crate::value::ValueRef;
 
+use super::StepOutcome;
+use super::answers::Applied;
 use super::conflict::{self, Resolution};
 use super::machine::Machine;
+use super::receipt::{Answer, generation};
 use super::step::{At, Look, Next, hook_result};
-use super::{StepOutcome, hooks};
 
 impl Machine {
     /// Takes what a look showed.
@@ -73,7 +75,11 @@ impl Machine {
                 let look = Look::Gone(uid.into());
                 self.wait(id, look, &deletion(live), now);
             }
-            (_, true) => self.applied(id, &step, StepOutcome::Created, Some(live), None, now),
+            (_, true) => {
+                let answer = Some(Answer::seen(live));
+                let applied = Applied { outcome: StepOutcome::Created, object: Some(live), settled: None, answer };
+                self.applied(id, &step, applied, now);
+            }
             _ => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");
@@ -83,6 +89,13 @@ impl Machine {
 
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
         let Some(live) = live else { return self.fail(id, "is gone; sync again") };
+        let declared = self.step(id).and_then(|step| self.declared(&step));
+        let scaled = declared.as_ref().map_or(diff::Scaled::No, |declared| self.scaled(declared.key()));
+        // Others may have come since the refusal: a forced apply would meet them as well.
+        let foreseen = declared.map(|declared| diff::forecast(&declared, live, &self.context(), scaled));
+        if let Some(why) = foreseen.as_ref().and_then(conflict::refused) {
+            return self.fail(id, &why);
+        }
         match conflict::resolve(conflicts, live, &self.setup.owner) {
             Resolution::TakeOver => self.apply_to(id, live, Force::Yes, Guard::exactly(live)),
             Resolution::Refuse(message) => self.fail(id, &message),
@@ -116,27 +129,6 @@ impl Machine {
         self.proceed(id, Next::Delete(Guard::exactly(live)));
     }
 
-    fn saw_before_hook(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
-        let Some(step) = self.step(id) else { return };
-        let Some(live) = live else { return self.proceed(id, Next::HookCreate) };
-        let mark = hooks::mark(&self.record.operation, &step);
-        if !self.claims(live).tracked {
-            return self.fail(id, "there is an object of this name that is not ours; rename the hook");
-        }
-        if live.annotation(OPERATION_ANNOTATION) == Some(&*mark) {
-            // We started it before a restart, or before an answer was lost.
-            let object = live.clone();
-            return self.hook_runs(id, Some(&object), now);
-        }
-        match live.uid() {
-            Some(uid) if live.is_terminating() => {
-                let what = deletion(live);
-                self.wait(id, Look::Gone(uid.into()), &what, now);
-            }
-            _ => self.proceed(id, Next::HookDelete(Guard::exactly(live))),
-        }
-    }
-
     fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
         let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
         let is_hook = matches!(step.action, Action::Hook { .. });
@@ -148,8 +140,16 @@ impl Machine {
                 let message = "ended, and was removed by its `ttlSecondsAfterFinished`";
                 return self.finish(id, At::Ended(applied, message.into()));
             }
-            return self.fail_or_end_hook(id, "is gone: somebody deleted it");
+            let why = if ends_alone {
+                "is gone: its `ttlSecondsAfterFinished` removed it before it was seen to end, so its result is unknown"
+            } else {
+                "is gone: somebody deleted it"
+            };
+            return self.fail_or_end_hook(id, why);
         };
+        if let Some(what) = self.is_stale(id, live) {
+            return self.wait(id, Look::Health, what, now);
+        }
         let health = health::assess(live, &Clues::new(&self.setup.model, now).changed_at(run.applied_at));
         match (health.status, is_hook) {
             (HealthStatus::Healthy, false) => self.finish(id, At::Ended(applied, "".into())),
@@ -169,14 +169,27 @@ impl Machine {
         }
     }
 
-    fn claims(&self, live: &Resource) -> diff::Claim {
+    /// Whether what was seen is older than what we wrote, or its status is. Rule 36 of the exact rules.
+    fn is_stale(&self, id: u32, live: &Resource) -> Option<&'static str> {
+        let written = self.run(id)?.answer.as_ref()?.generation?;
+        let observed = live.tree().dig(&["status", "observedGeneration"]).and_then(ValueRef::as_i64);
+        if generation(live).is_some_and(|seen| seen < written) {
+            return Some("a look that shows what was written");
+        }
+        // Typed clients write an unset generation as 0.
+        observed
+            .is_some_and(|observed| observed > 0 && observed < written)
+            .then_some("its controller to observe the present spec")
+    }
+
+    pub(super) fn claims(&self, live: &Resource) -> diff::Claim {
         let context = self.context();
         diff::claim(live, &context)
     }
 }
 
 /// A Job that the cluster removes by itself once it has ended.
-fn lives_briefly(declared: &Resource) -> bool {
+pub(super) fn lives_briefly(declared: &Resource) -> bool {
     declared.tree().dig(&["spec", "ttlSecondsAfterFinished"]).is_some()
 }
 
@@ -189,7 +202,7 @@ fn doubt() -> ClusterError {
 }
 
 /// What a deletion waits for, for people.
-fn deletion(live: &Resource) -> String {
+pub(super) fn deletion(live: &Resource) -> String {
     let finalizers = live.tree().dig(&["metadata", "finalizers"]).and_then(ValueRef::as_list);
     let names: Vec<&str> = finalizers.into_iter().flatten().filter_map(ValueRef::as_str).collect();
     if names.is_empty() { "its deletion".to_owned() } else { format!("its finalizers: {}", names.join(", ")) }

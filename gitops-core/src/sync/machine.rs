@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::resource::Resource;
 use crate::state::LiveState;
 use crate::time::Timestamp;
 
 use super::graph::{Level, Node};
+use super::ledger::{PlannedHook, content};
+use super::progress::{Board, News};
 use super::step::{At, Next, Run};
 use super::{
     Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome,
-    Wait,
+    Wait, hooks,
 };
 
 /// Carries out one plan. See the module documentation.
@@ -44,6 +46,7 @@ pub struct Machine {
     pub(super) stop: Option<Phase>,
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
+    pub(super) board: Option<Board>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,11 @@ impl Machine {
             started: now,
             attempt: 1,
             hooks: Vec::new(),
+            planned: Vec::new(),
+            begun: Vec::new(),
+            desired: content(&setup.desired),
         };
+        let record = RecordV1 { planned: Self::planned(&plan, &setup, &record.operation), ..record };
         Self::with_record(plan, setup, record, now)
     }
 
@@ -132,9 +139,12 @@ impl Machine {
             stop: None,
             end: None,
             receipt: None,
+            board: None,
         };
         machine.ready = machine.roots();
-        if machine.plan.is_empty() {
+        if let Some(why) = machine.setup.ledger.obstacle() {
+            machine.give_up(why, now);
+        } else if machine.plan.is_empty() {
             machine.go_on(now);
         } else {
             machine.store(Vec::new(), now);
@@ -162,8 +172,8 @@ impl Machine {
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}
             },
-            Event::Superseded => self.stop = self.stop.or(Some(Phase::Superseded)),
-            Event::Terminate => self.stop = Some(Phase::Terminated),
+            Event::Superseded => self.stop_as(self.stop.unwrap_or(Phase::Superseded)),
+            Event::Terminate => self.stop_as(Phase::Terminated),
             Event::Tick => {}
         }
         self.go_on(now);
@@ -216,6 +226,35 @@ impl Machine {
         &self.record.operation
     }
 
+    /// The latest instant it was told.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn stop_as(&mut self, phase: Phase) {
+        if self.stop != Some(phase) && self.receipt.is_none() {
+            self.tell(|| News::Stops { phase });
+        }
+        self.stop = Some(phase);
+    }
+
+    /// The hooks of a plan under the names they will run with.
+    fn planned(plan: &Plan, setup: &Setup, operation: &OperationId) -> Vec<PlannedHook> {
+        let hooks = plan.steps.iter().filter(|step| matches!(step.action, Action::Hook { .. }));
+        let planned = hooks.filter_map(|step| {
+            let declared = &setup.desired.get(&step.key)?.resource;
+            let object = hooks::key(step, declared, operation, Self::revision_of(plan));
+            let (declared, version) = (step.key.clone(), Arc::clone(&step.version));
+            Some(PlannedHook { declared, phase: step.phase, object, version })
+        });
+        planned.collect()
+    }
+
+    /// The revision that names of hooks carry.
+    pub(super) fn revision_of(plan: &Plan) -> &str {
+        plan.revisions.first().map_or("", |revision| revision.as_str())
+    }
+
     pub(super) fn run(&self, step: u32) -> Option<&Run> {
         self.runs.get(step as usize)
     }
@@ -247,8 +286,13 @@ impl Machine {
     pub(super) fn finish(&mut self, step: u32, at: At) {
         self.active = self.active.saturating_sub(1);
         let succeeded = !matches!(at, At::Ended(StepOutcome::Failed | StepOutcome::NotRun, _));
+        if let At::Ended(outcome, message) = &at {
+            let (outcome, message) = (*outcome, Arc::clone(message));
+            self.tell_of(step, |step, key| News::Ended { step, key, outcome, message });
+        }
+        let now = self.now;
         if let Some(run) = self.run_mut(step) {
-            run.at = at;
+            (run.at, run.finished) = (at, Some(now));
         }
         if succeeded {
             self.reach(step, Level::Settled);

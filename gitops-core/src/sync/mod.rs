@@ -6,12 +6,16 @@
 
 mod answers;
 mod conflict;
+mod given_up;
 mod graph;
+mod hook_run;
 mod hooks;
 mod intent;
 mod ledger;
 mod looks;
 mod machine;
+mod progress;
+mod receipt;
 mod recording;
 mod release;
 mod setup;
@@ -32,8 +36,10 @@ use crate::time::Timestamp;
 use crate::value::{Digest, Hasher, Purpose};
 
 pub use intent::intend;
-pub use ledger::{HISTORY, HistoryEntry, Ledger, Record, RecordV1, TooNew};
+pub use ledger::{BegunHook, HISTORY, HistoryEntry, Ledger, PlannedHook, Record, RecordV1, TooNew};
 pub use machine::Machine;
+pub use progress::{BACKLOG, News, Progress};
+pub use receipt::{Answer, Receipt, StepOutcome, StepResult};
 pub use setup::Setup;
 
 /// Names an operation: one attempt to make one plan true. Survives restarts.
@@ -138,63 +144,9 @@ pub struct HookResult {
     pub version: Arc<str>,
     /// Whether it succeeded.
     pub succeeded: bool,
-}
-
-/// How one step ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct StepResult {
-    /// Which one.
-    pub step: StepId,
-    /// The object; a hook under the name it ran with.
-    pub key: ResourceKey,
-    /// What came of it.
-    pub outcome: StepOutcome,
-    /// One line for people; may be empty.
-    pub message: Arc<str>,
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum StepOutcome {
-    /// The object is new.
-    Created,
-    /// The object changed.
-    Changed,
-    /// The object was like that already.
-    Unchanged,
-    /// The object is gone.
-    Deleted,
-    /// The hook ran to its end.
-    Succeeded,
-    /// It failed; the message says why.
-    Failed,
-    /// It was not done, since something before it failed or the operation was stopped.
-    NotRun,
-}
-
-/// What an operation did. Tied to its plan by the digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Receipt {
-    /// Which one.
-    pub operation: OperationId,
-    /// Digest of its plan.
-    pub plan: Digest,
-    /// How it ended.
-    pub phase: Phase,
-    /// One line for people.
-    pub message: Arc<str>,
-    /// When it started.
-    pub started: Timestamp,
-    /// When it ended.
-    pub finished: Timestamp,
-    /// What came of each step, in the order of the plan.
-    pub results: Vec<StepResult>,
+    /// Whether it was still running when its operation was given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub running: bool,
 }
 
 /// What a machine waits for.

@@ -10,9 +10,10 @@ use crate::resource::Propagation;
 use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine, Stage};
+use super::progress::News;
 use super::recording::backoff;
-use super::step::{At, Next};
-use super::{Effect, HistoryEntry, HookResult, Phase, Receipt, StepOutcome, StepResult, hooks};
+use super::step::At;
+use super::{Effect, HistoryEntry, HookResult, Phase, StepOutcome, hooks};
 
 impl Machine {
     /// Begins what is ready, and moves to the next stage when nothing is left of this one.
@@ -77,13 +78,17 @@ impl Machine {
             if !run.can_stop(terminated) {
                 continue;
             }
-            let outcome = run.applied.unwrap_or(StepOutcome::NotRun);
             let hook = run.running_hook(self.plan.step(StepId(step)));
+            let (outcome, message) = match (&hook, run.applied) {
+                (Some(_), _) => (StepOutcome::Failed, "was stopped while it ran"),
+                (None, Some(applied)) => (applied, "stopped while it waited"),
+                (None, None) => (StepOutcome::NotRun, "stopped while it waited"),
+            };
             self.record.hooks.extend(hook.clone());
             self.cleanup.extend(hook);
             self.timers.retain(|(_, other)| *other != step);
             self.looks.remove(&step);
-            self.finish(step, At::Ended(outcome, "stopped while it waited".into()));
+            self.finish(step, At::Ended(outcome, message.into()));
         }
         self.ready.clear();
     }
@@ -107,6 +112,9 @@ impl Machine {
         let failed: Vec<String> = self.failures().collect();
         if self.stage == Stage::Running && !failed.is_empty() && self.stop.is_none() && self.has_fail_hooks() {
             self.stage = Stage::Failing;
+            self.tell(|| News::Fails {
+                message: failed.first().map(|first| first.as_str().into()).unwrap_or_default(),
+            });
             let mut reached = Vec::new();
             for step in 0..u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX) {
                 if self.plan.step(StepId(step)).is_some_and(|step| step.phase == SyncPhase::SyncFail) {
@@ -169,7 +177,7 @@ impl Machine {
         let now_ran: Vec<&HookResult> = self.record.hooks.iter().collect();
         ledger.hooks.retain(|old| !now_ran.iter().any(|hook| hook.object == old.object));
         ledger.hooks.extend(now_ran.into_iter().cloned());
-        let number = ledger.history.first().map_or(1, |last| last.number.saturating_add(1));
+        let number = ledger.next_number();
         ledger.remember(HistoryEntry {
             number,
             operation: self.record.operation.clone(),
@@ -186,25 +194,9 @@ impl Machine {
 
     pub(super) fn close(&mut self, now: Timestamp) {
         let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
-        let results = self.plan.steps.iter().zip(&self.runs).map(|(step, run)| {
-            let (outcome, message) = match &run.at {
-                At::Ended(outcome, message) => (*outcome, Arc::clone(message)),
-                At::Flying(next) if !matches!(next, Next::Look(_)) => {
-                    (StepOutcome::Failed, "the answer to its write was not awaited: it may have happened".into())
-                }
-                _ => (run.applied.unwrap_or(StepOutcome::NotRun), "".into()),
-            };
-            StepResult { step: step.id, key: run.key.clone(), outcome, message }
-        });
-        self.receipt = Some(Receipt {
-            operation: self.record.operation.clone(),
-            plan: self.record.plan,
-            phase,
-            message: message.into(),
-            started: self.record.started,
-            finished: now,
-            results: results.collect(),
-        });
+        let message: Arc<str> = message.into();
+        self.receipt = Some(self.account(phase, Arc::clone(&message), now));
+        self.tell(|| News::Finished { phase, message });
         self.stage = Stage::Ended;
         self.effects.clear();
         self.looks.clear();

@@ -1,6 +1,7 @@
 //! One step: from ready to done, through refusals, lost answers and waiting.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cluster::{FieldConflict, Force, Guard, Write};
 use crate::diff::{self};
@@ -10,7 +11,10 @@ use crate::ssa::FieldSet;
 use crate::state::OPERATION_ANNOTATION;
 use crate::time::Timestamp;
 
+use super::answers::SERVED;
 use super::machine::Machine;
+use super::progress::News;
+use super::receipt::Answer;
 use super::{HookResult, StepOutcome, hooks};
 
 /// How far one step has come.
@@ -21,11 +25,15 @@ pub(super) struct Run {
     pub(super) at: At,
     /// When it began.
     pub(super) since: Timestamp,
+    pub(super) started: Option<Timestamp>,
+    pub(super) finished: Option<Timestamp>,
     /// When it gives up waiting.
     pub(super) deadline: Timestamp,
     /// What the write did, once it was done.
     pub(super) applied: Option<StepOutcome>,
     pub(super) uid: Option<Arc<str>>,
+    /// What the server answered to the last write that took effect.
+    pub(super) answer: Option<Box<Answer>>,
     pub(super) applied_at: Timestamp,
     pub(super) tries: u32,
     pub(super) decisions: u32,
@@ -49,6 +57,8 @@ pub(super) enum At {
     Flying(Next),
     /// A hook has ended; that is being recorded.
     Recording,
+    /// A hook that may vanish by itself is about to run; that is being recorded.
+    Announcing,
     /// Done, one way or the other.
     Ended(StepOutcome, Arc<str>),
 }
@@ -96,9 +106,12 @@ impl Run {
             key: step.key.clone(),
             at: At::Waiting,
             since: now,
+            started: None,
+            finished: None,
             deadline: now,
             applied: None,
             uid: None,
+            answer: None,
             applied_at: now,
             tries: 0,
             decisions: 0,
@@ -140,6 +153,7 @@ pub(super) fn hook_result(step: &Step, run: &Run, succeeded: bool) -> HookResult
         uid: run.uid.clone().unwrap_or_else(|| "".into()),
         version: Arc::clone(&step.version),
         succeeded,
+        running: false,
     }
 }
 
@@ -151,17 +165,14 @@ impl Machine {
     /// Begins a step that waits for nothing any more.
     pub(super) fn begin(&mut self, id: u32, now: Timestamp) {
         let Some(step) = self.step(id) else { return };
-        let timeout = match &step.action {
-            Action::Hook { .. } => self.setup.policy.hook_timeout,
-            Action::Delete { .. } => self.setup.policy.deletion_timeout,
-            _ => self.setup.policy.wave_timeout,
-        };
-        let (declared, has_rules) = (self.declared(&step), self.has_rules(&step));
-        let revision = self.plan.revisions.first().map(|revision| revision.as_str().to_owned()).unwrap_or_default();
-        let operation = self.record.operation.clone();
+        let deadline = now + self.timeout(&step);
+        let has_rules = self.has_rules(&step);
+        let own_key = self.own_key(&step);
         let Some(run) = self.run_mut(id) else { return };
-        run.since = now;
-        run.deadline = now + timeout;
+        (run.since, run.started, run.deadline) = (now, Some(now), deadline);
+        run.key = own_key;
+        let (verb, phase, wave) = (step.action.verb(), step.phase, step.wave);
+        self.tell_of(id, |step, key| News::Began { step, key, verb, phase, wave });
         let next = match (&step.action, &step.requires) {
             (Action::Create { .. }, _) => Next::Create,
             (Action::Apply { .. }, _) if has_rules => Next::Look(Look::BeforeApply),
@@ -169,12 +180,7 @@ impl Machine {
             (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),
             (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
             (Action::Delete { .. }, _) => Next::Look(Look::BeforeDelete),
-            (Action::Hook { .. }, _) => {
-                if let Some(declared) = &declared {
-                    run.key = hooks::key(&step, declared, &operation, &revision);
-                }
-                Next::Look(Look::BeforeHook)
-            }
+            (Action::Hook { .. }, _) => self.before_hook(id, &step),
         };
         if let Some(done) = self.record.hooks.iter().find(|hook| hook.is_of(&step.key, step.phase)) {
             // It ran before a restart.
@@ -190,6 +196,27 @@ impl Machine {
             return self.finish(id, at);
         }
         self.proceed(id, next);
+    }
+
+    /// How long a step may wait, as long as its object does not say otherwise. Rule 38 of the exact rules.
+    pub(super) fn timeout(&self, step: &Step) -> Duration {
+        let policy = &self.setup.policy;
+        match &step.action {
+            Action::Hook { .. } => policy.hook_timeout,
+            Action::Delete { .. } => policy.deletion_timeout,
+            _ if step.key.is("apiextensions.k8s.io", "CustomResourceDefinition") => policy.wave_timeout.min(SERVED),
+            _ if step.key.is("", "Namespace") => policy.wave_timeout.min(policy.deletion_timeout),
+            _ => policy.wave_timeout,
+        }
+    }
+
+    /// The object of a step; for a hook under the name it runs with.
+    pub(super) fn own_key(&self, step: &Step) -> ResourceKey {
+        let declared = self.setup.desired.get(&step.key).filter(|_| matches!(step.action, Action::Hook { .. }));
+        declared.map_or_else(
+            || step.key.clone(),
+            |of| hooks::key(step, &of.resource, &self.record.operation, Self::revision_of(&self.plan)),
+        )
     }
 
     /// A timer of a step fired.

@@ -7,6 +7,7 @@ mod drift;
 mod explaining;
 mod hooks;
 mod interruptions;
+mod operations;
 mod pruning;
 mod removing;
 mod rules;
