@@ -4,46 +4,86 @@ use crate::model::KindFacts;
 use crate::resource::ResourceKey;
 use crate::time::Timestamp;
 
-use super::reading::{Finding, Observed, Reading, degraded, healthy, progressing};
+use super::reading::{Finding, Observed, Reading, degraded, healthy, progressing, suspended};
 use super::{Clues, Confidence, Health, HealthStatus};
 
-/// Judges by the conditions of kstatus: `Stalled`, `Reconciling`, `Ready`; and `Degraded` and `Available`.
+/// Judges by the conditions and phases that most controllers write; says which of both it was.
+pub(super) fn judge(object: Reading<'_>) -> Option<(&'static str, (HealthStatus, String))> {
+    if let Some(older) = object.older() {
+        return Some(("conditions", older));
+    }
+    conditions(object).map(|found| ("conditions", found)).or_else(|| Some(("phase", phase(object)?)))
+}
+
+/// Judges by conditions, whatever their order: first what failed, then what is under way, then what sums up.
 ///
-/// Unlike there the order of the list does not matter, and a condition about an older generation is no evidence.
-pub(super) fn conditions(object: Reading<'_>) -> Finding {
-    if object.observed() == Observed::Older {
-        return Some(progressing("waiting for the present spec to be observed"));
+/// Rule: kstatus for `Stalled`, `Reconciling` and `Ready`, the API conventions for the sense of the others. A summary
+/// that is `False` is on its way, as in kstatus, unless its reason says that something failed. `Progressing` comes
+/// last: it is `True` of whole Deployments, too, and of what is modelled after them.
+fn conditions(object: Reading<'_>) -> Finding {
+    const FAILED: [&str; 7] = ["Stalled", "Degraded", "Failed", "Failure", "Failing", "Error", "ErrorOccurred"];
+    const SUMS_UP: [&str; 6] = ["Ready", "Available", "Healthy", "Synced", "Succeeded", "Completed"];
+    if let Some(failed) = FAILED.iter().find_map(|name| object.holds(name)) {
+        return Some(degraded(failed.message()));
     }
-    for name in ["Stalled", "Degraded"] {
-        if let Some(condition) = object.holds(name) {
-            return Some(degraded(condition.message()));
+    if let Some(reconciling) = object.holds("Reconciling") {
+        return Some(progressing(reconciling.message()));
+    }
+    if let Some(paused) = ["Suspended", "Paused"].iter().find_map(|name| object.holds(name)) {
+        return Some(suspended(paused.message()));
+    }
+    let mut said = SUMS_UP.iter().filter_map(|name| object.condition(name)).peekable();
+    let first = *said.peek().or(object.holds("Progressing").as_ref())?;
+    let failed = said.find(|condition| condition.is("False") && tells_failure(condition.reason()));
+    Some(match failed {
+        Some(failed) => degraded(failed.told()),
+        None if first.is("True") && first.name() != "Progressing" => healthy(first.message()),
+        None => progressing(first.told()),
+    })
+}
+
+/// Reasons are words in camel case that programs read (API conventions), such as `ReconcileError` or `InvalidSpec`.
+fn tells_failure(reason: &str) -> bool {
+    ["Failed", "Failure", "Error", "Errored"].iter().any(|end| reason.ends_with(end))
+        || ["Failed", "Invalid"].iter().any(|start| reason.starts_with(start))
+}
+
+/// Judges by `status.phase` or `status.state`, where the word has one meaning only: what is `Running` may have to end.
+fn phase(object: Reading<'_>) -> Finding {
+    let word = ["phase", "state"].iter().map(|field| object.text(field)).find(|word| !word.is_empty())?;
+    let judge: fn(String) -> (HealthStatus, String) = match word.to_ascii_lowercase().as_str() {
+        "ready" | "active" | "available" | "bound" | "healthy" | "succeeded" | "success" | "successful"
+        | "complete" | "completed" | "deployed" | "established" | "installed" | "synced" => healthy,
+        "failed" | "failure" | "error" | "errored" | "degraded" | "unhealthy" | "invalid" | "lost" | "rejected" => {
+            degraded
         }
-    }
-    if let Some(condition) = object.holds("Reconciling") {
-        return Some(progressing(condition.message()));
-    }
-    let verdict = ["Ready", "Available"].iter().find_map(|name| object.condition(name))?;
-    Some(if verdict.is("True") { healthy(verdict.message()) } else { progressing(verdict.message()) })
+        "pending" | "creating" | "provisioning" | "initializing" | "updating" | "upgrading" | "deploying"
+        | "installing" | "configuring" | "scaling" | "starting" | "restarting" | "reconciling" | "progressing"
+        | "inprogress" | "waiting" | "deleting" | "terminating" => progressing,
+        "paused" | "suspended" | "hibernated" => suspended,
+        _ => return None,
+    };
+    let message = object.text("message");
+    Some(judge(if message.is_empty() { format!("is `{word}`") } else { message.to_owned() }))
+}
+
+/// States that there is nothing to wait for.
+pub(super) fn quiet(rule: &'static str) -> Health {
+    Health { status: HealthStatus::Healthy, confidence: Confidence::NothingToReport, message: "".into(), rule }
 }
 
 /// Judges an object that says nothing of how it is. Rule 40 of the exact rules.
 pub(super) fn silence(object: Reading<'_>, clues: &Clues<'_>) -> Health {
-    let quiet = |rule, message: &str| Health {
-        status: HealthStatus::Healthy,
-        confidence: Confidence::NothingToReport,
-        message: message.into(),
-        rule,
-    };
     let says_something = object.status.and_then(|status| status.as_map()).is_some_and(|status| !status.is_empty());
     let key = object.live.key();
     if reports_no_readiness(key) {
-        return quiet("no-status", "");
+        return quiet("no-status");
     }
     if let (KindFacts::Served(kind), false) = (clues.model.kind(&key.group_kind), says_something)
         && !kind.has_status_subresource
         && !clues.model.schema(&key.group_kind, object.live.version()).allows("status")
     {
-        return quiet("no-status", "");
+        return quiet("no-status");
     }
     // Its controller has seen the present spec and has nothing to complain of.
     if says_something && object.status(&["observedGeneration"]).is_some() && object.observed() == Observed::Current {

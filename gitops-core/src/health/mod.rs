@@ -4,10 +4,12 @@
 //! so where it stands. Any other kind is judged by the conditions that most controllers write. What an object does not
 //! say is never taken for health at once: rule 40 of the exact rules.
 
+mod clause;
 mod generic;
 mod pods;
 mod reading;
 mod services;
+mod shipped;
 mod workloads;
 
 use std::fmt;
@@ -132,15 +134,39 @@ pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
         let message = format!("its status is a {}, not a map", status.kind_name());
         return Health::reported(HealthStatus::Unknown, "malformed", message);
     }
-    let key = live.key();
-    let (rule, find) = rule_of(key.group(), key.kind()).unwrap_or(("conditions", generic::conditions));
-    match find(object) {
-        Some((status, message)) => Health::reported(status, rule, message),
-        None if rule == INGRESS => {
-            let settle = clues.settle.max(SETTLE_REPORTING);
-            generic::silence(object, &clues.settling(settle))
+    let health = by_kind(object, clues);
+    match object.older() {
+        // Rule 40: a status about an older spec is never evidence, whatever rule read it.
+        Some((status, message)) if health.status == HealthStatus::Healthy => {
+            Health::reported(status, health.rule, message)
         }
-        None => generic::silence(object, clues),
+        _ => health,
+    }
+}
+
+/// Judges by the rule of a built-in kind, by one of those shipped for others, or by what most controllers write.
+fn by_kind(object: Reading<'_>, clues: &Clues<'_>) -> Health {
+    let key = object.live.key();
+    let reported = |rule, (status, message): (HealthStatus, String)| Health::reported(status, rule, message);
+    if let Some((rule, find)) = rule_of(key.group(), key.kind()) {
+        let settle = if rule == INGRESS { clues.settle.max(SETTLE_REPORTING) } else { clues.settle };
+        return match find(object) {
+            Some(found) => reported(rule, found),
+            None => generic::silence(object, &clues.settling(settle)),
+        };
+    }
+    let shipped = shipped::rule_of(key.group(), key.kind());
+    if let Some(rule) = shipped
+        && let Some(found) = rule.judge(object)
+    {
+        return reported(rule.names, found);
+    }
+    if let Some((rule, found)) = generic::judge(object) {
+        return reported(rule, found);
+    }
+    match shipped {
+        Some(rule) if rule.is_quiet() => generic::quiet(rule.names),
+        _ => generic::silence(object, clues),
     }
 }
 

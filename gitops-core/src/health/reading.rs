@@ -36,6 +36,18 @@ impl<'a> Reading<'a> {
         Self { live, spec: live.tree().get("spec"), status: live.tree().get("status") }
     }
 
+    /// Reads one element of the status, such as what one parent of a route says, as if it were the status.
+    pub(super) fn within(self, element: ValueRef<'a>) -> Self {
+        Self { status: Some(element), ..self }
+    }
+
+    /// Follows a dotted path from the root; `status` is that of [`within`](Self::within).
+    pub(super) fn field(self, path: &str) -> Option<ValueRef<'a>> {
+        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let start = if first == "status" { self.status? } else { self.live.tree().get(first)? };
+        rest.map_or(Some(start), |rest| rest.split('.').try_fold(start, ValueRef::get))
+    }
+
     /// Follows `path` below `spec`.
     pub(super) fn spec(self, path: &[&str]) -> Option<ValueRef<'a>> {
         self.spec?.dig(path)
@@ -71,7 +83,10 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn observed(self) -> Observed {
-        match (self.generation(), self.status(&["observedGeneration"]).and_then(whole)) {
+        // Argo Rollouts writes it as text.
+        let number = |value: ValueRef<'_>| whole(value).or_else(|| value.as_str()?.parse().ok());
+        let observed = self.live.tree().dig(&["status", "observedGeneration"]).and_then(number);
+        match (self.generation(), observed) {
             (Some(generation), Some(observed)) if observed < generation => Observed::Older,
             // Typed clients write an unset generation as 0.
             (Some(_), None | Some(0)) => Observed::Unsaid,
@@ -84,14 +99,28 @@ impl<'a> Reading<'a> {
         (self.observed() != Observed::Current).then(|| progressing("waiting for the present spec to be observed"))
     }
 
+    /// Returns what holds every verdict of a kind whose status is about an older spec (rule 40).
+    pub(super) fn older(self) -> Finding {
+        (self.observed() == Observed::Older).then(|| progressing("waiting for the present spec to be observed"))
+    }
+
     /// Returns the conditions that speak of the present generation.
     pub(super) fn conditions(self) -> impl Iterator<Item = Condition<'a>> {
-        let generation = self.generation();
-        let all = self.list(&["conditions"]).into_iter().flatten().map(Condition);
-        all.filter(move |condition| {
-            let observed = condition.0.get("observedGeneration").and_then(whole).filter(|observed| *observed > 0);
-            generation.zip(observed).is_none_or(|(generation, observed)| observed >= generation)
-        })
+        self.all_conditions().filter(move |condition| !self.is_older(*condition))
+    }
+
+    /// Returns whether a condition is about an older generation.
+    pub(super) fn has_older_condition(self) -> bool {
+        self.all_conditions().any(|condition| self.is_older(condition))
+    }
+
+    fn all_conditions(self) -> impl Iterator<Item = Condition<'a>> {
+        self.list(&["conditions"]).into_iter().flatten().map(Condition)
+    }
+
+    fn is_older(self, condition: Condition<'_>) -> bool {
+        let observed = condition.0.get("observedGeneration").and_then(whole).filter(|observed| *observed > 0);
+        self.generation().zip(observed).is_some_and(|(generation, observed)| observed < generation)
     }
 
     /// Returns the first condition of a type.
@@ -115,7 +144,16 @@ impl<'a> Condition<'a> {
     }
 
     pub(super) fn is(self, status: &str) -> bool {
-        self.text("status") == status
+        self.status() == status
+    }
+
+    /// Returns `True`, `False` or `Unknown`; an unquoted one in YAML became a boolean.
+    fn status(self) -> &'a str {
+        match self.0.get("status").and_then(ValueRef::as_bool) {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => self.text("status"),
+        }
     }
 
     pub(super) fn reason(self) -> &'a str {
@@ -126,6 +164,12 @@ impl<'a> Condition<'a> {
     pub(super) fn message(self) -> String {
         let message = self.text("message");
         if message.is_empty() { self.reason().to_owned() } else { message.to_owned() }
+    }
+
+    /// Returns the message, else the reason, else what it is.
+    pub(super) fn told(self) -> String {
+        let message = self.message();
+        if message.is_empty() { format!("{} is {}", self.name(), self.status()) } else { message }
     }
 
     fn text(self, field: &str) -> &'a str {

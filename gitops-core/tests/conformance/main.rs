@@ -45,6 +45,7 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
     ("argo/health", health::argo),
+    ("argo/health_custom", health::custom),
     ("argo/kstatus", health::kstatus),
     #[cfg(feature = "jq")]
     ("argo/normalize_diff", normalize_diff::normalize_diff),
