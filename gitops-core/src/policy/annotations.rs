@@ -8,7 +8,7 @@ use std::num::IntErrorKind;
 
 use crate::path::FieldPath;
 use crate::problem::{Code, Problem};
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::value::Map;
 
 use super::words::{self, Effect, Speaker, Word};
@@ -19,7 +19,7 @@ const HOOK: &str = "gitops.rs/hook";
 const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
 const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
 pub(crate) const PRUNE: &str = "gitops.rs/prune";
-const DEPENDS_ON: &str = "gitops.rs/depends-on";
+pub(super) const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
 pub(crate) const ON_REMOVE: &str = "gitops.rs/on-remove";
 // Written by the engine; no options.
@@ -32,6 +32,7 @@ const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
 const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
+pub(super) const ARGO_DEPENDS_ON: &str = "argocd.argoproj.io/depends-on";
 
 const HELM_HOOK: &str = "helm.sh/hook";
 const HELM_WEIGHT: &str = "helm.sh/hook-weight";
@@ -44,7 +45,8 @@ const FLUX_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
 const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
 
-const CLI_DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
+pub(super) const CLI_DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
+pub(super) const CLI_MUTATION: &str = "config.kubernetes.io/apply-time-mutation";
 const CLI_ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";
 const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";
 const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
@@ -53,7 +55,7 @@ const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
 const OWN: [&str; 10] =
     [DEPENDS_ON, HOOK, HOOK_DELETE, IGNORE_HEALTH, ON_REMOVE, OPERATION, PRUNE, SYNC_OPTIONS, WAVE, TRACKING_ID];
 /// Where annotations that we read live.
-const DOMAINS: [&str; 7] = [
+const DOMAINS: [&str; 8] = [
     "gitops.rs/",
     "argocd.argoproj.io/",
     "helm.sh/",
@@ -61,6 +63,7 @@ const DOMAINS: [&str; 7] = [
     "config.kubernetes.io/",
     "cli-utils.sigs.k8s.io/",
     "client.lifecycle.config.k8s.io/",
+    "kapp.k14s.io/",
 ];
 
 /// Reads the options of one object. What cannot be read is a problem that holds the object back.
@@ -77,21 +80,21 @@ pub fn options(resource: &Resource) -> (Options, Vec<Problem>) {
     if annotations.is_none() && labels.is_none() {
         return (Options::default(), Vec::new());
     }
-    Reader { annotations, labels, key: resource.key(), problems: Vec::new() }.read()
+    Reader { annotations, labels, resource, problems: Vec::new() }.read()
 }
 
 /// A text and the field that holds it.
 #[derive(Clone, Copy)]
-struct Found<'a> {
-    place: &'static str,
-    name: &'a str,
-    text: &'a str,
+pub(super) struct Found<'a> {
+    pub(super) place: &'static str,
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
 }
 
-struct Reader<'a> {
-    annotations: Option<Map<'a>>,
+pub(super) struct Reader<'a> {
+    pub(super) annotations: Option<Map<'a>>,
     labels: Option<Map<'a>>,
-    key: &'a ResourceKey,
+    pub(super) resource: &'a Resource,
     problems: Vec<Problem>,
 }
 
@@ -126,16 +129,17 @@ impl<'a> Reader<'a> {
             self.invalid(found, "use `keep` or `unset`");
         }
         options.depends_on = self.depends_on();
+        self.change_order(&mut options);
         self.contradictions(&options);
         (options, self.problems)
     }
 
     /// Returns an annotation; one that is no text is a problem.
-    fn get(&mut self, name: &'static str, code: Code) -> Option<Found<'a>> {
+    pub(super) fn get(&mut self, name: &'static str, code: Code) -> Option<Found<'a>> {
         self.entry("annotations", self.annotations?, name, code)
     }
 
-    fn entry(&mut self, place: &'static str, map: Map<'a>, name: &'static str, code: Code) -> Option<Found<'a>> {
+    pub(super) fn entry(&mut self, place: &'static str, map: Map<'a>, name: &'a str, code: Code) -> Option<Found<'a>> {
         let value = map.get(name).filter(|value| !value.is_null())?;
         if let Some(text) = value.as_str() {
             return Some(Found { place, name, text });
@@ -146,11 +150,11 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn first(&mut self, names: &[&'static str], code: Code) -> Option<Found<'a>> {
+    pub(super) fn first(&mut self, names: &[&'static str], code: Code) -> Option<Found<'a>> {
         names.iter().find_map(|name| self.get(name, code))
     }
 
-    fn block(&mut self, code: Code, found: Found<'_>, text: String, hint: &str) {
+    pub(super) fn block(&mut self, code: Code, found: Found<'_>, text: String, hint: &str) {
         self.problems.push(Problem::blocks(code, text).field(found.field()).hint(hint));
     }
 
@@ -313,29 +317,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn depends_on(&mut self) -> Vec<ResourceKey> {
-        let Some(found) = self.first(&[DEPENDS_ON, CLI_DEPENDS_ON], Code::InvalidDependency) else {
-            return Vec::new();
-        };
-        let mut keys = Vec::new();
-        for reference in found.text.split(',').map(str::trim) {
-            match words::reference(reference) {
-                None => {
-                    let text = format!("dependency `{reference}` cannot be read");
-                    let hint = "use `group/namespaces/namespace/kind/name` or `group/kind/name`, separated by commas; \
-                                the core group is empty, as in `/namespaces/shop/Secret/db`";
-                    self.block(Code::InvalidDependency, found, text, hint);
-                }
-                Some(key) if key == *self.key => {
-                    self.block(Code::InvalidDependency, found, "depends on itself".into(), "remove this dependency");
-                }
-                Some(key) if keys.contains(&key) => self.warn(found, format!("names `{reference}` twice")),
-                Some(key) => keys.push(key),
-            }
-        }
-        keys
-    }
-
     /// Says what cannot both be meant.
     fn contradictions(&mut self, options: &Options) {
         let found = |name| Found { place: "annotations", name, text: "" };
@@ -343,29 +324,45 @@ impl<'a> Reader<'a> {
         let named = |names: &[&'static str]| names.iter().find(|name| has(name)).copied().unwrap_or(SYNC_OPTIONS);
         let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS]);
         let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
-        let dependencies = named(&[DEPENDS_ON, CLI_DEPENDS_ON]);
+        let dependencies = named(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON]);
         if options.role == Role::Hook {
             if options.prune != Permission::Default || options.prune_last || options.replace || options.create_only {
-                self.warn(found(sync_options), "a hook is never pruned, applied or replaced".into());
+                self.warn(
+                    Code::InvalidOption,
+                    found(sync_options),
+                    "a hook is never pruned, applied or replaced".into(),
+                );
             }
             if !options.depends_on.is_empty() {
                 let text = "a hook cannot depend on single objects".into();
                 let hint = "order hooks by phase and wave";
                 self.block(Code::InvalidDependency, found(dependencies), text, hint);
             }
+            if !options.change_rules.is_empty() || !options.change_groups.is_empty() {
+                let text = "change groups and rules have no effect on a hook; phase and wave order it".into();
+                self.warn(Code::InvalidDependency, found(HOOK), text);
+            }
         } else if let (Role::Resource, Some(name)) = (options.role, hook_delete) {
-            self.warn(found(name), "has no effect: the object is no hook".into());
+            self.warn(Code::InvalidOption, found(name), "has no effect: the object is no hook".into());
         }
         if options.role == Role::Resource && options.prune_last && options.prune == Permission::Never {
-            self.warn(found(sync_options), "`PruneLast=true` has no effect: the object is never pruned".into());
+            self.warn(
+                Code::InvalidOption,
+                found(sync_options),
+                "`PruneLast=true` has no effect: the object is never pruned".into(),
+            );
         }
         if options.role == Role::Resource && options.replace && options.create_only {
-            self.warn(found(sync_options), "`Replace=true` has no effect: the object is created only once".into());
+            self.warn(
+                Code::InvalidOption,
+                found(sync_options),
+                "`Replace=true` has no effect: the object is created only once".into(),
+            );
         }
     }
 
-    fn warn(&mut self, found: Found<'_>, text: String) {
-        self.problems.push(Problem::warning(Code::InvalidOption, text).field(found.field()));
+    pub(super) fn warn(&mut self, code: Code, found: Found<'_>, text: String) {
+        self.problems.push(Problem::warning(code, text).field(found.field()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
 
 mod annotations;
+mod dependencies;
 pub mod ignore;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::resource::ResourceKey;
 
 pub use annotations::options;
 pub(crate) use annotations::{ON_REMOVE, PRUNE};
+pub(crate) use dependencies::{CHANGE_RULE, asks_dependencies};
+pub use dependencies::{ChangeRule, Order, Verb, reference};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +232,10 @@ pub struct Options {
     pub ignore_health: bool,
     /// Objects that must be applied and healthy first.
     pub depends_on: Vec<ResourceKey>,
+    /// Groups of kapp that the object is in.
+    pub change_groups: Vec<Arc<str>>,
+    /// Groups of kapp that it is applied or deleted before or after.
+    pub change_rules: Vec<ChangeRule>,
 }
 
 impl Options {

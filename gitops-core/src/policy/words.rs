@@ -1,6 +1,6 @@
 //! The words that annotations are made of.
 
-use crate::resource::{Propagation, ResourceKey};
+use crate::resource::Propagation;
 
 use super::{HookDelete, Options, Permission, Phase};
 
@@ -146,16 +146,6 @@ pub(super) fn flag(text: &str) -> Option<bool> {
         "false" => Some(false),
         _ => None,
     }
-}
-
-/// Reads a reference as cli-utils writes it: `group/namespaces/namespace/kind/name` or `group/kind/name`.
-pub(super) fn reference(text: &str) -> Option<ResourceKey> {
-    let (group, kind, namespace, name) = match *text.split('/').collect::<Vec<_>>() {
-        [group, kind, name] => (group, kind, None, name),
-        [group, "namespaces", namespace, kind, name] if !namespace.is_empty() => (group, kind, Some(namespace), name),
-        _ => return None,
-    };
-    (!kind.is_empty() && !name.is_empty()).then(|| ResourceKey::new(group, kind, namespace, name))
 }
 
 /// Splits a list of words; blanks around them and empty ones mean nothing.
