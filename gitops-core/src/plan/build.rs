@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Why};
 use crate::path::FieldPath;
-use crate::policy::{Phase, Role, SyncPolicy};
+use crate::policy::{Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
 
 use super::{
@@ -36,9 +36,10 @@ pub fn plan(
     let (mut nodes, extras) = decided(comparison, desired, context.owner, &mut problems);
     let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
     rest_if_idle(&mut nodes, &removals, hooks);
-    depend::connect(&mut nodes, &mut problems);
-    let providers_first = depend::sort(&mut nodes, &mut problems);
-    depend::hold(&mut nodes, &providers_first);
+    let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
+    depend::report(&mut nodes, loose, &mut problems);
+    let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
+    depend::hold(&graph, &mut nodes, &providers_first);
     if depend::stopped_by_hook(&nodes) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
     }
@@ -49,20 +50,34 @@ pub fn plan(
         Fate::InPlace | Fate::Do(_) => None,
     }));
     skipped.sort();
+    let (steps, gates) = order::lay_out(&nodes, graph, providers_first, &removals, &mut problems);
     problems.sort();
     problems.dedup();
-    let (steps, gates) = order::lay_out(&nodes, &providers_first, &removals);
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
     Plan { format: Format::V1, owner: context.owner.clone(), revisions, steps, gates, skipped, problems }
 }
 
-/// A declared object, what becomes of it, and what it must follow.
+/// A declared object, and what becomes of it.
 #[derive(Debug)]
 pub(super) struct Node<'a> {
     pub(super) key: &'a ResourceKey,
     pub(super) declared: &'a Declared,
     pub(super) fate: Fate,
-    pub(super) needs: Vec<depend::Need>,
+}
+
+impl depend::Subject for Node<'_> {
+    fn key(&self) -> &ResourceKey {
+        self.key
+    }
+    fn resource(&self) -> &Resource {
+        &self.declared.resource
+    }
+    fn options(&self) -> &Options {
+        &self.declared.options
+    }
+    fn works(&self) -> bool {
+        self.work().is_some()
+    }
 }
 
 /// What becomes of a declared object.
@@ -132,7 +147,7 @@ fn decided<'a>(
             entries.next();
         }
         let fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
-        nodes.push(Node { key, declared, fate, needs: Vec::new() });
+        nodes.push(Node { key, declared, fate });
     }
     extras.extend(entries);
     (nodes, extras)

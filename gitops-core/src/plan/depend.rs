@@ -1,23 +1,50 @@
 //! What must follow what: contents their namespace, custom resources their CRD, objects what they name.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::policy::Phase;
+use crate::policy::{CHANGE_RULE, Options, Order, Phase, Verb};
 use crate::problem::{Code, Problem};
-use crate::resource::{GroupKind, Resource};
+use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::value::ValueRef;
 
 use super::SkipReason;
 use super::build::{Fate, Node};
+use super::cycle;
 
-/// Members of a cycle that a problem names.
-const SHOWN: usize = 8;
+/// Where kapp's own groups live. Rule: kapp's default `changeGroupBindings`.
+const KAPP_GROUPS: &str = "change-groups.kapp.k14s.io/";
+
+/// An object in a graph: one that is declared, or one that goes.
+pub(super) trait Subject {
+    fn key(&self) -> &ResourceKey;
+    fn resource(&self) -> &Resource;
+    fn options(&self) -> &Options;
+    /// Whether something is done to it.
+    fn works(&self) -> bool;
+}
+
+/// Who needs whom. Objects come first, by their index; behind them groups, so that the number of edges stays small
+/// where many follow many.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    needs: Vec<Vec<Need>>,
+    groups: Vec<Group>,
+}
+
+/// Several objects that come first.
+#[derive(Debug)]
+pub(super) enum Group {
+    /// A change group of kapp; whether the rule stands at those that are in it, or at those that follow it.
+    Change(Arc<str>, Order),
+    /// Found by looking into objects.
+    Found,
+}
 
 /// Something that must come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Need {
-    /// Index of the node.
+    /// Index in the graph.
     pub(super) on: usize,
     pub(super) kind: NeedKind,
 }
@@ -30,55 +57,195 @@ pub(super) enum NeedKind {
     Crd,
     /// Its annotation names this object, which must be healthy.
     Object,
+    /// A change rule of kapp: the objects of the group must be healthy.
+    Rule,
+    /// Its content names this object, which must be applied.
+    Reference,
+    /// The API server calls this object for it, which must be healthy.
+    Backend,
 }
 
-/// Finds what each node must follow. What is named and not declared is a problem.
-///
-/// Only what has a step waits for its namespace and its CRD.
-pub(super) fn connect(nodes: &mut [Node<'_>], problems: &mut Vec<Problem>) {
-    if nodes.iter().all(|node| node.work().is_none() && node.declared.options.depends_on.is_empty()) {
-        return;
+/// What an annotation names and nobody declares.
+#[derive(Debug)]
+pub(super) struct Loose {
+    pub(super) at: usize,
+    named: Named,
+}
+
+#[derive(Debug)]
+enum Named {
+    Object(ResourceKey),
+    Group(Arc<str>),
+}
+
+impl NeedKind {
+    /// Whether it was asked for by name, or is demanded by the server. What was only found by looking into an object
+    /// gives way to that, and to waves.
+    pub(super) fn is_firm(self) -> bool {
+        !matches!(self, Self::Reference | Self::Backend)
     }
+}
+
+impl Graph {
+    fn of(objects: usize) -> Self {
+        Self { needs: (0..objects).map(|_| Vec::new()).collect(), groups: Vec::new() }
+    }
+
+    /// The number of objects and groups; 0 where nothing needs anything.
+    pub(super) fn len(&self) -> usize {
+        self.needs.len()
+    }
+
+    pub(super) fn needs(&self, at: usize) -> &[Need] {
+        self.needs.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn add(&mut self, at: usize, need: Need) {
+        if let Some(needs) = self.needs.get_mut(at) {
+            needs.push(need);
+        }
+    }
+
+    /// The number of all needs.
+    pub(super) fn edges(&self) -> usize {
+        self.needs.iter().map(Vec::len).sum()
+    }
+
+    /// Makes room for `objects`, should there be none yet.
+    pub(super) fn grow(&mut self, objects: usize) {
+        if self.needs.is_empty() {
+            *self = Self::of(objects);
+        }
+    }
+
+    /// Adds a group; returns its index.
+    pub(super) fn group(&mut self, group: Group) -> usize {
+        self.needs.push(Vec::new());
+        self.groups.push(group);
+        self.needs.len().saturating_sub(1)
+    }
+
+    /// Returns the group at an index; objects are none.
+    pub(super) fn group_at(&self, at: usize) -> Option<&Group> {
+        self.groups.get(at.checked_sub(self.needs.len().saturating_sub(self.groups.len()))?)
+    }
+
+    /// Takes out of the needs of some what a predicate names.
+    pub(super) fn drop_needs(&mut self, of: &[usize], dropped: impl Fn(NeedKind) -> bool) {
+        for at in of {
+            if let Some(needs) = self.needs.get_mut(*at) {
+                needs.retain(|need| !dropped(need.kind));
+            }
+        }
+    }
+}
+
+/// Finds what each object must follow by its place, its kind and its annotations.
+///
+/// Only what has a step waits for its namespace and its CRD. `subjects` are sorted by key. For deletions the graph is
+/// the same, to be read backwards.
+pub(super) fn connect<S: Subject>(subjects: &[S], verb: Verb) -> (Graph, Vec<Loose>) {
+    let asks = |options: &Options| !options.depends_on.is_empty() || !options.change_rules.is_empty();
+    if !subjects.iter().any(|subject| subject.works() || asks(subject.options())) {
+        return (Graph::default(), Vec::new());
+    }
+    let (mut graph, mut loose) = (Graph::of(subjects.len()), Vec::new());
     let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
     let mut crds: BTreeMap<GroupKind, usize> = BTreeMap::new();
-    for (at, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_resource()) {
-        if node.key.is("", "Namespace") {
-            namespaces.insert(&node.key.name, at);
-        } else if let Some(defined) = defines(&node.declared.resource) {
+    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
+        if subject.key().is("", "Namespace") {
+            namespaces.insert(&subject.key().name, at);
+        } else if let Some(defined) = defines(subject.resource()) {
             crds.insert(defined, at);
         }
     }
-    for at in 0..nodes.len() {
-        let Some(node) = nodes.get(at) else { continue };
-        let (working, named) = (node.work().is_some(), &node.declared.options.depends_on);
-        if !working && named.is_empty() {
-            continue;
-        }
-        let namespace = node.key.namespace.as_deref().and_then(|name| namespaces.get(name));
-        let implied = [(namespace, NeedKind::Namespace), (crds.get(&*node.key.group_kind), NeedKind::Crd)];
-        let mut needs: Vec<Need> = Vec::new();
-        needs.extend(implied.into_iter().filter_map(|(on, kind)| Some(Need { on: *on?, kind })));
-        needs.retain(|need| working && need.on != at);
-        let mut unknown = false;
-        for named in named {
-            let on = nodes.binary_search_by_key(&named, |node| node.key).ok();
-            match on.filter(|on| nodes.get(*on).is_some_and(Node::is_resource)) {
-                Some(on) => needs.push(Need { on, kind: NeedKind::Object }),
-                None => {
-                    let text = format!("depends on `{named}`, which this application does not declare as a resource");
-                    let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
-                    problems.push(problem(node, text).hint(hint));
-                    unknown = true;
+    for (at, subject) in subjects.iter().enumerate() {
+        if subject.works() {
+            let namespace = subject.key().namespace.as_deref().and_then(|name| namespaces.get(name));
+            let crd = crds.get(&*subject.key().group_kind);
+            for (on, kind) in [(namespace, NeedKind::Namespace), (crd, NeedKind::Crd)] {
+                if let Some(on) = on.copied().filter(|on| *on != at) {
+                    graph.add(at, Need { on, kind });
                 }
             }
         }
-        if let Some(node) = nodes.get_mut(at) {
-            node.needs = needs;
-            if unknown {
-                node.fate = Fate::Skip(SkipReason::Held);
+        for named in &subject.options().depends_on {
+            let on = subjects.binary_search_by_key(&named, |subject| subject.key()).ok();
+            match on.filter(|on| subjects.get(*on).is_some_and(|subject| subject.options().is_resource())) {
+                Some(on) => graph.add(at, Need { on, kind: NeedKind::Object }),
+                None => loose.push(Loose { at, named: Named::Object(named.clone()) }),
             }
         }
     }
+    rules(subjects, verb, &mut graph, &mut loose);
+    (graph, loose)
+}
+
+/// Follows kapp's change rules. Deleting before the objects of a group is the reverse of applying after them.
+fn rules<S: Subject>(subjects: &[S], verb: Verb, graph: &mut Graph, loose: &mut Vec<Loose>) {
+    let mut asked: BTreeMap<(&Arc<str>, Order), Vec<usize>> = BTreeMap::new();
+    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
+        for rule in subject.options().change_rules.iter().filter(|rule| (rule.verb, rule.target) == (verb, verb)) {
+            let order = match (verb, rule.order) {
+                (Verb::Upsert, order) => order,
+                (Verb::Delete, Order::Before) => Order::After,
+                (Verb::Delete, Order::After) => Order::Before,
+            };
+            asked.entry((&rule.group, order)).or_default().push(at);
+        }
+    }
+    if asked.is_empty() {
+        return;
+    }
+    let names: BTreeSet<&str> = asked.keys().map(|(group, _)| &***group).collect();
+    let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
+        let own = subject.options().change_groups.iter().map(|group| group.to_string());
+        for group in own.chain(kapp_groups(subject)) {
+            if let Some(name) = names.get(&*group) {
+                members.entry(name).or_default().push(at);
+            }
+        }
+    }
+    for ((group, order), mut holders) in asked {
+        holders.dedup();
+        let Some(members) = members.get(&**group) else {
+            loose.extend(holders.iter().map(|at| Loose { at: *at, named: Named::Group(Arc::clone(group)) }));
+            continue;
+        };
+        let hub = graph.group(Group::Change(Arc::clone(group), order));
+        let (first, later) = match order {
+            Order::After => (members, &holders),
+            Order::Before => (&holders, members),
+        };
+        first.iter().for_each(|on| graph.add(hub, Need { on: *on, kind: NeedKind::Rule }));
+        later.iter().for_each(|at| graph.add(*at, Need { on: hub, kind: NeedKind::Rule }));
+    }
+}
+
+/// The groups that kapp puts an object into by itself.
+fn kapp_groups<S: Subject>(subject: &S) -> impl Iterator<Item = String> {
+    let key = subject.key();
+    let named: &[&str] = match (key.group(), key.kind()) {
+        ("", "Namespace") => &["namespaces", "namespaces-{}"],
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => &["crds", "crds-{}"],
+        ("storage.k8s.io", "StorageClass") => &["storage-class"],
+        ("", "PersistentVolume" | "PersistentVolumeClaim") => &["storage"],
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => &["rbac-roles", "rbac"],
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => &["rbac-role-bindings", "rbac"],
+        ("", "ServiceAccount") => &["serviceaccount", "pod-related"],
+        ("", "ResourceQuota" | "LimitRange" | "Secret" | "ConfigMap")
+        | ("networking.k8s.io", "NetworkPolicy")
+        | ("policy", "PodDisruptionBudget")
+        | ("scheduling.k8s.io", "PriorityClass")
+        | ("node.k8s.io", "RuntimeClass") => &["pod-related"],
+        _ => &[],
+    };
+    let fill = match defines(subject.resource()) {
+        Some(defined) => format!("{}-{}", defined.group, defined.kind),
+        None => key.name.to_string(),
+    };
+    named.iter().map(move |name| format!("{KAPP_GROUPS}{}", name.replace("{}", &fill)))
 }
 
 /// Returns the kind that a CRD defines.
@@ -90,145 +257,66 @@ pub(super) fn defines(resource: &Resource) -> Option<GroupKind> {
     Some(GroupKind::new(text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
 }
 
-fn problem(node: &Node<'_>, text: String) -> Problem {
-    let problem = Problem::blocks(Code::InvalidDependency, text).of(node.key);
-    match &node.declared.origin {
-        Some(origin) => problem.at(origin),
-        None => problem,
+/// States what is named and not declared. Who names an object is held back; a group may be empty.
+pub(super) fn report(nodes: &mut [Node<'_>], loose: Vec<Loose>, problems: &mut Vec<Problem>) {
+    for Loose { at, named } in loose {
+        let Some(node) = nodes.get_mut(at) else { continue };
+        match named {
+            Named::Object(named) => {
+                let text = format!("depends on `{named}`, which this application does not declare as a resource");
+                let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
+                problems.push(problem_at(Problem::blocks(Code::InvalidDependency, text), node).hint(hint));
+                node.fate = Fate::Skip(SkipReason::Held);
+            }
+            Named::Group(group) => {
+                let text = format!("no resource is in change group `{group}`, which `{CHANGE_RULE}` names");
+                let told = problem_at(Problem::warning(Code::InvalidDependency, text), node);
+                problems.push(told.hint("check its spelling"));
+            }
+        }
     }
 }
 
-/// Returns the nodes that need or are needed, what is needed first. Members of a cycle are held back, and a problem names them.
-pub(super) fn sort(nodes: &mut [Node<'_>], problems: &mut Vec<Problem>) -> Vec<usize> {
-    let (order, tangled) = components(nodes);
+/// Says which object a problem is about, and where that is declared.
+pub(super) fn problem_at(problem: Problem, node: &Node<'_>) -> Problem {
+    match &node.declared.origin {
+        Some(origin) => problem.of(node.key).at(origin),
+        None => problem.of(node.key),
+    }
+}
+
+/// Returns what needs or is needed, what is needed first. Members of a cycle are held back with what leads into it, and
+/// a problem names one shortest cycle of each.
+pub(super) fn sort(graph: &Graph, nodes: &mut [Node<'_>], problems: &mut Vec<Problem>) -> Vec<usize> {
+    let (order, tangled) = cycle::components(graph);
     for component in tangled {
-        let cycle = shortest_cycle(nodes, &component);
-        problems.push(cycle_problem(nodes, &cycle));
-        for at in cycle {
-            if let Some(node) = nodes.get_mut(at) {
-                node.fate = Fate::Skip(SkipReason::Held);
+        let cycle = cycle::shortest(graph, &component);
+        problems.push(cycle::problem(graph, nodes, &cycle));
+        for at in component {
+            let reason = if cycle.contains(&at) { SkipReason::Held } else { SkipReason::FollowsHeld };
+            if let Some(node) = nodes.get_mut(at).filter(|node| !matches!(node.fate, Fate::Skip(_))) {
+                node.fate = Fate::Skip(reason);
             }
         }
     }
     order
 }
 
-/// Tarjan's strongly connected components, without recursion: the nodes that need or are needed, what is needed first;
-/// and the components of more than one node.
-fn components(nodes: &[Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
-    const NEW: usize = usize::MAX;
-    let needs = |at: usize| nodes.get(at).map_or(&[][..], |node| &node.needs);
-    // Per node: number in order of discovery, lowest number reachable, whether it is on `open`.
-    let mut state = vec![(NEW, NEW, false); nodes.len()];
-    let (mut order, mut tangled) = (Vec::new(), Vec::new());
-    let (mut open, mut path, mut count) = (Vec::new(), Vec::new(), 0);
-    for root in 0..nodes.len() {
-        if needs(root).is_empty() || state.get(root).is_none_or(|(number, ..)| *number != NEW) {
-            continue;
-        }
-        path.push((root, 0));
-        while let Some((at, next)) = path.last_mut() {
-            let at = *at;
-            if let Some(entry) = state.get_mut(at).filter(|(number, ..)| *number == NEW) {
-                *entry = (count, count, true);
-                open.push(at);
-                count += 1;
-            }
-            if let Some(need) = needs(at).get(*next) {
-                *next += 1;
-                match state.get(need.on).copied() {
-                    Some((NEW, ..)) => path.push((need.on, 0)),
-                    Some((number, _, true)) => lower(&mut state, at, number),
-                    _ => {}
-                }
-                continue;
-            }
-            path.pop();
-            let Some((number, lowest, _)) = state.get(at).copied() else { continue };
-            if let Some((parent, _)) = path.last() {
-                lower(&mut state, *parent, lowest);
-            }
-            if number == lowest {
-                let start = open.iter().rposition(|member| *member == at).unwrap_or(0);
-                let mut component = open.split_off(start);
-                component.iter().for_each(|member| {
-                    if let Some(entry) = state.get_mut(*member) {
-                        entry.2 = false;
-                    }
-                });
-                order.extend_from_slice(&component);
-                if component.len() > 1 {
-                    component.sort_unstable();
-                    tangled.push(component);
-                }
-            }
-        }
-    }
-    (order, tangled)
-}
-
-fn lower(state: &mut [(usize, usize, bool)], at: usize, number: usize) {
-    if let Some(entry) = state.get_mut(at) {
-        entry.1 = entry.1.min(number);
-    }
-}
-
-/// Returns a shortest cycle through the first member of a component.
-fn shortest_cycle(nodes: &[Node<'_>], component: &[usize]) -> Vec<usize> {
-    let Some(start) = component.first().copied() else { return Vec::new() };
-    let mut before: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut queue = VecDeque::from([start]);
-    while let Some(at) = queue.pop_front() {
-        for need in nodes.get(at).map_or(&[][..], |node| &node.needs) {
-            if need.on == start {
-                let mut cycle: Vec<usize> = std::iter::successors(Some(at), |at| before.get(at).copied()).collect();
-                cycle.reverse();
-                return cycle;
-            }
-            if component.binary_search(&need.on).is_ok() && !before.contains_key(&need.on) {
-                before.insert(need.on, at);
-                queue.push_back(need.on);
-            }
-        }
-    }
-    component.to_vec()
-}
-
-fn cycle_problem(nodes: &[Node<'_>], cycle: &[usize]) -> Problem {
-    let members: Vec<&Node<'_>> = cycle.iter().filter_map(|at| nodes.get(*at)).collect();
-    let mut text = String::from("must follow itself: ");
-    for node in members.iter().take(SHOWN) {
-        // Writing to a string cannot fail.
-        let _infallible = match &node.declared.origin {
-            Some(origin) => write!(text, "`{}` ({origin}) needs ", node.key),
-            None => write!(text, "`{}` needs ", node.key),
-        };
-    }
-    let first = members.first();
-    match (members.len().checked_sub(SHOWN), first) {
-        (Some(more @ 1..), _) => text += &format!("{more} others that lead back here"),
-        (_, Some(first)) => text += &format!("`{}`", first.key),
-        (_, None) => {}
-    }
-    let stated = match first {
-        Some(first) => problem(first, text),
-        None => Problem::blocks(Code::InvalidDependency, text),
-    };
-    let second = members.get(1).and_then(|node| node.declared.origin.as_ref());
-    let stated = stated.hint("remove one of these dependencies");
-    if let Some(second) = second { stated.and_at(second) } else { stated }
-}
-
 /// Holds back what must follow an object that is held back. What is in place already needs nothing.
-pub(super) fn hold(nodes: &mut [Node<'_>], providers_first: &[usize]) {
+pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usize]) {
     let mut blocking: BTreeSet<usize> = BTreeSet::new();
     let mut foreign: BTreeSet<usize> = BTreeSet::new();
     for at in providers_first {
-        let Some(node) = nodes.get_mut(*at) else { continue };
-        let follows = node.needs.iter().any(|need| {
+        let follows = graph.needs(*at).iter().any(|need| {
             // A namespace or CRD of somebody else is there, and that is all its contents need.
             blocking.contains(&need.on) || (need.kind == NeedKind::Object && foreign.contains(&need.on))
         });
+        let Some(node) = nodes.get_mut(*at) else {
+            if follows {
+                blocking.insert(*at);
+            }
+            continue;
+        };
         if follows && matches!(node.fate, Fate::Do(_)) {
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }

@@ -3,12 +3,15 @@
 //! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
 
 mod build;
+mod cycle;
 mod depend;
 mod order;
 mod prune;
+mod refs;
 mod show;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::fmt;
 use std::sync::Arc;
@@ -187,17 +190,17 @@ pub enum After {
     Gate(GateId),
 }
 
-/// A barrier: the end of a wave, of a part of a wave, or of a group of deletions. Being a node, it keeps the number of
-/// edges linear.
+/// Several things that are waited for together: the end of a wave or of a group of deletions, or the members of a group
+/// that other objects must follow. Being a node, it keeps the number of edges linear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Gate {
     /// Its name.
     pub id: GateId,
-    /// The phase that ends here.
+    /// The phase of what opens it.
     pub phase: Phase,
-    /// The wave that ends here.
+    /// The last wave of what opens it.
     pub wave: i32,
     /// What opens it.
     pub opens: Vec<After>,

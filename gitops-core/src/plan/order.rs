@@ -1,22 +1,22 @@
 //! The order of steps: phases, waves, providers before dependents, kinds.
 //!
-//! Steps form a graph. Within a wave a step waits for its namespace, its CRD and what it names, and for one of two
-//! barriers: configuration, permissions and storage are applied before workloads, and webhook configurations and API
-//! services after the workloads they call are healthy. A wave starts when everything in the one before is healthy.
-//! Deletions follow when everything of the phase is healthy, in the reverse order. Barriers are gates, so that the
-//! number of edges grows with the number of steps.
-
-use std::cmp::Reverse;
+//! Steps form a graph. Waves are barriers: one starts when everything in the one before is healthy. Within a wave a step
+//! waits for what it needs, and for nothing else; the order of kinds is only the order in which steps are numbered and
+//! begun, so that one object that is refused or slow holds back what needs it and not its neighbours. Deletions follow
+//! when everything of the phase is healthy, in the reverse order.
 
 use crate::policy::Phase;
+use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, ResourceKey};
 
 use super::build::{Node, Work};
-use super::depend::NeedKind;
-use super::prune::{Removal, is_container};
-use super::{Action, After, Gate, GateId, Impact, Reason, Step, StepId};
+use super::depend::{Graph, NeedKind, problem_at};
+use super::prune::Removal;
+use super::undo::Undo;
+use super::{Action, After, Gate, GateId, Impact, Reason, Step, StepId, cycle, refs};
 
-/// Rule: Argo CD's order of kinds, with the group in the key; kinds that are not listed come last.
+/// Rule: Argo CD's order of kinds, with the group in the key. Kinds that are not listed come before the last three, which
+/// the API server calls into workloads for: rule 35 of the exact rules.
 const KINDS: [(&str, &str); 34] = [
     ("", "Namespace"),
     ("networking.k8s.io", "NetworkPolicy"),
@@ -53,27 +53,14 @@ const KINDS: [(&str, &str); 34] = [
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
 ];
-const FIRST_WORKLOAD: usize = 19;
-const FIRST_HOOKED_IN: usize = 31;
-const UNLISTED: usize = KINDS.len();
-
-/// A part of a wave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    /// Namespaces, CRDs, configuration, permissions, storage: applied before the rest.
-    Ground,
-    /// Workloads and all other kinds.
-    Work,
-    /// What the API server calls into workloads for: rule 35 of the exact rules.
-    HookedIn,
-}
+/// How many of them come before those that are not listed.
+const UNLISTED: usize = 31;
 
 /// When a step runs. The derived order is the order of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    phase: Phase,
-    wave: i32,
-    stage: Stage,
+pub(super) struct Place {
+    pub(super) phase: Phase,
+    pub(super) wave: i32,
 }
 
 /// A step that is not numbered yet.
@@ -90,14 +77,17 @@ struct Item<'a> {
 /// Numbers and connects the steps. Every dependency of a step has a smaller number.
 pub(super) fn lay_out(
     nodes: &[Node<'_>],
-    providers_first: &[usize],
+    mut graph: Graph,
+    providers_first: Vec<usize>,
     removals: &[Removal<'_>],
+    problems: &mut Vec<Problem>,
 ) -> (Vec<Step>, Vec<Gate>) {
+    let places = places(nodes, &graph, &providers_first, problems);
+    let providers_first = look_inside(nodes, &mut graph, &places, providers_first);
     // Of what has no step, the rank does not matter.
-    let rank_of = |node: &Node<'_>| if node.work().is_some() { rank(&node.key.group_kind) } else { UNLISTED };
+    let rank_of = |node: &Node<'_>| if node.work().is_some() { rank(&node.key.group_kind) } else { 0 };
     let ranks: Vec<usize> = nodes.iter().map(rank_of).collect();
-    let places = places(nodes, &ranks, providers_first);
-    let levels = levels(nodes, &ranks, providers_first, &places);
+    let levels = levels(&graph, &ranks, &providers_first, &places);
     let mut items = Vec::new();
     for (at, (((node, places), level), rank)) in nodes.iter().zip(&places).zip(levels).zip(ranks).enumerate() {
         let Some(work) = node.work() else { continue };
@@ -105,111 +95,211 @@ pub(super) fn lay_out(
     }
     // Nodes are sorted by key, so their number is the last word.
     items.sort_by_key(|item| (item.place, item.level, item.rank, item.node));
-    let mut layout = Layout { nodes, steps: Vec::new(), gates: Vec::new(), ids: vec![None; nodes.len()], ended: None };
     let after = items.partition_point(|item| item.place.phase <= Phase::Sync);
     let failed = items.partition_point(|item| item.place.phase < Phase::SyncFail);
-    layout.waves(items.get(..after).unwrap_or(&[]));
-    layout.deletions(removals);
-    layout.waves(items.get(after..failed).unwrap_or(&[]));
+    let mut layout = Layout { nodes, reached: Vec::new(), steps: Vec::new(), gates: Vec::new(), ended: None };
+    layout.meet(&graph, &providers_first, items.get(..after).unwrap_or(&[]), &places);
+    layout.waves(&graph, items.get(..after).unwrap_or(&[]));
+    layout.deletions(removals, problems);
+    layout.waves(&graph, items.get(after..failed).unwrap_or(&[]));
     // The machine runs these when something failed; they wait for nothing but each other.
     layout.ended = None;
-    layout.waves(items.get(failed..).unwrap_or(&[]));
+    layout.waves(&graph, items.get(failed..).unwrap_or(&[]));
     (layout.steps, layout.gates)
 }
 
 /// Returns where the steps of each node run. What others need is pulled forward to the first of them: rule of Argo CD
-/// for namespaces and CRDs, which we keep for dependencies that are named.
-fn places(nodes: &[Node<'_>], ranks: &[usize], providers_first: &[usize]) -> Vec<Vec<Place>> {
-    let own = |(node, rank): (&Node<'_>, &usize)| {
+/// for namespaces and CRDs, which we keep for dependencies that are named, and say so.
+fn places(
+    nodes: &[Node<'_>],
+    graph: &Graph,
+    providers_first: &[usize],
+    problems: &mut Vec<Problem>,
+) -> Vec<Vec<Place>> {
+    let own = |node: &Node<'_>| {
         if node.work().is_none() {
             return Vec::new();
         }
-        let (wave, stage) = (node.declared.options.wave, Stage::of(*rank));
-        node.phases().map(|phase| Place { phase, wave, stage }).collect()
+        let wave = node.declared.options.wave;
+        node.phases().map(|phase| Place { phase, wave }).collect()
     };
-    let mut places: Vec<_> = nodes.iter().zip(ranks).map(own).collect();
+    let mut places: Vec<Vec<Place>> = nodes.iter().map(own).collect();
+    // Of groups, and of what has no step: the first place at which somebody needs them, and who that is.
+    let mut passed: Vec<Option<(Place, usize)>> = vec![None; graph.len()];
+    let mut pulled: Vec<(usize, usize)> = Vec::new();
     for at in providers_first.iter().rev() {
-        let first = places.get(*at).and_then(|places| places.first().copied());
-        let (Some(node), Some(first)) = (nodes.get(*at), first) else { continue };
-        for need in &node.needs {
-            for place in places.get_mut(need.on).into_iter().flatten().filter(|place| **place > first) {
-                *place = Place { stage: place.stage.min(first.stage), ..first };
+        let own = places.get(*at).and_then(|places| places.first()).map(|place| (*place, *at));
+        let Some((first, by)) = own.or_else(|| passed.get(*at).copied().flatten()) else { continue };
+        for need in graph.needs(*at) {
+            match places.get_mut(need.on).filter(|places| !places.is_empty()) {
+                Some(places) => {
+                    for place in places.iter_mut().filter(|place| **place > first) {
+                        *place = first;
+                        if matches!(need.kind, NeedKind::Object | NeedKind::Rule) {
+                            pulled.push((need.on, by));
+                        }
+                    }
+                }
+                None => {
+                    if let Some(passed) = passed.get_mut(need.on) {
+                        *passed = passed.filter(|(place, _)| *place <= first).or(Some((first, by)));
+                    }
+                }
             }
         }
     }
+    // The last one to pull is the one whose place it takes.
+    pulled.reverse();
+    pulled.sort_by_key(|(on, _)| *on);
+    pulled.dedup_by_key(|(on, _)| *on);
+    let told = pulled.into_iter().filter_map(|(on, by)| {
+        let (on, by, place) = (nodes.get(on)?, nodes.get(by)?, places.get(by)?.first()?);
+        let wave = on.declared.options.wave;
+        let text = format!("depends on `{}` of wave {wave}, which is applied in wave {} for it", on.key, place.wave);
+        let told = problem_at(Problem::warning(Code::InvalidDependency, text), by);
+        Some(told.hint("give both waves in the order of the dependency"))
+    });
+    problems.extend(told);
     places
 }
 
+/// Adds what objects name in their content. That gives way where it would make a circle.
+fn look_inside(nodes: &[Node<'_>], graph: &mut Graph, places: &[Vec<Place>], order: Vec<usize>) -> Vec<usize> {
+    let place = |at: usize| places.get(at)?.first().copied();
+    let before = graph.edges();
+    refs::connect(nodes, place, graph);
+    refs::backends(nodes, place, graph);
+    if graph.edges() == before {
+        return order;
+    }
+    let (order, tangled) = cycle::components(graph);
+    if tangled.is_empty() {
+        return order;
+    }
+    for component in tangled {
+        graph.drop_needs(&component, |kind| !kind.is_firm());
+    }
+    cycle::components(graph).0
+}
+
 /// Returns how many others precede each node within its place, where the order of kinds does not tell.
-fn levels(nodes: &[Node<'_>], ranks: &[usize], providers_first: &[usize], places: &[Vec<Place>]) -> Vec<u32> {
-    let place = |at: usize| places.get(at).and_then(|places| places.first());
-    let mut levels = vec![0; nodes.len()];
+fn levels(graph: &Graph, ranks: &[usize], providers_first: &[usize], places: &[Vec<Place>]) -> Vec<u32> {
+    // Behind the last of what it needs; a group stands where its last member stands.
+    let mut turns: Vec<Option<(Place, u32, usize)>> = vec![None; graph.len().max(ranks.len())];
+    let of_node = |at: usize| Some((*places.get(at)?.first()?, 0, *ranks.get(at)?));
     for at in providers_first {
-        let Some(node) = nodes.get(*at) else { continue };
-        let level =
-            node.needs.iter().filter(|need| place(need.on).is_some() && place(need.on) == place(*at)).map(|need| {
-                let told_by_kind = need.kind != NeedKind::Object && ranks.get(need.on) < ranks.get(*at);
-                levels.get(need.on).copied().unwrap_or(0) + u32::from(!told_by_kind)
-            });
-        if let (Some(level), Some(own)) = (level.max(), levels.get_mut(*at)) {
-            *own = level;
+        let last = graph
+            .needs(*at)
+            .iter()
+            .filter_map(|need| turns.get(need.on).copied().flatten().or_else(|| of_node(need.on)));
+        let last = last.max();
+        let own = match (of_node(*at), last) {
+            (Some((place, _, rank)), Some((other, level, other_rank))) if other == place => {
+                Some((place, level.saturating_add(u32::from(other_rank >= rank)), rank))
+            }
+            (Some(own), _) => Some(own),
+            (None, last) => last,
+        };
+        if let Some(turn) = turns.get_mut(*at) {
+            *turn = own;
         }
     }
-    levels
+    turns.iter().take(ranks.len()).map(|turn| turn.map_or(0, |(_, level, _)| level)).collect()
+}
+
+/// How others wait for a member of the graph.
+#[derive(Clone, Copy, Debug)]
+enum Reached {
+    /// By its step.
+    Step(StepId),
+    /// By the gate of a group, or of what has no step and needs others itself.
+    Gate(GateId),
 }
 
 struct Layout<'a> {
     nodes: &'a [Node<'a>],
+    /// Of what is needed.
+    reached: Vec<Option<Reached>>,
     steps: Vec<Step>,
     gates: Vec<Gate>,
-    /// The step of each resource.
-    ids: Vec<Option<StepId>>,
     /// What must have happened before the next wave; a gate is made of it when there is one.
     ended: Option<(Phase, i32, Vec<After>)>,
 }
 
 impl Layout<'_> {
-    fn waves(&mut self, items: &[Item<'_>]) {
-        for wave in items.chunk_by(|a, b| (a.place.phase, a.place.wave) == (b.place.phase, b.place.wave)) {
-            let mut current = self.close();
-            let mut stages = wave.chunk_by(|a, b| a.place.stage == b.place.stage).peekable();
-            let mut all = Vec::with_capacity(wave.len());
-            while let Some(stage) = stages.next() {
-                let ids: Vec<StepId> = stage.iter().map(|item| self.push(item, current)).collect();
-                all.extend(ids.iter().map(|id| After::Healthy(*id)));
-                let (Some(item), Some([next, ..])) = (stage.first(), stages.peek()) else { continue };
-                let opens = |id: &StepId| match (item.place.stage, next.place.stage) {
-                    (Stage::Work, Stage::HookedIn) => After::Healthy(*id),
-                    _ => After::Applied(*id),
-                };
-                let opens = ids.iter().map(opens).collect();
-                current = Some(self.gate(item.place.phase, item.place.wave, opens));
+    /// Numbers the steps that others need, and makes the gates of groups.
+    fn meet(&mut self, graph: &Graph, providers_first: &[usize], items: &[Item<'_>], places: &[Vec<Place>]) {
+        self.reached = vec![None; graph.len()];
+        for (id, item) in (0u32..).zip(items) {
+            if self.nodes.get(item.node).is_some_and(Node::is_resource)
+                && let Some(reached) = self.reached.get_mut(item.node)
+            {
+                *reached = Some(Reached::Step(StepId(id)));
             }
-            self.ended = wave.first().map(|item| (item.place.phase, item.place.wave, all));
+        }
+        // Who is waited for, dependents first: a gate that nobody waits for is not made.
+        let mut asked = vec![false; graph.len()];
+        for at in providers_first.iter().rev() {
+            let works = self.nodes.get(*at).is_some_and(|node| node.work().is_some());
+            if works || asked.get(*at) == Some(&true) {
+                for need in graph.needs(*at) {
+                    if let Some(asked) = asked.get_mut(need.on) {
+                        *asked = true;
+                    }
+                }
+            }
+        }
+        for at in providers_first {
+            let has_step = self.nodes.get(*at).is_some_and(|node| node.work().is_some());
+            if has_step || asked.get(*at) != Some(&true) {
+                continue;
+            }
+            let opens = self.waits(graph.needs(*at));
+            let place = graph.needs(*at).iter().filter_map(|need| places.get(need.on)?.first()).max();
+            if opens.is_empty() {
+                continue;
+            }
+            let place = place.copied().unwrap_or(Place { phase: Phase::Sync, wave: 0 });
+            let gate = self.gate(place.phase, place.wave, opens);
+            if let Some(reached) = self.reached.get_mut(*at) {
+                *reached = Some(Reached::Gate(gate));
+            }
         }
     }
 
-    fn push(&mut self, item: &Item<'_>, barrier: Option<GateId>) -> StepId {
-        let id = self.next_step();
-        let node = self.nodes.get(item.node);
-        // Nothing but a failure is awaited by what runs on failure.
-        let needs = node.filter(|_| item.place.phase != Phase::SyncFail).map_or(&[][..], |node| &node.needs);
+    fn waits(&self, needs: &[super::depend::Need]) -> Vec<After> {
         let mut after: Vec<After> = needs
             .iter()
             .filter_map(|need| {
-                let on = (*self.ids.get(need.on)?)?;
-                Some(match need.kind {
-                    NeedKind::Namespace => After::Applied(on),
-                    NeedKind::Crd | NeedKind::Object => After::Healthy(on),
+                Some(match (self.reached.get(need.on).copied()??, need.kind) {
+                    (Reached::Gate(gate), _) => After::Gate(gate),
+                    (Reached::Step(on), NeedKind::Namespace | NeedKind::Reference) => After::Applied(on),
+                    (Reached::Step(on), _) => After::Healthy(on),
                 })
             })
-            .chain(barrier.map(After::Gate))
             .collect();
         after.sort_unstable();
         after.dedup();
-        if let (Some(own), true) = (self.ids.get_mut(item.node), node.is_some_and(Node::is_resource)) {
-            *own = Some(id);
+        after
+    }
+
+    fn waves(&mut self, graph: &Graph, items: &[Item<'_>]) {
+        for wave in items.chunk_by(|a, b| a.place == b.place) {
+            let barrier = self.close();
+            let ids: Vec<StepId> = wave.iter().map(|item| self.push(graph, item, barrier)).collect();
+            let healthy = ids.into_iter().map(After::Healthy).collect();
+            self.ended = wave.first().map(|item| (item.place.phase, item.place.wave, healthy));
         }
+    }
+
+    fn push(&mut self, graph: &Graph, item: &Item<'_>, barrier: Option<GateId>) -> StepId {
+        let id = self.next_step();
+        let node = self.nodes.get(item.node);
+        // Nothing but a failure is awaited by what runs on failure.
+        let needs = if item.place.phase == Phase::SyncFail { &[] } else { graph.needs(item.node) };
+        let mut after = self.waits(needs);
+        after.extend(barrier.map(After::Gate));
+        after.sort_unstable();
         let version = node.map_or("", |node| node.declared.resource.version()).into();
         let Work { action, requires, reason, impact } = item.work.clone();
         let (key, phase, wave) = (item.key.clone(), item.place.phase, item.place.wave);
@@ -217,18 +307,25 @@ impl Layout<'_> {
         id
     }
 
-    /// Adds the deletions; each group waits until the one before is gone.
-    fn deletions(&mut self, removals: &[Removal<'_>]) {
-        let turn = |removal| (Turn::of(removal), removal);
-        let mut removals: Vec<((Turn, Reverse<usize>), &Removal<'_>)> = removals.iter().map(turn).collect();
-        // Removals are sorted by key already, and the sort keeps that.
-        removals.sort_by_key(|(turn, _)| *turn);
-        for group in removals.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+    /// Adds the deletions; each group waits until the one before is gone, and within a group providers for dependents.
+    fn deletions(&mut self, removals: &[Removal<'_>], problems: &mut Vec<Problem>) {
+        let undo = Undo::of(removals, problems);
+        let first = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        for group in undo.order.chunk_by(|a, b| undo.turn(*a) == undo.turn(*b)) {
             let barrier = self.close();
             let mut gone = Vec::with_capacity(group.len());
-            for ((turn, _), removal) in group {
+            let gates = undo.gates(group, |place| StepId(first.saturating_add(place)));
+            let gates: Vec<(usize, GateId)> =
+                gates.into_iter().map(|(at, opens)| (at, self.gate(Phase::Sync, 0, opens))).collect();
+            for at in group {
+                let Some(removal) = removals.get(*at) else { continue };
                 let id = self.next_step();
-                let contents = if turn.tier == Tier::Container { Impact::DeletesContents } else { Impact::Deletes };
+                let impact = if undo.deletes_contents(*at) { Impact::DeletesContents } else { Impact::Deletes };
+                let mut after = undo.after(*at, |place| StepId(first.saturating_add(place)));
+                after.extend(undo.waits_for(*at, &gates).map(After::Gate));
+                after.extend(barrier.map(After::Gate));
+                after.sort_unstable();
+                after.dedup();
                 self.steps.push(Step {
                     id,
                     key: removal.key.clone(),
@@ -237,13 +334,14 @@ impl Layout<'_> {
                     wave: removal.wave,
                     action: Action::Delete { propagation: removal.propagation },
                     requires: removal.requires.clone(),
-                    after: barrier.map(After::Gate).into_iter().collect(),
+                    after,
                     reason: Reason::NotDeclared,
-                    impact: contents,
+                    impact,
                 });
                 gone.push(After::Gone(id));
             }
-            self.ended = group.first().map(|(_, removal)| (Phase::Sync, removal.wave, gone));
+            let wave = group.first().and_then(|at| removals.get(*at)).map_or(0, |removal| removal.wave);
+            self.ended = Some((Phase::Sync, wave, gone));
         }
     }
 
@@ -266,63 +364,13 @@ impl Layout<'_> {
     }
 }
 
-/// When an object is deleted: the reverse of the order it was applied in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
-    tier: Tier,
-    wave: Reverse<i32>,
-    part: Part,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Tier {
-    Normal,
-    /// By its annotation.
-    Last,
-    /// Namespaces and CRDs, whose contents go with them.
-    Container,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    /// They would stop working, and stop the API server, once their workloads are gone.
-    HookedIn,
-    /// Custom resources: their controllers may have to finalize them.
-    Unlisted,
-    Work,
-    Ground,
-}
-
-impl Stage {
-    fn of(rank: usize) -> Self {
-        match rank {
-            ..FIRST_WORKLOAD => Self::Ground,
-            FIRST_HOOKED_IN..UNLISTED => Self::HookedIn,
-            _ => Self::Work,
-        }
-    }
-}
-
-impl Turn {
-    /// Returns the group of a removal, and its place in it.
-    fn of(removal: &Removal<'_>) -> (Self, Reverse<usize>) {
-        let rank = rank(&removal.key.group_kind);
-        let part = match Stage::of(rank) {
-            Stage::HookedIn => Part::HookedIn,
-            _ if rank == UNLISTED => Part::Unlisted,
-            Stage::Work => Part::Work,
-            Stage::Ground => Part::Ground,
-        };
-        let (tier, wave) = match removal.last {
-            _ if is_container(removal.key) => (Tier::Container, 0),
-            true => (Tier::Last, removal.wave),
-            false => (Tier::Normal, removal.wave),
-        };
-        (Self { tier, wave: Reverse(wave), part }, Reverse(rank))
-    }
-}
-
 /// Returns the place of a kind in the order of kinds.
-fn rank(kind: &GroupKind) -> usize {
-    KINDS.iter().position(|listed| *listed == (&*kind.group, &*kind.kind)).unwrap_or(UNLISTED)
+pub(super) fn rank(kind: &GroupKind) -> usize {
+    let listed = KINDS.iter().position(|listed| *listed == (&*kind.group, &*kind.kind));
+    listed.map_or(UNLISTED, |at| if at < UNLISTED { at } else { at.saturating_add(1) })
+}
+
+/// Whether a kind is one that the order of kinds does not list, or that the API server calls into workloads for.
+pub(super) fn is_deleted_early(kind: &GroupKind) -> bool {
+    rank(kind) >= UNLISTED
 }

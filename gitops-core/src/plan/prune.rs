@@ -27,6 +27,8 @@ pub(super) struct Removal<'a> {
     pub(super) wave: i32,
     pub(super) last: bool,
     pub(super) propagation: Propagation,
+    /// As the live object has them.
+    pub(super) options: Options,
 }
 
 /// Decides on every object that is claimed and not declared.
@@ -107,7 +109,7 @@ impl Asker<'_> {
         }
         let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
         let propagation = options.propagation.unwrap_or_default();
-        Some(Ok(Removal { key, live, requires, wave, last: options.prune_last, propagation }))
+        Some(Ok(Removal { key, live, requires, wave, last: options.prune_last, propagation, options }))
     }
 
     fn may_go(

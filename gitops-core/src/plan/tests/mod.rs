@@ -1,5 +1,6 @@
 //! Scenarios as text, and laws over generated sets.
 
+mod depend;
 mod laws;
 mod order;
 mod prune;
@@ -25,7 +26,9 @@ use crate::value::{Digest, Draft, Purpose};
 ///
 /// `apiVersion Kind [namespace/]name [key=value …] | state [claim]`
 ///
-/// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `defines` (kind of a CRD), `uid`.
+/// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `group` and `rule` (of kapp, with `_`
+/// for blanks), `defines` (kind of a CRD), `uid`; and in the content `mounts` (a ConfigMap), `sa` (a service account),
+/// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding).
 /// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
 /// Claims: `created`, `adopted`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
@@ -146,6 +149,16 @@ fn object_of(text: &str) -> Resource {
             "prune" => "gitops.rs/prune",
             "options" => "argocd.argoproj.io/sync-options",
             "needs" => "config.kubernetes.io/depends-on",
+            "group" => "kapp.k14s.io/change-group",
+            "rule" => {
+                let annotations = object.entry("metadata").entry("annotations");
+                annotations.set(&format!("kapp.k14s.io/change-rule.{value}"), value.replace('_', " "));
+                continue;
+            }
+            "mounts" | "sa" | "labels" | "selects" | "calls" | "role" | "for" => {
+                fill(&mut object, key, value);
+                continue;
+            }
             "uid" => {
                 object.entry("metadata").set("uid", value);
                 continue;
@@ -161,6 +174,41 @@ fn object_of(text: &str) -> Resource {
         object.entry("metadata").entry("annotations").set(annotation, value);
     }
     Resource::new(object.freeze()).unwrap()
+}
+
+/// Writes what one object names into its content.
+fn fill(object: &mut Draft, key: &str, value: &str) {
+    let pod = |object: &mut Draft, field: &str, value: Draft| {
+        let spec = object.entry("spec").entry("template").entry("spec");
+        spec.set("containers", Draft::list());
+        spec.set(field, value);
+    };
+    let mut item = Draft::map();
+    match key {
+        "mounts" => {
+            item.entry("configMap").set("name", value);
+            pod(object, "volumes", Draft::from(vec![item]));
+        }
+        "sa" => pod(object, "serviceAccountName", value.into()),
+        "labels" => object.entry("spec").entry("template").entry("metadata").entry("labels").set("app", value),
+        "selects" => object.entry("spec").entry("selector").set("app", value),
+        "calls" => {
+            let (namespace, name) = value.split_once('/').unwrap();
+            let service = item.entry("clientConfig").entry("service");
+            service.set("namespace", namespace);
+            service.set("name", name);
+            object.set("webhooks", Draft::from(vec![item]));
+        }
+        "role" => {
+            object.entry("roleRef").set("kind", "Role");
+            object.entry("roleRef").set("name", value);
+        }
+        _ => {
+            item.set("kind", "ServiceAccount");
+            item.set("name", value);
+            object.set("subjects", Draft::from(vec![item]));
+        }
+    }
 }
 
 fn outcome_of(state: &str) -> Option<Outcome> {
