@@ -10,7 +10,7 @@ use crate::state::{Entry, OPERATION_ANNOTATION};
 use super::places::Typed;
 
 /// Whether an object asks for it.
-pub(crate) fn is_kept(desired: &Resource) -> bool {
+pub(super) fn is_kept(desired: &Resource) -> bool {
     desired.annotation(ON_REMOVE) == Some("keep")
 }
 

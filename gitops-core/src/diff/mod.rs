@@ -1,6 +1,7 @@
 //! Desired × live → [`Comparison`]: what is in sync, what is not, and why. Pure and total.
 
 mod adapt;
+mod adapting;
 mod answers;
 mod atomic;
 mod audit;
@@ -45,13 +46,13 @@ use crate::state::{Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::time::Timestamp;
 use crate::value::{Digest, Value};
 
+pub(crate) use adapt::may_adapt;
 pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
 pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
 pub use compare::{compare, compare_one, stamp};
 pub(crate) use conflict::Stance;
-pub(crate) use dropped::is_kept;
 pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use facts::facts;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};

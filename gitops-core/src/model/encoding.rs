@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::schema::{DEDUCED, MapType, Meaning, Scalar, Schema, TypeId, TypeRef};
 use super::{ApiModel, scalar};
 use crate::resource::split_api_version;
-use crate::value::{Builder, Value, ValueRef, View};
+use crate::value::{Builder, Draft, Value, ValueRef, View};
 
 /// How one field is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,6 +261,24 @@ impl TypeRef<'_> {
         self.encoding_of(name).is_some_and(|encoding| !encoding.omitted) && self.drops(name, value)
     }
 
+    /// What Go reads a null as that stands for a scalar of this type among the values of a map.
+    pub(crate) fn zero(self) -> Option<Draft> {
+        let atom = self.atom();
+        match (atom.meaning, atom.scalar.filter(|_| atom.map.is_none() && atom.list.is_none())?) {
+            (Meaning::Quantity | Meaning::Amount, _) => Some(Draft::from("0")),
+            (_, Scalar::String) => Some(Draft::from("")),
+            (_, Scalar::Numeric) => Some(Draft::Int(0)),
+            (_, Scalar::Boolean) => Some(Draft::Bool(false)),
+            (_, Scalar::Untyped) => None,
+        }
+    }
+
+    /// Whether a value is read into a Go field of a known type; `None` where the field is not declared by name, so that
+    /// what is around it decides.
+    pub(crate) fn is_go(self, name: &str) -> Option<bool> {
+        Some(self.atom().map.as_ref()?.field(name)?.encoding.is_some())
+    }
+
     fn encoding_of(self, name: &str) -> Option<Encoding> {
         self.atom().map.as_ref()?.field(name)?.encoding
     }
@@ -302,12 +320,10 @@ impl TypeRef<'_> {
                 items.iter().for_each(|item| self.to(list.element).store(item, builder, form, &place));
                 builder.end();
             }
-            (View::Null, None, None) if place.is_go => match (atom.meaning, atom.scalar) {
-                (Meaning::Quantity | Meaning::Amount, _) => builder.string("0"),
-                (Meaning::Bytes, _) if form == Form::Held => builder.null(),
-                (_, Some(Scalar::String)) => builder.string(""),
-                (_, Some(Scalar::Numeric)) => builder.int(0),
-                (_, Some(Scalar::Boolean)) => builder.bool(false),
+            (View::Null, ..) if place.is_go => match self.zero() {
+                Some(zero) if !(atom.meaning == Meaning::Bytes && form == Form::Held) => {
+                    builder.value(zero.freeze().root())
+                }
                 _ => builder.null(),
             },
             _ => match (text(atom.meaning, value, form), value.view()) {

@@ -8,6 +8,7 @@ mod desired;
 mod inventory;
 mod live;
 mod owner;
+mod placeholder;
 mod prepare;
 
 pub use applied::AppliedFields;
@@ -15,4 +16,5 @@ pub use desired::{Completeness, Declared, DesiredState};
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
 pub use owner::{InvalidName, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
+pub(crate) use placeholder::placeholders;
 pub use prepare::prepare;

@@ -1,32 +1,39 @@
 //! Rules 2 and 3 of the exact rules: what Git says, reduced to what can be sent.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as STANDARD;
-
 use crate::model::{ApiModel, KindFacts, TypeRef, encode_string_data};
 use crate::path::{FieldPath, Segment};
 use crate::problem::{Code, Problem};
-use crate::resource::{Resource, SERVER_SET};
+use crate::resource::{GroupKind, Resource, SERVER_SET};
 use crate::ssa::{Duplicates, Typed, TypedError, TypedProblem};
 use crate::value::{Draft, ValueRef, View};
+
+use super::placeholder::placeholders;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Reduces a declared object to what can be sent, and says what that changed.
 ///
-/// Drops what only a server sets, `status` where the kind has a status subresource, last-applied, null values, the
-/// `rules` of an aggregated ClusterRole and certificates that are placeholders; encodes `stringData` of a Secret into
-/// `data`. An object that needs nothing of this is returned as it is. What does not fit the schema of its kind is a
-/// problem that holds the object back: the server would answer 500. Rules 2 and 3 of the exact rules.
+/// Drops what only a server sets, `status` where the kind has a status subresource, last-applied, and the `rules` of an
+/// aggregated ClusterRole; reads nulls as the server does; encodes `stringData` of a Secret into `data`. Certificates
+/// that are placeholders are named, and left alone where they are compared and sent. An object that needs nothing of
+/// this is returned as it is. What does not fit the schema of its kind is a problem that holds the object back: the
+/// server would answer 500. Rules 2 and 3 of the exact rules.
+///
+/// A null is no value where a schema declares the field, unless it allows null there. Among the values of a map that the
+/// server reads into a Go map it is the zero value, and in content without schema it is a value: both as recorded in
+/// `k8s/roundtrip`.
 #[must_use]
 pub fn prepare(resource: &Resource, model: &ApiModel) -> (Resource, Vec<Problem>) {
     let mut problems = Vec::new();
-    let filled = without_placeholders(resource, &mut problems);
-    let resource = filled.as_ref().unwrap_or(resource);
+    // They stay in what is declared: whether the cluster holds something in their place, only a comparison can tell.
+    let why = "is not sent: it is no certificate but a place for one";
+    problems.extend(placeholders(resource).into_iter().map(|path| Problem::note(Code::Dropped, why).field(path)));
     let mut edits: Vec<Edit<'_>> = Vec::new();
     server_set(resource, model, &mut edits, &mut problems);
     if has_null(resource.tree()) {
-        edits.push(Edit::Nulls(model.schema(&resource.key().group_kind, resource.version())));
+        let of = model.schema(&resource.key().group_kind, resource.version());
+        let metadata = model.schema(&GroupKind::new("", "ConfigMap"), "v1").field("metadata");
+        edits.push(Edit::Nulls { of, metadata });
     }
     let key = resource.key();
     if key.is("rbac.authorization.k8s.io", "ClusterRole")
@@ -83,47 +90,9 @@ fn misfit(error: TypedError, prepared: &Resource) -> Option<Problem> {
     Some(Problem::blocks(Code::InvalidObject, error.problem.to_string()).field(error.field).hint(hint))
 }
 
-/// Removes certificates that tools are to fill in later, such as `Cg==`: sent, they would undo what was filled in.
-fn without_placeholders(resource: &Resource, problems: &mut Vec<Problem>) -> Option<Resource> {
-    let key = resource.key();
-    let holder: &[&str] = match (key.group(), key.kind()) {
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => &[],
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => &["spec", "conversion", "webhook", "clientConfig"],
-        ("apiregistration.k8s.io", "APIService") => &["spec"],
-        _ => return None,
-    };
-    let mut removed: Vec<FieldPath> = Vec::new();
-    let edited = resource.edit(|draft| {
-        let mut clear = |config: &mut Draft, at: FieldPath| {
-            if config.get("caBundle").and_then(Draft::as_str).is_some_and(is_placeholder) {
-                config.remove("caBundle");
-                removed.push(at.join(Segment::field("caBundle")));
-            }
-        };
-        let webhooks = draft.get_mut("webhooks").and_then(Draft::as_list_mut);
-        for (at, webhook) in (0..).zip(webhooks.into_iter().flatten()) {
-            if let Some(config) = webhook.get_mut("clientConfig") {
-                let path = FieldPath::fields(&["webhooks"]).join(Segment::Index(at));
-                clear(config, path.join(Segment::field("clientConfig")));
-            }
-        }
-        if let (false, Some(config)) = (holder.is_empty(), holder.iter().try_fold(draft, |at, name| at.get_mut(name))) {
-            clear(config, FieldPath::fields(holder));
-        }
-    });
-    let why = "is not sent: it is no certificate but a place for one";
-    problems.extend(removed.iter().map(|path| Problem::note(Code::Dropped, why).field(path.clone())));
-    edited.ok().filter(|_| !removed.is_empty())
-}
-
-fn is_placeholder(bundle: &str) -> bool {
-    let bytes = STANDARD.decode(bundle.replace(['\r', '\n'], "")).unwrap_or_default();
-    !String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----")
-}
-
 enum Edit<'a> {
     Remove(&'static [&'static str]),
-    Nulls(TypeRef<'a>),
+    Nulls { of: TypeRef<'a>, metadata: TypeRef<'a> },
     StringData,
 }
 
@@ -137,7 +106,12 @@ impl Edit<'_> {
                     parent.remove(last);
                 }
             }
-            Self::Nulls(of) => remove_nulls(draft, of),
+            Self::Nulls { of, metadata } => {
+                // What a schema does not say of metadata is the same for all kinds.
+                let own = draft.get_mut("metadata").filter(|_| of.field("metadata").is_deduced());
+                own.into_iter().for_each(|own| read_nulls(own, metadata, true));
+                read_nulls(draft, of, false);
+            }
             Self::StringData => encode_string_data(draft),
         }
     }
@@ -214,16 +188,24 @@ fn has_null(value: ValueRef<'_>) -> bool {
     }
 }
 
-/// Removes map entries whose value is null, unless the schema says that null is a value there. Null items of lists
-/// stay: they hold a place.
-fn remove_nulls(draft: &mut Draft, of: TypeRef<'_>) {
+/// Reads nulls as the server does: see [`prepare`]. Null items of lists stay: they hold a place.
+fn read_nulls(draft: &mut Draft, of: TypeRef<'_>, is_go: bool) {
     match draft {
         Draft::Map(map) => map.retain(|name, value| {
-            let of = of.field(name);
-            remove_nulls(value, of);
-            *value != Draft::Null || of.is_nullable() && !of.is_deduced()
+            let (child, go_field) = (of.field(name), of.is_go(name));
+            let is_go = go_field.unwrap_or(is_go);
+            if *value != Draft::Null {
+                read_nulls(value, child, is_go);
+                return true;
+            }
+            match () {
+                () if go_field.is_some() => !is_go && child.is_nullable() && !child.is_deduced(),
+                () if child.is_deduced() => of.allows(name),
+                () if !is_go => child.is_nullable(),
+                () => child.zero().map(|zero| *value = zero).is_some(),
+            }
         }),
-        Draft::List(items) => items.iter_mut().for_each(|item| remove_nulls(item, of.element())),
+        Draft::List(items) => items.iter_mut().for_each(|item| read_nulls(item, of.element(), is_go)),
         _ => {}
     }
 }
@@ -270,13 +252,13 @@ mod tests {
             (
                 "apiregistration.k8s.io/v1/APIService",
                 r#""spec":{"caBundle":"Cg==","group":"a"}"#,
-                r#""spec":{"group":"a""#,
+                "",
                 "`spec.caBundle`: is not sent: it is no certificate",
             ),
             (
                 "admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration",
                 r#""webhooks":[{"name":"a","clientConfig":{"caBundle":"Cg==","url":"u"}}]"#,
-                r#""webhooks":[{"clientConfig":{"url":"u"},"name":"a"}]"#,
+                "",
                 "`webhooks[0].clientConfig.caBundle`: is not sent",
             ),
         ] {
@@ -293,6 +275,40 @@ mod tests {
         let (secret, problems) = prepare(&secret, &ApiModel::builtin());
         assert!(problems.is_empty());
         assert!(secret.expose().to_json().starts_with(r#"{"apiVersion":"v1","data":{"a":"bmV3","b":"Yg=="},"kind""#));
+    }
+
+    #[test]
+    fn a_null_is_read_as_the_server_reads_it() {
+        let containers =
+            |resources: &str| format!(r#"{{"containers":[{{"name":"a","resources":{{{resources}"requests":"#);
+        let [before, after] = [r#""limits":null,"#, ""].map(containers);
+        let (before, after) = (before + r#"{"cpu":null}}}]}"#, after + r#"{"cpu":"0"}}}]}"#);
+        let free = r#"{"a":null,"b":[{"c":null}]}"#;
+        for (kind, field, before, after) in [
+            // Fields that a schema declares.
+            ("v1/Pod", "spec", r#"{"nodeName":null}"#, "{}"),
+            ("apps/v1/ControllerRevision", "data", "null", ""),
+            // Values of Go maps.
+            ("v1/ConfigMap", "data", r#"{"a":null}"#, r#"{"a":""}"#),
+            ("v1/Secret", "data", r#"{"a":null}"#, r#"{"a":""}"#),
+            ("v1/Pod", "spec", &*before, &*after),
+            // Content without schema.
+            ("apps/v1/ControllerRevision", "data", free, free),
+            ("example.org/v1/Unknown", "spec", free, free),
+        ] {
+            let (version, name) = kind.rsplit_once('/').unwrap();
+            let json =
+                format!(r#"{{"apiVersion":"{version}","kind":"{name}","metadata":{{"name":"x"}},"{field}":{before}}}"#);
+            let (prepared, problems) = prepare(&object(&json), &ApiModel::builtin());
+            let sent = prepared.tree().get(field).map(|value| value.to_value().to_json()).unwrap_or_default();
+            assert_eq!(sent, after, "{kind} {before}: {problems:?}");
+        }
+        // Metadata is the same for all kinds.
+        let object = object(
+            r#"{"apiVersion":"example.org/v1","kind":"Unknown","metadata":{"name":"x","labels":null,"annotations":{"a":null}}}"#,
+        );
+        let (prepared, _) = prepare(&object, &ApiModel::builtin());
+        assert!(prepared.expose().to_json().ends_with(r#""metadata":{"annotations":{"a":""},"name":"x"}}"#));
     }
 
     #[test]

@@ -17,11 +17,10 @@ impl Machine {
         self.setup.desired.get(&step.key).map(|declared| declared.resource.clone())
     }
 
-    /// Whether any rule is for the object of a step.
+    /// Whether anything of the object of a step may be left alone.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
         let declared = self.declared(step);
-        declared.is_some_and(|declared| self.setup.rules.of(&declared).next().is_some() || diff::is_kept(&declared))
-            || self.setup.scaled.contains(&step.key)
+        declared.is_some_and(|declared| diff::may_adapt(&declared, &self.setup.rules, self.scaled(&step.key)))
     }
 
     /// What objects are compared against.

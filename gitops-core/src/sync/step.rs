@@ -270,6 +270,8 @@ impl Machine {
         let operation = self.record.operation.as_str();
         let object = match next {
             Next::HookCreate => {
+                let adapted = self.adapt(declared, None);
+                let declared = adapted.as_ref().map_or(declared, |adapted| &adapted.sent);
                 let dressed = hooks::dress(declared, &run.key, &hooks::mark(&self.record.operation, step)).ok()?;
                 diff::stamp(&dressed, &self.setup.owner)
             }

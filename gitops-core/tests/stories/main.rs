@@ -8,6 +8,7 @@ mod explaining;
 mod hooks;
 mod interruptions;
 mod operations;
+mod placeholders;
 mod pruning;
 mod removing;
 mod rules;

@@ -144,7 +144,7 @@ impl<'a> SideBySide<'a> {
         match self.left_alone_by(path) {
             Some(IgnoredBy::Autoscaler) => return FieldVerdict::Yielded,
             Some(IgnoredBy::OnRemove) => return FieldVerdict::KeptOnRemove,
-            Some(IgnoredBy::Rule(_)) => return FieldVerdict::Ignored,
+            Some(IgnoredBy::Rule(_) | IgnoredBy::Placeholder) => return FieldVerdict::Ignored,
             None => {}
         }
         if let Some((_, verdict)) = self.noted().find(|(field, _)| **field == *path) {
@@ -183,8 +183,11 @@ impl<'a> SideBySide<'a> {
     }
 
     fn rule(&self, path: &FieldPath) -> Option<Arc<str>> {
-        let Some(IgnoredBy::Rule(place)) = self.left_alone_by(path) else { return None };
-        self.rules.iter().nth(place).map(|rule| rule.to_string().into())
+        match self.left_alone_by(path)? {
+            IgnoredBy::Rule(place) => self.rules.iter().nth(place).map(|rule| rule.to_string().into()),
+            IgnoredBy::Placeholder => Some("a placeholder in Git for what something on the cluster fills in".into()),
+            IgnoredBy::Autoscaler | IgnoredBy::OnRemove => None,
+        }
     }
 
     fn default(&self, path: &FieldPath) -> Option<ValueRef<'a>> {

@@ -1,0 +1,271 @@
+//! The hearing of rules under way: which fields each names, and what is sent, compared and released for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::TypeRef;
+use crate::path::{FieldPath, Segment};
+use crate::policy::ignore::{OnCreate, Rule, Selector, is_of_identity};
+use crate::resource::{Resource, SERVER_SET};
+use crate::ssa::{FieldSet, ManagedFields};
+use crate::state::OPERATION_ANNOTATION;
+use crate::value::Draft;
+
+use super::adapt::{Adapted, Ignored, IgnoredBy};
+use super::places::{Absent, Side, Typed, carry, locate, order, put, without};
+
+/// A declared object beside a live one, and what was named so far.
+pub(super) struct Adapting<'a> {
+    desired: &'a Resource,
+    live: Option<&'a Resource>,
+    root: TypeRef<'a>,
+    /// What our entry owns.
+    mine: FieldSet,
+    /// What can be owned apart.
+    fields: FieldSet,
+    /// Of that, what a new object does not get.
+    omitted: FieldSet,
+    /// What lies within values that are owned as a whole.
+    within: BTreeSet<(FieldPath, Vec<Segment>, Side)>,
+    ignored: Vec<Ignored>,
+}
+
+impl<'a> Adapting<'a> {
+    /// `mine`: what our entry owns.
+    pub(super) fn new(desired: &'a Resource, live: Option<&'a Resource>, root: TypeRef<'a>, mine: FieldSet) -> Self {
+        let (fields, omitted) = (FieldSet::new(), FieldSet::new());
+        Self { desired, live, root, mine, fields, omitted, within: BTreeSet::new(), ignored: Vec::new() }
+    }
+
+    pub(super) fn follow(&mut self, place: usize, rule: &Rule) {
+        let mut note = None;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for selector in &rule.fields {
+            if let Selector::OwnedBy(manager) = selector {
+                let managed = self.live.and_then(|live| ManagedFields::read(live).ok()).unwrap_or_default();
+                let entries = managed.entries().iter();
+                let theirs_of = entries
+                    .filter(|entry| manager.is(&entry.manager, entry.subresource.as_deref()))
+                    .filter(|entry| &*entry.api_version == self.desired.api_version())
+                    .flat_map(|entry| entry.fields.leaves().iter().collect::<Vec<_>>());
+                theirs.extend(theirs_of.map(Typed::granular));
+                continue;
+            }
+            for (object, found) in [(Some(self.desired), &mut ours), (self.live, &mut theirs)] {
+                let Some(object) = object else { continue };
+                match places(selector, object) {
+                    Ok(places) => {
+                        found.extend(places.iter().filter_map(|place| Typed::of(place, object.tree(), self.root)));
+                    }
+                    Err(why) => note = Some(Arc::from(format!("{selector} {why}"))),
+                }
+            }
+        }
+        self.leave(IgnoredBy::Rule(place), ours, theirs, rule.on_create, note);
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        by: IgnoredBy,
+        ours: Vec<Typed>,
+        theirs: Vec<Typed>,
+        on_create: OnCreate,
+        mut note: Option<Arc<str>>,
+    ) {
+        let (mut fields, mut whole) = (BTreeSet::new(), Vec::new());
+        let sides = ours.into_iter().map(|typed| (typed, Side::Desired));
+        for (typed, side) in sides.chain(theirs.into_iter().map(|typed| (typed, Side::Live))) {
+            if is_of_server(&typed.path) || self.tells_a_secret(&typed.path) {
+                continue;
+            }
+            if is_of_identity(&typed.path) || typed.is_key() {
+                let text =
+                    format!("`{}` makes the object or an item of it what it is, so it is not ignored", typed.path);
+                note = Some(text.into());
+                continue;
+            }
+            match typed.split() {
+                Some((around, inner)) => drop(self.within.insert((around, inner, side))),
+                None => whole.push(typed.path.clone()),
+            }
+            fields.insert(typed.path);
+        }
+        if on_create == OnCreate::Omit {
+            self.omitted.extend(whole.iter().cloned());
+        }
+        self.fields.extend(whole);
+        // In order, what lies below a field follows it.
+        let mut outermost: Vec<FieldPath> = Vec::new();
+        for field in fields {
+            if outermost.last().is_none_or(|last| !last.contains(&field)) {
+                outermost.push(field);
+            }
+        }
+        self.ignored.push(Ignored { by, fields: outermost, hidden: Vec::new(), note });
+    }
+
+    /// Whether a path names an item of a Secret's data by its value. No data that a server takes has items.
+    fn tells_a_secret(&self, path: &FieldPath) -> bool {
+        let is_data = |name: &str| FieldPath::fields(&[name]).contains(path);
+        self.desired.key().is("", "Secret")
+            && (is_data("data") || is_data("stringData"))
+            && path.segments().iter().any(|segment| !matches!(segment, Segment::Field(_)))
+    }
+
+    pub(super) fn finish(mut self, manager: &str, annotation: &str) -> Option<Adapted> {
+        if self.ignored.iter().all(|ignored| ignored.fields.is_empty() && ignored.note.is_none()) {
+            return None;
+        }
+        self.let_dropped_items_go();
+        let (there, missing): (FieldSet, FieldSet) = self.by_presence();
+        let sent = self.desired_without(&there.union(&missing.intersection(&self.omitted)));
+        let compared = self.desired_without(&there.union(&self.unneeded(&missing)));
+        let (sent, _) = self.with_live_parts(sent, Absent::Keep);
+        let (compared, has_parts) = self.with_live_parts(compared, Absent::Drop);
+        let at_risk = self.at_risk(&there, &sent);
+        let sent = self.with_live(&sent, &at_risk);
+        let release = self.owned(&there.difference(&at_risk), annotation);
+        let (whole, _) = self.with_live_parts(self.desired.clone(), Absent::Keep);
+        let replacement = self.with_live(&whole, &there);
+        let given_up = self.owned(&there, annotation);
+        let live = self.live.map(|live| match ManagedFields::read(live) {
+            Ok(managed) if !given_up.is_empty() => managed.release(manager, &given_up).write_to(live),
+            _ => live.clone(),
+        });
+        let carries = has_parts || !at_risk.is_empty();
+        Some(Adapted { sent, compared, replacement, live, release, carries, ignored: self.ignored })
+    }
+
+    /// An item that Git drops goes with all that is in it: no rule says that the item itself stays.
+    fn let_dropped_items_go(&mut self) {
+        let goes = |path: &FieldPath| {
+            let mut items = parents(path).filter(|parent| !matches!(parent.segments().last(), Some(Segment::Field(_))));
+            let is_kept = |item: &FieldPath| {
+                self.fields.contains(item) || parents(item).any(|parent| self.fields.contains(&parent))
+            };
+            let is_declared = |item: &FieldPath| locate(item, self.desired.tree(), self.root).is_some();
+            items.any(|item| self.mine.contains(&item) && !is_declared(&item) && !is_kept(&item))
+        };
+        let gone: FieldSet = self.fields.iter().filter(goes).collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.fields = self.fields.difference(&gone);
+        for ignored in &mut self.ignored {
+            ignored.fields.retain(|field| !gone.contains(field));
+        }
+    }
+
+    /// Of what is left alone, what an apply without it would take away: it drops the last other field that we own of a
+    /// map, and with it goes the map, whoever wrote the rest (structured-merge-diff, `EnsureNamedFieldsAreMembers`).
+    /// These are sent as they are live, and stay ours until the next apply.
+    fn at_risk(&self, there: &FieldSet, sent: &Resource) -> FieldSet {
+        let Ok(sent) = FieldSet::of(sent.tree(), self.root) else { return FieldSet::new() };
+        let rest = self.mine.recursive_difference(there);
+        let is_at_risk = |path: &FieldPath| {
+            let maps = parents(path).filter(|parent| matches!(parent.segments().last(), Some(Segment::Field(_))));
+            maps.into_iter().any(|map| rest.touches(&map) && !sent.touches(&map))
+        };
+        there.iter().filter(is_at_risk).collect()
+    }
+
+    /// What is ignored and on the cluster, and what is ignored and not.
+    fn by_presence(&self) -> (FieldSet, FieldSet) {
+        let is_there = |path: &FieldPath| self.live.is_some_and(|live| locate(path, live.tree(), self.root).is_some());
+        let (there, missing): (Vec<_>, Vec<_>) = self.fields.iter().partition(is_there);
+        (there.into_iter().collect(), missing.into_iter().collect())
+    }
+
+    /// Of what is missing, all but what a list item or map that has to be made anew gets of Git (rule 13).
+    fn unneeded(&self, missing: &FieldSet) -> FieldSet {
+        let Some(live) = self.live else { return FieldSet::new() };
+        let rest = self.desired_without(&self.fields);
+        let is_unneeded = |path: &FieldPath| {
+            let absent = parents(path).find(|parent| locate(parent, live.tree(), self.root).is_none());
+            absent.is_none_or(|absent| locate(&absent, rest.tree(), self.root).is_none())
+        };
+        missing.iter().filter(is_unneeded).collect()
+    }
+
+    fn desired_without(&self, fields: &FieldSet) -> Resource {
+        let left = without(self.desired.tree(), self.root, fields, &self.mine);
+        // What makes it an object is never ignored.
+        left.and_then(|left| Resource::new(left.freeze()).ok()).unwrap_or_else(|| self.desired.clone())
+    }
+
+    /// Puts the live parts of values that are sent as a whole into `object`; says whether there are any.
+    fn with_live_parts(&mut self, object: Resource, absent: Absent) -> (Resource, bool) {
+        let Some(live) = self.live.filter(|_| !self.within.is_empty()) else { return (object, false) };
+        let mut draft = object.tree().to_draft();
+        let (mut carries, mut unclear) = (false, BTreeSet::new());
+        let mut within: Vec<_> = self.within.iter().collect();
+        within.sort_by_key(|(_, inner, side)| order(inner, *side));
+        for (whole, inner, side) in within {
+            let ours = locate(whole, object.tree(), self.root);
+            let theirs = locate(whole, live.tree(), self.root);
+            let (Some((place, _)), Some((_, live))) = (ours, theirs) else { continue };
+            let Some(value) = descend(&mut draft, &place) else { continue };
+            carries = true;
+            if carry(value, live, inner, *side, absent).is_err() {
+                unclear.insert(whole.clone());
+            }
+        }
+        for whole in unclear {
+            let text = format!(
+                "the items of `{whole}` cannot be told apart, so Git's value is sent; give each a unique name, key or id"
+            );
+            let of = |ignored: &&mut Ignored| ignored.fields.iter().any(|field| whole.contains(field));
+            if let Some(ignored) = self.ignored.iter_mut().find(of) {
+                ignored.note = Some(text.into());
+            }
+        }
+        (Resource::new(draft.freeze()).unwrap_or(object), carries)
+    }
+
+    /// Puts `fields` into an object as they are live.
+    fn with_live(&self, object: &Resource, fields: &FieldSet) -> Resource {
+        let Some(live) = self.live.filter(|_| !fields.is_empty()) else { return object.clone() };
+        let edited = object.edit(|draft| {
+            for path in fields.iter() {
+                if let Some((_, value)) = locate(&path, live.tree(), self.root) {
+                    put(draft, self.root, &path, value);
+                }
+            }
+        });
+        edited.unwrap_or_else(|_| object.clone())
+    }
+
+    /// What of `fields` our entry owns; what only we write stays ours.
+    fn owned(&self, fields: &FieldSet, annotation: &str) -> FieldSet {
+        let of_engine =
+            [annotation, OPERATION_ANNOTATION].map(|name| FieldPath::fields(&["metadata", "annotations", name]));
+        self.mine.recursive_intersection(fields).difference(&of_engine.iter().collect())
+    }
+}
+
+/// The paths of everything around a field, outermost first.
+fn parents(path: &FieldPath) -> impl Iterator<Item = FieldPath> {
+    (1..path.segments().len()).map(|length| path.segments().iter().take(length).cloned().collect())
+}
+
+/// Whether only a server sets it; that is never compared.
+fn is_of_server(path: &FieldPath) -> bool {
+    SERVER_SET.iter().any(|name| FieldPath::fields(&["metadata", name]).contains(path))
+}
+
+fn places(selector: &Selector, object: &Resource) -> Result<Vec<FieldPath>, String> {
+    match selector {
+        Selector::Path(pattern) => Ok(pattern.places(object.tree())),
+        #[cfg(feature = "jq")]
+        Selector::Jq(program) => program.places(object.tree()).map_err(|error| error.to_string()),
+        Selector::OwnedBy(_) => Ok(Vec::new()),
+    }
+}
+
+fn descend<'d>(draft: &'d mut Draft, place: &[Segment]) -> Option<&'d mut Draft> {
+    place.iter().try_fold(draft, |at, segment| match (segment, at) {
+        (Segment::Field(name), Draft::Map(map)) => map.get_mut(&**name),
+        (Segment::Index(index), Draft::List(items)) => items.get_mut(*index as usize),
+        _ => None,
+    })
+}
