@@ -255,7 +255,7 @@ fn is_of_server(path: &FieldPath) -> bool {
 
 fn places(selector: &Selector, object: &Resource) -> Result<Vec<FieldPath>, String> {
     match selector {
-        Selector::Path(pattern) => Ok(pattern.places(object.tree())),
+        Selector::Path(pattern) => pattern.places(object.tree()).map_err(|error| error.to_string()),
         #[cfg(feature = "jq")]
         Selector::Jq(program) => program.places(object.tree()).map_err(|error| error.to_string()),
         Selector::OwnedBy(_) => Ok(Vec::new()),

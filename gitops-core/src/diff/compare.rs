@@ -14,6 +14,7 @@ use crate::value::{Digest, Hasher, Purpose};
 use super::adapt::Scaled;
 use super::facts::facts;
 use super::judge::{Verdict, judge};
+use super::mask::is_secret;
 use super::memo::{Basis, Held};
 use super::scaled::autoscaled;
 use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
@@ -129,7 +130,12 @@ impl<'a> Pass<'a> {
             }
             (Held::No, live) => Verdict::of(self.without_content(desired.key(), live)),
         };
-        Arc::new(verdict.on(claim, read, facts, memo))
+        Arc::new(verdict.on(claim, read, facts, self.masked(desired.key()), memo))
+    }
+
+    /// Annotations of an object that are not shown.
+    fn masked(&self, key: &ResourceKey) -> Arc<[Arc<str>]> {
+        if is_secret(key) { Arc::clone(self.context.rules.masked_annotations()) } else { Arc::default() }
     }
 
     /// Whether the cluster answered meanwhile what this verdict left open.
@@ -191,7 +197,7 @@ impl<'a> Pass<'a> {
             let basis = self.basis(key, None, live.get(key), Held::No, None);
             let known = previous.entries.get(key).filter(|known| known.memo.is(&basis, Some(entry)));
             let memo = basis.with(Some(entry));
-            let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, memo));
+            let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, Arc::default(), memo));
             extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
         }
         extra
@@ -212,7 +218,7 @@ impl<'a> Pass<'a> {
         }
         let memo = basis.with(entry);
         let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, memo))
+        Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, self.masked(object.key()), memo))
     }
 
     /// Everything an entry depends on, but for the inventory.

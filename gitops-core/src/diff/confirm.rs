@@ -9,6 +9,7 @@ use crate::value::{Draft, List, Map, ValueRef, View};
 
 use super::equal::same;
 use super::lists::item_name;
+use super::mask::Seen;
 use super::owned::{Owned, OwnedItem, is_held_by_others, same_key};
 use super::step::Step;
 use super::trail::Trail;
@@ -36,8 +37,10 @@ pub(super) fn changes<'a>(
     root: TypeRef<'a>,
     manager: &'a str,
     mine: Owned<'a>,
+    seen: Seen<'a>,
 ) -> (Vec<Change>, Vec<Note>) {
-    let mut confirm = Confirm { trail: Trail::new(live), manager, notes: Vec::new() };
+    let seen = Seen { after: Some(after), ..seen };
+    let mut confirm = Confirm { trail: Trail::new(live, seen), manager, notes: Vec::new() };
     let trees = Three { want: Some(sent.tree()), live: Some(live.tree()), after: Some(after.tree()) };
     confirm.map(trees.map(ValueRef::as_map), root, mine);
     (confirm.trail.changes, confirm.notes)

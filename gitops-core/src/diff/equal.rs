@@ -21,6 +21,8 @@ pub(super) fn same(desired: ValueRef<'_>, live: ValueRef<'_>, of: TypeRef<'_>) -
             let is_plain = matches!(of.meaning(), Meaning::Plain | Meaning::Integer | Meaning::IntOrString);
             !is_plain && of.stored(desired).root() == live
         }
+        // Go's form of no bytes.
+        (View::String(""), View::Null) => of.meaning() == Meaning::Bytes,
         _ => false,
     }
 }
@@ -72,6 +74,8 @@ mod tests {
             ("\"1e3\"", "\"1k\"", quota, false),
             ("\"abc\"", "\"0\"", quota, false),
             ("\"YW\\nJj\"", "\"YWJj\"", secret, true),
+            ("\"\"", "null", secret, true),
+            ("\"\"", "null", plain, false),
             ("null", "{}", plain, false),
             ("false", "null", plain, false),
         ] {

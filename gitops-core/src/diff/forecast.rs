@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 use super::conflict::Stance;
 use super::forgotten::{self, Forgotten};
-use super::mask;
+use super::mask::{self, Seen};
 use super::subject::Subject;
 use super::{Adapted, Change, Context, FieldOwner, IgnoredBy, Note, Scaled, stamp};
 
@@ -123,7 +123,15 @@ pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scal
         let of = context.model.schema(&desired.key().group_kind, desired.version());
         let wanted = stamp(&wanted, context.owner);
         let entry = context.inventory.get(live.key());
-        fields.extend(seer.given_up(forgotten::find(&wanted, live, of, &manager, entry, &kept)));
+        fields.extend(seer.given_up(forgotten::find(
+            &wanted,
+            live,
+            of,
+            &manager,
+            entry,
+            &kept,
+            Seen::of(&wanted, live, context.rules),
+        )));
     }
     fields.sort();
     Forecast { refusal: None, fields }

@@ -17,7 +17,7 @@ use crate::value::{Value, ValueRef};
 use super::adapt::Scaled;
 use super::conflict::is_hand;
 use super::equal::{Fill, fill, same};
-use super::mask::LAST_APPLIED;
+use super::mask::{LAST_APPLIED, Seen};
 use super::owned::{applied, key_field};
 use super::step::Step;
 use super::subject::Subject;
@@ -43,6 +43,7 @@ pub(super) fn find(
     manager: &str,
     entry: Option<&Entry>,
     kept: &FieldSet,
+    seen: Seen<'_>,
 ) -> Forgotten {
     let (managed, doubt) = match ManagedFields::read(live) {
         Ok(managed) => (managed, None),
@@ -64,7 +65,7 @@ pub(super) fn find(
     }
     let search = Search { wanted, mine, managed, manager, kept };
     let mut found = nothing;
-    let mut trail = Trail::new(live);
+    let mut trail = Trail::new(live, seen);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
     found.changes = trail.changes;
     found
@@ -78,7 +79,9 @@ pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>, sca
     let of = context.model.schema(&declared.key().group_kind, declared.version());
     let Subject { wanted, kept, .. } = Subject::of(declared, live, context, scaled);
     let sent = stamp(&wanted, context.owner);
-    let take = find(&sent, live, of, &manager, context.inventory.get(live.key()), &kept).take;
+    let take =
+        find(&sent, live, of, &manager, context.inventory.get(live.key()), &kept, Seen::of(&sent, live, context.rules))
+            .take;
     let managed = ManagedFields::read(live).ok().filter(|_| !take.is_empty())?;
     let mut entries: Vec<ManagedEntry> = Vec::new();
     let mut has_ours = false;

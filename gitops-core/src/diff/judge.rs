@@ -11,7 +11,7 @@ use crate::value::{Draft, ValueRef};
 use super::adapt::{Ignored, Scaled};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
-use super::mask::LAST_APPLIED;
+use super::mask::{LAST_APPLIED, Seen};
 use super::memo::Memo;
 use super::owned::{Owned, applied, are_readable};
 use super::subject::Subject;
@@ -49,13 +49,21 @@ impl Verdict {
     }
 
     /// Adds what it is about.
-    pub(super) fn on(self, claim: Claim, live: Option<&Resource>, facts: Option<Facts>, memo: Memo) -> Compared {
+    pub(super) fn on(
+        self,
+        claim: Claim,
+        live: Option<&Resource>,
+        facts: Option<Facts>,
+        masked: Arc<[Arc<str>]>,
+        memo: Memo,
+    ) -> Compared {
         let Self { outcome, strategy, evidence, predicted, ignored, releases, notes, open } = self;
         Compared {
             outcome,
             claim,
             live: live.cloned(),
             facts,
+            masked,
             strategy,
             evidence,
             predicted,
@@ -85,26 +93,28 @@ pub(super) fn judge(
     scaled: Scaled,
 ) -> Verdict {
     let subject = Subject::of(desired, live, context, scaled);
-    let verdict = weigh(&subject, context, manager, entry);
+    let seen = Seen::of(desired, live, context.rules);
+    let verdict = weigh(&subject, seen, context, manager, entry);
     let Some(mut adapted) = subject.adapted else { return verdict };
-    let whole = weigh(&Subject::whole(desired, live), context, manager, entry);
+    let whole = weigh(&Subject::whole(desired, live), seen, context, manager, entry);
     adapted.hide(whole.outcome.changes().to_vec(), verdict.outcome.changes());
     Verdict { releases: adapted.released().into(), ignored: adapted.ignored.into(), ..verdict }
 }
 
-fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<&Entry>) -> Verdict {
+/// `seen`: both sides before the rules were heard, so that all that is said of the object has the same letters.
+fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str, entry: Option<&Entry>) -> Verdict {
     let Subject { wanted: desired, asked, live, kept, .. } = subject;
     let of = context.model.schema(&desired.key().group_kind, desired.version());
     let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
     let id = Draft::String(context.owner.tracking_id(desired.key()));
     let stamp_of = Stamp { annotation: context.owner.annotation(), id: &id };
-    let mut walk = Walk::new(live, manager, stamp_of, mine);
+    let mut walk = Walk::new(live, manager, stamp_of, mine, seen);
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, mut found, .. } = walk;
     found.doubts.extend(doubt);
     let sent = || stamp(desired, context.owner);
     let forgotten = match needs_memory(live, strategy, found.gives_up, entry, mine) {
-        true => forgotten::find(&sent(), live, of, manager, entry, kept),
+        true => forgotten::find(&sent(), live, of, manager, entry, kept, seen),
         false => Forgotten::default(),
     };
     found.doubts.extend(forgotten.doubt.clone().filter(|doubt| !found.doubts.contains(doubt)));
@@ -133,7 +143,7 @@ fn weigh(subject: &Subject, context: &Context<'_>, manager: &str, entry: Option<
     let doubts: Vec<Note> = found.doubts.into_iter().map(Note::Doubted).collect();
     match context.answers.and_then(|answers| answers.get(&question)) {
         Some(Answer::Object(after)) => {
-            let (changes, notes) = confirm::changes(&sent(), live, after, of, manager, mine.unwrap_or_default());
+            let (changes, notes) = confirm::changes(&sent(), live, after, of, manager, mine.unwrap_or_default(), seen);
             judged(changes, notes, Evidence::Confirmed)
         }
         Some(Answer::Refused(why)) => {

@@ -109,6 +109,8 @@ pub struct Compared {
     pub ignored: Arc<[Ignored]>,
     /// Fields that leave our ownership before the next apply, since they are left alone: no drift (rule 15).
     pub releases: Arc<[FieldPath]>,
+    /// Annotations whose values are not shown; of Secrets only.
+    pub masked: Arc<[Arc<str>]>,
     /// What was taken for ours.
     pub strategy: Strategy,
     /// How sure the verdict is.
@@ -200,7 +202,8 @@ pub enum ChangeKind {
 pub enum Shown {
     /// It holds no secret.
     Plain(Value),
-    /// It holds a secret. Within one object equal letters mean equal values; there is no way back.
+    /// It holds a secret. In everything told of one object equal letters mean equal values, and there is no way
+    /// back; `?` stands for those beyond 21,000.
     Masked(char),
 }
 
@@ -347,6 +350,8 @@ impl fmt::Display for Why {
 
 #[cfg(test)]
 mod forecast_tests;
+#[cfg(test)]
+mod mask_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

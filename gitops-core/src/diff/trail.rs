@@ -5,7 +5,7 @@ use crate::resource::{Resource, SERVER_SET};
 use crate::state::OPERATION_ANNOTATION;
 use crate::value::{Draft, ValueRef};
 
-use super::mask::Mask;
+use super::mask::{Mask, Seen};
 use super::owned::owners;
 use super::step::{Step, pointer};
 use super::{Change, ChangeKind, ChangeReason, Shown};
@@ -22,8 +22,8 @@ pub(super) struct Trail<'a> {
 }
 
 impl<'a> Trail<'a> {
-    pub(super) fn new(live: &'a Resource) -> Self {
-        Self { live, path: Vec::new(), changes: Vec::new(), mask: Mask::of(live.key()) }
+    pub(super) fn new(live: &'a Resource, seen: Seen<'a>) -> Self {
+        Self { live, path: Vec::new(), changes: Vec::new(), mask: Mask::of(seen) }
     }
 
     pub(super) fn is_too_deep(&self) -> bool {

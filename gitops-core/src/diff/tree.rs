@@ -9,6 +9,7 @@ use crate::resource::Resource;
 use crate::value::{Draft, Map, ValueRef, View};
 
 use super::equal::{Fill, fill, same};
+use super::mask::Seen;
 use super::owned::{Owned, is_held_by_others, is_wholly_owned};
 use super::step::Step;
 use super::trail::Trail;
@@ -45,9 +46,15 @@ pub(super) struct Found {
 
 impl<'a> Walk<'a> {
     /// `mine`: what our last apply owns; `None` if there was none.
-    pub(super) fn new(live: &'a Resource, manager: &'a str, stamp: Stamp<'a>, mine: Option<Owned<'a>>) -> Self {
+    pub(super) fn new(
+        live: &'a Resource,
+        manager: &'a str,
+        stamp: Stamp<'a>,
+        mine: Option<Owned<'a>>,
+        seen: Seen<'a>,
+    ) -> Self {
         let found = Found { unclaimed: mine.is_none(), ..Found::default() };
-        Self { trail: Trail::new(live), stamp, manager, applied: mine.is_some(), found }
+        Self { trail: Trail::new(live, seen), stamp, manager, applied: mine.is_some(), found }
     }
 
     /// Finds what a sync would change, in order of the declaration.
@@ -106,7 +113,7 @@ impl<'a> Walk<'a> {
             while there.next_if(|(field, _)| *field < name).is_some() {}
             let found = there.next_if(|(field, _)| *field == name).map(|(_, value)| value);
             // Go writes null where nothing is.
-            let found = found.filter(|found| !found.is_null() || value.is_null());
+            let found = found.filter(|found| !found.is_null() || same(value, *found, of.field(name)));
             if self.is_exempt(name) {
                 continue;
             }

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::value::{Value, ValueRef, View};
 
-pub use pattern::{InvalidPath, PathPattern};
+pub use pattern::{InvalidPath, PathPattern, TooManySteps};
 
 /// The path of a field, such as `spec.containers[name=web].image`. Cloning shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,12 +9,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{FieldPath, Segment};
-use crate::value::{Value, ValueRef, View};
+use crate::value::{Hasher, Value, ValueRef, View};
 
 /// Paths of API objects are far shorter.
 const MAX_PARTS: usize = 128;
 /// Each may walk the whole object once.
 const MAX_ANY_DEPTH: usize = 4;
+
+/// How many segments may be looked at on one object: a few hundred thousand places at the depth of most.
+const STEPS: usize = 4_000_000;
+
+/// A path that takes too many steps on an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("gave up: it takes too many steps on this object; name fewer fields")]
+pub struct TooManySteps;
 
 /// A path of which some steps may be anything.
 ///
@@ -36,7 +44,7 @@ const MAX_ANY_DEPTH: usize = 4;
 /// let pods = Value::from_json(br#"{"containers":[{"name":"a","image":"x"},{"name":"web","image":"y"}]}"#)?;
 /// let found = |pattern: &str| -> Vec<String> {
 ///     let pattern: PathPattern = pattern.parse().unwrap();
-///     pattern.places(pods.root()).iter().map(ToString::to_string).collect()
+///     pattern.places(pods.root()).unwrap().iter().map(ToString::to_string).collect()
 /// };
 /// assert_eq!(found("containers[name=web].image"), ["containers[1].image"]);
 /// assert_eq!(found("**.image"), ["containers[0].image", "containers[1].image"]);
@@ -108,18 +116,29 @@ impl PathPattern {
         Ok(Self { text: text.into(), parts: parts.into() })
     }
 
-    /// Returns the place of everything in `tree` that this path names, by fields and indices alone.
-    #[must_use]
-    pub fn places(&self, tree: ValueRef<'_>) -> Vec<FieldPath> {
+    /// Returns the place of everything in `tree` that this path names, by fields and indices alone, in order.
+    ///
+    /// # Errors
+    /// When it takes too many steps: some hundred thousand for each `*` or `**`.
+    pub fn places(&self, tree: ValueRef<'_>) -> Result<Vec<FieldPath>, TooManySteps> {
+        self.within(tree, STEPS)
+    }
+
+    /// The same, however many steps it takes.
+    pub(crate) fn all_places(&self, tree: ValueRef<'_>) -> Vec<FieldPath> {
+        self.within(tree, usize::MAX).unwrap_or_default()
+    }
+
+    pub(super) fn within(&self, tree: ValueRef<'_>, mut steps: usize) -> Result<Vec<FieldPath>, TooManySteps> {
         let mut found = BTreeMap::from([(FieldPath::root(), tree)]);
         for part in &*self.parts {
             let mut next = BTreeMap::new();
             for (path, value) in found {
-                part.follow(path, value, &mut next);
+                part.follow(path, value, &mut next, &mut steps)?;
             }
             found = next;
         }
-        found.into_keys().collect()
+        Ok(found.into_keys().collect())
     }
 
     /// Returns the one path that it names, if it has no wildcard and leads through no list.
@@ -132,28 +151,71 @@ impl PathPattern {
     }
 }
 
+impl PathPattern {
+    /// Adds what it names to a digest; how it was written does not matter.
+    pub(crate) fn feed(&self, hasher: Hasher) -> Hasher {
+        self.parts.iter().fold(hasher, |hasher, part| match part {
+            Part::Step(Segment::Field(name)) => hasher.text("field").text(&**name),
+            Part::Step(Segment::Index(index)) => hasher.text("index").text(&*index.to_string()),
+            Part::Step(Segment::Item(value)) => hasher.text("item").value(value.root()),
+            Part::Step(Segment::Key(keys)) => keys
+                .iter()
+                .fold(hasher.text("key"), |hasher, (name, value)| hasher.text("=").text(&**name).value(value.root())),
+            Part::Token(name) => hasher.text("token").text(&**name),
+            Part::AnyField => hasher.text("*"),
+            Part::AnyItem => hasher.text("[*]"),
+            Part::AnyDepth => hasher.text("**"),
+        })
+    }
+}
+
 impl Part {
-    fn follow<'a>(&self, path: FieldPath, value: ValueRef<'a>, found: &mut BTreeMap<FieldPath, ValueRef<'a>>) {
-        match self {
-            Self::AnyDepth => descend(path, value, found),
-            _ => {
-                for (segment, child) in children(value).filter(|(segment, child)| self.takes(segment, *child)) {
-                    found.insert(path.join(segment), child);
-                }
+    fn follow<'a>(
+        &self,
+        path: FieldPath,
+        value: ValueRef<'a>,
+        found: &mut BTreeMap<FieldPath, ValueRef<'a>>,
+        steps: &mut usize,
+    ) -> Result<(), TooManySteps> {
+        if *self == Self::AnyDepth {
+            return descend(path, value, found, steps);
+        }
+        if let Some((segment, child)) = self.only(value) {
+            found.extend(child.map(|child| (path.join(segment), child)));
+            return Ok(());
+        }
+        for (segment, child) in children(value) {
+            spend(&path, steps)?;
+            if self.takes(&segment, child) {
+                found.insert(path.join(segment), child);
             }
         }
+        Ok(())
+    }
+
+    /// The one child that it can name, where no other needs to be looked at.
+    fn only<'a>(&self, value: ValueRef<'a>) -> Option<(Segment, Option<ValueRef<'a>>)> {
+        let segment = match (self, value.as_list()) {
+            (Self::Step(segment @ (Segment::Field(_) | Segment::Index(_))), _) => segment.clone(),
+            (Self::Token(name), None) => Segment::Field(Arc::clone(name)),
+            (Self::Token(name), Some(_)) => {
+                // No zeros lead and no sign: one name for each place.
+                let place = name.parse().ok().filter(|place: &u32| place.to_string() == **name);
+                place.map_or_else(|| Segment::Field(Arc::clone(name)), Segment::Index)
+            }
+            _ => return None,
+        };
+        let child = segment.of(value);
+        Some((segment, child))
     }
 
     fn takes(&self, segment: &Segment, child: ValueRef<'_>) -> bool {
         match (self, segment) {
             (Self::AnyField, Segment::Field(_)) | (Self::AnyItem, Segment::Index(_)) => true,
-            (Self::Token(name), Segment::Field(field)) => name == field,
-            (Self::Token(name), Segment::Index(index)) => **name == index.to_string(),
             (Self::Step(Segment::Key(keys)), Segment::Index(_)) => {
                 keys.iter().all(|(name, value)| child.get(name) == Some(value.root()))
             }
             (Self::Step(Segment::Item(value)), Segment::Index(_)) => child == value.root(),
-            (Self::Step(step), segment) => step == segment,
             _ => false,
         }
     }
@@ -171,14 +233,27 @@ fn children<'a>(value: ValueRef<'a>) -> Box<dyn Iterator<Item = (Segment, ValueR
     }
 }
 
-fn descend<'a>(path: FieldPath, value: ValueRef<'a>, found: &mut BTreeMap<FieldPath, ValueRef<'a>>) {
+fn descend<'a>(
+    path: FieldPath,
+    value: ValueRef<'a>,
+    found: &mut BTreeMap<FieldPath, ValueRef<'a>>,
+    steps: &mut usize,
+) -> Result<(), TooManySteps> {
     let mut open = vec![(path, value)];
     while let Some((path, value)) = open.pop() {
         if let Entry::Vacant(place) = found.entry(path) {
+            spend(place.key(), steps)?;
             open.extend(children(value).map(|(segment, child)| (place.key().join(segment), child)));
             place.insert(value);
         }
     }
+    Ok(())
+}
+
+/// A step is as dear as the path to its place is long.
+fn spend(path: &FieldPath, steps: &mut usize) -> Result<(), TooManySteps> {
+    *steps = steps.checked_sub(1 + path.segments().len()).ok_or(TooManySteps)?;
+    Ok(())
 }
 
 impl FromStr for PathPattern {

@@ -45,7 +45,7 @@ fn a_pattern_names_every_place_once() {
     let tree = r#"{"spec":{"c":[{"name":"a","env":[{"name":"X"}]},{"name":"web","p":[80,"80"]}],"a/b":{"0":{"x":1}}}}"#;
     let tree = Value::from_json(tree.as_bytes()).unwrap();
     let places = |pattern: Result<PathPattern, InvalidPath>| -> Vec<String> {
-        pattern.unwrap().places(tree.root()).iter().map(ToString::to_string).collect()
+        pattern.unwrap().places(tree.root()).unwrap().iter().map(ToString::to_string).collect()
     };
     for (text, found) in [
         ("spec.c[name=web].name", vec!["spec.c[1].name"]),
@@ -68,5 +68,25 @@ fn a_pattern_names_every_place_once() {
         ("", vec!["(whole object)"]),
     ] {
         assert_eq!(places(PathPattern::from_pointer(text)), found, "{text}");
+    }
+}
+
+#[test]
+fn a_path_with_wildcards_gives_up_on_a_budget_and_not_before() {
+    let tree = |items: usize| {
+        let item = r#"{"a":{"b":[1,2,3,4,5,6]}}"#;
+        Value::from_json(format!(r#"{{"list":[{}]}}"#, vec![item; items].join(",")).as_bytes()).unwrap()
+    };
+    let (usual, huge) = (tree(50), tree(2_000));
+    for pattern in ["**.a.**.b", "**.*.**", "list[*].a.b[*]"] {
+        let pattern: PathPattern = pattern.parse().unwrap();
+        assert!(pattern.within(usual.root(), 40_000).is_ok(), "{pattern}");
+        assert_eq!(pattern.within(huge.root(), 40_000), Err(TooManySteps), "{pattern}");
+    }
+    // What is named outright is found however much lies beside it.
+    let outright: [PathPattern; 2] =
+        ["list[7].a.b[1]".parse().unwrap(), PathPattern::from_pointer("/list/7/a/b/1").unwrap()];
+    for pattern in outright {
+        assert_eq!(pattern.within(huge.root(), 0).unwrap().len(), 1, "{pattern}");
     }
 }

@@ -15,6 +15,8 @@ mod agree;
 mod deviations;
 mod drift;
 mod health;
+#[cfg(feature = "jq")]
+mod hidden;
 mod k8s;
 mod model;
 #[cfg(feature = "jq")]

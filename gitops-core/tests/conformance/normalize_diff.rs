@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use gitops_core::cluster::{WriteOutcome, Written};
-use gitops_core::diff::{Adapted, Answers, Change, Context, Outcome, Scaled, Shown, adapt, compare_one};
+use gitops_core::diff::{Adapted, Answers, Change, Context, Outcome, Scaled, adapt, compare_one};
 use gitops_core::model::{ApiModel, KindFacts, Scope, ServedKind};
 use gitops_core::path::FieldPath;
 use gitops_core::policy::ignore::{Rules, Selector};
@@ -77,7 +77,7 @@ fn check(kind: &str, case: &Json) -> Verdict {
                 same(&json_of(&sent), &json_of(&resource(expected)?))
             })
         }
-        "hide-secret-data" => masked(case),
+        "hide-secret-data" => crate::hidden::masked(case),
         "remarshal" => {
             // Go's form of an object; here values are compared by what they mean.
             let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
@@ -88,6 +88,18 @@ fn check(kind: &str, case: &Json) -> Verdict {
             }
         }
         "normalize-secret" => prepared(case),
+        "exclude-owned-ancestors" => {
+            // What is taken away must hold nothing that is owned.
+            let path = |path: &Json| {
+                let names: Vec<&str> = path.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+                FieldPath::fields(&names)
+            };
+            let paths = |of: &Json| -> Vec<FieldPath> { of.as_array().unwrap().iter().map(path).collect() };
+            let owned: FieldSet = paths(&case["managerFields"]).into_iter().collect();
+            let left: Vec<FieldPath> =
+                paths(&case["toRemove"]).into_iter().filter(|path| !owned.touches(path)).collect();
+            if left == paths(&expected["toRemove"]) { Ok(()) } else { Err(format!("{left:?}")) }
+        }
         _ => Err("no counterpart".into()),
     }
 }
@@ -140,7 +152,7 @@ fn serving(object: &Json) -> ApiModel {
     model.with_kind(ServedKind::new((**kind).clone(), "objects", scope, object.version()))
 }
 
-fn compare(config: &Json, live: &Json, context: &Context<'_>) -> Result<Vec<Change>, String> {
+pub(crate) fn compare(config: &Json, live: &Json, context: &Context<'_>) -> Result<Vec<Change>, String> {
     compare_answered(config, live, &Json::Null, context)
 }
 
@@ -245,38 +257,6 @@ fn taken_out(config: &Json, live: &Json, rules: &Rules, expected: &Json) -> Verd
     }
 }
 
-/// Equal values get equal masks, and no value is shown.
-fn masked(case: &Json) -> Verdict {
-    let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
-    let context = Context::new(&model, &owner, &inventory);
-    let version = |object: &Json| {
-        let mut object = object.clone();
-        object["apiVersion"] = "v1".into();
-        object
-    };
-    let changes = compare(&version(&case["config"]), &version(&case["live"]), &context)?;
-    let of_key = |key: &str| {
-        let path = FieldPath::fields(&["data", key]);
-        changes.iter().find(|change| change.path.contains(&path))
-    };
-    let expected = &case["expected"];
-    for key in expected["config"]["data"].as_object().into_iter().flatten().map(|(key, _)| key) {
-        let is_equal = expected["config"]["data"][key] == expected["live"]["data"][key];
-        let change = of_key(key);
-        if change.is_some() == is_equal {
-            return Err(format!("`{key}` is {}", if is_equal { "no change" } else { "a change" }));
-        }
-        let shown = change.into_iter().flat_map(|change| [&change.live, &change.desired]).flatten();
-        if shown.into_iter().any(|shown| !matches!(shown, Shown::Masked(_))) {
-            return Err(format!("`{key}` is shown"));
-        }
-    }
-    if case["options"]["hideAnnotations"].as_array().is_some_and(|hidden| !hidden.is_empty()) {
-        return Err("no annotations are hidden by name".into());
-    }
-    Ok(())
-}
-
 /// What Git says, prepared to be compared.
 fn prepared(case: &Json) -> Verdict {
     let (object, expected) = (complete(&case["object"], "unnamed"), complete(&case["expected"]["object"], "unnamed"));
@@ -320,7 +300,7 @@ fn read(list: &Json) -> Result<Rules, String> {
     Rules::from_argo(Value::from_serialize(list).unwrap().root()).map_err(|error| error.to_string())
 }
 
-fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     Owner::new("", "app").unwrap()
 }
 

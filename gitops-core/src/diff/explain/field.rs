@@ -11,7 +11,7 @@ use crate::value::{Value, ValueRef, View};
 
 use super::find::{fields, locate, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
-use crate::diff::mask::Mask;
+use crate::diff::mask::{Mask, Seen};
 use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Note, Outcome, stamp};
 
 /// Explains fields of one object: those that `asked` names, or, without it, every field that a sync changes or leaves to
@@ -33,12 +33,15 @@ pub fn explain(
     let root = context.model.schema(&any.key().group_kind, any.version());
     let managed = live.and_then(|live| ManagedFields::read(live).ok()).unwrap_or_default();
     let manager = context.owner.manager();
+    // The letters are those of the comparison; what only the tracking id changes comes last.
+    let masked = context.rules.masked_annotations();
+    let seen = Seen { desired, live, after: sent.as_ref(), annotations: masked };
     let mut side_by_side = SideBySide {
         compared,
         sent: sent.as_ref(),
         live,
         root,
-        mask: Mask::of(any.key()),
+        mask: Mask::of(seen),
         managed,
         manager: &manager,
         rules: context.rules,

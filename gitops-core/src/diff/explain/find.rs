@@ -24,7 +24,7 @@ pub(super) fn fields(
     let mut found = BTreeSet::new();
     for object in [live, desired].into_iter().flatten() {
         if found.is_empty() || may_be_many {
-            let places = asked.places(object.tree());
+            let places = asked.all_places(object.tree());
             let names = places.iter().filter_map(|place| Typed::of(place, object.tree(), root));
             found.extend(names.map(|name| mask::nameable(object.key(), &name.path)));
         }

@@ -1,12 +1,14 @@
 //! Both sides of one object, made from what was compared.
 
+use std::sync::Arc;
+
 use crate::diff::{Change, ChangeKind, Compared, Outcome, Shown};
 use crate::path::Segment;
 use crate::resource::{Resource, SERVER_SET};
 use crate::value::{Draft, Value};
 
 use super::Sides;
-use crate::diff::mask::{LAST_APPLIED, is_copy};
+use crate::diff::mask::{LAST_APPLIED, is_hidden};
 
 /// Stands for a secret value that is not among the changes.
 const HIDDEN: &str = "(secret)";
@@ -15,11 +17,12 @@ impl Sides {
     /// Makes both sides of a verdict; `desired` is the prepared object it was made from.
     #[must_use]
     pub fn of(desired: Option<&Resource>, compared: &Compared) -> Self {
-        let live = compared.live.as_ref().map(shown);
+        let live = compared.live.as_ref().map(|live| shown(live, &compared.masked));
         match (&compared.outcome, live) {
-            (Outcome::Missing, _) => {
-                Self { live: Value::null(), after: desired.map_or_else(Value::null, |desired| shown(desired).freeze()) }
-            }
+            (Outcome::Missing, _) => Self {
+                live: Value::null(),
+                after: desired.map_or_else(Value::null, |desired| shown(desired, &compared.masked).freeze()),
+            },
             (Outcome::Extra, Some(live)) => Self { live: live.freeze(), after: Value::null() },
             (Outcome::OutOfSync(changes), Some(mut live)) => {
                 for change in changes.iter().filter(|change| matches!(change.live, Some(Shown::Masked(_)))) {
@@ -40,7 +43,7 @@ impl Sides {
 }
 
 /// What may be shown of an object: what was declared of it, or could have been.
-fn shown(object: &Resource) -> Draft {
+fn shown(object: &Resource, masked: &[Arc<str>]) -> Draft {
     let mut draft = object.tree().to_draft();
     draft.remove("status");
     let is_secret = object.key().is("", "Secret");
@@ -53,7 +56,10 @@ fn shown(object: &Resource) -> Draft {
             if let Draft::Map(annotations) = annotations
                 && is_secret
             {
-                annotations.iter_mut().filter(|(name, _)| is_copy(name)).for_each(|(_, value)| *value = HIDDEN.into());
+                annotations
+                    .iter_mut()
+                    .filter(|(name, _)| is_hidden(name, masked))
+                    .for_each(|(_, value)| *value = HIDDEN.into());
             }
         }
     }

@@ -103,6 +103,7 @@ impl World {
             claim,
             live,
             facts,
+            masked: [].into(),
             ignored: [].into(),
             releases: [].into(),
             strategy: Strategy::Ownership,

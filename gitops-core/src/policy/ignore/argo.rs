@@ -38,6 +38,14 @@ fn fields(entry: Fields<'_>) -> Result<Vec<Selector>, String> {
     Ok(fields)
 }
 
+/// Reads the names of annotations of Secrets whose values are not shown, from Argo CD's ConfigMap.
+pub(super) fn masked(config_map: ValueRef<'_>) -> impl Iterator<Item = &str> {
+    let is_settings = config_map.get("kind").is_none_or(|kind| kind.as_str() == Some("ConfigMap"));
+    let names = config_map.dig(&["data", "resource.sensitive.mask.annotations"]).filter(|_| is_settings);
+    let names = names.and_then(ValueRef::as_str).unwrap_or_default();
+    names.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
 /// Reads the keys `resource.customizations.ignoreDifferences.<group>_<kind>` and `….all` of a ConfigMap.
 pub(super) fn settings(config_map: ValueRef<'_>) -> Result<Vec<Rule>, InvalidRule> {
     let data = config_map.get("data").and_then(ValueRef::as_map).into_iter().flatten();

@@ -7,6 +7,7 @@
 //! What an object is cannot be ignored: `apiVersion`, `kind`, its name and namespace, and the keys of list items.
 
 mod argo;
+mod digest;
 mod flux;
 #[cfg(feature = "jq")]
 mod jq;
@@ -16,6 +17,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ use serde::{Serialize, Serializer};
 
 use crate::path::{FieldPath, InvalidPath, PathPattern};
 use crate::resource::Resource;
-use crate::value::{Digest, Hasher, Purpose, ValueRef};
+use crate::value::{Digest, ValueRef};
 
 #[cfg(feature = "jq")]
 pub use jq::{Gone, InvalidProgram, Program};
@@ -33,6 +35,8 @@ pub use target::{Names, Pattern, Target};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     rules: Arc<[Rule]>,
+    /// Annotations of Secrets whose values are not shown; sorted.
+    masked: Arc<[Arc<str>]>,
     digest: Digest,
 }
 
@@ -116,10 +120,26 @@ impl Rules {
     /// Gathers rules; earlier ones are named first.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let rules: Arc<[Rule]> = rules.into_iter().collect();
-        let hasher = Hasher::new(Purpose::Rules);
-        let digest = rules.iter().fold(hasher, |hasher, rule| hasher.text(format!("{rule:?}").as_str())).finish();
-        Self { rules, digest }
+        Self::of_parts(rules.into_iter().collect(), Arc::new([]))
+    }
+
+    fn of_parts(rules: Arc<[Rule]>, masked: Arc<[Arc<str>]>) -> Self {
+        let digest = Self::digest_of(&rules, &masked);
+        Self { rules, masked, digest }
+    }
+
+    /// Adds annotations of Secrets whose values are never shown, as those of `data` are not: letters stand for them.
+    /// They are compared and applied as ever. Argo CD's `resource.sensitive.mask.annotations`.
+    #[must_use]
+    pub fn with_masked_annotations<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let names: BTreeSet<Arc<str>> = self.masked.iter().cloned().chain(names.into_iter().map(Arc::from)).collect();
+        Self::of_parts(Arc::clone(&self.rules), names.into_iter().collect())
+    }
+
+    /// Returns the annotations of Secrets whose values are not shown, in order.
+    #[must_use]
+    pub fn masked_annotations(&self) -> &Arc<[Arc<str>]> {
+        &self.masked
     }
 
     /// Reads rules in whatever form: a list in our own form, Argo CD's or Flux's, or an object that holds such a list.
@@ -147,7 +167,8 @@ impl Rules {
     /// # Errors
     /// When a rule cannot be read, or names what cannot be ignored.
     pub fn read(value: ValueRef<'_>) -> Result<Self, InvalidRule> {
-        read::rules(value).map(Self::new)
+        let rules = read::rules(value).map(Self::new)?;
+        Ok(rules.with_masked_annotations(argo::masked(value)))
     }
 
     /// Reads Argo CD's `spec.ignoreDifferences`.
@@ -158,12 +179,14 @@ impl Rules {
         read::each(ignore_differences, argo::rule).map(Self::new)
     }
 
-    /// Reads the keys `resource.customizations.ignoreDifferences.*` of Argo CD's ConfigMap: rules for every application.
+    /// Reads the keys `resource.customizations.ignoreDifferences.*` of Argo CD's ConfigMap: rules for every application;
+    /// and `resource.sensitive.mask.annotations`, a list of names with commas between them.
     ///
     /// # Errors
     /// When a rule cannot be read, or names what cannot be ignored.
     pub fn from_argo_settings(config_map: ValueRef<'_>) -> Result<Self, InvalidRule> {
-        argo::settings(config_map).map(Self::new)
+        let rules = argo::settings(config_map).map(Self::new)?;
+        Ok(rules.with_masked_annotations(argo::masked(config_map)))
     }
 
     /// Reads Flux's `spec.ignore`.
@@ -177,16 +200,18 @@ impl Rules {
     /// Returns these rules as rules for every application.
     #[must_use]
     pub fn for_all(&self) -> Self {
-        Self::new(self.rules.iter().map(|rule| Rule { scope: Scope::System, ..rule.clone() }))
+        let rules = self.rules.iter().map(|rule| Rule { scope: Scope::System, ..rule.clone() });
+        Self::of_parts(rules.collect(), Arc::clone(&self.masked))
     }
 
     /// Returns these rules and `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
-        if others.rules.is_empty() {
+        if others.rules.is_empty() && others.masked.is_empty() {
             return self.clone();
         }
-        Self::new(self.rules.iter().chain(&*others.rules).cloned())
+        let all = Self::of_parts(self.rules.iter().chain(&*others.rules).cloned().collect(), Arc::clone(&self.masked));
+        all.with_masked_annotations(others.masked.iter().map(|name| &**name))
     }
 
     /// Returns the rules, in order.

@@ -53,6 +53,13 @@ pub struct Pattern {
     regex: Regex,
 }
 
+impl Pattern {
+    /// Returns the expression as it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
 impl Target {
     /// Chooses all objects.
     #[must_use]

@@ -109,6 +109,12 @@ impl Program {
         Ok(Self { text: text.into(), expression: Arc::new(expression) })
     }
 
+    /// Returns the program as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Returns the place of everything in `tree` that this program names, by fields and indices alone, sorted. Places
     /// that `tree` does not have may be among them.
     ///
