@@ -4,6 +4,7 @@
 //! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
 
 mod apply;
+mod health;
 mod manifest;
 mod merge;
 mod model;
@@ -13,6 +14,7 @@ mod stored;
 mod values;
 
 pub use apply::apply_sequence;
+pub use health::health;
 pub use manifest::manifest;
 pub use merge::merge;
 pub use model::{field_set, model};
@@ -29,6 +31,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("apply_sequence", apply_sequence),
     ("cluster_state", cluster_state),
     ("field_set", field_set),
+    ("health", health),
     ("ledger", ledger),
     ("manifest", manifest),
     ("merge", merge),

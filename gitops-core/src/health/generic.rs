@@ -69,7 +69,13 @@ fn phase(object: Reading<'_>) -> Finding {
 
 /// States that there is nothing to wait for.
 pub(super) fn quiet(rule: &'static str) -> Health {
-    Health { status: HealthStatus::Healthy, confidence: Confidence::NothingToReport, message: "".into(), rule }
+    Health {
+        status: HealthStatus::Healthy,
+        confidence: Confidence::NothingToReport,
+        message: "".into(),
+        rule,
+        standstill: None,
+    }
 }
 
 /// Judges an object that says nothing of how it is. Rule 40 of the exact rules.
@@ -96,7 +102,7 @@ pub(super) fn silence(object: Reading<'_>, clues: &Clues<'_>) -> Health {
     } else {
         (HealthStatus::Progressing, Confidence::Reported, "has not said yet how it is")
     };
-    Health { status, confidence, message: message.into(), rule: "silence" }
+    Health { status, confidence, message: message.into(), rule: "silence", standstill: None }
 }
 
 /// Built-in kinds whose status, where they have one, counts or describes but never tells of readiness.

@@ -4,12 +4,14 @@
 //! so where it stands. Any other kind is judged by the conditions that most controllers write. What an object does not
 //! say is never taken for health at once: rule 40 of the exact rules.
 
+mod application;
 mod clause;
 mod generic;
 mod pods;
 mod reading;
 mod services;
 mod shipped;
+mod standstill;
 mod workloads;
 
 use std::fmt;
@@ -22,7 +24,9 @@ use crate::model::ApiModel;
 use crate::resource::Resource;
 use crate::time::Timestamp;
 
+pub use application::{AppHealth, Part};
 use reading::{Finding, Reading};
+pub use standstill::Standstill;
 
 /// How long an object may stay silent before it is taken for healthy (rule 40).
 pub const SETTLE: Duration = Duration::from_secs(30);
@@ -76,6 +80,9 @@ pub struct Health {
     pub message: Arc<str>,
     /// The rule that decided, such as `apps/Deployment` or `conditions`.
     pub rule: &'static str,
+    /// Why waiting alone will not change it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standstill: Option<Standstill>,
 }
 
 /// What a health verdict depends on besides the object.
@@ -116,7 +123,7 @@ impl Health {
     /// States a verdict that the object reported.
     #[must_use]
     pub fn reported(status: HealthStatus, rule: &'static str, message: impl Into<Arc<str>>) -> Self {
-        Self { status, confidence: Confidence::Reported, message: message.into(), rule }
+        Self { status, confidence: Confidence::Reported, message: message.into(), rule, standstill: None }
     }
 }
 
@@ -134,11 +141,12 @@ pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
         let message = format!("its status is a {}, not a map", status.kind_name());
         return Health::reported(HealthStatus::Unknown, "malformed", message);
     }
-    let health = by_kind(object, clues);
+    let mut health = by_kind(object, clues);
+    health.standstill = standstill::of(object);
     match object.older() {
         // Rule 40: a status about an older spec is never evidence, whatever rule read it.
         Some((status, message)) if health.status == HealthStatus::Healthy => {
-            Health::reported(status, health.rule, message)
+            Health { standstill: health.standstill, ..Health::reported(status, health.rule, message) }
         }
         _ => health,
     }
@@ -212,5 +220,7 @@ impl fmt::Display for HealthStatus {
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ fn object(json: &str) -> Resource {
 }
 
 /// `kind` as `apiVersion/Kind`, with a generation of 2, and the rest of the object.
-fn live(kind: &str, rest: &str) -> Resource {
+pub(super) fn live(kind: &str, rest: &str) -> Resource {
     let (api_version, kind) = kind.rsplit_once('/').unwrap();
     let rest = if rest.is_empty() { String::new() } else { format!(",{rest}") };
     object(&format!(
@@ -18,7 +18,7 @@ fn live(kind: &str, rest: &str) -> Resource {
     ))
 }
 
-fn judge(live: &Resource) -> Health {
+pub(super) fn judge(live: &Resource) -> Health {
     assess(live, &Clues::new(&ApiModel::builtin(), NOW.parse().unwrap()))
 }
 

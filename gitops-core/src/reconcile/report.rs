@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy};
-use crate::health::{self, Clues, Health, HealthStatus};
+use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy, Why};
+use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part};
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
 use crate::problem::{Problem, Severity};
@@ -43,6 +43,11 @@ pub struct Report {
     pub sync: SyncStatus,
     /// The worst health of its objects.
     pub health: HealthStatus,
+    /// The objects that are as bad as that; none if it is healthy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health_causes: Vec<ResourceKey>,
+    /// How many objects are taken for healthy because they say nothing.
+    pub unconfirmed: usize,
     /// Counts of the objects.
     pub totals: Totals,
     /// The objects, in order of their keys.
@@ -125,8 +130,10 @@ impl Report {
     #[must_use]
     pub fn new(app: &App, looked: &Looked, now: Timestamp) -> Self {
         let clues = Clues::new(&looked.model, now);
-        let entries = looked.comparison.entries.iter();
-        let resources: Vec<_> = entries.map(|(key, compared)| resource(looked, key, compared, &clues)).collect();
+        let entries = &looked.comparison.entries;
+        let resources: Vec<_> = entries.iter().map(|(key, compared)| resource(looked, key, compared, &clues)).collect();
+        let parts = entries.values().zip(&resources);
+        let health = AppHealth::of(parts.filter_map(|(compared, report)| Some((&report.key, part(compared, report)?))));
         let mut problems = looked.problems.clone();
         problems.extend(looked.desired.problems.iter().cloned());
         problems.extend(looked.comparison.problems.iter().cloned());
@@ -138,7 +145,9 @@ impl Report {
             app: Arc::clone(&app.owner.app),
             revisions: looked.desired.revisions.clone(),
             sync: totals.status(looked.desired.completeness),
-            health: overall(&resources),
+            health: health.status,
+            health_causes: health.causes,
+            unconfirmed: health.unconfirmed,
             totals,
             resources,
             plan: Arc::clone(&looked.plan),
@@ -239,13 +248,15 @@ fn left_to_autoscaler(compared: &Compared) -> Option<String> {
     Some(format!("`{}` is left to `{}`, which scales it", change.path, change.owners.first()?.manager))
 }
 
-/// Rule: Argo CD's aggregation. A missing object does not worsen the application, unless nothing is there at all.
-fn overall(resources: &[ResourceReport]) -> HealthStatus {
-    let nothing_is_there = resources.iter().all(|resource| resource.health.is_none());
-    if nothing_is_there && resources.iter().any(|resource| resource.status == "Missing") {
-        return HealthStatus::Missing;
+/// What an object adds to the health of the application.
+fn part<'a>(compared: &Compared, report: &'a ResourceReport) -> Option<Part<'a>> {
+    match (&compared.outcome, &compared.live, &report.health) {
+        (Outcome::Missing, ..) => Some(Part::Missing),
+        (Outcome::Unknown(Why::Unreadable(_)), ..) => Some(Part::Unreadable),
+        (_, Some(live), Some(health)) => Part::of(live, health),
+        (_, Some(_), None) => Some(Part::Ignored),
+        _ => None,
     }
-    health::worst(resources.iter().filter_map(|resource| Some(resource.health.as_ref()?.status)))
 }
 
 impl fmt::Display for SyncStatus {

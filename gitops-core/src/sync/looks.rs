@@ -2,7 +2,7 @@
 
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
-use crate::health::{self, Clues, HealthStatus};
+use crate::health::{self, Clues, HealthStatus, Standstill};
 use crate::plan::{Action, Precondition};
 use crate::policy;
 use crate::problem::Severity;
@@ -158,12 +158,19 @@ impl Machine {
                 self.hook_ended(id, result);
             }
             (HealthStatus::Degraded, _) => self.fail_or_end_hook(id, &degraded(&health)),
+            // What uses it may be in a later wave, and waits for the volume itself.
+            (HealthStatus::Progressing, false) if health.standstill == Some(Standstill::FirstConsumer) => {
+                self.finish(id, At::Ended(applied, Standstill::FirstConsumer.to_string().into()));
+            }
             _ => {
-                let what = match (&*health.message, is_hook) {
+                let mut what = match (&*health.message, is_hook) {
                     ("", true) => "the hook to end".to_owned(),
                     ("", false) => "it to be healthy".to_owned(),
                     (message, _) => format!("it to be healthy: {message}"),
                 };
+                if let Some(standstill) = health.standstill {
+                    what = format!("{what} ({standstill})");
+                }
                 self.wait(id, Look::Health, &what, now);
             }
         }

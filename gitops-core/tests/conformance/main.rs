@@ -12,6 +12,7 @@
 #![expect(clippy::indexing_slicing, reason = "JSON answers null for what is not there")]
 
 mod agree;
+mod app_health;
 mod deviations;
 mod drift;
 mod health;
@@ -46,6 +47,7 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
+    ("argo/app_health", app_health::app_health),
     ("argo/health", health::argo),
     ("argo/health_custom", health::custom),
     ("argo/kstatus", health::kstatus),

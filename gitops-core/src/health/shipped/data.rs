@@ -78,12 +78,12 @@ pub(super) const RULES: &[Rule] = &[
     says("mariadb.mmontes.io/MariaDB", MARIADB),
     says("k8s.mariadb.com/Backup|Restore|PhysicalBackup|SqlJob", JOB),
     says("k8s.mariadb.com/*", READY),
-    says("clickhouse.altinity.com/*", CLICKHOUSE),
-    says("clickhouse-keeper.altinity.com/*", CLICKHOUSE),
+    says("clickhouse.altinity.com/ClickHouseInstallation", CLICKHOUSE),
+    says("clickhouse-keeper.altinity.com/ClickHouseKeeperInstallation", CLICKHOUSE),
     code("elasticsearch.k8s.elastic.co/Elasticsearch", special::elasticsearch),
     says("beat.k8s.elastic.co/*", ELASTIC),
     says("logstash.k8s.elastic.co/*", ELASTIC),
-    says("*.k8s.elastic.co/*", ELASTIC),
+    may_say("*.k8s.elastic.co/*", ELASTIC),
     says(
         "opensearch.opster.io/OpenSearchCluster",
         &[
@@ -95,12 +95,15 @@ pub(super) const RULES: &[Rule] = &[
     ),
     says("solr.apache.org/SolrCloud", &[(Every("status.solrNodes", &Is("status.ready", "true")), Healthy)]),
     says("cassandra.rook.io/Cluster", RACKS),
-    says("scylla.scylladb.com/*", OPERATOR),
-    says("cassandra.datastax.com/*", READY),
-    says("k8ssandra.io/*", &[(False("CassandraInitialized"), Progressing), (True("CassandraInitialized"), Healthy)]),
-    says("mongodbcommunity.mongodb.com/*", PHASE),
-    says("mongodb.com/*", PHASE),
+    says("scylla.scylladb.com/ScyllaCluster|ScyllaDBDatacenter", OPERATOR),
+    says("cassandra.datastax.com/CassandraDatacenter", READY),
     says(
+        "k8ssandra.io/K8ssandraCluster",
+        &[(False("CassandraInitialized"), Progressing), (True("CassandraInitialized"), Healthy)],
+    ),
+    says("mongodbcommunity.mongodb.com/*", PHASE),
+    says("mongodb.com/MongoDB|MongoDBMultiCluster", PHASE),
+    may_say(
         "app.redislabs.com/*",
         &[
             (Is("status.state", "Running"), Healthy),

@@ -84,6 +84,7 @@ pub(super) const RULES: &[Rule] = &[
         "promoter.argoproj.io/PullRequest",
         &[(False("Ready|Reconciled"), Degraded), (True("Ready|Reconciled"), Healthy)],
     ),
+    quiet("promoter.argoproj.io/ControllerConfiguration", &[]),
     says("promoter.argoproj.io/*", READY),
     says(
         "numaflow.numaproj.io/*",
@@ -150,7 +151,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     says(
-        "lifecycle.keptn.sh/*",
+        "lifecycle.keptn.sh/KeptnAppVersion|KeptnEvaluation|KeptnTask|KeptnWorkloadInstance|KeptnWorkloadVersion",
         &[
             (Is("status.status", "Succeeded"), Healthy),
             (Is("status.overallStatus", "Succeeded"), Healthy),

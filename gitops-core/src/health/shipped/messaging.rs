@@ -7,6 +7,12 @@ use super::{READY, Rule, may_say, says};
 
 pub(super) const RULES: &[Rule] = &[
     // Strimzi has a condition for the opposite; a cluster being made is not ready, and that is no failure.
+    // Approved by an annotation; until then nothing is moved.
+    says(
+        "kafka.strimzi.io/KafkaRebalance",
+        &[(True("NotReady"), Degraded), (True("ProposalReady|Stopped"), Suspended), (True("Ready"), Healthy)],
+    ),
+    may_say("kafka.strimzi.io/KafkaNodePool", &[(True("NotReady"), Degraded)]),
     says("kafka.strimzi.io/*", STRIMZI),
     says(
         "core.strimzi.io/StrimziPodSet",
@@ -36,12 +42,12 @@ pub(super) const RULES: &[Rule] = &[
             (All(&[Is("status.state", "CREATED"), Is("status.connectorState", "RUNNING")]), Healthy),
         ],
     ),
-    says(
+    may_say(
         "platform.confluent.io/*",
         &[
             (Is("status.phase", "RUNNING"), Healthy),
             (Is("status.phase", "ERROR|FAILED"), Degraded),
-            (Is("status.state", "SUCCESS|CREATED"), Healthy),
+            (Is("status.state", "SUCCESS|SUCCEEDED|CREATED"), Healthy),
             (Is("status.state", "ERROR"), Degraded),
         ],
     ),
@@ -54,8 +60,11 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     says("rabbitmq.com/*", READY),
-    says("jetstream.nats.io/*", READY),
-    says("cluster.redpanda.com/*", &[(Because("Ready", "*Failed|*Error"), Degraded), (True("Ready|Synced"), Healthy)]),
+    may_say("jetstream.nats.io/*", READY),
+    may_say(
+        "cluster.redpanda.com/*",
+        &[(Because("Ready", "*Failed|*Error"), Degraded), (True("Ready|Synced"), Healthy)],
+    ),
     may_say("resource.streamnative.io/*", READY),
 ];
 

@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         "cilium.io/*",
         &[(False("Valid|cilium.io/PoolConflict"), Degraded), (True("cilium.io/PoolConflict"), Degraded)],
     ),
-    says(
+    may_say(
         "operator.tigera.io/*",
         &[(True("Degraded"), Degraded), (True("Progressing"), Progressing), (True("Available|Ready"), Healthy)],
     ),

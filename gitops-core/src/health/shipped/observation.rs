@@ -64,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     says("kiali.io/*", ANSIBLE),
     says("awx.ansible.com/*", ANSIBLE),
-    says("coralogix.com/*", &[(False("RemoteSynced"), Degraded), (True("RemoteSynced"), Healthy)]),
+    may_say("coralogix.com/*", &[(False("RemoteSynced"), Degraded), (True("RemoteSynced"), Healthy)]),
     says(
         "datadoghq.com/DatadogMetric",
         &[(True("Error"), Degraded), (False("Valid"), Degraded), (Always("reports no error"), Healthy)],
@@ -79,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
     says(
         "core.humio.com/*",
         &[
-            (Is("status.state", "Running|Exists"), Healthy),
+            (Is("status.state", "Running|Exists|Ready"), Healthy),
             (Is("status.state", "NotFound"), Missing),
             (Is("status.state", "ConfigError"), Degraded),
             (Is("status.state", "Unknown"), Unknown),

@@ -3,7 +3,7 @@
 use super::super::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use super::super::clause::Clause;
 use super::super::clause::Test::{All, Any, Because, False, Has, Is, Lacks, Not, True, Unsure, Untrue};
-use super::{READY, Rule, may_say, quiet, says};
+use super::{Rule, may_say, quiet, says};
 
 pub(super) const RULES: &[Rule] = &[
     says(
@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
             (Is("status.phase", "RequiresApproval"), Suspended),
         ],
     ),
-    says(
+    may_say(
         "operators.coreos.com/CatalogSource",
         &[
             (Is("status.connectionState.lastObservedState", "READY"), Healthy),
@@ -104,12 +104,12 @@ pub(super) const RULES: &[Rule] = &[
     ),
     quiet("operators.coreos.com/*", &[]),
     says(
-        "olm.operatorframework.io/*",
+        "olm.operatorframework.io/ClusterExtension|ClusterCatalog",
         &[
-            (False("Installed|Serving"), Degraded),
-            (Because("Progressing", "Blocked"), Degraded),
-            (Because("Progressing", "Retrying"), Progressing),
+            (Because("Progressing", "Blocked|InvalidConfiguration"), Degraded),
+            (Because("Progressing", "Retrying|RollingOut"), Progressing),
             (True("Installed|Serving"), Healthy),
+            (Because("Installed", "Failed"), Degraded),
         ],
     ),
     says(
@@ -161,8 +161,7 @@ pub(super) const RULES: &[Rule] = &[
             (True("Ready|Synced"), Healthy),
         ],
     ),
-    may_say("cattle.io/*", READY),
-    may_say("helm.cattle.io/*", &[(True("Failed"), Degraded), (Lacks("status.jobName"), Progressing)]),
+    may_say("helm.cattle.io/HelmChart", &[(True("Failed"), Degraded), (Lacks("status.jobName"), Progressing)]),
     may_say(
         "fleet.cattle.io/*",
         &[(False("Ready"), Progressing), (True("Stalled"), Degraded), (True("Ready"), Healthy)],

@@ -64,8 +64,8 @@ pub(super) const RULES: &[Rule] = &[
         "volsync.backube/*",
         &[
             (Is("spec.paused", "true"), Suspended),
-            (False("Synchronizing"), Healthy),
             (Because("Synchronizing", "Error"), Degraded),
+            (False("Synchronizing"), Healthy),
         ],
     ),
     says(

@@ -7,7 +7,7 @@ use super::{READY, Rule, code, may_say, quiet, says, special};
 
 pub(super) const RULES: &[Rule] = &[
     says("serving.knative.dev/Service", KNATIVE),
-    says("*.knative.dev/*", KNATIVE),
+    may_say("*.knative.dev/*", KNATIVE),
     says(
         "serving.kserve.io/InferenceService",
         &[
@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     code("core.spinkube.dev/SpinApp", special::spin_app),
-    says("camel.apache.org/*", READY),
+    says("camel.apache.org/Integration|IntegrationPlatform|Kamelet|Pipe|KameletBinding", READY),
     code("sparkoperator.k8s.io/SparkApplication", special::spark),
     quiet(
         "sparkoperator.k8s.io/ScheduledSparkApplication",
@@ -94,7 +94,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     says("keda.sh/ScaledJob", &[(Untrue("Ready"), Degraded), (True("Paused"), Suspended), (True("Ready"), Healthy)]),
     quiet("keda.sh/*", READY),
-    quiet("autoscaling.k8s.io/*", &[(True("ConfigUnsupported|ConfigDeprecated|NoPodsMatched"), Degraded)]),
+    quiet("autoscaling.k8s.io/*", &[(True("ConfigUnsupported"), Degraded), (True("RecommendationProvided"), Healthy)]),
     code("spot.io/SpotDeployment", special::spot),
     says(
         "ray.io/RayCluster",
@@ -142,8 +142,13 @@ pub(super) const RULES: &[Rule] = &[
     quiet("nfd.k8s-sigs.io/*", &[]),
 ];
 
-/// One condition sums up the others; what is not known yet is on its way.
-const KNATIVE: &[Clause] = &[(False("*"), Degraded), (Unsure("*"), Progressing), (True("Ready|Succeeded"), Healthy)];
+/// One condition sums up the others; what is not known yet is on its way, and what is `Info` is
+/// no failure, such as a revision without traffic.
+const KNATIVE: &[Clause] = &[
+    (Any("status.conditions", &All(&[Is("status.status", "False"), Not(&Is("status.severity", "Info"))])), Degraded),
+    (Unsure("*"), Progressing),
+    (True("Ready|Succeeded"), Healthy),
+];
 
 const RUN: &[Clause] = &[
     (True("Failed"), Degraded),
