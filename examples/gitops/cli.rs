@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gitops_core::plan::Objects;
+use gitops_core::resource::LabelSelector;
 
 /// Keeps a cluster as Git says.
 ///
@@ -96,9 +98,43 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
-    pub(crate) look: Look,
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) cluster: Backend,
+    /// How to print (text, json or yaml), or a file such as `plan.json` that `gitops sync --plan` carries out
+    #[arg(long, short, visible_alias = "out", value_name = "FORM|FILE.json", default_value = "text")]
+    pub(crate) output: PlanOutput,
     #[command(flatten)]
     pub(crate) prune: Prune,
+    #[command(flatten)]
+    pub(crate) select: Select,
+}
+
+/// Where a plan goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlanOutput {
+    /// To the standard output.
+    Print(Output),
+    /// Into a file; a text is printed all the same.
+    File(PathBuf),
+}
+
+/// What of an application is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Select {
+    /// Only these objects, such as `deploy/web`, `cm/shop/*` or `Secret` (may be repeated); hooks do not run, and the
+    /// application does not count as synced
+    #[arg(long, value_name = "KIND[.GROUP][/[NAMESPACE/]NAME]")]
+    pub(crate) only: Vec<Objects>,
+    /// Only objects with these labels, such as `app=web,tier in (a,b)`
+    #[arg(long, short = 'l', value_name = "LABELS")]
+    pub(crate) selector: Option<LabelSelector>,
+    /// Apply everything, also what is in sync
+    #[arg(long)]
+    pub(crate) reapply: bool,
+    /// Run no hooks
+    #[arg(long)]
+    pub(crate) no_hooks: bool,
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +143,15 @@ pub(crate) struct Sync {
     pub(crate) look: Look,
     #[command(flatten)]
     pub(crate) prune: Prune,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    /// Carry out the plan in this file, which `gitops plan -o FILE.json` wrote: exactly that, at its revision, or nothing
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision"]
+    )]
+    pub(crate) plan: Option<PathBuf>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -205,6 +250,20 @@ pub(crate) enum Output {
     Json,
     /// The same as YAML
     Yaml,
+}
+
+impl FromStr for PlanOutput {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(output) = Output::from_str(text, false) {
+            return Ok(Self::Print(output));
+        }
+        if text.len() > ".json".len() && text.ends_with(".json") {
+            return Ok(Self::File(PathBuf::from(text)));
+        }
+        Err("it must be `text`, `json`, `yaml`, or a file whose name ends in `.json`".to_owned())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
+use gitops_core::plan::{Extent, HookRun, Objects, Request, Selection};
 use gitops_core::policy;
 use gitops_core::policy::ignore::Rules;
 use gitops_core::reconcile::{self, App, Looked};
@@ -19,6 +20,7 @@ use gitops_git::GitSource;
 
 use crate::Failure;
 use crate::cli;
+use crate::kinds;
 use crate::state_file::StateFile;
 
 /// The embedded cluster of one run, and its clock.
@@ -108,6 +110,22 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
         app.policy.prune_budget_percent = prune.prune_budget;
     }
     Ok(app)
+}
+
+/// What the arguments ask for. Kinds go by the names that the cluster knows; others are taken as they are written, since
+/// their CRD may be about to be synced.
+pub(crate) fn request(select: &cli::Select, world: &Embedded) -> Request {
+    let named = |objects: &Objects| {
+        let kind = world.cluster.with_server(|server| kinds::kind(objects.kind_text(), server.model()));
+        kind.map_or_else(|_| objects.clone(), |kind| objects.with_kind(&kind))
+    };
+    let mut only = Selection::of(select.only.iter().map(named));
+    if let Some(labels) = &select.selector {
+        only = only.with_labels(labels.clone());
+    }
+    let extent = if select.reapply { Extent::Everything } else { Extent::Differing };
+    let hooks = if select.no_hooks { HookRun::Never } else { HookRun::WithChanges };
+    Request::default().with_only(only).with_extent(extent).with_hooks(hooks)
 }
 
 /// Reads rules of what to leave alone; each document of the file holds some.

@@ -68,6 +68,8 @@ pub enum Code {
     IgnoreRule,
     /// A verdict that could not be confirmed by a dry run. A note.
     Predicted,
+    /// Something was asked for that the application does not have. The rest of what was asked for goes on.
+    NotFound,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.

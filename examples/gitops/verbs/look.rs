@@ -1,17 +1,14 @@
-//! `diff`, `plan` and `status`: looking, not touching.
+//! `diff` and `status`: looking, not touching.
 
-use gitops_core::diff::{Forecast, Sides, Unified};
-use gitops_core::plan::Plan;
+use gitops_core::diff::{Sides, Unified};
 use gitops_core::reconcile::{Looked, Report};
-use gitops_core::resource::ResourceKey;
 use gitops_core::time::Timer;
 use gitops_core::value::Value;
-use serde::Serialize;
 
 use crate::cli::{self, Format, Output};
 use crate::render::{self, Family, Paint};
 use crate::world::{self, Access, Embedded, finish};
-use crate::{Answer, ERROR, Failure, say};
+use crate::{Answer, Failure, say};
 
 pub(super) fn diff(args: &cli::Diff, paint: Paint) -> Result<Answer, Failure> {
     let output = args.look.world.output;
@@ -49,54 +46,6 @@ pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> 
         output => machine_readable(&report, output)?,
     };
     Ok(Answer { text, code: render::code(&report) })
-}
-
-pub(super) fn plan(look: &cli::Look, prune: &cli::Prune, paint: Paint) -> Result<Answer, Failure> {
-    let world = Embedded::open(&look.world.cluster, Access::Read)?;
-    let source = world::open_source(&look.source.app)?;
-    let app = world::app(&look.source, Some(prune))?;
-    let looked = world::look(&app, &source, &world)?;
-    let report = Report::new(&app, &looked, world.time.now());
-    planned(&looked, &report, look.world.output, paint)
-}
-
-/// Shows a plan that is not carried out.
-pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: Paint) -> Result<Answer, Failure> {
-    let text = match output {
-        Output::Text => {
-            // A plan prints its own problems.
-            let rest = report.problems.iter().filter(|problem| !looked.plan.problems.contains(problem));
-            let forecasts = render::forecasts(looked, paint);
-            format!("{}{forecasts}{}", looked.plan, render::problems(&rest.cloned().collect::<Vec<_>>(), paint))
-        }
-        Output::Json => render::json(&Planned::of(looked))?,
-        Output::Yaml => render::yaml(&Planned::of(looked))?,
-    };
-    let code = if report.is_blocked() { ERROR } else { u8::from(!looked.plan.is_empty()) };
-    Ok(Answer { text, code })
-}
-
-/// A plan, and what it does to fields of others.
-#[derive(Debug, Serialize)]
-struct Planned<'l> {
-    #[serde(flatten)]
-    plan: &'l Plan,
-    forecasts: Vec<Foretold<'l>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Foretold<'l> {
-    #[serde(flatten)]
-    key: &'l ResourceKey,
-    #[serde(flatten)]
-    forecast: &'l Forecast,
-}
-
-impl<'l> Planned<'l> {
-    fn of(looked: &'l Looked) -> Self {
-        let forecasts = looked.forecasts.iter().map(|(key, forecast)| Foretold { key, forecast });
-        Self { plan: &looked.plan, forecasts: forecasts.collect() }
-    }
 }
 
 fn report(args: &cli::Look) -> Result<(Embedded, Looked, Report), Failure> {

@@ -4,6 +4,7 @@ mod cluster;
 mod explain;
 mod history;
 mod look;
+mod plan;
 mod sync;
 mod validate;
 
@@ -16,7 +17,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Sync(args) => sync::sync(args, paint),
         Verb::Diff(args) => look::diff(args, paint),
         Verb::Explain(args) => explain::explain(args, paint),
-        Verb::Plan(args) => look::plan(&args.look, &args.prune, paint),
+        Verb::Plan(args) => plan::plan(args, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),

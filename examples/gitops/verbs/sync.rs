@@ -8,7 +8,7 @@ use gitops_core::reconcile::{self, App, Looked, Report, Watcher, Wish};
 use gitops_core::sync::Progress;
 use gitops_core::time::Timer;
 
-use super::look;
+use super::{look, plan};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::world::{self, Access, Embedded, finish};
@@ -18,11 +18,14 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(&of.app)?;
-    let app = world::app(of, Some(&args.prune))?;
-    let looked = world::look(&app, &source, &world)?;
+    let app = world::app(of, Some(&args.prune))?.with_request(world::request(&args.select, &world));
+    let looked = match &args.plan {
+        Some(file) => plan::follow(file, &app, &source, &world)?,
+        None => world::look(&app, &source, &world)?,
+    };
     if args.dry_run {
         let report = Report::new(&app, &looked, world.time.now());
-        return look::planned(&looked, &report, on.output, paint);
+        return plan::planned(&looked, &report, on.output, paint);
     }
     if !args.yes && !may_delete(&looked.plan)? {
         let text = "nothing was done: the deletions were not confirmed; sync without `--prune` to keep these objects";

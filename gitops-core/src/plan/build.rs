@@ -11,7 +11,8 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
 
 use super::{
-    Action, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, SkipReason, Skipped, depend, order, prune,
+    Action, Extent, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, depend,
+    order, prune, select,
 };
 
 /// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
@@ -20,7 +21,8 @@ use super::{
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
 ///   custom resources of its CRD, and what names it as a dependency. Later waves go on. A hook that is held back holds
 ///   back the phases that follow its own, as if it had failed.
-/// - Hooks run when anything else is done, unless `hooks` says otherwise; so a sync of an application that is in sync
+/// - What `request` does not ask for is left alone; of what it asks for, nothing is done that needs more.
+/// - Hooks run when anything else is done, unless `request` says otherwise; so a sync of an application that is in sync
 ///   writes nothing.
 /// - An object that is no longer declared is deleted only by rules 26 to 31 of the exact rules, after everything that
 ///   is declared was applied and is healthy.
@@ -30,15 +32,27 @@ pub fn plan(
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
-    hooks: HookRun,
+    request: impl Into<Request>,
 ) -> Plan {
+    let request = request.into();
+    let hooks = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let (mut nodes, extras) = decided(comparison, desired, context.owner, &mut problems);
+    let (mut nodes, mut extras) = decided(comparison, desired, context.owner, request.scope.extent, &mut problems);
+    problems.extend(select::unmatched(&request, &nodes, &extras));
+    let absent = select::narrow(&mut nodes, &request);
+    let mut left_out = Vec::new();
+    extras.retain(|(key, compared)| {
+        let chosen = request.chooses(key, compared.live.as_ref());
+        left_out.extend((!chosen).then(|| Skipped::new(key, SkipReason::NotSelected)));
+        chosen
+    });
     let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
+    skipped.append(&mut left_out);
     rest_if_idle(&mut nodes, &removals, hooks);
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
+    select::hold(&graph, &mut nodes, &providers_first, absent);
     depend::hold(&graph, &mut nodes, &providers_first);
     if depend::stopped_by_hook(&nodes) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
@@ -54,7 +68,8 @@ pub fn plan(
     problems.sort();
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-    Plan { format: Format::V1, owner: context.owner.clone(), revisions, steps, gates, skipped, problems }
+    let (owner, scope) = (context.owner.clone(), request.scope);
+    Plan { format: Format::V1, owner, revisions, scope, steps, gates, skipped, problems }
 }
 
 /// A declared object, and what becomes of it.
@@ -132,6 +147,7 @@ fn decided<'a>(
     comparison: &'a Comparison,
     desired: &'a DesiredState,
     owner: &Owner,
+    extent: Extent,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Node<'a>>, Vec<prune::Extra<'a>>) {
     let (mut nodes, mut extras) = (Vec::with_capacity(desired.declared.len()), Vec::new());
@@ -146,17 +162,14 @@ fn decided<'a>(
             }
             entries.next();
         }
-        let fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
+        let mut fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
+        if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
+            fate = again(declared, compared);
+        }
         nodes.push(Node { key, declared, fate });
     }
     extras.extend(entries);
     (nodes, extras)
-}
-
-impl Skipped {
-    pub(super) fn new(key: &ResourceKey, reason: SkipReason) -> Self {
-        Self { key: key.clone(), reason }
-    }
 }
 
 fn decide(
@@ -200,6 +213,17 @@ fn decide(
         Outcome::Unknown(Why::UnknownKind | Why::Held) => Fate::Skip(SkipReason::Held),
         // `Extra` is never said of a declared object.
         Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
+    }
+}
+
+/// Applies what is in sync once more.
+fn again(declared: &Declared, compared: &Compared) -> Fate {
+    if declared.options.create_only {
+        return Fate::Skip(SkipReason::CreateOnly);
+    }
+    match differs(declared, compared, &[]) {
+        Fate::Do(work) => Fate::Do(Box::new(Work { reason: Reason::Asked, impact: Impact::Rewrites, ..*work })),
+        fate => fate,
     }
 }
 

@@ -5,15 +5,19 @@
 mod build;
 mod cycle;
 mod depend;
+mod file;
 mod order;
 mod prune;
 mod refs;
+mod request;
+mod select;
 mod show;
+mod skip;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod validity;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +32,11 @@ use crate::state::Owner;
 use crate::value::{Digest, Hasher, Purpose};
 
 pub use build::plan;
+pub use file::{PlanFileError, StoredPlan};
+pub use request::{Extent, HookRun, Request, Scope};
+pub use select::{InvalidSelection, Objects, Selection};
+pub use skip::{SkipReason, Skipped};
+pub use validity::Validity;
 
 /// What a sync will do. `Eq`, serialisable, the same bytes for the same input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +49,9 @@ pub struct Plan {
     pub owner: Owner,
     /// The revisions it makes true, one per source.
     pub revisions: Vec<RevisionId>,
+    /// How much of the application it is about.
+    #[serde(default, skip_serializing_if = "Scope::is_whole")]
+    pub scope: Scope,
     /// What will be done. `steps[n].id` is `n`; every dependency of a step has a smaller id.
     pub steps: Vec<Step>,
     /// Barriers. `gates[n].id` is `n`.
@@ -217,6 +229,8 @@ pub enum Reason {
     Differs,
     /// There, as declared, and not stamped as ours yet.
     Adopt,
+    /// There and as declared, and applied again since somebody asked for it.
+    Asked,
     /// There, ours, and not declared any more.
     NotDeclared,
     /// A hook of this phase.
@@ -230,6 +244,8 @@ pub enum Reason {
 pub enum Impact {
     /// Something new.
     Creates,
+    /// Nothing should change: it is as declared already.
+    Rewrites,
     /// Something changes in place.
     Changes,
     /// Running processes are replaced (a pod template changes).
@@ -242,69 +258,6 @@ pub enum Impact {
     Runs,
 }
 
-/// An object that is left alone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Skipped {
-    /// The object.
-    pub key: ResourceKey,
-    /// Why.
-    pub reason: SkipReason,
-}
-
-/// Why an object is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum SkipReason {
-    /// A problem holds it back.
-    Held,
-    /// Something it must follow is held back.
-    FollowsHeld,
-    /// It could not be read, so nothing is decided about it.
-    Unknown,
-    /// It is being deleted.
-    Terminating,
-    /// It belongs to another application.
-    NotOurs,
-    /// It is no longer declared, and pruning is off.
-    PruneOff,
-    /// It is no longer declared, and its own annotation forbids pruning.
-    PruneForbidden,
-    /// It is no longer declared, and a person must confirm.
-    PruneUnconfirmed,
-    /// It is no longer declared, and there is no proof that we created it.
-    NoProof,
-    /// It is no longer declared, existed before us, and the policy keeps such objects.
-    Adopted,
-    /// It is no longer declared, and the source is incomplete.
-    SourceIncomplete,
-    /// It is no longer declared, and a guard stopped all pruning.
-    Guarded,
-    /// It exists, and is created only once.
-    CreateOnly,
-    /// It has owner references: its owner takes care of it.
-    OwnedByAnother,
-    /// A hook that does not run in a sync.
-    NotThisPhase,
-    /// It is declared, and its own annotation says to leave it alone.
-    Ignored,
-    /// It is no longer declared under this API group, but under another one: it is the same object.
-    SameObject,
-}
-
-/// When hooks are planned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
-pub enum HookRun {
-    /// When something else is to be done.
-    #[default]
-    WithChanges,
-    /// Always: an operation that was interrupted must still run those it has not run.
-    Always,
-}
-
 impl Plan {
     /// Returns a plan that does nothing.
     #[must_use]
@@ -313,6 +266,7 @@ impl Plan {
             format: Format::V1,
             owner: owner.clone(),
             revisions: Vec::new(),
+            scope: Scope::default(),
             steps: Vec::new(),
             gates: Vec::new(),
             skipped: Vec::new(),
@@ -332,12 +286,13 @@ impl Plan {
         self.steps.get(id.0 as usize)
     }
 
-    /// Returns the digest of format, owner, revisions, steps and gates; wording is out, so that better texts void no
+    /// Returns the digest of format, owner, revisions, scope, steps and gates; wording is out, so that better texts void no
     /// approval.
     #[must_use]
     pub fn digest(&self) -> Digest {
         // Serialising these to JSON cannot fail: no maps with other keys than text, no foreign `Serialize`.
-        let bytes = serde_json::to_vec(&(self.format, &self.owner, &self.revisions, &self.steps, &self.gates));
+        let what = (self.format, &self.owner, &self.revisions, &self.scope, &self.steps, &self.gates);
+        let bytes = serde_json::to_vec(&what);
         Hasher::new(Purpose::Plan).bytes(&bytes.unwrap_or_default()).finish()
     }
 }
@@ -363,30 +318,6 @@ impl Action {
             Self::Apply { payload, .. } | Self::Hook { payload, .. } => Some(payload),
             Self::Delete { .. } => None,
         }
-    }
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Held => "held back by a problem",
-            Self::FollowsHeld => "must follow an object that is held back",
-            Self::Unknown => "could not be read",
-            Self::Terminating => "is being deleted",
-            Self::NotOurs => "belongs to another application",
-            Self::PruneOff => "not declared any more; pruning is off",
-            Self::PruneForbidden => "not declared any more; its annotation forbids pruning",
-            Self::PruneUnconfirmed => "not declared any more; pruning it must be confirmed",
-            Self::NoProof => "not declared any more; no proof that it is ours",
-            Self::Adopted => "not declared any more; it existed before us",
-            Self::SourceIncomplete => "not declared any more, as far as the source could be read",
-            Self::Guarded => "not declared any more; a guard stopped pruning",
-            Self::CreateOnly => "is created only once",
-            Self::OwnedByAnother => "belongs to its owner",
-            Self::NotThisPhase => "is a hook that does not run in a sync",
-            Self::Ignored => "is left alone; its annotation says so",
-            Self::SameObject => "is declared under another API group",
-        })
     }
 }
 

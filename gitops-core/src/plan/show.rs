@@ -9,6 +9,9 @@ use crate::problem::Severity;
 /// What runs in its order, then what is left alone and why, then what is wrong.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scope.is_partial() {
+            writeln!(f, "only {}: not a sync of the application", self.scope.only)?;
+        }
         if self.is_empty() {
             writeln!(f, "nothing to do")?;
         }
@@ -67,7 +70,7 @@ impl fmt::Display for Step {
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),
-            Impact::Creates | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
+            Impact::Creates | Impact::Rewrites | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
         }
     }
 }
@@ -78,6 +81,7 @@ impl fmt::Display for Reason {
             Self::Missing => "is missing",
             Self::Differs => "differs",
             Self::Adopt => "is not marked as ours yet",
+            Self::Asked => "is applied again, as asked",
             Self::NotDeclared => "not declared any more",
             Self::Hook => "hook",
         })

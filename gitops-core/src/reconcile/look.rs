@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Answers, Comparison, Context, Forecast, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Plan};
+use crate::plan::{self, Action, HookRun, Plan, Request};
 use crate::policy::Confirm;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
@@ -207,7 +207,8 @@ impl Looked {
 
     fn plan(&mut self, app: &App) {
         let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
-        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, self.hooks()));
+        let request = Request { hooks: self.hooks(&app.request), ..app.request.clone() };
+        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
         self.foresee(app);
     }
 
@@ -235,13 +236,19 @@ impl Looked {
     #[must_use]
     pub fn has_work(&self) -> bool {
         let is_news = self.ledger.last_synced() != Some(self.wanted()) && self.comparison.is_synced();
-        !self.plan.is_empty() || self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty())
+        // A part of an application neither ends what was interrupted nor makes a revision true.
+        let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
+        !self.plan.is_empty() || (ends && !self.plan.scope.is_partial())
     }
 
     /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
-    /// and once per revision where there is nothing but hooks.
-    fn hooks(&self) -> HookRun {
-        let ended_badly = self.ledger.history.first().is_some_and(|last| last.phase != Phase::Succeeded);
+    /// and once per revision where there is nothing but hooks. Operations on a part of the application do not count.
+    fn hooks(&self, request: &Request) -> HookRun {
+        if request.hooks != HookRun::WithChanges || request.scope.is_partial() {
+            return request.hooks;
+        }
+        let last = self.ledger.history.iter().find(|entry| !entry.partial);
+        let ended_badly = last.is_some_and(|last| last.phase != Phase::Succeeded);
         let unfinished = ended_badly || self.ledger.running.is_some();
         let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
         if unfinished || nothing_else { HookRun::Always } else { HookRun::WithChanges }
@@ -257,7 +264,8 @@ impl Looked {
         if !self.has_work() {
             return None;
         }
-        let record = self.resumed().cloned();
+        // An operation on a part of the application is one of its own.
+        let record = self.resumed().filter(|_| !self.plan.scope.is_partial()).cloned();
         let operation = match &record {
             Some(Record::V1(running)) => running.operation.clone(),
             None => OperationId::derive(&app.owner, &self.plan.digest(), now),

@@ -5,6 +5,7 @@
 //! runtime, or waits otherwise than through [`Timer`].
 
 mod explain;
+mod follow;
 mod look;
 mod report;
 mod watch;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::manifest::{Dialect, Limits};
+use crate::plan::Request;
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
@@ -22,6 +24,7 @@ use crate::sync::{Effect, Event, Ledger, TooNew};
 use crate::time::Timer;
 
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
+pub use follow::{FollowError, follow};
 pub use look::{Looked, look, look_again, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use watch::{Watcher, Wish, run, run_watched};
@@ -50,6 +53,8 @@ pub struct App {
     pub ledger_namespace: Arc<str>,
     /// Who or what starts operations, for the history.
     pub initiator: Arc<str>,
+    /// What the next operation is asked to do; all that differs by default.
+    pub request: Request,
 }
 
 /// The outside world of a driver.
@@ -94,6 +99,7 @@ impl App {
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
             initiator: "unknown".into(),
+            request: Request::default(),
         }
     }
 
@@ -125,6 +131,12 @@ impl App {
     #[must_use]
     pub fn with_initiator(self, initiator: &str) -> Self {
         Self { initiator: initiator.into(), ..self }
+    }
+
+    /// Sets what the next operation is asked to do.
+    #[must_use]
+    pub fn with_request(self, request: Request) -> Self {
+        Self { request, ..self }
     }
 
     /// Returns where the ledger lies.

@@ -49,7 +49,8 @@ impl Ledger {
             finished: now,
             plan: given_up.plan,
             phase: Phase::Superseded,
-            message: "was interrupted, and another revision took its place".into(),
+            message: "was interrupted, and another operation took its place".into(),
+            partial: false,
         });
     }
 }

@@ -134,6 +134,9 @@ pub struct HistoryEntry {
     pub phase: Phase,
     /// One line for people.
     pub message: Arc<str>,
+    /// Whether it was about a part of the application only. Then nothing follows for the rest.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub partial: bool,
 }
 
 /// The stored form.
@@ -265,10 +268,14 @@ impl Ledger {
         object.tree().dig(&["data", FIELD])?.as_str()
     }
 
-    /// Adds an entry to the history and drops the oldest ones.
+    /// Adds an entry to the history and drops the oldest ones, but never the last that made a revision true.
     pub fn remember(&mut self, entry: HistoryEntry) {
         self.history.insert(0, entry);
-        self.history.truncate(HISTORY);
+        while self.history.len() > HISTORY {
+            let synced = self.history.iter().position(HistoryEntry::made_true);
+            let last = self.history.len().saturating_sub(1);
+            self.history.remove(if synced == Some(last) { last.saturating_sub(1) } else { last });
+        }
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -278,7 +285,7 @@ impl Ledger {
     /// Returns the revisions that were made true last.
     #[must_use]
     pub fn last_synced(&self) -> Option<Vec<RevisionId>> {
-        let last = self.history.iter().find(|entry| entry.phase == Phase::Succeeded)?;
+        let last = self.history.iter().find(|entry| entry.made_true())?;
         Some(last.revisions.iter().map(|revision| revision.id.clone()).collect())
     }
 
@@ -333,6 +340,14 @@ impl Record {
     }
 }
 
+impl HistoryEntry {
+    /// Returns whether it made its revisions true, for all of the application.
+    #[must_use]
+    pub fn made_true(&self) -> bool {
+        self.phase == Phase::Succeeded && !self.partial
+    }
+}
+
 /// Whether a name can be one label of an object's name (RFC 1123).
 fn is_label(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -340,6 +355,11 @@ fn is_label(name: &str) -> bool {
     name.len() <= 63
         && ends.iter().all(|end| end.is_some_and(plain))
         && name.bytes().all(|byte| plain(byte) || byte == b'-')
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Deserialize)]

@@ -188,6 +188,7 @@ impl Machine {
             plan: self.record.plan,
             phase,
             message: message.into(),
+            partial: self.plan.scope.is_partial(),
         });
         self.store(Vec::new(), now);
     }

@@ -259,10 +259,17 @@ impl Machine {
     /// Builds the write that sends the declared object.
     fn payload(&self, id: u32, step: &Step, next: &Next) -> Option<Write> {
         let run = self.run(id)?;
-        let declared = &self.setup.desired.get(&step.key)?.resource;
-        if let Some(Payload::Digest(planned)) = step.action.payload()
-            && *planned != declared.intent()
-        {
+        let found = self.setup.desired.get(&step.key)?;
+        let declared = &found.resource;
+        let is_planned = match step.action.payload() {
+            Some(Payload::Digest(planned)) => *planned == declared.intent(),
+            Some(Payload::Declared { source, file, document }) => found
+                .origin
+                .as_ref()
+                .is_some_and(|origin| (origin.source, &origin.file, origin.document) == (*source, file, *document)),
+            Some(Payload::Opaque) | None => true,
+        };
+        if !is_planned {
             // The plan was stored, and what is declared by now is not what somebody approved.
             return None;
         }

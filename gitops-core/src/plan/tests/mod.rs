@@ -1,15 +1,18 @@
 //! Scenarios as text, and laws over generated sets.
 
 mod depend;
+mod file;
 mod laws;
 mod order;
 mod prune;
+mod select;
+mod validity;
 mod wire;
 mod yaml;
 
 use std::sync::Arc;
 
-use super::{HookRun, Plan, plan};
+use super::{HookRun, Plan, Request, plan};
 use crate::diff::{
     Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Memo, Outcome, Prediction,
     Strategy, Why,
@@ -28,7 +31,8 @@ use crate::value::{Digest, Draft, Purpose};
 ///
 /// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `group` and `rule` (of kapp, with `_`
 /// for blanks), `defines` (kind of a CRD), `uid`; and in the content `mounts` (a ConfigMap), `sa` (a service account),
-/// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding).
+/// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding);
+/// `label` (the value of the label `app`).
 /// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
 /// Claims: `created`, `adopted`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
@@ -117,14 +121,13 @@ impl World {
     }
 
     fn plan(&self, policy: &SyncPolicy) -> Plan {
+        self.asked(policy, HookRun::default())
+    }
+
+    fn asked(&self, policy: &SyncPolicy, request: impl Into<Request>) -> Plan {
         let model = ApiModel::builtin();
-        plan(
-            &self.comparison,
-            &self.desired,
-            policy,
-            &Context::new(&model, &self.owner, &self.inventory),
-            HookRun::default(),
-        )
+        let context = Context::new(&model, &self.owner, &self.inventory);
+        plan(&self.comparison, &self.desired, policy, &context, request)
     }
 }
 
@@ -154,6 +157,10 @@ fn object_of(text: &str) -> Resource {
             "rule" => {
                 let annotations = object.entry("metadata").entry("annotations");
                 annotations.set(&format!("kapp.k14s.io/change-rule.{value}"), value.replace('_', " "));
+                continue;
+            }
+            "label" => {
+                object.entry("metadata").entry("labels").set("app", value);
                 continue;
             }
             "mounts" | "sa" | "labels" | "selects" | "calls" | "role" | "for" => {
@@ -249,10 +256,15 @@ fn pruning() -> SyncPolicy {
 /// Compares a plan with the text an operator would see.
 #[track_caller]
 fn expect(world: &str, policy: &SyncPolicy, expected: &str) {
+    shows(&World::new(world).plan(policy), expected);
+}
+
+#[track_caller]
+fn shows(plan: &Plan, expected: &str) {
     let indent = expected.lines().find(|line| !line.trim().is_empty()).map_or(0, |l| l.len() - l.trim_start().len());
     let expected: Vec<&str> =
         expected.lines().map(|line| line.get(indent..).unwrap_or("")).filter(|line| !line.is_empty()).collect();
-    let found = World::new(world).plan(policy).to_string();
+    let found = plan.to_string();
     assert_eq!(found.lines().collect::<Vec<_>>(), expected, "\n{found}");
 }
 

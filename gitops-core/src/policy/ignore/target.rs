@@ -120,7 +120,7 @@ impl Names {
         Ok(Self::Matching(Pattern { text: pattern.into(), regex: regex.map_err(wrong)? }))
     }
 
-    fn match_name(&self, name: &str) -> bool {
+    pub(crate) fn match_name(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Like(glob) => fast_glob::glob_match(&**glob, name),

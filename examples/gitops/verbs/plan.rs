@@ -1,0 +1,74 @@
+//! `plan`: what a sync would do; printed, or stored for review; and plans that were stored.
+
+use std::fs;
+use std::path::Path;
+
+use gitops_core::plan::{Plan, StoredPlan, Validity};
+use gitops_core::reconcile::{self, App, Looked, Report};
+use gitops_core::time::Timer;
+use gitops_git::GitSource;
+
+use crate::cli::{self, Output, PlanOutput};
+use crate::render::{self, Paint};
+use crate::world::{self, Access, Embedded, finish};
+use crate::{Answer, ERROR, Failure};
+
+pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
+    let world = Embedded::open(&args.cluster, Access::Read)?;
+    let source = world::open_source(&args.source.app)?;
+    let app = world::app(&args.source, Some(&args.prune))?.with_request(world::request(&args.select, &world));
+    let looked = world::look(&app, &source, &world)?;
+    let report = Report::new(&app, &looked, world.time.now());
+    match &args.output {
+        PlanOutput::Print(output) => planned(&looked, &report, *output, paint),
+        PlanOutput::File(file) => {
+            let text = render::json(&StoredPlan::new(&looked.plan, &looked.forecasts))?;
+            fs::write(file, text).map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
+            let mut answer = planned(&looked, &report, Output::Text, paint)?;
+            let (digest, file) = (looked.plan.digest(), render::clean(&file.to_string_lossy()));
+            answer.text += &format!("plan {} is in {file}\n", digest.short());
+            Ok(answer)
+        }
+    }
+}
+
+/// Shows a plan that is not carried out.
+pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: Paint) -> Result<Answer, Failure> {
+    let stored = StoredPlan::new(&looked.plan, &looked.forecasts);
+    let text = match output {
+        Output::Text => {
+            // A plan prints its own problems.
+            let rest = report.problems.iter().filter(|problem| !looked.plan.problems.contains(problem));
+            let forecasts = render::forecasts(looked, paint);
+            format!("{}{forecasts}{}", looked.plan, render::problems(&rest.cloned().collect::<Vec<_>>(), paint))
+        }
+        Output::Json => render::json(&stored)?,
+        Output::Yaml => render::yaml(&stored)?,
+    };
+    let code = if report.is_blocked() { ERROR } else { u8::from(!looked.plan.is_empty()) };
+    Ok(Answer { text, code })
+}
+
+/// Reads a stored plan and looks at what is still to be done of it.
+pub(super) fn follow(file: &Path, app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
+    let name = render::clean(&file.to_string_lossy());
+    let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
+    let plan = Plan::from_file(&bytes).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {}", causes(cause))).unwrap_or_default();
+        format!("`{name}` {error}{cause}")
+    })?;
+    let world = reconcile::World::new(source, &world.cluster, &world.time);
+    let (looked, validity) = finish(reconcile::follow(app, &plan, world))??;
+    if let Validity::Narrowed { plan: rest, of } = validity {
+        let (rest, all) = (rest.steps.len(), render::counted(plan.steps.len(), "step"));
+        crate::say(&format!("of plan {}, {rest} of {all} are still to be done\n", of.short()));
+    }
+    Ok(looked)
+}
+
+fn causes(mut error: &dyn std::error::Error) -> String {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}

@@ -1,0 +1,169 @@
+//! A plan as a file: written, reviewed, and read back to be carried out as it is.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::diff::Forecast;
+use crate::resource::ResourceKey;
+use crate::value::{Digest, Hasher, Purpose, Value};
+
+use super::{Format, Plan};
+
+/// Larger files are refused unread: 100,000 steps take less than a third of this.
+const LARGEST: usize = 256 << 20;
+const CHECKSUM: &str = "checksum";
+const DIGEST: &str = "digest";
+const FORECASTS: &str = "forecasts";
+
+/// A plan with all that its file holds. Serialise it with [`StoredPlan::to_value`].
+#[derive(Clone, Copy, Debug)]
+pub struct StoredPlan<'p> {
+    plan: &'p Plan,
+    forecasts: &'p BTreeMap<ResourceKey, Forecast>,
+}
+
+/// Why a file is no plan that can be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanFileError {
+    /// It is not JSON, or ends too early.
+    #[error("is not JSON, or not all of it; write it anew with `gitops plan`")]
+    Syntax(#[source] crate::value::JsonError),
+    /// It is JSON, and no plan.
+    #[error("holds no plan: {0}; write one with `gitops plan -o FILE.json`")]
+    NotAPlan(String),
+    /// It is too large for a plan.
+    #[error("is larger than any plan ({LARGEST} bytes)")]
+    TooLarge,
+    /// It has a format that this program does not know.
+    #[error("has the format `{0}`, which this program does not know; update the program, or write the plan anew")]
+    UnknownFormat(String),
+    /// It was changed after it was written.
+    #[error("was changed after it was written: it does not match its own {0}; review and approve a new plan")]
+    Changed(&'static str),
+    /// It has a known format and is not as that says.
+    #[error("is a plan that cannot be followed: {0}; write it anew with `gitops plan`")]
+    Malformed(String),
+}
+
+#[derive(Serialize)]
+struct Written<'p> {
+    #[serde(flatten)]
+    plan: &'p Plan,
+    digest: Digest,
+    forecasts: Vec<Foretold<'p>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<Digest>,
+}
+
+#[derive(Serialize)]
+struct Foretold<'p> {
+    #[serde(flatten)]
+    key: &'p ResourceKey,
+    #[serde(flatten)]
+    forecast: &'p Forecast,
+}
+
+impl<'p> StoredPlan<'p> {
+    /// Gathers what a plan file holds: the plan, and what it does to fields of others, for the reviewer.
+    #[must_use]
+    pub fn new(plan: &'p Plan, forecasts: &'p BTreeMap<ResourceKey, Forecast>) -> Self {
+        Self { plan, forecasts }
+    }
+
+    fn written(&self, checksum: Option<Digest>) -> Written<'p> {
+        let forecasts = self.forecasts.iter().map(|(key, forecast)| Foretold { key, forecast });
+        Written { plan: self.plan, digest: self.plan.digest(), forecasts: forecasts.collect(), checksum }
+    }
+}
+
+/// The fields of the plan, then `digest` (what somebody approves), `forecasts`, and `checksum` over all of these.
+impl Serialize for StoredPlan<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let content = Value::from_serialize(&self.written(None)).map_err(serde::ser::Error::custom)?;
+        self.written(Some(checksum(&content))).serialize(serializer)
+    }
+}
+
+impl Plan {
+    /// Reads a plan file. White space and the order of fields do not matter; anything else that was changed does.
+    ///
+    /// # Errors
+    /// When the file holds no plan, one of an unknown format, or one that was changed.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, PlanFileError> {
+        if bytes.len() > LARGEST {
+            return Err(PlanFileError::TooLarge);
+        }
+        let file = Value::from_json(bytes).map_err(PlanFileError::Syntax)?;
+        let text = |name: &str| file.root().get(name).and_then(|value| value.as_str());
+        let Some(map) = file.root().as_map() else {
+            return Err(PlanFileError::NotAPlan(format!("it is a {}", file.root().kind_name())));
+        };
+        let format = text("format").ok_or_else(|| PlanFileError::NotAPlan("it has no `format`".to_owned()))?;
+        if serde_json::from_value::<Format>(format.into()).is_err() {
+            let known = format.starts_with("gitops.rs/plan/");
+            let format: String = format.chars().take(60).filter(|char| !char.is_control()).collect();
+            let other = PlanFileError::NotAPlan(format!("its format is `{format}`"));
+            return Err(if known { PlanFileError::UnknownFormat(format) } else { other });
+        }
+        let mut draft = file.root().to_draft();
+        let stated = |name: &str| text(name).and_then(|text| text.parse::<Digest>().ok());
+        draft.remove(CHECKSUM);
+        let content = draft.freeze();
+        match stated(CHECKSUM) {
+            None => return Err(PlanFileError::Malformed(missing(map.get(CHECKSUM).is_some(), CHECKSUM))),
+            Some(stated) if stated != checksum(&content) => return Err(PlanFileError::Changed(CHECKSUM)),
+            Some(_) => {}
+        }
+        let Some(digest) = stated(DIGEST) else {
+            return Err(PlanFileError::Malformed(missing(map.get(DIGEST).is_some(), DIGEST)));
+        };
+        draft.remove(DIGEST);
+        draft.remove(FORECASTS);
+        let plan: Self = serde_json::from_str(&draft.freeze().to_json())
+            .map_err(|error| PlanFileError::Malformed(error.to_string()))?;
+        if plan.digest() != digest {
+            return Err(PlanFileError::Changed(DIGEST));
+        }
+        plan.is_sound().map_err(PlanFileError::Malformed)?;
+        Ok(plan)
+    }
+
+    /// Checks what every plan of ours keeps: names are places, and no edge points forward.
+    fn is_sound(&self) -> Result<(), String> {
+        use super::After;
+        let mut opened = vec![0; self.gates.len()];
+        for (at, gate) in self.gates.iter().enumerate() {
+            let last = gate.opens.iter().map(|after| match after {
+                After::Applied(id) | After::Healthy(id) | After::Gone(id) => Ok(id.0 as usize),
+                After::Gate(_) => Err(format!("gate {at} waits for a gate")),
+            });
+            let last = last.collect::<Result<Vec<_>, _>>()?.into_iter().max();
+            if gate.id.0 as usize != at || last.is_some_and(|last| last >= self.steps.len()) {
+                return Err(format!("gate {at} is out of place"));
+            }
+            if let (Some(opened), Some(last)) = (opened.get_mut(at), last) {
+                *opened = last + 1;
+            }
+        }
+        for (at, step) in self.steps.iter().enumerate() {
+            let forward = step.after.iter().any(|after| match after {
+                After::Applied(id) | After::Healthy(id) | After::Gone(id) => id.0 as usize >= at,
+                After::Gate(gate) => opened.get(gate.0 as usize).is_none_or(|opened| *opened > at),
+            });
+            if step.id.0 as usize != at || forward {
+                return Err(format!("step {at}, `{}`, is out of place", step.key));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn missing(is_there: bool, name: &str) -> String {
+    if is_there { format!("its `{name}` is no digest") } else { format!("it has no `{name}`") }
+}
+
+fn checksum(content: &Value) -> Digest {
+    Hasher::new(Purpose::Content).text("plan file").value(content.root()).finish()
+}

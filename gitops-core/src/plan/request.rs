@@ -1,0 +1,118 @@
+//! What is asked of a plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::ResourceKey;
+
+use super::{Plan, Selection};
+
+/// What is asked of a plan, besides the policy of the application. By default: all that differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// How much of the application.
+    pub scope: Scope,
+    /// Whether hooks run.
+    pub hooks: HookRun,
+    /// Nothing but these: the objects of a plan that was approved.
+    pub within: Option<Arc<BTreeSet<ResourceKey>>>,
+}
+
+/// How much of an application a plan is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Scope {
+    /// Which objects. What is left out is neither changed nor pruned, and an operation that leaves out anything never
+    /// counts as a sync of the application.
+    #[serde(default, skip_serializing_if = "Selection::is_everything")]
+    pub only: Selection,
+    /// Which of them have a step.
+    #[serde(default, skip_serializing_if = "Extent::is_default")]
+    pub extent: Extent,
+}
+
+/// Which objects are applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Extent {
+    /// Those that differ: what Argo CD calls `ApplyOutOfSyncOnly`.
+    #[default]
+    Differing,
+    /// All, also those that are in sync.
+    Everything,
+}
+
+/// When hooks are planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "all there is")]
+pub enum HookRun {
+    /// When something else is to be done, and everything was asked for: an operation on some objects runs no hook
+    /// (Argo CD's rule).
+    #[default]
+    WithChanges,
+    /// Always: an operation that was interrupted must still run those it has not run.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Request {
+    /// Asks for these objects only.
+    #[must_use]
+    pub fn with_only(mut self, only: Selection) -> Self {
+        self.scope.only = only;
+        self
+    }
+
+    /// Sets which objects are applied.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        self.scope.extent = extent;
+        self
+    }
+
+    /// Sets whether hooks run.
+    #[must_use]
+    pub fn with_hooks(self, hooks: HookRun) -> Self {
+        Self { hooks, ..self }
+    }
+
+    /// Asks for what `plan` does and for nothing else.
+    #[must_use]
+    pub fn following(plan: &Plan) -> Self {
+        let within = plan.steps.iter().map(|step| step.key.clone()).collect();
+        Self { scope: plan.scope.clone(), hooks: HookRun::WithChanges, within: Some(Arc::new(within)) }
+    }
+}
+
+impl From<HookRun> for Request {
+    fn from(hooks: HookRun) -> Self {
+        Self::default().with_hooks(hooks)
+    }
+}
+
+impl Scope {
+    /// Returns whether this is all that differs in all of the application.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns whether objects are left out.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !self.only.is_everything()
+    }
+}
+
+impl Extent {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,98 @@
+//! What a plan leaves alone, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::ResourceKey;
+
+/// An object that is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The object.
+    pub key: ResourceKey,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why an object is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// A problem holds it back.
+    Held,
+    /// Something it must follow is held back.
+    FollowsHeld,
+    /// It could not be read, so nothing is decided about it.
+    Unknown,
+    /// It is being deleted.
+    Terminating,
+    /// It belongs to another application.
+    NotOurs,
+    /// It is no longer declared, and pruning is off.
+    PruneOff,
+    /// It is no longer declared, and its own annotation forbids pruning.
+    PruneForbidden,
+    /// It is no longer declared, and a person must confirm.
+    PruneUnconfirmed,
+    /// It is no longer declared, and there is no proof that we created it.
+    NoProof,
+    /// It is no longer declared, existed before us, and the policy keeps such objects.
+    Adopted,
+    /// It is no longer declared, and the source is incomplete.
+    SourceIncomplete,
+    /// It is no longer declared, and a guard stopped all pruning.
+    Guarded,
+    /// It exists, and is created only once.
+    CreateOnly,
+    /// It has owner references: its owner takes care of it.
+    OwnedByAnother,
+    /// A hook that does not run in a sync.
+    NotThisPhase,
+    /// It is declared, and its own annotation says to leave it alone.
+    Ignored,
+    /// It is no longer declared under this API group, but under another one: it is the same object.
+    SameObject,
+    /// It is not among what was asked for.
+    NotSelected,
+    /// It must follow an object that is not there and is not among what was asked for.
+    FollowsNotSelected,
+    /// A hook, and hooks were not asked for.
+    HooksOff,
+}
+
+impl Skipped {
+    pub(super) fn new(key: &ResourceKey, reason: SkipReason) -> Self {
+        Self { key: key.clone(), reason }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Held => "held back by a problem",
+            Self::FollowsHeld => "must follow an object that is held back",
+            Self::Unknown => "could not be read",
+            Self::Terminating => "is being deleted",
+            Self::NotOurs => "belongs to another application",
+            Self::PruneOff => "not declared any more; pruning is off",
+            Self::PruneForbidden => "not declared any more; its annotation forbids pruning",
+            Self::PruneUnconfirmed => "not declared any more; pruning it must be confirmed",
+            Self::NoProof => "not declared any more; no proof that it is ours",
+            Self::Adopted => "not declared any more; it existed before us",
+            Self::SourceIncomplete => "not declared any more, as far as the source could be read",
+            Self::Guarded => "not declared any more; a guard stopped pruning",
+            Self::CreateOnly => "is created only once",
+            Self::OwnedByAnother => "belongs to its owner",
+            Self::NotThisPhase => "is a hook that does not run in a sync",
+            Self::Ignored => "is left alone; its annotation says so",
+            Self::SameObject => "is declared under another API group",
+            Self::NotSelected => "was not asked for",
+            Self::FollowsNotSelected => "must follow an object that is missing and was not asked for",
+            Self::HooksOff => "is a hook, and hooks were not asked for",
+        })
+    }
+}

@@ -1,0 +1,98 @@
+use super::{World, pruning, shows};
+use crate::plan::{Extent, HookRun, Request, Selection};
+use crate::policy::SyncPolicy;
+
+const SHOP: &str = "
+    v1 Namespace shop | synced
+    v1 ConfigMap shop/web label=web | differs
+    v1 ConfigMap shop/db label=db | missing
+    apps/v1 Deployment shop/web label=web | template
+    v1 Service shop/web label=web | synced
+    batch/v1 Job shop/migrate hook=PreSync | hook
+    v1 ConfigMap shop/old label=web | extra
+    v1 Secret shop/old label=db | extra
+";
+
+fn only(objects: &[&str], labels: Option<&str>) -> Request {
+    let only = Selection::of(objects.iter().map(|text| text.parse().unwrap()));
+    let only = match labels {
+        Some(labels) => only.with_labels(labels.parse().unwrap()),
+        None => only,
+    };
+    Request::default().with_only(only)
+}
+
+#[test]
+fn a_selection_changes_and_prunes_nothing_else_runs_no_hook_and_says_what_it_leaves_out() {
+    let plan = World::new(SHOP).asked(&pruning(), only(&["cm/*", "configmap/shop/*"], Some("app=web")));
+    shows(
+        &plan,
+        "
+        only `cm/*`, `configmap/shop/*`, of them what has the labels `app=web`: not a sync of the application
+        Sync, wave 0
+          apply   ConfigMap shop/web: differs
+        Sync, once all is healthy
+          delete  ConfigMap shop/old: not declared any more
+        left alone
+          ConfigMap shop/db: was not asked for
+          Secret shop/old: was not asked for
+          apps/Deployment shop/web: was not asked for
+          batch/Job shop/migrate: was not asked for
+        problems
+          error: `cm/*` was asked for, and the application has no such object; `gitops status` lists what it has
+        ",
+    );
+}
+
+#[test]
+fn what_is_asked_for_waits_for_what_is_missing_and_not_asked_for() {
+    let world = World::new(
+        "
+        v1 Namespace shop | missing
+        v1 ConfigMap shop/web | missing
+        v1 ConfigMap shop/next needs=/namespaces/shop/ConfigMap/web | missing
+        v1 Namespace live | differs
+        v1 ConfigMap live/web | missing
+        ",
+    );
+    shows(
+        &world.asked(&SyncPolicy::default(), only(&["ConfigMap"], None)),
+        "
+        only `ConfigMap`: not a sync of the application
+        Sync, wave 0
+          create  ConfigMap live/web: is missing
+        left alone
+          ConfigMap shop/next: must follow an object that is missing and was not asked for
+          ConfigMap shop/web: must follow an object that is missing and was not asked for
+          Namespace live: was not asked for
+          Namespace shop: was not asked for
+        ",
+    );
+}
+
+#[test]
+fn hooks_run_in_a_selection_only_where_they_are_asked_for_and_can_be_left_out() {
+    let runs = |request: Request| {
+        let plan = World::new(SHOP).asked(&SyncPolicy::default(), request);
+        plan.steps.iter().any(|step| step.action.verb() == "run")
+    };
+    assert!(runs(Request::default()));
+    assert!(!runs(Request::default().with_hooks(HookRun::Never)));
+    assert!(!runs(only(&["*/*"], None)));
+    assert!(runs(only(&["*/*"], None).with_hooks(HookRun::Always)));
+    assert!(!runs(only(&["ConfigMap"], None).with_hooks(HookRun::Always)));
+    let held = SHOP.replace("hook=PreSync", "hook=PreSync wave=x");
+    let plan = World::new(&held).asked(&SyncPolicy::default(), only(&["ConfigMap/db"], None));
+    assert_eq!(plan.steps.len(), 1, "a hook that does not run holds nothing back: {plan}");
+}
+
+#[test]
+fn everything_is_applied_again_on_request() {
+    let plan = World::new(SHOP).asked(&SyncPolicy::default(), Request::default().with_extent(Extent::Everything));
+    let again = plan.steps.iter().filter(|step| step.reason == crate::plan::Reason::Asked);
+    let names: Vec<String> = again.map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        ["apply   Namespace shop: is applied again, as asked", "apply   Service shop/web: is applied again, as asked"]
+    );
+}

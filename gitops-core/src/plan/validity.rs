@@ -1,0 +1,172 @@
+//! Whether a plan that was approved still holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diff::{Comparison, Outcome};
+use crate::policy::Phase;
+use crate::resource::ResourceKey;
+use crate::value::Digest;
+
+use super::{Action, After, Gate, GateId, Plan, Precondition, Step, StepId};
+
+/// What became of a plan that was approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "all there is")]
+pub enum Validity {
+    /// All of it is still to be done, and everything is as it was.
+    StillValid,
+    /// A part of it is done already; the rest is as it was.
+    Narrowed {
+        /// What is still to be done of it, and nothing else.
+        plan: Box<Plan>,
+        /// The digest of the plan that was approved.
+        of: Digest,
+    },
+    /// What it was decided on has changed: nothing of it may be done. Each step that does not hold, and why; a reason
+    /// without a step is about the plan as a whole.
+    Stale(Vec<(Option<StepId>, Arc<str>)>),
+}
+
+/// What a fresh plan says of a step that was approved.
+enum Verdict {
+    Needed,
+    Done,
+    Stale(String),
+}
+
+impl Plan {
+    /// Says whether this plan, which was made earlier, may still be carried out.
+    ///
+    /// `fresh` is a plan of the same revisions and scope, made from `seen` just now and limited to the objects of this
+    /// one ([`super::Request::following`]). What `fresh` has beyond this plan is never done. Owner, revisions, format,
+    /// and of each step action, payload and precondition (absent, or the uid and all that was read of the object) must
+    /// be as they were; a step whose object is as declared by now, or is gone where it was to be deleted, is left out.
+    #[must_use]
+    pub fn revalidate(&self, fresh: &Self, seen: &Comparison) -> Validity {
+        if let Some(reason) = self.is_about_another(fresh) {
+            return Validity::Stale(vec![(None, reason.into())]);
+        }
+        let planned: BTreeMap<(&ResourceKey, Phase), &Step> =
+            fresh.steps.iter().map(|step| ((&step.key, step.phase), step)).collect();
+        let mut stale = Vec::new();
+        let mut needed = vec![false; self.steps.len()];
+        for (step, needed) in self.steps.iter().zip(&mut needed) {
+            let now = planned.get(&(&step.key, step.phase)).copied();
+            match verdict(step, now, fresh, seen) {
+                Verdict::Needed => *needed = true,
+                Verdict::Done => {}
+                Verdict::Stale(reason) => stale.push((Some(step.id), reason.into())),
+            }
+        }
+        if !stale.is_empty() {
+            Validity::Stale(stale)
+        } else if needed.iter().all(|needed| *needed) {
+            Validity::StillValid
+        } else {
+            Validity::Narrowed { plan: Box::new(self.narrowed(&needed)), of: self.digest() }
+        }
+    }
+
+    fn is_about_another(&self, fresh: &Self) -> Option<String> {
+        if self.owner != fresh.owner {
+            let (of, now) = (&self.owner, &fresh.owner);
+            if of.app == now.app {
+                return Some(format!("it is a plan of another installation of application `{}`", of.app));
+            }
+            return Some(format!("it is a plan of application `{}`, and this is `{}`", of.app, now.app));
+        }
+        if self.format != fresh.format {
+            return Some("it has another format".to_owned());
+        }
+        if self.revisions != fresh.revisions {
+            let list = |plan: &Self| plan.revisions.iter().map(|id| id.short()).collect::<Vec<_>>().join(", ");
+            return Some(format!("it is for revision `{}`, and `{}` was read", list(self), list(fresh)));
+        }
+        (self.scope != fresh.scope).then(|| "it is about other objects of the application".to_owned())
+    }
+
+    /// Returns a plan of those steps only; edges to the others are satisfied.
+    fn narrowed(&self, needed: &[bool]) -> Self {
+        let mut ids = BTreeMap::new();
+        for (step, _) in self.steps.iter().zip(needed).filter(|(_, needed)| **needed) {
+            ids.insert(step.id, StepId(u32::try_from(ids.len()).unwrap_or(u32::MAX)));
+        }
+        let mut gate_ids: BTreeMap<GateId, GateId> = BTreeMap::new();
+        let edges = |after: &[After], gates: &BTreeMap<GateId, GateId>| -> Vec<After> {
+            let moved = after.iter().filter_map(|after| {
+                Some(match after {
+                    After::Applied(id) => After::Applied(*ids.get(id)?),
+                    After::Healthy(id) => After::Healthy(*ids.get(id)?),
+                    After::Gone(id) => After::Gone(*ids.get(id)?),
+                    After::Gate(id) => After::Gate(*gates.get(id)?),
+                })
+            });
+            moved.collect()
+        };
+        let mut gates = Vec::new();
+        for gate in &self.gates {
+            let opens = edges(&gate.opens, &gate_ids);
+            if !opens.is_empty() {
+                let id = GateId(u32::try_from(gates.len()).unwrap_or(u32::MAX));
+                gate_ids.insert(gate.id, id);
+                gates.push(Gate { id, opens, ..gate.clone() });
+            }
+        }
+        let kept = self.steps.iter().filter_map(|step| {
+            let id = *ids.get(&step.id)?;
+            Some(Step { id, after: edges(&step.after, &gate_ids), ..step.clone() })
+        });
+        let steps = kept.collect();
+        Self { steps, gates, ..self.clone() }
+    }
+}
+
+fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> Verdict {
+    let compared = seen.get(&step.key);
+    let Some(now) = now else {
+        if let Ok(at) = fresh.skipped.binary_search_by_key(&&step.key, |skipped| &skipped.key)
+            && let Some(skipped) = fresh.skipped.get(at)
+        {
+            return Verdict::Stale(skipped.reason.to_string());
+        }
+        let done = match (&step.action, compared.map(|compared| &compared.outcome)) {
+            // Nothing is left to do beside it, so it rests.
+            (Action::Hook { .. }, _) => true,
+            (Action::Delete { .. }, found) => found.is_none(),
+            (_, found) => matches!(found, Some(Outcome::Synced)),
+        };
+        return if done {
+            Verdict::Done
+        } else {
+            Verdict::Stale("it is not declared at this place any more".to_owned())
+        };
+    };
+    if step.action.payload() != now.action.payload() {
+        return Verdict::Stale("what is declared is not what was approved".to_owned());
+    }
+    if step.requires != now.requires {
+        return Verdict::Stale(moved(&step.requires, &now.requires).to_owned());
+    }
+    let same = step.action == now.action
+        && step.version == now.version
+        && step.wave == now.wave
+        && step.reason == now.reason
+        && step.impact == now.impact;
+    if !same {
+        return Verdict::Stale(format!("by now a sync would do something else: {now}"));
+    }
+    Verdict::Needed
+}
+
+fn moved(before: &Precondition, now: &Precondition) -> &'static str {
+    match (before, now) {
+        (Precondition::Absent, _) => "it was missing, and is there now",
+        (Precondition::Present { .. }, Precondition::Absent) => "it was there, and is missing now",
+        (Precondition::Present { uid: before, .. }, Precondition::Present { uid: now, .. }) if before != now => {
+            "another object of that name stands there now"
+        }
+        (Precondition::Present { .. }, _) => "it was changed on the cluster since",
+        (Precondition::Any, _) => "it is decided otherwise by now",
+    }
+}

@@ -1,0 +1,90 @@
+//! Carrying out a plan that was made, and approved, earlier.
+
+use std::sync::Arc;
+
+use crate::plan::{Action, Plan, Request, StepId, Validity};
+use crate::policy::{Prune, PruneAdopted};
+use crate::source::Target;
+
+use super::{App, Looked, SyncError, World, look, read_desired};
+
+/// Why a plan that was made earlier is not carried out. Nothing was done.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// Source or cluster gave no answer.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// It belongs to another application.
+    #[error("the plan is of application `{of}`, and this is `{is}`; follow it as that application")]
+    AnotherApp {
+        /// Whose plan it is.
+        of: Arc<str>,
+        /// Who was to follow it.
+        is: Arc<str>,
+    },
+    /// It names no single revision.
+    #[error("the plan is for {0} revisions, and this application has one source; write the plan anew")]
+    Revisions(usize),
+    /// What it was decided on has changed.
+    #[error("the plan is stale, so nothing was done: {}; plan and approve anew", reasons(.0))]
+    Stale(Vec<(String, Arc<str>)>),
+}
+
+/// Most reasons that an error prints.
+const SHOWN: usize = 10;
+
+fn reasons(reasons: &[(String, Arc<str>)]) -> String {
+    let shown = reasons.iter().take(SHOWN).map(|(what, why)| match &**what {
+        "" => why.to_string(),
+        what => format!("{what}: {why}"),
+    });
+    let mut text = shown.collect::<Vec<_>>().join("; ");
+    if let more @ 1.. = reasons.len().saturating_sub(SHOWN) {
+        text += &format!("; and {more} more");
+    }
+    text
+}
+
+/// Looks at what a plan that was made earlier is about, and takes what is still to be done of it as the plan.
+///
+/// The revision of the plan is read, whatever the application follows by now; what is needed of the policy to delete
+/// is taken from the plan, since nothing but what it says is done. Proof of ownership is asked for as ever.
+///
+/// # Errors
+/// When the plan is another application's or stale, with the reason of every step that does not hold; and as
+/// [`super::sync`].
+pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked, Validity), FollowError> {
+    if plan.owner != app.owner {
+        let name = |owner: &crate::state::Owner| match &*owner.installation {
+            "" => Arc::clone(&owner.app),
+            installation => format!("{installation}/{}", owner.app).into(),
+        };
+        return Err(FollowError::AnotherApp { of: name(&plan.owner), is: name(&app.owner) });
+    }
+    let [revision] = &*plan.revisions else { return Err(FollowError::Revisions(plan.revisions.len())) };
+    let mut app = app.clone();
+    app.target = Target::new(revision.as_str());
+    app.request = Request::following(plan);
+    if plan.steps.iter().any(|step| matches!(step.action, Action::Delete { .. })) {
+        app.policy.prune = Prune::Owned;
+        app.policy.prune_adopted = PruneAdopted::Yes;
+        app.policy.prune_budget_percent = 100;
+    }
+    let desired = read_desired(&app, world.source, world.cluster).await?;
+    let mut looked = look(&app, desired, world.cluster).await?;
+    let validity = plan.revalidate(&looked.plan, &looked.comparison);
+    let problems = looked.plan.problems.clone();
+    looked.plan = Arc::new(match &validity {
+        Validity::StillValid => Plan { problems, ..plan.clone() },
+        Validity::Narrowed { plan, .. } => Plan { problems, ..Plan::clone(plan) },
+        Validity::Stale(reasons) => {
+            let name = |step: &Option<StepId>| {
+                step.and_then(|id| plan.step(id)).map(|step| step.key.to_string()).unwrap_or_default()
+            };
+            let named = reasons.iter().map(|(step, reason)| (name(step), Arc::clone(reason)));
+            return Err(FollowError::Stale(named.collect()));
+        }
+    });
+    Ok((looked, validity))
+}
