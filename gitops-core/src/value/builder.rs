@@ -1,7 +1,7 @@
 //! Building a [`Value`] from a stream of events, without recursion and without an intermediate tree.
 
 use super::Value;
-use super::keys::{KeyIndex, KeyMap};
+use super::keys::{Follow, KeyIndex, KeyMap, Next, same};
 use super::tree::{Node, Span, Tag, Tree};
 
 /// Why a tree could not be built.
@@ -42,6 +42,7 @@ pub struct Builder {
     keys: Vec<Span>,
     text: String,
     index: KeyIndex,
+    follow: Follow,
     open: Vec<Open>,
     key: u32,
     error: Option<BuildError>,
@@ -60,6 +61,8 @@ struct Open {
     in_order: bool,
     /// 1 + index of the last key.
     last_key: u32,
+    /// The key of this map, or of the list that it is an item of.
+    name: u32,
 }
 
 impl Builder {
@@ -98,19 +101,47 @@ impl Builder {
 
     /// Names the next value; only inside a map.
     pub fn key(&mut self, key: &str) {
-        let in_map = self.open.last().is_some_and(|open| open.is_map);
-        if !in_map || self.key != 0 {
+        let Some(open) = self.open.last().copied().filter(|open| open.is_map && self.key == 0) else {
             self.fail(BuildError::Unbalanced);
             return;
+        };
+        let expected = self.follow.expected(open.name, open.last_key);
+        if expected.key != 0 && same(self.key_text(expected.key).as_bytes(), key.as_bytes()) {
+            return self.put_key(expected);
         }
         let id = self.intern(key);
-        self.key = id;
-        let last = self.open.last().map_or(0, |open| open.last_key);
-        let rises = last == 0 || self.key_text(last).as_bytes() < key.as_bytes();
-        if let Some(open) = self.open.last_mut() {
-            open.last_key = id;
-            open.in_order &= rises;
+        let rises = open.last_key == 0 || self.key_text(open.last_key).as_bytes() < key.as_bytes();
+        let next = Next { key: id, rises };
+        self.follow.learn(open.name, open.last_key, next);
+        self.put_key(next);
+    }
+
+    /// Takes the key that came at this place in the last map that was alike, if `text` begins with it and a quote;
+    /// returns its length. Saves looking for its end, and looking it up.
+    pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<usize> {
+        let open = self.open.last().filter(|open| open.is_map && self.key == 0)?;
+        let expected = self.follow.expected(open.name, open.last_key);
+        let span = self.keys.get(expected.key.checked_sub(1)? as usize)?;
+        let (key, rest) = text.split_at_checked(span.len as usize)?;
+        if rest.first() != Some(&b'"') || !same(key, self.text.as_bytes().get(span.range())?) {
+            return None;
         }
+        self.put_key(expected);
+        Some(key.len())
+    }
+
+    #[inline]
+    fn put_key(&mut self, next: Next) {
+        self.key = next.key;
+        if let Some(open) = self.open.last_mut() {
+            open.last_key = next.key;
+            open.in_order &= next.rises;
+        }
+    }
+
+    /// Returns whether what was opened last is a map, and whether it is empty so far.
+    pub(super) fn innermost(&self) -> Option<(bool, bool)> {
+        self.open.last().map(|open| (open.is_map, open.items == 0))
     }
 
     /// Adds `null`.
@@ -207,7 +238,9 @@ impl Builder {
     /// # Errors
     /// When the events did not form exactly one tree, or it does not fit.
     pub fn finish(mut self) -> Result<Value, BuildError> {
-        self.take()
+        self.check()?;
+        let (nodes, keys, text) = (self.nodes, self.keys, self.text);
+        Ok(Value::from_tree(Tree { nodes: nodes.into(), keys: keys.into(), text: text.into() }))
     }
 
     /// Returns the tree and starts an empty one, whose events reuse the room of this one.
@@ -215,20 +248,21 @@ impl Builder {
     /// # Errors
     /// When the events did not form exactly one tree, or it does not fit.
     pub fn take(&mut self) -> Result<Value, BuildError> {
+        let result = self.check().map(|()| {
+            let (nodes, keys) = (self.nodes.as_slice().into(), self.keys.as_slice().into());
+            Value::from_tree(Tree { nodes, keys, text: self.text.as_str().into() })
+        });
+        self.clear();
+        result
+    }
+
+    /// Whether the events form exactly one tree.
+    fn check(&mut self) -> Result<(), BuildError> {
         let whole = self.nodes.first().is_some_and(|root| root.span() as usize == self.nodes.len());
         if !self.open.is_empty() || !whole {
             self.fail(BuildError::Unbalanced);
         }
-        let result = match self.error {
-            Some(error) => Err(error),
-            None => Ok(Value::from_tree(Tree {
-                nodes: self.nodes.as_slice().into(),
-                keys: self.keys.as_slice().into(),
-                text: self.text.as_str().into(),
-            })),
-        };
-        self.clear();
-        result
+        self.error.map_or(Ok(()), Err)
     }
 
     /// Forgets all events, and keeps the room for those to come.
@@ -237,14 +271,16 @@ impl Builder {
         self.keys.clear();
         self.text.clear();
         self.index.clear();
+        self.follow.clear();
         self.open.clear();
         (self.key, self.error, self.duplicates) = (0, None, 0);
     }
 
     fn start(&mut self, tag: Tag) {
         let at = self.len();
+        let name = if self.key == 0 { self.open.last().map_or(0, |open| open.name) } else { self.key };
         self.push(tag, 0, 1);
-        self.open.push(Open { at, items: 0, is_map: tag == Tag::Map, in_order: true, last_key: 0 });
+        self.open.push(Open { at, items: 0, is_map: tag == Tag::Map, in_order: true, last_key: 0, name });
     }
 
     fn push(&mut self, tag: Tag, a: u32, b: u32) {
@@ -286,12 +322,12 @@ impl Builder {
 
     /// Returns 1 + the index of `key`, adding it when it is new.
     fn intern(&mut self, key: &str) -> u32 {
-        let (keys, text) = (&self.keys, &self.text);
-        let same = |id: u32| {
+        let (keys, text) = (&self.keys, self.text.as_bytes());
+        let is_key = |id: u32| {
             let span = id.checked_sub(1).and_then(|index| keys.get(index as usize));
-            span.and_then(|span| text.get(span.range())) == Some(key)
+            span.and_then(|span| text.get(span.range())).is_some_and(|known| same(known, key.as_bytes()))
         };
-        let slot = match self.index.find(key, same) {
+        let slot = match self.index.find(key, is_key) {
             Ok(id) => return id,
             Err(slot) => slot,
         };

@@ -217,3 +217,21 @@ impl From<Vec<Self>> for Draft {
         Self::List(items)
     }
 }
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Draft::from(text).freeze()
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Draft::Int(number).freeze()
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Draft::Bool(flag).freeze()
+    }
+}

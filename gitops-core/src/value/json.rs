@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::read::read;
 use super::write::{Layout, write};
 use super::{BuildError, Builder, Value, ValueRef, View};
 
@@ -31,9 +32,10 @@ impl Value {
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
         let mut builder = Builder::with_capacity(bytes.len());
         let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-        let mut input = serde_json::Deserializer::from_str(&text);
-        Feed(&mut builder).deserialize(&mut input).map_err(JsonError::Syntax)?;
-        input.end().map_err(JsonError::Syntax)?;
+        if read(&text, &mut builder).is_none() {
+            builder.clear();
+            feed(&text, &mut builder).map_err(JsonError::Syntax)?;
+        }
         builder.finish().map_err(JsonError::Build)
     }
 
@@ -104,6 +106,13 @@ impl<'de> Deserialize<'de> for Value {
         Feed(&mut builder).deserialize(deserializer)?;
         builder.finish().map_err(serde::de::Error::custom)
     }
+}
+
+/// Feeds one JSON value into a builder, as serde_json reads it.
+pub(super) fn feed(text: &str, builder: &mut Builder) -> Result<(), serde_json::Error> {
+    let mut input = serde_json::Deserializer::from_str(text);
+    Feed(builder).deserialize(&mut input)?;
+    input.end()
 }
 
 /// Feeds whatever a deserializer holds into a builder.

@@ -40,7 +40,7 @@ impl KeyIndex {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);
         }
-        let hash = Self::hash(key.as_bytes());
+        let hash = hash(key.as_bytes());
         let start = (hash >> 32) as usize;
         for probe in 0..PROBES {
             let slot = start.wrapping_add(probe) % SLOTS;
@@ -53,20 +53,75 @@ impl KeyIndex {
         Err(SLOTS)
     }
 
-    /// Mixes the length and up to 16 bytes: keys of manifests differ there, and a clash costs little.
-    fn hash(key: &[u8]) -> u64 {
-        let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-        let (first, last) = match (word(key.first_chunk()), word(key.last_chunk())) {
-            (Some(first), Some(last)) => (first, last),
-            _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
-        };
-        let mixed = (first ^ last.rotate_left(29)).wrapping_add(key.len() as u64);
-        mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
     pub(super) fn put(&mut self, slot: usize, id: u32) {
         if let Some(place) = self.slots.get_mut(slot) {
             *place = id;
         }
+    }
+}
+
+/// Mixes the length and up to 16 bytes: keys of manifests differ there, and a clash costs little.
+fn hash(key: &[u8]) -> u64 {
+    let (first, last) = ends(key);
+    (first ^ last.rotate_left(29)).wrapping_add(key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Whether both are the same text. Most keys have up to 16 bytes, which their ends and their length tell.
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && if left.len() <= 16 { ends(left) == ends(right) } else { left == right }
+}
+
+/// The first and the last eight bytes as numbers, which overlap in a short text.
+fn ends(text: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into());
+    }
+    (text.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)), 0)
+}
+
+/// Which key comes next: maps of one kind have their keys in one order, again and again.
+#[derive(Debug, Default)]
+pub(super) struct Follow {
+    /// For each key, and for none (0).
+    after: Vec<Followers>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Followers {
+    /// The first key of the last map of this name.
+    first: Next,
+    /// What came behind this key the last time.
+    next: Next,
+}
+
+/// A key, and whether it rises above the one before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Next {
+    /// 0 for none.
+    pub(super) key: u32,
+    pub(super) rises: bool,
+}
+
+impl Follow {
+    pub(super) fn clear(&mut self) {
+        self.after.clear();
+    }
+
+    /// What is expected behind the key `last` of a map called `name`; `last` is 0 at its start.
+    pub(super) fn expected(&self, name: u32, last: u32) -> Next {
+        let of = |key: u32| self.after.get(key as usize).copied().unwrap_or_default();
+        if last == 0 { of(name).first } else { of(last).next }
+    }
+
+    pub(super) fn learn(&mut self, name: u32, last: u32, next: Next) {
+        let key = if last == 0 { name } else { last } as usize;
+        if key >= self.after.len() {
+            self.after.resize(key.saturating_add(1), Followers::default());
+        }
+        let Some(of) = self.after.get_mut(key) else { return };
+        if last == 0 { of.first = next } else { of.next = next }
     }
 }

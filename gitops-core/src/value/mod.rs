@@ -9,6 +9,7 @@ mod digest;
 mod draft;
 mod json;
 mod keys;
+mod read;
 mod tree;
 mod write;
 
@@ -21,6 +22,7 @@ pub use digest::{Digest, Hasher, InvalidDigest, Purpose};
 pub use draft::Draft;
 pub use json::JsonError;
 
+pub(crate) use tree::Tag;
 use tree::Tree;
 
 /// An immutable JSON-like tree. Cloning shares it.
@@ -130,6 +132,7 @@ impl Value {
 impl<'a> ValueRef<'a> {
     /// Returns what this node is.
     #[must_use]
+    #[inline]
     pub fn view(self) -> View<'a> {
         self.tree.view(self.at)
     }
@@ -377,23 +380,5 @@ impl Ord for Value {
 impl PartialOrd for Value {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Draft::from(text).freeze()
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Draft::Int(number).freeze()
-    }
-}
-
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Draft::Bool(flag).freeze()
     }
 }

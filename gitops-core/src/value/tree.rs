@@ -7,7 +7,7 @@ use super::{Draft, Items, List, Map, Value, ValueRef, View};
 
 /// What a [`Node`] is. Fits three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
+pub(crate) enum Tag {
     Null,
     Bool,
     Int,
@@ -32,6 +32,7 @@ impl Node {
         Self { head: (key << 3) | tag as u32, a, b }
     }
 
+    #[inline]
     pub(super) fn tag(self) -> Tag {
         match self.head & 7 {
             1 => Tag::Bool,
@@ -45,6 +46,7 @@ impl Node {
     }
 
     /// 1 + index of the key; 0 means no key.
+    #[inline]
     pub(super) fn key(self) -> u32 {
         self.head >> 3
     }
@@ -63,6 +65,7 @@ impl Node {
     }
 
     /// Number of nodes from this one to its next sibling.
+    #[inline]
     pub(super) fn span(self) -> u32 {
         if matches!(self.tag(), Tag::List | Tag::Map) { self.b } else { 1 }
     }
@@ -94,10 +97,12 @@ impl Tree {
         size_of_val(&*self.nodes) + size_of_val(&*self.keys) + self.text.len() + size_of::<Self>() + 16
     }
 
+    #[inline]
     pub(super) fn node(&self, at: u32) -> Node {
         self.nodes.get(at as usize).copied().unwrap_or(Node { head: 0, a: 0, b: 0 })
     }
 
+    #[inline]
     pub(super) fn span(&self, at: u32) -> u32 {
         self.node(at).span()
     }
@@ -106,16 +111,19 @@ impl Tree {
         self.node(at).key() != 0
     }
 
+    #[inline]
     pub(super) fn key(&self, at: u32) -> &str {
         self.key_text(self.node(at).key())
     }
 
     /// The text of a key by [`Node::key`].
+    #[inline]
     pub(super) fn key_text(&self, key: u32) -> &str {
         let span = key.checked_sub(1).and_then(|index| self.keys.get(index as usize));
         span.map_or("", |span| self.text_at(*span))
     }
 
+    #[inline]
     pub(super) fn text_at(&self, span: Span) -> &str {
         self.text.get(span.range()).unwrap_or("")
     }
@@ -126,6 +134,7 @@ impl Tree {
         self.nodes.get(at as usize..end as usize).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn view(&self, at: u32) -> View<'_> {
         let node = self.node(at);
         let items = || Items { tree: self, next: at.saturating_add(1), left: node.a };
@@ -205,11 +214,34 @@ impl Copy<'_> {
     }
 }
 
-impl ValueRef<'_> {
+impl<'a> ValueRef<'a> {
+    /// The key of the map entry that this node is; empty for any other.
+    pub(crate) fn key(self) -> &'a str {
+        self.tree.key(self.at)
+    }
+
+    /// What this node is, without its content.
+    #[inline]
+    pub(crate) fn tag(self) -> Tag {
+        self.tree.node(self.at).tag()
+    }
+
+    /// A number that tells the keys of one tree apart; 0 for a node that is no map entry.
+    pub(crate) fn key_id(self) -> u32 {
+        self.tree.node(self.at).key()
+    }
+
     /// Returns whether both views are of the same node of one tree; cheaper than `==` and never wrong when `true`.
     #[must_use]
     pub fn same_node(self, other: ValueRef<'_>) -> bool {
         std::ptr::eq(self.tree, other.tree) && self.at == other.at
+    }
+}
+
+impl<'a> Map<'a> {
+    /// The values, in byte order of their keys.
+    pub(crate) fn values(self) -> Items<'a> {
+        self.items
     }
 }
 
