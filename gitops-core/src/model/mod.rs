@@ -37,7 +37,7 @@ pub use defaults::FieldDefault;
 pub use facts::InvalidFact;
 pub use flaw::SchemaFlaw;
 pub(crate) use scalar::compare_quantities;
-pub(crate) use schema::{Atom, ListType, MapType, Relation};
+pub(crate) use schema::{Atom, ListType, MapType, Relation, TypeId};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
 pub use smd::SchemaError;
@@ -45,7 +45,6 @@ pub use smd::SchemaError;
 use crate::resource::{GroupKind, Resource};
 use crate::value::{Digest, Hasher, Purpose};
 use layer::Layers;
-use schema::TypeId;
 
 /// A snapshot of kinds and their schemas. Cloning shares it; `Debug` prints only counts.
 ///

@@ -163,14 +163,19 @@ impl MapType {
 /// Up to eight bytes as a number, in the order of the bytes.
 fn prefix(name: &str) -> u64 {
     let bytes = name.as_bytes();
-    match bytes.first_chunk() {
-        Some(first) => u64::from_be_bytes(*first),
-        None => {
-            let number = bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
-            // Fewer than eight bytes; none leave 0.
-            number.checked_shl(64 - 8 * u32::try_from(bytes.len()).unwrap_or(8)).unwrap_or(0)
-        }
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
     }
+    // How many bits of eight bytes are not there.
+    let missing = 64_u32.saturating_sub(8 * u32::try_from(bytes.len()).unwrap_or(8));
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        // They overlap; shifting the last four into place pushes out what the first four have already.
+        let last = (u64::from(u32::from_be_bytes(*last)) << missing) & u64::from(u32::MAX);
+        return (u64::from(u32::from_be_bytes(*first)) << 32) | last;
+    }
+    let number = bytes.iter().fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
+    // No bytes at all leave 0.
+    number.checked_shl(missing).unwrap_or(0)
 }
 
 impl Schema {
@@ -339,5 +344,19 @@ impl fmt::Debug for Schema {
 impl fmt::Debug for TypeRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TypeRef({})", self.name().unwrap_or("inlined"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_in_the_order_of_the_bytes() {
+        for name in ["", "a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abcdefghi"] {
+            let mut padded = name.as_bytes().to_vec();
+            padded.resize(8, 0);
+            assert_eq!(prefix(name).to_be_bytes(), padded[..8], "{name}");
+        }
     }
 }

@@ -129,7 +129,7 @@ impl<'s> Typed<'s> {
     /// With everything that does not fit.
     pub fn new(value: Value, of: TypeRef<'s>, duplicates: Duplicates) -> Result<Self, Vec<TypedError>> {
         let mut faults = Faults::default();
-        validate::validate(of, value.root(), duplicates, 0, &mut faults);
+        validate::validate(of, value.root(), duplicates, &mut faults);
         faults.or(Self { value, of })
     }
 
@@ -242,6 +242,10 @@ struct Faults(Vec<(Vec<Segment>, TypedProblem)>);
 impl Faults {
     fn add(&mut self, problem: TypedProblem) {
         self.0.push((Vec::new(), problem));
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Runs a walk of a child; what it adds lies below `segment`.
