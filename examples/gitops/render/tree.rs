@@ -141,7 +141,13 @@ fn judged(health: &Health) -> (Cell, Cell) {
         (status, Confidence::Unconfirmed) => format!("{status} (unconfirmed)"),
         (status, _) => status.to_string(),
     };
-    let note = if health.status == HealthStatus::Healthy { Cell::default() } else { Cell::dim(&health.message) };
+    let why = if health.status == HealthStatus::Healthy { "" } else { &*health.message };
+    let note = match (why, health.standstill) {
+        ("", None) => Cell::default(),
+        (why, None) => Cell::dim(why),
+        ("", Some(standstill)) => Cell::dim(&standstill.to_string()),
+        (why, Some(standstill)) => Cell::dim(&format!("{why}; {standstill}")),
+    };
     (Cell::new(&word, health_style(health.status)), note)
 }
 

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ApiModel;
 use crate::resource::Resource;
 use crate::time::Timestamp;
+use crate::value::ValueRef;
 
 pub use application::{AppHealth, Part};
 use reading::{Finding, Reading};
@@ -152,6 +153,12 @@ pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
     }
 }
 
+/// Returns whether an object reports how it is: others of its kind may then be expected to (rule 40).
+#[must_use]
+pub fn reports(live: &Resource) -> bool {
+    live.tree().dig(&["status", "conditions"]).and_then(ValueRef::as_list).is_some_and(|list| !list.is_empty())
+}
+
 /// Judges by the rule of a built-in kind, by one of those shipped for others, or by what most controllers write.
 fn by_kind(object: Reading<'_>, clues: &Clues<'_>) -> Health {
     let key = object.live.key();
@@ -167,13 +174,13 @@ fn by_kind(object: Reading<'_>, clues: &Clues<'_>) -> Health {
     if let Some(rule) = shipped
         && let Some(found) = rule.judge(object)
     {
-        return reported(rule.names, found);
+        return reported(rule.name(), found);
     }
     if let Some((rule, found)) = generic::judge(object) {
         return reported(rule, found);
     }
     match shipped {
-        Some(rule) if rule.is_quiet() => generic::quiet(rule.names),
+        Some(rule) if rule.is_quiet() => generic::quiet(rule.name()),
         _ => generic::silence(object, clues),
     }
 }

@@ -73,6 +73,10 @@ pub(super) fn of(object: Reading<'_>) -> Option<Standstill> {
         ("", "PersistentVolumeClaim") => waits_for_consumer(object).then_some(Standstill::FirstConsumer),
         ("apps", "StatefulSet" | "DaemonSet") => rollout(object),
         ("apps.kruise.io", "CloneSet" | "StatefulSet" | "DaemonSet") => rollout(object),
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            let decided = ["Approved", "Denied", "Failed"].iter().any(|name| object.holds(name).is_some());
+            (!decided).then_some(Standstill::Approval)
+        }
         ("operators.coreos.com", "InstallPlan") => {
             (object.text("phase") == "RequiresApproval").then_some(Standstill::Approval)
         }

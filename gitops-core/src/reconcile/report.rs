@@ -1,16 +1,17 @@
 //! What there is to say about one application: a value that people and programs read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy, Why};
-use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part};
+use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part, SETTLE_REPORTING};
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
 use crate::problem::{Problem, Severity};
-use crate::resource::{Origin, ResourceKey};
+use crate::resource::{GroupKind, Origin, ResourceKey};
 use crate::source::Revision;
 use crate::state::Completeness;
 use crate::sync::{HistoryEntry, Receipt};
@@ -131,7 +132,14 @@ impl Report {
     pub fn new(app: &App, looked: &Looked, now: Timestamp) -> Self {
         let clues = Clues::new(&looked.model, now);
         let entries = &looked.comparison.entries;
-        let resources: Vec<_> = entries.iter().map(|(key, compared)| resource(looked, key, compared, &clues)).collect();
+        // Where others of a kind report, the silence of one is waited out longer (rule 40).
+        let reporting = looked.live.objects().filter(|live| health::reports(live));
+        let reporting: BTreeSet<&GroupKind> = reporting.map(|live| &*live.key().group_kind).collect();
+        let judged = |key: &ResourceKey, compared: &Compared| {
+            let settle = if reporting.contains(&*key.group_kind) { SETTLE_REPORTING } else { clues.settle };
+            resource(looked, key, compared, &clues.settling(settle))
+        };
+        let resources: Vec<_> = entries.iter().map(|(key, compared)| judged(key, compared)).collect();
         let parts = entries.values().zip(&resources);
         let health = AppHealth::of(parts.filter_map(|(compared, report)| Some((&report.key, part(compared, report)?))));
         let mut problems = looked.problems.clone();

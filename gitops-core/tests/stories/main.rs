@@ -5,6 +5,7 @@
 mod confirming;
 mod drift;
 mod explaining;
+mod health;
 mod hooks;
 mod interruptions;
 mod operations;

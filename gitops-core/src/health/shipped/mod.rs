@@ -4,6 +4,7 @@
 //! all kinds of a group (or all groups of a family) report alike. What fits no table is a function in [`special`].
 
 mod cloud;
+mod cluster;
 mod data;
 mod delivery;
 mod messaging;
@@ -23,8 +24,8 @@ use super::reading::{Finding, Reading, progressing};
 
 /// What kinds say of themselves.
 pub(super) struct Rule {
-    /// `GROUP/KIND|KIND`; the group may begin with `*.`, a kind may be `*` or begin or end with it.
-    pub(super) names: &'static str,
+    /// `GROUP/KIND|KIND`, `/KIND` in the core group; the group may begin with `*.`, a kind may be `*` or begin or end with it.
+    names: &'static str,
     judge: Judge,
     /// What it means when nothing of this is said.
     otherwise: Otherwise,
@@ -71,8 +72,9 @@ use super::HealthStatus::{Degraded, Healthy};
 /// The most usual: `Ready` says it all, and `False` is a failure rather than a step on the way.
 const READY: &[Clause] = &[(Test::False("Ready"), Degraded), (Test::True("Ready"), Healthy)];
 
-const TABLES: [&[Rule]; 10] = [
+const TABLES: [&[Rule]; 11] = [
     cloud::RULES,
+    cluster::RULES,
     data::RULES,
     delivery::RULES,
     messaging::RULES,
@@ -101,6 +103,11 @@ pub(super) fn rule_of(group: &str, kind: &str) -> Option<&'static Rule> {
 }
 
 impl Rule {
+    /// Returns what a verdict names.
+    pub(super) fn name(&self) -> &'static str {
+        self.names.strip_prefix('/').unwrap_or(self.names)
+    }
+
     /// Returns whether there is nothing to wait for when the object says nothing.
     pub(super) fn is_quiet(&self) -> bool {
         self.otherwise == Otherwise::Quiet

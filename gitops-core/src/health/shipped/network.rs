@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     says("gateway.networking.k8s.io/*Policy", POLICY),
     quiet("gateway.networking.k8s.io/ReferenceGrant", &[]),
     says("gateway.networking.k8s.io/*", &[(False("Accepted|Programmed"), Degraded), (True("Accepted"), Healthy)]),
+    says("gateway.networking.x-k8s.io/*Policy", POLICY),
     says(
         "gateway.networking.x-k8s.io/*",
         &[(False("Accepted"), Degraded), (Untrue("Programmed"), Progressing), (True("Accepted"), Healthy)],
