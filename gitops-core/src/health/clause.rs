@@ -128,8 +128,9 @@ impl Test {
             Less(one, other) | Differ(one, other) => is_spec(one) && is_spec(other),
             All(tests) => tests.iter().all(Self::is_about_spec),
             Not(test) => test.is_about_spec(),
-            Label(..) | Annotation(..) => true,
-            True(_) | False(_) | Unsure(_) | Untrue(_) | Because(..) | Stale | Always(_) => false,
+            Annotation(..) => true,
+            // Controllers write labels, people annotations.
+            Label(..) | True(_) | False(_) | Unsure(_) | Untrue(_) | Because(..) | Stale | Always(_) => false,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::super::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use super::super::clause::Clause;
-use super::super::clause::Test::{All, Any, Because, Differ, False, Has, Is, Label, Lacks, Less, Not, True, Untrue};
+use super::super::clause::Test::{
+    All, Any, Because, Differ, False, Has, Is, Label, Lacks, Less, Not, Stale, True, Untrue,
+};
 use super::{READY, Rule, code, may_say, quiet, says, special};
 
 pub(super) const RULES: &[Rule] = &[
@@ -59,7 +61,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     says(
         "services.cloud.sap.com/*",
-        &[(False("Succeeded"), Degraded), (True("Failed"), Degraded), (True("Succeeded|Ready"), Healthy)],
+        &[
+            (Stale, Progressing),
+            (Because("Succeeded", "*InProgress"), Progressing),
+            (False("Succeeded"), Degraded),
+            (True("Failed"), Degraded),
+            (True("Succeeded|Ready"), Healthy),
+        ],
     ),
     says(
         "networking.gke.io/ManagedCertificate",

@@ -122,7 +122,7 @@ pub(super) const RULES: &[Rule] = &[
             (True("Ready"), Healthy),
             (Because("Ready", "Reconciling|GettingDevDB"), Progressing),
             (RECONCILING, Progressing),
-            (False("Ready"), Degraded),
+            (Untrue("Ready"), Degraded),
         ],
     ),
     says(
@@ -150,8 +150,12 @@ const MARIADB: &[Clause] = &[
     (True("Ready"), Healthy),
 ];
 
-const JOB: &[Clause] =
-    &[(Because("*", "JobFailed|Failed"), Degraded), (True("Complete"), Healthy), (False("*"), Progressing)];
+const JOB: &[Clause] = &[
+    (Because("*", "JobFailed|Failed"), Degraded),
+    (True("Complete"), Healthy),
+    (False("*"), Progressing),
+    (True("*"), Healthy),
+];
 
 const CLICKHOUSE: &[Clause] = &[
     (Is("status.status", "Completed"), Healthy),

@@ -2,9 +2,7 @@
 
 use super::super::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use super::super::clause::Clause;
-use super::super::clause::Test::{
-    All, Always, Any, Because, Differ, Every, False, Has, Is, Label, Lacks, Not, True, Unsure,
-};
+use super::super::clause::Test::{All, Always, Any, Because, Differ, False, Has, Is, Label, Lacks, Not, True, Unsure};
 use super::{READY, Rule, code, may_say, quiet, says, special};
 
 pub(super) const RULES: &[Rule] = &[
@@ -51,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     quiet("argoproj.io/AppProject|AnalysisTemplate|ClusterAnalysisTemplate|*WorkflowTemplate", &[]),
     // Every kind reports `Ready`; environments are promoted one after the other.
-    says("promoter.argoproj.io/PromotionStrategy", PROMOTION),
+    code("promoter.argoproj.io/PromotionStrategy", special::promotion),
     says(
         "promoter.argoproj.io/ChangeTransferPolicy",
         &[
@@ -89,6 +87,7 @@ pub(super) const RULES: &[Rule] = &[
     says(
         "numaflow.numaproj.io/*",
         &[
+            (Lacks("status.observedGeneration"), Progressing),
             (Label("numaplane.numaproj.io/progressive-result-state", "failed"), Degraded),
             (Is("status.phase", "Failed"), Degraded),
             (False("*"), Degraded),
@@ -98,11 +97,12 @@ pub(super) const RULES: &[Rule] = &[
     says(
         "numaplane.numaproj.io/*",
         &[
+            (Lacks("status.observedGeneration"), Progressing),
+            (All(&[Not(&False("ProgressiveUpgradeSucceeded")), Has("status.upgradeInProgress")]), Progressing),
+            (All(&[Not(&False("ProgressiveUpgradeSucceeded")), Is("status.phase", "Pending")]), Progressing),
+            (All(&[False("ChildResourcesHealthy"), Because("ChildResourcesHealthy", "Progressing")]), Progressing),
             (Is("status.phase", "Failed"), Degraded),
             (False("ProgressiveUpgradeSucceeded"), Degraded),
-            (Has("status.upgradeInProgress"), Progressing),
-            (Is("status.phase", "Pending"), Progressing),
-            (All(&[False("ChildResourcesHealthy"), Because("ChildResourcesHealthy", "Progressing")]), Progressing),
             (False("ChildResourcesHealthy"), Degraded),
             (True("PipelinePausingOrPaused|MonoVertexPausingOrPaused"), Healthy),
             (True("ChildResourcesHealthy"), Healthy),
@@ -186,20 +186,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
 ];
 
-const PROMOTION: &[Clause] = &[
-    (False("Ready"), Degraded),
-    (All(&[True("Ready"), Lacks("status.environments")]), Degraded),
-    (Any("status.environments", &Lacks("status.active.dry.sha")), Progressing),
-    (Any("status.environments", &Lacks("status.proposed.dry.sha")), Progressing),
-    (Any("status.environments", &Differ("status.active.dry.sha", "status.proposed.dry.sha")), Progressing),
-    (All(&[True("Ready"), Every("status.environments", &Has("status.active.dry.sha"))]), Healthy),
-];
-
 const FLUX: &[Clause] = &[
     (Is("spec.suspend", "true"), Suspended),
     (True("Stalled"), Degraded),
     // A try has failed, and the next one is on its way.
     (Because("Reconciling", "ProgressingWithRetry"), Degraded),
+    // What it says of readiness is about the spec before.
+    (Because("Reconciling", "NewGeneration|AccessingRepository|Scanning|ApplyingPolicy"), Progressing),
     (Unsure("Ready"), Progressing),
     (False("Ready"), Degraded),
     (True("Ready"), Healthy),

@@ -47,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         &[
             (Is("status.status", "3|HEALTHY"), Healthy),
             (Is("status.status", "4|ERROR"), Degraded),
+            (Is("status.status", "0|NONE"), super::super::HealthStatus::Unknown),
             (Is("status.status", "*"), Progressing),
         ],
     ),

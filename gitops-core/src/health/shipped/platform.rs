@@ -133,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
                 Healthy,
             ),
             (True("Available"), Healthy),
-            (All(&[False("Available"), Because("Available", "*")]), Degraded),
+            (All(&[Untrue("Available"), Because("Available", "*")]), Degraded),
         ],
     ),
     says(
@@ -141,7 +141,7 @@ pub(super) const RULES: &[Rule] = &[
         &[
             (Is("status.state", "suspended"), Suspended),
             (True("Ready"), Healthy),
-            (All(&[False("Ready"), Lacks("status.adminId")]), Degraded),
+            (All(&[Untrue("Ready"), Lacks("status.adminId")]), Degraded),
         ],
     ),
     says(

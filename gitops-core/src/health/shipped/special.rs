@@ -23,7 +23,7 @@ pub(super) fn rollout(object: Reading<'_>) -> Finding {
     }
     let workload = object.live.annotation("rollout.argoproj.io/workload-generation");
     let seen = object.status(&["workloadObservedGeneration"]).and_then(|seen| seen.as_str()?.parse::<i64>().ok());
-    if object.spec(&["workloadRef"]).is_some() && workload.and_then(|text| text.parse().ok()) != seen {
+    if object.spec(&["workloadRef"]).is_some() && workload.is_some_and(|text| text.parse().ok() != seen) {
         return Some(progressing("waiting for the present workload to be observed"));
     }
     let message = object.text("message").to_owned();
@@ -187,7 +187,7 @@ pub(super) fn collector(object: Reading<'_>) -> Finding {
 }
 
 pub(super) fn spin_app(object: Reading<'_>) -> Finding {
-    object.status?;
+    object.list(&["conditions"])?;
     let progress = object.condition("Progressing");
     let failed = progress.filter(|progress| {
         let message = progress.message().to_lowercase();
@@ -231,9 +231,9 @@ pub(super) fn spark(object: Reading<'_>) -> Finding {
         "INVALIDATING" => (Missing, "is being invalidated".to_owned()),
         "SUSPENDED" => suspended("is suspended"),
         "RUNNING" => {
-            let executors = object.status(&["executorState"]).and_then(ValueRef::as_map);
-            let executors = executors.into_iter().flatten().map(|(_, state)| state);
-            let running = executors.filter(|state| state.as_str() == Some("RUNNING")).count();
+            let executors = object.status(&["executorState"]).and_then(ValueRef::as_map)?;
+            let running =
+                executors.iter().map(|(_, state)| state).filter(|state| state.as_str() == Some("RUNNING")).count();
             let (least, most) = executors_wanted(object);
             let running = i64::try_from(running).unwrap_or(i64::MAX);
             if (least..=most).contains(&running) {
@@ -266,6 +266,41 @@ fn executors_wanted(object: Reading<'_>) -> (i64, i64) {
         }
     }
     fixed.map_or((1, i64::MAX), |fixed| (fixed, fixed))
+}
+
+/// Argo's promoter: the same commit is proposed for every environment, and goes from one to the next.
+pub(super) fn promotion(object: Reading<'_>) -> Finding {
+    if let Some(older) = object.older() {
+        return Some(older);
+    }
+    let ready = object.condition("Ready")?;
+    if ready.is("False") {
+        return Some(degraded(ready.told()));
+    }
+    let Some(environments) = object.list(&["environments"]) else {
+        return Some(degraded("has no environments"));
+    };
+    let text = |environment: ValueRef<'_>, path: &[&str]| {
+        environment.dig(path).and_then(|sha| sha.as_str().filter(|sha| !sha.is_empty()).map(str::to_owned))
+    };
+    // The hydrator notes which commit it has come to.
+    let proposed = |environment: ValueRef<'_>| {
+        text(environment, &["proposed", "note", "drySha"]).or_else(|| text(environment, &["proposed", "dry", "sha"]))
+    };
+    let first = environments.get(0).and_then(proposed);
+    for environment in environments {
+        let branch = text(environment, &["branch"]).unwrap_or_default();
+        let (active, dry) =
+            (text(environment, &["active", "dry", "sha"]), text(environment, &["proposed", "dry", "sha"]));
+        if active.is_none() || proposed(environment).is_none() {
+            return Some(progressing(format!("{branch}: no commit is known yet")));
+        } else if proposed(environment) != first {
+            return Some(progressing(format!("{branch}: is still to be hydrated")));
+        } else if dry != active {
+            return Some(progressing(format!("{branch}: is being promoted")));
+        }
+    }
+    Some(healthy(ready.message()))
 }
 
 /// Routes of the Gateway API: each parent, such as a gateway, judges for itself, and the worst counts. What a parent

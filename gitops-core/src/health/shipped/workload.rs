@@ -2,7 +2,7 @@
 
 use super::super::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use super::super::clause::Clause;
-use super::super::clause::Test::{All, Any, Differ, False, Has, Is, Lacks, Less, Not, True, Unsure, Untrue};
+use super::super::clause::Test::{All, Always, Any, Differ, False, Has, Is, Lacks, Less, Not, True, Unsure, Untrue};
 use super::{READY, Rule, code, may_say, quiet, says, special};
 
 pub(super) const RULES: &[Rule] = &[
@@ -12,8 +12,8 @@ pub(super) const RULES: &[Rule] = &[
         "serving.kserve.io/InferenceService",
         &[
             (True("Stopped"), Suspended),
-            (Is("status.modelStatus.transitionStatus", "BlockedByFailedLoad|InvalidSpec"), Degraded),
             (Is("status.modelStatus.transitionStatus", "InProgress"), Progressing),
+            (All(&[Has("status.modelStatus"), Not(&Is("status.modelStatus.transitionStatus", "UpToDate"))]), Degraded),
             (
                 Any("status.conditions", &All(&[Is("status.status", "False"), Not(&Is("status.type", "Stopped"))])),
                 Progressing,
@@ -51,10 +51,10 @@ pub(super) const RULES: &[Rule] = &[
     says(
         "apps.kruise.io/AdvancedCronJob",
         &[
+            (All(&[Is("spec.paused", "true"), Lacks("status.lastScheduleTime")]), Suspended),
             (Has("status.active"), Progressing),
             (Has("status.lastScheduleTime"), Healthy),
-            (Is("spec.paused", "true"), Suspended),
-            (Lacks("status.lastScheduleTime"), Degraded),
+            (Always("has not been scheduled yet"), Healthy),
         ],
     ),
     says(
