@@ -11,8 +11,8 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
 
 use super::{
-    Action, Extent, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, depend,
-    order, prune, select,
+    Action, Extent, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, adopt,
+    depend, order, prune, select,
 };
 
 /// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
@@ -48,6 +48,7 @@ pub fn plan(
     });
     let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
     skipped.append(&mut left_out);
+    adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
     rest_if_idle(&mut nodes, &removals, hooks);
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);

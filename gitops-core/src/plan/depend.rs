@@ -321,7 +321,7 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }
         match node.fate {
-            Fate::Skip(SkipReason::NotOurs) => drop(foreign.insert(*at)),
+            Fate::Skip(SkipReason::NotOurs | SkipReason::NotAdopted) => drop(foreign.insert(*at)),
             _ if is_blocked(node) => drop(blocking.insert(*at)),
             _ => {}
         }

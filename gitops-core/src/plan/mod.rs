@@ -2,6 +2,7 @@
 //!
 //! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
 
+mod adopt;
 mod build;
 mod cycle;
 mod depend;

@@ -32,6 +32,8 @@ pub enum SkipReason {
     Terminating,
     /// It belongs to another application.
     NotOurs,
+    /// It existed before us, and the policy leaves such objects alone.
+    NotAdopted,
     /// It is no longer declared, and pruning is off.
     PruneOff,
     /// It is no longer declared, and its own annotation forbids pruning.
@@ -78,6 +80,7 @@ impl fmt::Display for SkipReason {
             Self::Unknown => "could not be read",
             Self::Terminating => "is being deleted",
             Self::NotOurs => "belongs to another application",
+            Self::NotAdopted => "was not created by this application",
             Self::PruneOff => "not declared any more; pruning is off",
             Self::PruneForbidden => "not declared any more; its annotation forbids pruning",
             Self::PruneUnconfirmed => "not declared any more; pruning it must be confirmed",

@@ -47,6 +47,8 @@ pub struct SyncPolicy {
     pub prune_budget_percent: u8,
     /// Whether objects that existed before us may be pruned. Default: `no` (rule 27).
     pub prune_adopted: PruneAdopted,
+    /// Which objects that existed before us are applied to. Default: `unclaimed`.
+    pub adopt: Adopt,
     /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
     pub confirm: Confirm,
 }
@@ -99,6 +101,20 @@ pub enum PruneAdopted {
     Yes,
 }
 
+/// Which declared objects that exist and are not ours are applied to, and ours from then on.
+///
+/// An object of another application is never taken: there is a step for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Adopt {
+    /// None: they are left alone, and a problem says so. Rule: `MustMatch` of cli-utils.
+    Never,
+    /// Those that no application holds. Rule: `AdoptIfNoInventory` of cli-utils.
+    #[default]
+    Unclaimed,
+}
+
 impl Default for SyncPolicy {
     fn default() -> Self {
         Self {
@@ -110,6 +126,7 @@ impl Default for SyncPolicy {
             retries: 5,
             prune_budget_percent: 30,
             prune_adopted: PruneAdopted::No,
+            adopt: Adopt::Unclaimed,
             confirm: Confirm::DryRun,
         }
     }

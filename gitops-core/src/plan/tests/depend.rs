@@ -275,3 +275,24 @@ fn a_circle_of_what_goes_is_deleted_all_the_same() {
     let text = "ConfigMap shop/a: is deleted in no particular order: its annotations and those of others make a circle";
     assert_eq!(texts(&plan), [text]);
 }
+
+#[test]
+fn what_exists_and_is_nobodys_is_left_alone_where_the_policy_says_so() {
+    expect(
+        "
+        v1 ConfigMap shop/there | differs nobody
+        v1 ConfigMap shop/ours | differs
+        v1 ConfigMap shop/new | missing
+        ",
+        &SyncPolicy { adopt: crate::policy::Adopt::Never, ..SyncPolicy::default() },
+        "
+        Sync, wave 0
+          create  ConfigMap shop/new: is missing
+          apply   ConfigMap shop/ours: differs
+        left alone
+          ConfigMap shop/there: was not created by this application
+        problems
+          error: all.yaml:1: ConfigMap shop/there: exists, and was not created by this application; remove one of the two, or set `adopt` to `unclaimed`
+        ",
+    );
+}

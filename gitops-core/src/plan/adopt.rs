@@ -1,0 +1,31 @@
+//! Whether objects that existed before us become ours.
+
+use crate::diff::{Comparison, Outcome};
+use crate::policy::{Adopt, SyncPolicy};
+use crate::problem::{Code, Problem};
+
+use super::SkipReason;
+use super::build::{Fate, Node};
+use super::depend::problem_at;
+
+/// Leaves alone what exists and is nobody's, where the policy says so.
+pub(super) fn leave_unclaimed(
+    nodes: &mut [Node<'_>],
+    comparison: &Comparison,
+    policy: &SyncPolicy,
+    problems: &mut Vec<Problem>,
+) {
+    if policy.adopt == Adopt::Unclaimed {
+        return;
+    }
+    for node in nodes.iter_mut().filter(|node| node.work().is_some() && node.is_resource()) {
+        let Some(compared) = comparison.get(node.key) else { continue };
+        let is_claimed = compared.claim.tracked || compared.claim.standing.is_some();
+        if matches!(compared.outcome, Outcome::OutOfSync(_)) && !is_claimed {
+            let text = "exists, and was not created by this application";
+            let hint = "remove one of the two, or set `adopt` to `unclaimed`";
+            problems.push(problem_at(Problem::blocks(Code::NotOurs, text), node).hint(hint));
+            node.fate = Fate::Skip(SkipReason::NotAdopted);
+        }
+    }
+}
