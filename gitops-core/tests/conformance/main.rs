@@ -13,15 +13,19 @@
 
 mod agree;
 mod app_health;
+mod depends_on;
 mod deviations;
 mod drift;
 mod health;
 #[cfg(feature = "jq")]
 mod hidden;
+mod inventory_policy;
 mod k8s;
+mod kapp_order;
 mod model;
 #[cfg(feature = "jq")]
 mod normalize_diff;
+mod ordering;
 mod scope;
 mod smd;
 mod sync_order;
@@ -48,8 +52,11 @@ type Suite = fn(&Path) -> Option<Vec<Case>>;
 /// Every suite by `FOLDER/NAME`.
 const SUITES: &[(&str, Suite)] = &[
     ("argo/app_health", app_health::app_health),
+    ("argo/depends_on", depends_on::depends_on),
     ("argo/health", health::argo),
     ("argo/health_custom", health::custom),
+    ("argo/inventory_policy", inventory_policy::inventory_policy),
+    ("argo/kapp_order", kapp_order::kapp_order),
     ("argo/kstatus", health::kstatus),
     #[cfg(feature = "jq")]
     ("argo/normalize_diff", normalize_diff::normalize_diff),

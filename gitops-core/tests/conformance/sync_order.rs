@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use gitops_core::model::ApiModel;
 use gitops_core::policy::{self, Options, Permission, Phase, Role};
 use gitops_core::problem::Severity;
 use gitops_core::resource::Resource;
+use gitops_core::state::DesiredState;
 use gitops_core::value::Value;
 
+use crate::ordering::Objects;
 use crate::sync_tasks::tasks;
 use crate::{Case, recording};
 
@@ -94,8 +97,48 @@ fn read(function: &str, input: &Json, expected: &Json) -> Verdict {
             same(&[options.delete, options.prune].contains(&Permission::Confirm).into(), expected)
         }
         "partitionTargetObjsForSync" => partition(input, expected),
+        "FilterObjectsForDeletion" => first_deleted(input, expected),
+        "NormalizeTargetObjects" => normalized(input, expected),
         _ => Err("not done here".into()),
     }
+}
+
+/// What goes first when all goes: Argo CD deletes the highest wave and asks again.
+fn first_deleted(input: &Json, expected: &Json) -> Verdict {
+    let mut set = Objects::new("app");
+    for (at, object) in input["objects"].as_array().unwrap().iter().enumerate() {
+        // The recorded objects share one name.
+        let mut object = object.clone();
+        object["metadata"]["name"] = format!("{}-{at}", object["metadata"]["name"].as_str().unwrap()).into();
+        set.leave(&object);
+    }
+    let plan = set.plan();
+    let first: Vec<i32> = plan.steps.iter().filter(|step| step.after.is_empty()).map(|step| step.wave).collect();
+    let wave = |object: &Json| options(object).map(|options| options.wave);
+    let expected: Vec<i32> = expected.as_array().unwrap().iter().map(wave).collect::<Result<_, _>>()?;
+    if first == expected { Ok(()) } else { Err(format!("expected waves {expected:?}, got {first:?}\n{plan}")) }
+}
+
+/// Scope and namespace of what is declared; the same object twice is one problem.
+fn normalized(input: &Json, expected: &Json) -> Verdict {
+    let complete = |object: &Json| {
+        let mut object = object.clone();
+        if object["kind"].is_null() {
+            object["kind"] = "ClusterRole".into();
+            object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
+        }
+        object
+    };
+    let objects = input["objects"].as_array().unwrap().iter().map(complete);
+    let objects: Vec<Resource> =
+        objects.map(|object| Resource::new(Value::from_serialize(&object).unwrap()).unwrap()).collect();
+    let desired = DesiredState::from_resources(&objects, &ApiModel::builtin(), input["namespace"].as_str());
+    let conditions = desired.problems.iter().filter(|problem| problem.severity == Severity::Blocks).count();
+    same(&conditions.into(), &expected["conditions"].as_array().unwrap().len().into())?;
+    let place = |object: &Json| object["metadata"]["namespace"].as_str().map(str::to_owned);
+    let wanted: Vec<_> = expected["objects"].as_array().unwrap().iter().map(place).collect();
+    let got: Vec<_> = desired.declared.keys().map(|key| key.namespace.as_deref().map(str::to_owned)).collect();
+    if got == wanted { Ok(()) } else { Err(format!("expected namespaces {wanted:?}, got {got:?}")) }
 }
 
 /// Which objects take part in a sync.

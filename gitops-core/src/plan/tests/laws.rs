@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{World, pruning};
-use crate::plan::{Action, After, Gate, Plan, Precondition, Step};
-use crate::policy::{Phase, Prune, SyncPolicy};
+use crate::plan::{Action, After, Plan, Precondition, Step};
+use crate::policy::{self, Order, Phase, Prune, SyncPolicy, Verb};
 use crate::problem::Problem;
 use crate::state::{Completeness, DesiredState};
 
@@ -38,7 +38,7 @@ const HOOKS: [&str; 5] = ["PreSync", "Sync", "PostSync", "SyncFail", "PreSync,Po
 /// One line of a world. Names are few, so that things meet.
 fn line() -> impl Strategy<Value = String> {
     let names = (0..KINDS.len(), 0..5_usize, 0..3_usize, 0..5_usize);
-    (names, -1..3_i32, 0..STATES.len(), 0..24_usize).prop_map(|((kind, name, ns, needs), wave, state, odd)| {
+    (names, -1..3_i32, 0..STATES.len(), 0..30_usize).prop_map(|((kind, name, ns, needs), wave, state, odd)| {
         let mut options = format!("wave={wave}");
         let mut state = STATES[state];
         match odd {
@@ -50,6 +50,13 @@ fn line() -> impl Strategy<Value = String> {
             9 => options += " needs=apps/namespaces/n0/Deployment/n0",
             10 => options += " options=Prune=false",
             11 => options += " options=PruneLast=true",
+            12..14 => options += &format!(" group=g{}", needs % 3),
+            14 => options += &format!(" rule=upsert_after_upserting_g{}", needs % 3),
+            15 => options += &format!(" rule=upsert_before_upserting_g{}", needs % 3),
+            16 => options += &format!(" rule=delete_before_deleting_g{}", needs % 3),
+            17..20 if kind == 5 => options += &format!(" mounts=n{needs}"),
+            20 if kind == 7 => options += &format!(" calls=n{ns}/none"),
+            21 if kind == 5 => options += " labels=x",
             _ => {}
         }
         let object = KINDS[kind]
@@ -95,13 +102,15 @@ fn finished_before(plan: &Plan) -> Vec<BTreeMap<u32, bool>> {
     let mut all: Vec<BTreeMap<u32, bool>> = Vec::new();
     for step in &plan.steps {
         let mut before = BTreeMap::new();
-        let gates = gates_of(&step.after).map(|id| &plan.gates[id as usize]);
-        let waits = step.after.iter().chain(gates.flat_map(|gate: &Gate| &gate.opens));
-        for after in waits {
+        let mut waits: Vec<After> = step.after.clone();
+        while let Some(after) = waits.pop() {
             let (id, settled) = match after {
                 After::Applied(id) => (id.0, false),
                 After::Healthy(id) | After::Gone(id) => (id.0, true),
-                After::Gate(_) => continue,
+                After::Gate(gate) => {
+                    waits.extend(&plan.gates[gate.0 as usize].opens);
+                    continue;
+                }
             };
             *before.entry(id).or_default() |= settled;
             for (earlier, settled) in all[id as usize].clone() {
@@ -150,7 +159,7 @@ proptest! {
         }
         for (at, gate) in plan.gates.iter().enumerate() {
             prop_assert_eq!(gate.id.0 as usize, at);
-            prop_assert_eq!(gates_of(&gate.opens).count(), 0);
+            prop_assert!(gates_of(&gate.opens).all(|inner| inner < gate.id.0));
             prop_assert!(!gate.opens.is_empty());
         }
         let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
@@ -187,6 +196,40 @@ proptest! {
                     let found = before[step.id.0 as usize].get(&other.id.0);
                     prop_assert!(found.is_some(), "{} after {}", step, other);
                     prop_assert!(found == Some(&true) || !(defines || named), "{} after {} is healthy", step, other);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn change_rules_hold_and_deletions_run_backwards(lines in lines()) {
+        let world = World::new(&lines.join("\n"));
+        let plan = world.plan(&raised());
+        let before = finished_before(&plan);
+        let loose = plan.problems.iter().any(|problem| problem.text.contains("no particular order"));
+        let is_before = |one: &Step, other: &Step| before[other.id.0 as usize].get(&one.id.0) == Some(&true);
+        let is_ours = |step: &&Step| step.phase == Phase::Sync && step.reason != crate::plan::Reason::Hook;
+        for step in plan.steps.iter().filter(is_ours) {
+            let live = world.comparison.entries[&step.key].live.as_ref().filter(|_| is_delete(step));
+            let options = match live {
+                Some(live) => policy::options(live).0,
+                None => world.desired.declared[&step.key].options.clone(),
+            };
+            let verb = if is_delete(step) { Verb::Delete } else { Verb::Upsert };
+            for other in plan.steps.iter().filter(is_ours).filter(|other| is_delete(other) == is_delete(step)) {
+                let groups = match &world.comparison.entries[&other.key].live {
+                    Some(live) => policy::options(live).0.change_groups,
+                    None => world.desired.declared[&other.key].options.change_groups.clone(),
+                };
+                for rule in options.change_rules.iter().filter(|rule| rule.verb == verb && groups.contains(&rule.group)) {
+                    let kept = match rule.order {
+                        Order::Before => is_before(step, other),
+                        Order::After => is_before(other, step),
+                    };
+                    prop_assert!(kept || loose || step.id == other.id, "{} {:?} {}\n{}", step, rule.order, other, plan);
+                }
+                if is_delete(step) && options.depends_on.contains(&other.key) {
+                    prop_assert!(is_before(step, other) || loose, "{} is deleted before {}\n{}", step, other, plan);
                 }
             }
         }

@@ -121,3 +121,54 @@ fn a_declared_application_becomes_a_plan() {
     let shown = plan(&comparison, &desired, &super::pruning(), &context, HookRun::default()).to_string();
     assert_eq!(shown, PLAN, "\n{shown}");
 }
+
+/// Each document starts at line 1, 12, 23, …: ten lines and a separator.
+fn documents(annotations: &[&str]) -> String {
+    let document = |(at, annotation): (usize, &&str)| {
+        let name = if annotation.contains("PreSync") { String::new() } else { format!("  name: c{at}\n") };
+        let lines =
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n{name}  annotations:\n    {annotation}\ndata: {{}}\n");
+        let padding = "# more\n".repeat(10 - lines.lines().count());
+        format!("{lines}{padding}---\n")
+    };
+    annotations.iter().enumerate().map(document).collect()
+}
+
+#[test]
+fn each_bad_word_about_order_is_told_with_file_and_line_and_harms_nobody_else() {
+    let text = documents(&[
+        "gitops.rs/sync-wave: \"soon\"",
+        "argocd.argoproj.io/hook: Sometime",
+        "argocd.argoproj.io/hook: PreSync",
+        "gitops.rs/depends-on: /namespaces/shop/ConfigMap/c3",
+        "gitops.rs/depends-on: /namespaces/shop/ConfigMap/none",
+        "config.kubernetes.io/depends-on: whatever",
+        "argocd.argoproj.io/depends-on: /ConfigMap:shop/c7",
+        "argocd.argoproj.io/sync-options: Prune=false,PruneLast=true",
+        "kapp.k14s.io/change-rule: upsert after upserting nobody",
+    ]);
+    let file = parse(&"all.yaml".into(), text.as_bytes(), Dialect::Kubectl, &Limits::default());
+    let model = ApiModel::builtin();
+    let desired = DesiredState::assemble(&[], &[Arc::new(file)], &[], &model, Some("shop"));
+    let (owner, inventory, mut live) = (Owner::new("", "app").unwrap(), Inventory::default(), LiveState::default());
+    live.listed(&crate::resource::GroupKind::new("", "ConfigMap"), &Namespaces::All);
+    let context = Context::new(&model, &owner, &inventory);
+    let comparison = compare(&desired, &live, &context, &Comparison::default());
+    let plan = plan(&comparison, &desired, &Default::default(), &context, HookRun::default());
+    let told: Vec<String> = plan.problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "all.yaml:1: ConfigMap shop/c0: `metadata.annotations[\"gitops.rs/sync-wave\"]`: sync wave `soon` is not a whole number",
+        "all.yaml:12: ConfigMap shop/c1: `metadata.annotations[\"argocd.argoproj.io/hook\"]`: `Sometime` is unknown",
+        "all.yaml:23: ",
+        "all.yaml:34: ConfigMap shop/c3: `metadata.annotations[\"gitops.rs/depends-on\"]`: depends on itself",
+        "all.yaml:45: ConfigMap shop/c4: depends on `ConfigMap shop/none`, which this application does not declare",
+        "all.yaml:56: ConfigMap shop/c5: `metadata.annotations[\"config.kubernetes.io/depends-on\"]`: dependency `whatever` cannot be read",
+        "all.yaml:78: ConfigMap shop/c7: `metadata.annotations[\"argocd.argoproj.io/sync-options\"]`: `PruneLast=true` has no effect",
+        "all.yaml:89: ConfigMap shop/c8: no resource is in change group `nobody`",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{expected} in {told:#?}");
+    }
+    assert_eq!(told.len(), 8, "{told:#?}");
+    let steps: Vec<&str> = plan.steps.iter().map(|step| &*step.key.name).collect();
+    assert_eq!(steps, ["c7", "c8", "c6"], "{plan}");
+}
