@@ -45,7 +45,7 @@ pub(super) fn removals<'a>(
     }
     let uid = |key| comparison.get(key)?.live.as_ref()?.uid();
     let declared_uids: BTreeSet<&str> = desired.declared.keys().filter_map(uid).collect();
-    let asker = Asker { desired, policy, context, declared_uids };
+    let asker = Asker { desired, policy, context, declared_uids, unseen: unseen(comparison, desired) };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
     for (key, compared) in extras.iter().copied() {
         match asker.fate(key, compared, problems) {
@@ -79,6 +79,8 @@ struct Asker<'a> {
     context: &'a Context<'a>,
     /// One object may be served in two groups (rule 28).
     declared_uids: BTreeSet<&'a str>,
+    /// Kind, namespace and name of declared objects whose uid could not be read.
+    unseen: BTreeSet<(&'a str, Option<&'a str>, &'a str)>,
 }
 
 impl Asker<'_> {
@@ -126,6 +128,7 @@ impl Asker<'_> {
             (self.desired.unplaced_kinds().contains(&*key.group_kind), SkipReason::Unknown),
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (live.uid().is_some_and(|uid| self.declared_uids.contains(uid)), SkipReason::SameObject),
+            (self.unseen.contains(&name_of(key)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),
             (!claim.proves_ours(), SkipReason::NoProof),
             (self.policy.prune == Prune::Never, SkipReason::PruneOff),
@@ -143,6 +146,19 @@ impl Asker<'_> {
         ];
         stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
     }
+}
+
+/// What is declared and could not be looked at: it may be an object that we see under another group, as when a manifest
+/// moves from `extensions` to `apps`.
+fn unseen<'a>(comparison: &Comparison, desired: &'a DesiredState) -> BTreeSet<(&'a str, Option<&'a str>, &'a str)> {
+    let is_unseen =
+        |key: &&ResourceKey| comparison.get(key).is_none_or(|compared| matches!(compared.outcome, Outcome::Unknown(_)));
+    let resources = desired.declared.iter().filter(|(_, declared)| declared.options.is_resource());
+    resources.map(|(key, _)| key).filter(is_unseen).map(name_of).collect()
+}
+
+fn name_of(key: &ResourceKey) -> (&str, Option<&str>, &str) {
+    (key.kind(), key.namespace.as_deref(), &key.name)
 }
 
 fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {

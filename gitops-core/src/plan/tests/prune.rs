@@ -41,6 +41,29 @@ fn an_extra_is_deleted_only_if_pruning_is_on_and_it_is_provably_ours() {
 }
 
 #[test]
+fn an_object_that_moves_to_another_api_group_is_not_deleted() {
+    for (declared, expected) in [
+        // The same uid under both groups, or nobody could look.
+        ("networking.k8s.io/v1 Ingress shop/web uid=one | synced", Err(SameObject)),
+        ("networking.k8s.io/v1 Ingress shop/web uid=one | differs", Err(SameObject)),
+        ("networking.k8s.io/v1 Ingress shop/web | unreadable", Err(SameObject)),
+        ("networking.k8s.io/v1 Ingress shop/web | held", Err(SameObject)),
+        // Another object of the same name.
+        ("networking.k8s.io/v1 Ingress shop/web uid=two | synced", Ok(())),
+        ("networking.k8s.io/v1 Ingress shop/web | missing", Ok(())),
+        ("networking.k8s.io/v1 Ingress db/web | unreadable", Ok(())),
+        ("networking.k8s.io/v1 Thing shop/web | unreadable", Ok(())),
+    ] {
+        let world = format!("{STAYS}{declared}\nextensions/v1beta1 Ingress shop/web uid=one | extra");
+        let plan = World::new(&world).plan(&pruning());
+        let deleted = plan.steps.iter().any(|step| step.key.group() == "extensions");
+        let kept = plan.skipped.iter().find(|skipped| skipped.key.group() == "extensions").map(|kept| kept.reason);
+        assert_eq!(kept.map_or(Ok(()), Err), expected, "{declared}");
+        assert_eq!(deleted, expected.is_ok(), "{declared}");
+    }
+}
+
+#[test]
 fn an_incomplete_or_empty_source_prunes_nothing() {
     let mut world = World::new(&format!("{STAYS}v1 ConfigMap shop/old | extra"));
     world.desired.completeness = Completeness::Partial;
