@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::KindFacts;
 use crate::path::FieldPath;
-use crate::policy::ignore::{OnCreate, Rules};
+use crate::policy::Stance;
+use crate::policy::ignore::OnCreate;
 use crate::resource::Resource;
 use crate::ssa::{FieldSet, ManagedFields};
 use crate::state::placeholders;
@@ -70,6 +71,8 @@ pub enum IgnoredBy {
     OnRemove,
     /// A placeholder in Git for a certificate that something on the cluster fills in (rule 2).
     Placeholder,
+    /// The policy: its owner is one to whom fields are left (rule 20).
+    Policy,
 }
 
 /// Whether an autoscaler targets an object.
@@ -84,17 +87,18 @@ pub enum Scaled {
 }
 
 /// Whether anything of a declared object may be left alone.
-pub(crate) fn may_adapt(desired: &Resource, rules: &Rules, scaled: Scaled) -> bool {
-    rules.of(desired).next().is_some()
+pub(crate) fn may_adapt(desired: &Resource, context: &Context<'_>, scaled: Scaled) -> bool {
+    context.rules.of(desired).next().is_some()
         || scaled == Scaled::Yes
         || dropped::is_kept(desired)
         || !placeholders(desired).is_empty()
+        || context.conflicts.yields()
 }
 
 /// Says what of a declared object is compared with and sent to the cluster. `None` if nothing of it is ignored.
 #[must_use]
 pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>, scaled: Scaled) -> Option<Adapted> {
-    if !may_adapt(desired, context.rules, scaled) {
+    if !may_adapt(desired, context, scaled) {
         return None;
     }
     let root = context.model.schema(&desired.key().group_kind, desired.version());
@@ -129,6 +133,12 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         let replicas = scale.map_or_else(|| FieldPath::fields(&["spec", "replicas"]), |scale| scale.spec_replicas);
         let fields = vec![Typed::granular(replicas)];
         adapting.leave(IgnoredBy::Autoscaler, fields, Vec::new(), OnCreate::Send, None);
+    }
+    if context.conflicts.yields() {
+        let theirs = managed.entries().iter().filter(|entry| context.conflicts.towards(entry) == Stance::Yield);
+        let theirs = theirs.filter(|entry| &*entry.api_version == desired.api_version());
+        let fields: Vec<Typed> = theirs.flat_map(|entry| entry.fields.leaves().iter().map(Typed::granular)).collect();
+        adapting.leave(IgnoredBy::Policy, Vec::new(), fields, OnCreate::Send, None);
     }
     if let Some(live) = live.filter(|_| dropped::is_kept(desired)) {
         let entry = context.inventory.get(live.key());

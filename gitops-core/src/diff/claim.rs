@@ -1,5 +1,7 @@
 //! What ties a live object to us.
 
+use std::sync::Arc;
+
 use crate::resource::Resource;
 use crate::state::{Entry, OPERATION_ANNOTATION, Standing, Tracking};
 use crate::value::ValueRef;
@@ -17,7 +19,9 @@ pub fn claim(live: &Resource, context: &Context<'_>) -> Claim {
 pub(super) fn of(live: &Resource, declared: Option<&Resource>, context: &Context<'_>, manager: &str) -> Claim {
     let tracking = Tracking::of(live);
     let tracked = tracking.as_ref().is_some_and(|id| context.owner.is(id) && id.key == *live.key());
-    let applied = applied(live, manager).is_some();
+    // A name under which the inventory says we applied is ours.
+    let is_ours = |used: &Arc<str>| applied(live, used).is_some();
+    let applied = applied(live, manager).is_some() || context.inventory.managers.iter().any(is_ours);
     let entry = context.inventory.get(live.key()).filter(|entry| proves(entry, live, tracked && applied));
     let standing = entry.map(|entry| entry.standing.clone());
     Claim { standing, tracking, tracked, applied, owned: is_owned(live, declared) }

@@ -103,6 +103,11 @@ impl<'a> Pass<'a> {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
         let rules = rules.digest(&context.rules.digest());
+        let former: Vec<&str> =
+            context.inventory.managers.iter().map(|used| &**used).filter(|used| **used != *manager).collect();
+        // Serialising these cannot fail: texts and lists of them.
+        let names = serde_json::to_vec(&(context.conflicts, former)).unwrap_or_default();
+        let rules = rules.bytes(&names);
         Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
     }
 

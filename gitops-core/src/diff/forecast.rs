@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::path::FieldPath;
+use crate::policy::{Conflicts, Stance};
 use crate::resource::{Resource, ResourceKey};
 use crate::ssa::{self, Apply, ApplyError, Conflict, ManagedEntry, ManagedFields, Operation};
 use crate::state::{Owner, Tracking};
 use crate::time::Timestamp;
 
-use super::conflict::Stance;
 use super::forgotten::{self, Forgotten};
 use super::mask::{self, Seen};
 use super::subject::Subject;
@@ -59,6 +59,8 @@ pub enum Effect {
     Releases,
     /// It leaves the field to an autoscaler.
     Yields,
+    /// It leaves the field to its owner, since the policy says so.
+    Cedes,
     /// It gives the field up, and it stays: Git no longer declares it, and another applier does.
     Leaves,
 }
@@ -97,7 +99,7 @@ impl Forecast {
 pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Forecast {
     let manager = context.owner.manager();
     let Subject { wanted, live: after, kept, adapted, .. } = Subject::of(desired, live, context, scaled);
-    let now = Seer::of(live, &manager);
+    let now = Seer::of(live, &manager, context.conflicts);
     let mut fields = adapted.as_ref().map(|adapted| now.left_alone(adapted, desired, live)).unwrap_or_default();
     let live = &after;
     let sent = stamp(adapted.as_ref().map_or(desired, |adapted| &adapted.sent), context.owner);
@@ -113,7 +115,7 @@ pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scal
     if let (false, Some(why)) = (conflicts.is_empty(), refusal(live, context.owner)) {
         return Forecast::refused(why);
     }
-    let seer = Seer::of(live, &manager);
+    let seer = Seer::of(live, &manager, context.conflicts);
     let met = seer.met(&conflicts);
     if met.iter().any(|field| field.effect == Effect::Refused) {
         // What is given up is given up before.
@@ -123,15 +125,8 @@ pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scal
         let of = context.model.schema(&desired.key().group_kind, desired.version());
         let wanted = stamp(&wanted, context.owner);
         let entry = context.inventory.get(live.key());
-        fields.extend(seer.given_up(forgotten::find(
-            &wanted,
-            live,
-            of,
-            &manager,
-            entry,
-            &kept,
-            Seen::of(&wanted, live, context.rules),
-        )));
+        let seen = Seen::of(&wanted, live, context.rules);
+        fields.extend(seer.given_up(forgotten::find(&wanted, live, of, entry, &kept, seen, context)));
     }
     fields.sort();
     Forecast { refusal: None, fields }
@@ -142,36 +137,51 @@ pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scal
 pub(crate) fn refusal(live: &Resource, owner: &Owner) -> Option<String> {
     if let Some(tracking) = Tracking::of(live).filter(|tracking| !owner.is(tracking)) {
         let hint = "remove it from one of the two, or release it there first";
-        return Some(format!("belongs to application `{}`; {hint}", tracking.app));
+        return Some(format!("belongs to application `{}` (`{tracking}`); {hint}", tracking.app));
     }
     ManagedFields::read(live).err().map(|_| {
         "others own fields of it, and its `metadata.managedFields` cannot be read; repair these first".to_owned()
     })
 }
 
-pub(crate) fn refusal_of_field(field: &FieldPath, manager: &str) -> String {
-    format!("`{field}` is applied by `{manager}`; remove the field from one of the two, or release it there first")
+/// Why fields of one manager keep an object from being applied, and what changes that.
+pub(crate) fn refusal_of_fields(fields: &[FieldPath], manager: &str, operation: Operation) -> String {
+    let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let (are, it) = if fields.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let how = if operation == Operation::Apply { "applied" } else { "owned" };
+    format!(
+        "{} {are} {how} by `{manager}`; remove {it} from one of the two, or take {it} over with \
+         `{{manager: {manager}, then: takeOver}}` among the `conflicts.rules` of the policy",
+        names.join(", ")
+    )
 }
 
 struct Seer<'a> {
     managed: ManagedFields,
     manager: &'a str,
     key: &'a ResourceKey,
+    conflicts: &'a Conflicts,
 }
 
 impl<'a> Seer<'a> {
-    fn of(live: &'a Resource, manager: &'a str) -> Self {
-        Self { managed: ManagedFields::read(live).unwrap_or_default(), manager, key: live.key() }
+    fn of(live: &'a Resource, manager: &'a str, conflicts: &'a Conflicts) -> Self {
+        Self { managed: ManagedFields::read(live).unwrap_or_default(), manager, key: live.key(), conflicts }
     }
 
     /// What is given up before an apply, and what is left to an autoscaler with another value.
     fn left_alone(&self, adapted: &Adapted, desired: &Resource, live: &Resource) -> Vec<Foreseen> {
         let mut found: Vec<Foreseen> = Vec::new();
-        let scaled = adapted.ignored.iter().filter(|ignored| ignored.by == IgnoredBy::Autoscaler);
-        for field in scaled.flat_map(|ignored| &ignored.fields) {
-            let (want, have) = (field.find(desired.tree()), field.find(live.tree()));
-            if want.is_some() && have.is_some() && want != have {
-                found.push(self.foreseen(Effect::Yields, field, &self.others(field)));
+        for ignored in &adapted.ignored {
+            let effect = match ignored.by {
+                IgnoredBy::Autoscaler => Effect::Yields,
+                IgnoredBy::Policy => Effect::Cedes,
+                IgnoredBy::Rule(_) | IgnoredBy::OnRemove | IgnoredBy::Placeholder => continue,
+            };
+            for field in &ignored.fields {
+                let (want, have) = (field.find(desired.tree()), field.find(live.tree()));
+                if want.is_some() && have.is_some() && want != have {
+                    found.push(self.foreseen(effect, field, &self.others(field)));
+                }
             }
         }
         for field in adapted.released() {
@@ -197,6 +207,8 @@ impl<'a> Seer<'a> {
             let effect = match self.stance(&holders) {
                 Some(Stance::Refuse) => Effect::Refused,
                 Some(Stance::TakeOver) => Effect::TakesOver,
+                // What is left to its owner is not sent; who is met all the same owns it in another version.
+                Some(Stance::Yield) => Effect::Refused,
                 // The entry that the server would make for what was there before any apply.
                 None => continue,
             };
@@ -224,7 +236,7 @@ impl<'a> Seer<'a> {
     }
 
     fn stance(&self, holders: &[&ManagedEntry]) -> Option<Stance> {
-        holders.iter().map(|entry| Stance::towards(entry)).max()
+        holders.iter().map(|entry| self.conflicts.towards(entry)).max()
     }
 
     /// The entries of others that own a field.
@@ -247,16 +259,19 @@ impl fmt::Display for Foreseen {
         let owners: Vec<String> = self.owners.iter().map(|owner| format!("`{owner}`")).collect();
         let (field, owners) = (&self.field, owners.join(" and "));
         match self.effect {
-            Effect::Refused => write!(
-                f,
-                "is refused: `{field}` is applied by {owners}; remove the field from one of the two, or release it there first"
-            ),
+            Effect::Refused => {
+                let (fields, owner) = (std::slice::from_ref(field), self.owners.first());
+                let (manager, operation) = owner.map_or(("", "Apply"), |owner| (&*owner.manager, owner.operation));
+                let operation = if operation == "Apply" { Operation::Apply } else { Operation::Update };
+                write!(f, "is refused: {}", refusal_of_fields(fields, manager, operation))
+            }
             Effect::TakesOver => write!(f, "takes over `{field}` from {owners}"),
             Effect::TakesAway => write!(f, "takes `{field}` from {owners} and removes it"),
             Effect::Releases if self.owners.is_empty() => write!(f, "gives up `{field}`; nobody else owns it"),
             Effect::Releases => write!(f, "gives up `{field}`, which {owners} owns as well"),
             Effect::Yields if self.owners.is_empty() => write!(f, "leaves `{field}` to the autoscaler"),
             Effect::Yields => write!(f, "leaves `{field}` to {owners}, which scales it"),
+            Effect::Cedes => write!(f, "leaves `{field}` to {owners}, as the policy says"),
             Effect::Leaves => write!(f, "leaves `{field}` to {owners}: Git no longer declares it, and it stays"),
         }
     }

@@ -45,7 +45,7 @@ fn a_field_of_another_is_taken_over_yielded_or_refused_by_how_it_was_written() {
             "Apply",
             "",
             false,
-            "is refused: `spec.replicas` is applied by `helm`; remove the field from one of the two, or release it there first",
+            "is refused: `spec.replicas` is applied by `helm`; remove it from one of the two, or take it over with `{manager: helm, then: takeOver}` among the `conflicts.rules` of the policy",
         ),
     ] {
         let entries = [entry(manager, operation, subresource, REPLICAS)];
@@ -94,7 +94,9 @@ fn an_object_whose_ownership_cannot_be_read_or_that_is_another_applications_is_r
     let foreseen = forecast(&desired, &live, &Context::new(&model, &owner, &inventory), Scaled::No);
     assert_eq!(
         foreseen.lines(),
-        ["is refused: belongs to application `other`; remove it from one of the two, or release it there first"]
+        [
+            "is refused: belongs to application `other` (`other:apps/Deployment:shop/web`); remove it from one of the two, or release it there first"
+        ]
     );
 }
 

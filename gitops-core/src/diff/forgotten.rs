@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::{ListKind, TypeRef};
 use crate::path::{FieldPath, Segment};
+use crate::policy::Conflicts;
 use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, Typed};
 use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
 use crate::value::{Value, ValueRef};
 
 use super::adapt::Scaled;
-use super::conflict::is_hand;
 use super::equal::{Fill, fill, same};
 use super::mask::{LAST_APPLIED, Seen};
 use super::owned::{applied, key_field};
@@ -30,7 +30,7 @@ pub(super) struct Forgotten {
     pub(super) changes: Vec<Change>,
     pub(super) notes: Vec<Note>,
     /// What must enter our entry, so that an apply removes it.
-    take: FieldSet,
+    pub(super) take: FieldSet,
     /// Why there may be more.
     pub(super) doubt: Option<Doubt>,
 }
@@ -40,11 +40,13 @@ pub(super) fn find(
     sent: &Resource,
     live: &Resource,
     of: TypeRef<'_>,
-    manager: &str,
     entry: Option<&Entry>,
     kept: &FieldSet,
     seen: Seen<'_>,
+    context: &Context<'_>,
 ) -> Forgotten {
+    let manager = &*context.owner.manager();
+    let conflicts = context.conflicts;
     let (managed, doubt) = match ManagedFields::read(live) {
         Ok(managed) => (managed, None),
         // What was ours is still known from the inventory; who else holds it is not.
@@ -63,7 +65,7 @@ pub(super) fn find(
     if ours.difference(&wanted).is_empty() {
         return nothing;
     }
-    let search = Search { wanted, mine, managed, manager, kept };
+    let search = Search { wanted, mine, managed, manager, kept, conflicts };
     let mut found = nothing;
     let mut trail = Trail::new(live, seen);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
@@ -79,28 +81,14 @@ pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>, sca
     let of = context.model.schema(&declared.key().group_kind, declared.version());
     let Subject { wanted, kept, .. } = Subject::of(declared, live, context, scaled);
     let sent = stamp(&wanted, context.owner);
-    let take =
-        find(&sent, live, of, &manager, context.inventory.get(live.key()), &kept, Seen::of(&sent, live, context.rules))
-            .take;
-    let managed = ManagedFields::read(live).ok().filter(|_| !take.is_empty())?;
-    let mut entries: Vec<ManagedEntry> = Vec::new();
-    let mut has_ours = false;
-    for entry in managed.entries() {
-        let is_ours = is_ours(entry, &manager);
-        has_ours |= is_ours;
-        let fields = match (is_ours, is_hand(entry)) {
-            (true, _) => entry.fields.union(&take),
-            (_, true) => entry.fields.difference(&take),
-            _ => entry.fields.clone(),
-        };
-        if !fields.is_empty() {
-            entries.push(ManagedEntry { fields, ..entry.clone() });
-        }
-    }
+    let entry = context.inventory.get(live.key());
+    let found = find(&sent, live, of, entry, &kept, Seen::of(&sent, live, context.rules), context);
+    let managed = ManagedFields::read(live).ok()?;
     // Without an entry of ours there was no apply that could have left something.
-    let value = ManagedFields::new(entries).to_value();
+    managed.applied_by(&manager)?;
+    let value = found.taken(&managed, &manager, declared.api_version(), context.conflicts)?.to_value();
     let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), value);
-    has_ours.then(|| Write::patch(live.key(), live.version(), vec![step], &manager).guarded(Guard::exactly(live)))
+    Some(Write::patch(live.key(), live.version(), vec![step], &manager).guarded(Guard::exactly(live)))
 }
 
 /// Returns what the inventory should remember of an object that was just applied, or is about to be for the first time:
@@ -162,6 +150,7 @@ struct Search<'s> {
     managed: ManagedFields,
     manager: &'s str,
     kept: &'s FieldSet,
+    conflicts: &'s Conflicts,
 }
 
 impl Search<'_> {
@@ -228,7 +217,7 @@ impl Search<'_> {
             Fill::With(default) => Some(default),
             Fill::Nothing | Fill::Unknown => None,
         };
-        if holders.iter().all(|entry| is_hand(entry)) {
+        if holders.iter().all(|entry| self.conflicts.gives_way(entry)) {
             let kind = if set_to.is_some() { ChangeKind::Value } else { ChangeKind::Removed };
             let reason = if set_to.is_some() { ChangeReason::Reset } else { ChangeReason::Remembered };
             trail.note(kind, Some(live), set_to, reason);

@@ -17,8 +17,8 @@ use super::owned::{Owned, applied, are_readable};
 use super::subject::Subject;
 use super::tree::{Stamp, Walk};
 use super::{
-    Change, Claim, Compared, Context, Doubt, Evidence, Facts, Note, Outcome, Prediction, Receipt, Strategy, confirm,
-    stamp,
+    Change, Claim, Compared, Context, Doubt, Evidence, Facts, Note, Outcome, Prediction, Receipt, Repair, Strategy,
+    confirm, stamp,
 };
 
 /// What there is to say of one object.
@@ -29,6 +29,7 @@ pub(super) struct Verdict {
     pub(super) predicted: Prediction,
     pub(super) ignored: Arc<[Ignored]>,
     pub(super) releases: Arc<[FieldPath]>,
+    pub(super) repairs: Arc<[Repair]>,
     pub(super) notes: Arc<[Note]>,
     pub(super) open: Option<Receipt>,
 }
@@ -43,6 +44,7 @@ impl Verdict {
             predicted: Prediction::None,
             ignored: Arc::default(),
             releases: Arc::default(),
+            repairs: Arc::default(),
             notes: Arc::default(),
             open: None,
         }
@@ -57,7 +59,7 @@ impl Verdict {
         masked: Arc<[Arc<str>]>,
         memo: Memo,
     ) -> Compared {
-        let Self { outcome, strategy, evidence, predicted, ignored, releases, notes, open } = self;
+        let Self { outcome, strategy, evidence, predicted, ignored, releases, repairs, notes, open } = self;
         Compared {
             outcome,
             claim,
@@ -69,6 +71,7 @@ impl Verdict {
             predicted,
             ignored,
             releases,
+            repairs,
             notes,
             open,
             memo,
@@ -96,14 +99,14 @@ pub(super) fn judge(
     let seen = Seen::of(desired, live, context.rules);
     let verdict = weigh(&subject, seen, context, manager, entry);
     let Some(mut adapted) = subject.adapted else { return verdict };
-    let whole = weigh(&Subject::whole(desired, live), seen, context, manager, entry);
+    let whole = weigh(&Subject::whole(desired, &subject.mended), seen, context, manager, entry);
     adapted.hide(whole.outcome.changes().to_vec(), verdict.outcome.changes());
     Verdict { releases: adapted.released().into(), ignored: adapted.ignored.into(), ..verdict }
 }
 
 /// `seen`: both sides before the rules were heard, so that all that is said of the object has the same letters.
 fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str, entry: Option<&Entry>) -> Verdict {
-    let Subject { wanted: desired, asked, live, kept, .. } = subject;
+    let Subject { wanted: desired, asked, live, kept, repairs, .. } = subject;
     let of = context.model.schema(&desired.key().group_kind, desired.version());
     let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
     let id = Draft::String(context.owner.tracking_id(desired.key()));
@@ -114,7 +117,7 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
     found.doubts.extend(doubt);
     let sent = || stamp(desired, context.owner);
     let forgotten = match needs_memory(live, strategy, found.gives_up, entry, mine) {
-        true => forgotten::find(&sent(), live, of, manager, entry, kept, seen),
+        true => forgotten::find(&sent(), live, of, entry, kept, seen, context),
         false => Forgotten::default(),
     };
     found.doubts.extend(forgotten.doubt.clone().filter(|doubt| !found.doubts.contains(doubt)));
@@ -131,7 +134,8 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
         changes.extend(forgotten.changes.iter().cloned());
         notes.extend(forgotten.notes.iter().cloned());
         let outcome = if changes.is_empty() { Outcome::Synced } else { Outcome::OutOfSync(changes.into()) };
-        Verdict { strategy, evidence, predicted, notes: notes.into(), ..Verdict::of(outcome) }
+        let repairs = repairs.iter().cloned().chain(forgotten.takes(live, manager)).collect();
+        Verdict { strategy, evidence, predicted, repairs, notes: notes.into(), ..Verdict::of(outcome) }
     };
     if acquits {
         return judged(changes, Vec::new(), Evidence::Read);
@@ -162,7 +166,8 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
         }
         None => {
             // No server applies to what says of its fields what nobody can read.
-            let can_ask = !doubts.contains(&Note::Doubted(Doubt::UnreadableOwnership));
+            // Nor would it tell what becomes of an object that is repaired first.
+            let can_ask = !doubts.contains(&Note::Doubted(Doubt::UnreadableOwnership)) && repairs.is_empty();
             let open = can_ask.then_some(question);
             Verdict { open, ..judged(changes, doubts, Evidence::Predicted) }
         }

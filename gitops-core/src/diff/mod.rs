@@ -8,7 +8,6 @@ mod audit;
 mod claim;
 mod compare;
 mod confirm;
-mod conflict;
 mod dropped;
 mod equal;
 mod explain;
@@ -22,6 +21,7 @@ mod memo;
 mod owned;
 mod places;
 mod render;
+mod repair;
 mod scaled;
 mod show;
 mod step;
@@ -38,6 +38,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::ApiModel;
 use crate::path::FieldPath;
+use crate::policy::Conflicts;
 use crate::policy::ignore::Rules;
 use crate::problem::Problem;
 use crate::resource::{Resource, ResourceKey};
@@ -52,15 +53,15 @@ pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
 pub use compare::{compare, compare_one, stamp};
-pub(crate) use conflict::Stance;
 pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use facts::facts;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
-pub(crate) use forecast::{refusal, refusal_of_field};
+pub(crate) use forecast::{refusal, refusal_of_fields};
 pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
 pub use memo::Memo;
 pub use render::{Sides, Unified, table};
+pub use repair::{Mending, Repair, repair};
 pub use scaled::autoscaled;
 pub(crate) use scaled::{autoscaler_kinds, is_scalable, unread_autoscalers};
 pub use show::lines;
@@ -78,6 +79,8 @@ pub struct Context<'a> {
     pub inventory: &'a Inventory,
     /// What is left alone.
     pub rules: &'a Rules,
+    /// Whose fields are taken over.
+    pub conflicts: &'a Conflicts,
     /// What the cluster answered to earlier questions, if it was asked.
     pub answers: Option<&'a Answers>,
 }
@@ -111,6 +114,8 @@ pub struct Compared {
     pub releases: Arc<[FieldPath]>,
     /// Annotations whose values are not shown; of Secrets only.
     pub masked: Arc<[Arc<str>]>,
+    /// What else changes in who owns what before the next apply; no drift either.
+    pub repairs: Arc<[Repair]>,
     /// What was taken for ours.
     pub strategy: Strategy,
     /// How sure the verdict is.
@@ -250,14 +255,22 @@ impl<'a> Context<'a> {
     /// Gathers what comparisons are made against.
     #[must_use]
     pub fn new(model: &'a ApiModel, owner: &'a Owner, inventory: &'a Inventory) -> Self {
-        static NONE: OnceLock<Rules> = OnceLock::new();
-        Self { model, owner, inventory, rules: NONE.get_or_init(Rules::default), answers: None }
+        static RULES: OnceLock<Rules> = OnceLock::new();
+        static CONFLICTS: OnceLock<Conflicts> = OnceLock::new();
+        let (rules, conflicts) = (RULES.get_or_init(Rules::default), CONFLICTS.get_or_init(Conflicts::default));
+        Self { model, owner, inventory, rules, conflicts, answers: None }
     }
 
     /// Sets what is left alone.
     #[must_use]
     pub fn with_rules(self, rules: &'a Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Sets whose fields are taken over.
+    #[must_use]
+    pub fn with_conflicts(self, conflicts: &'a Conflicts) -> Self {
+        Self { conflicts, ..self }
     }
 
     /// Adds what the cluster answered to [`questions`].

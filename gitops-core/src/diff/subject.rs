@@ -3,8 +3,9 @@
 use crate::resource::Resource;
 use crate::ssa::FieldSet;
 
-use super::Context;
 use super::adapt::{Adapted, Scaled, adapt};
+use super::repair::mended;
+use super::{Context, Repair};
 
 /// What of one declared and live object is judged.
 pub(super) struct Subject {
@@ -17,11 +18,19 @@ pub(super) struct Subject {
     /// What is left alone, with all below it.
     pub(super) kept: FieldSet,
     pub(super) adapted: Option<Adapted>,
+    /// The live object once it is repaired, with all that is left alone.
+    pub(super) mended: Resource,
+    /// What must be repaired before anybody can apply it as it is judged.
+    pub(super) repairs: Vec<Repair>,
 }
 
 impl Subject {
     pub(super) fn of(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Self {
-        let Some(adapted) = adapt(desired, Some(live), context, scaled) else { return Self::whole(desired, live) };
+        let mended = mended(live, desired, context);
+        let (live, repairs) = mended.as_ref().map_or((live, Vec::new()), |(live, repairs)| (live, repairs.clone()));
+        let Some(adapted) = adapt(desired, Some(live), context, scaled) else {
+            return Self { repairs, ..Self::whole(desired, live) };
+        };
         // A dry run cannot be told of a release that is still to come: without the fields it would remove them.
         let asked = if adapted.release.is_empty() { &adapted.sent } else { &adapted.replacement };
         Self {
@@ -30,12 +39,14 @@ impl Subject {
             live: adapted.live.clone().unwrap_or_else(|| live.clone()),
             kept: adapted.ignored.iter().flat_map(|ignored| &ignored.fields).collect(),
             adapted: Some(adapted),
+            mended: live.clone(),
+            repairs,
         }
     }
 
     /// Nothing is left alone.
     pub(super) fn whole(desired: &Resource, live: &Resource) -> Self {
-        let (wanted, asked, live) = (desired.clone(), desired.clone(), live.clone());
-        Self { wanted, asked, live, kept: FieldSet::new(), adapted: None }
+        let (wanted, asked, live, mended) = (desired.clone(), desired.clone(), live.clone(), live.clone());
+        Self { wanted, asked, live, kept: FieldSet::new(), adapted: None, mended, repairs: Vec::new() }
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Why};
+use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Prediction, Repair, Why};
 use crate::path::FieldPath;
 use crate::policy::{Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
@@ -113,6 +113,8 @@ pub(super) struct Work {
     pub(super) requires: Precondition,
     pub(super) reason: Reason,
     pub(super) impact: Impact,
+    /// What changes first in who owns what.
+    pub(super) repairs: Vec<Repair>,
 }
 
 impl Node<'_> {
@@ -131,14 +133,14 @@ impl Node<'_> {
     }
 }
 
-/// Takes out the hooks where there is nothing else to do.
+/// Takes out the hooks where there is nothing else to do, and what changes no value (rule 11 of the exact rules).
 fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
-    if hooks == HookRun::Always {
+    let is_busy = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| work.reason != Reason::Claim);
+    if hooks == HookRun::Always || !removals.is_empty() || nodes.iter().any(is_busy) {
         return;
     }
-    if removals.is_empty() && !nodes.iter().any(|node| node.work().is_some() && node.is_resource()) {
-        nodes.iter_mut().filter(|node| node.work().is_some()).for_each(|node| node.fate = Fate::InPlace);
-    }
+    let stays = |node: &Node<'_>| hooks == HookRun::NewRevision && node.is_resource();
+    nodes.iter_mut().filter(|node| node.work().is_some() && !stays(node)).for_each(|node| node.fate = Fate::InPlace);
 }
 
 /// Decides on every declared object, and returns what was compared and is not declared.
@@ -191,12 +193,13 @@ fn decide(
     }
     let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
     match &compared.outcome {
-        Outcome::Synced => Fate::InPlace,
+        Outcome::Synced => claims(key, declared, compared, owner),
         Outcome::Missing => Fate::Do(Box::new(Work {
             action: Action::Create { payload: payload(declared) },
             requires: Precondition::Absent,
             reason: Reason::Missing,
             impact: Impact::Creates,
+            repairs: Vec::new(),
         })),
         Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
         Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, owner) {
@@ -238,20 +241,49 @@ fn hook(declared: &Declared) -> Fate {
         requires: Precondition::Any,
         reason: Reason::Hook,
         impact: Impact::Runs,
+        repairs: Vec::new(),
     }))
+}
+
+/// What is as declared and not ours alone: a later removal would not work, or an apply remove what is left alone.
+fn claims(key: &ResourceKey, declared: &Declared, compared: &Compared, owner: &Owner) -> Fate {
+    let options = &declared.options;
+    let due = compared.predicted == Prediction::Claim || !compared.releases.is_empty() || !compared.repairs.is_empty();
+    if !due || options.create_only || options.replace || foreign(key, &compared.claim, owner).is_some() {
+        return Fate::InPlace;
+    }
+    let Some(requires) = as_seen(compared) else { return Fate::InPlace };
+    let repairs = repairs(declared, compared);
+    let (action, repairs) = match compared.predicted {
+        Prediction::Claim => (Action::Apply { payload: payload(declared) }, repairs),
+        _ => (Action::Own { repairs }, Vec::new()),
+    };
+    Fate::Do(Box::new(Work { action, requires, reason: Reason::Claim, impact: Impact::Ownership, repairs }))
+}
+
+/// What changes first in who owns what. A replaced object needs only entries that the server can read.
+fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
+    let mut repairs = compared.repairs.to_vec();
+    if declared.options.replace {
+        repairs.retain(|repair| matches!(repair, Repair::Rewrite { .. }));
+    } else if !compared.releases.is_empty() {
+        repairs.push(Repair::Release { fields: compared.releases.to_vec() });
+    }
+    repairs.sort();
+    repairs
 }
 
 fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate {
     let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
     let payload = payload(declared);
     let replace = declared.options.replace;
-    let releases = compared.releases.to_vec();
-    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload, releases } };
+    let repairs = repairs(declared, compared);
+    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
     let claimed = compared.claim.tracked || compared.claim.standing.is_some();
     let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
     let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));
     let impact = if restarts { Impact::Restarts } else { Impact::Changes };
-    Fate::Do(Box::new(Work { action, requires, reason, impact }))
+    Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
 }
 
 /// Demands the object that the decision was made on.

@@ -23,8 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diff::Facts;
-use crate::path::FieldPath;
+use crate::diff::{Facts, Repair};
 use crate::policy::{HookDelete, Phase};
 use crate::problem::Problem;
 use crate::resource::{Propagation, ResourceKey};
@@ -126,9 +125,12 @@ pub enum Action {
     Apply {
         /// What is sent.
         payload: Payload,
-        /// Fields that are left alone: they leave our ownership first, with a write of their own (rule 15).
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        releases: Vec<FieldPath>,
+    },
+    /// Changes who owns which fields of the live object, and no value: with one patch of `metadata.managedFields`, for
+    /// exactly the object that was read.
+    Own {
+        /// What changes. What is found when it is done decides; this is what was found when it was planned.
+        repairs: Vec<Repair>,
     },
     /// Replaces the live object.
     Replace {
@@ -236,6 +238,8 @@ pub enum Reason {
     NotDeclared,
     /// A hook of this phase.
     Hook,
+    /// As declared, and others own it as well, or alone (rule 11): never by itself a reason to sync.
+    Claim,
 }
 
 /// What a step means for what runs.
@@ -249,6 +253,8 @@ pub enum Impact {
     Rewrites,
     /// Something changes in place.
     Changes,
+    /// Only who owns which field changes.
+    Ownership,
     /// Running processes are replaced (a pod template changes).
     Restarts,
     /// Something goes.
@@ -299,12 +305,13 @@ impl Plan {
 }
 
 impl Action {
-    /// Returns the word for it: `create`, `apply`, `replace`, `delete` or `run`.
+    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `delete` or `run`.
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
             Self::Apply { .. } => "apply",
+            Self::Own { .. } => "own",
             Self::Replace { .. } => "replace",
             Self::Delete { .. } => "delete",
             Self::Hook { .. } => "run",
@@ -315,9 +322,9 @@ impl Action {
     #[must_use]
     pub fn payload(&self) -> Option<&Payload> {
         match self {
-            Self::Create { payload } | Self::Replace { payload } => Some(payload),
-            Self::Apply { payload, .. } | Self::Hook { payload, .. } => Some(payload),
-            Self::Delete { .. } => None,
+            Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
+            Self::Hook { payload, .. } => Some(payload),
+            Self::Own { .. } | Self::Delete { .. } => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::build::{Node, Work};
 use super::depend::{Graph, NeedKind, problem_at};
 use super::prune::Removal;
 use super::undo::Undo;
-use super::{Action, After, Gate, GateId, Impact, Reason, Step, StepId, cycle, refs};
+use super::{Action, After, Gate, GateId, Impact, Precondition, Reason, Step, StepId, cycle, refs};
 
 /// Rule: Argo CD's order of kinds, with the group in the key. Kinds that are not listed come before the last three, which
 /// the API server calls into workloads for: rule 35 of the exact rules.
@@ -72,6 +72,20 @@ struct Item<'a> {
     place: Place,
     level: u32,
     rank: usize,
+}
+
+impl Item<'_> {
+    fn step(
+        &self,
+        id: StepId,
+        node: Option<&Node<'_>>,
+        (action, requires, reason, impact): (Action, Precondition, Reason, Impact),
+        after: Vec<After>,
+    ) -> Step {
+        let version = node.map_or("", |node| node.declared.resource.version()).into();
+        let (key, phase, wave) = (self.key.clone(), self.place.phase, self.place.wave);
+        Step { id, key, version, phase, wave, action, requires, after, reason, impact }
+    }
 }
 
 /// Numbers and connects the steps. Every dependency of a step has a smaller number.
@@ -293,17 +307,22 @@ impl Layout<'_> {
     }
 
     fn push(&mut self, graph: &Graph, item: &Item<'_>, barrier: Option<GateId>) -> StepId {
-        let id = self.next_step();
         let node = self.nodes.get(item.node);
         // Nothing but a failure is awaited by what runs on failure.
         let needs = if item.place.phase == Phase::SyncFail { &[] } else { graph.needs(item.node) };
         let mut after = self.waits(needs);
         after.extend(barrier.map(After::Gate));
         after.sort_unstable();
-        let version = node.map_or("", |node| node.declared.resource.version()).into();
-        let Work { action, requires, reason, impact } = item.work.clone();
-        let (key, phase, wave) = (item.key.clone(), item.place.phase, item.place.wave);
-        self.steps.push(Step { id, key, version, phase, wave, action, requires, after, reason, impact });
+        let Work { action, requires, reason, impact, repairs } = item.work.clone();
+        if !repairs.is_empty() {
+            // Who owns what is put right by a step of its own, right before.
+            let owned = self.next_step();
+            let (action, impact, requires) = (Action::Own { repairs }, Impact::Ownership, requires.clone());
+            let after = std::mem::replace(&mut after, vec![After::Applied(owned)]);
+            self.steps.push(item.step(owned, node, (action, requires, reason, impact), after));
+        }
+        let id = self.next_step();
+        self.steps.push(item.step(id, node, (action, requires, reason, impact), after));
         id
     }
 

@@ -55,6 +55,9 @@ pub enum HookRun {
     /// (Argo CD's rule).
     #[default]
     WithChanges,
+    /// The same; but this revision has not been synced yet, so that ownership is put right also where nothing else is to
+    /// be done (rule 11 of the exact rules).
+    NewRevision,
     /// Always: an operation that was interrupted must still run those it has not run.
     Always,
     /// Never.

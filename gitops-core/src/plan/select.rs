@@ -94,7 +94,9 @@ pub(super) fn narrow(nodes: &mut [Node<'_>], request: &Request) -> BTreeSet<usiz
         let reason = match (node.is_resource(), request.hooks) {
             (false, HookRun::Never) => SkipReason::HooksOff,
             // Rule: Argo CD runs no hook in a selective sync.
-            (false, HookRun::WithChanges) if request.scope.is_partial() => SkipReason::NotSelected,
+            (false, HookRun::WithChanges | HookRun::NewRevision) if request.scope.is_partial() => {
+                SkipReason::NotSelected
+            }
             _ if request.chooses(node.key, Some(&node.declared.resource)) => continue,
             _ => SkipReason::NotSelected,
         };

@@ -61,15 +61,19 @@ fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
 /// `apply   apps/Deployment shop/web: differs; restarts what runs`
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<7} {}: {}", self.action.verb(), self.key, self.reason)?;
-        if let Action::Apply { releases, .. } = &self.action {
-            for (at, field) in releases.iter().enumerate() {
-                write!(f, "{} `{field}`", if at == 0 { "; first gives up" } else { "," })?;
+        write!(f, "{:<7} {}: ", self.action.verb(), self.key)?;
+        match &self.action {
+            Action::Own { repairs } => {
+                for (at, repair) in repairs.iter().enumerate() {
+                    write!(f, "{}{repair}", if at == 0 { "" } else { "; " })?;
+                }
             }
+            _ => write!(f, "{}", self.reason)?,
         }
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),
+            Impact::Ownership => f.write_str("; changes no value"),
             Impact::Creates | Impact::Rewrites | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
         }
     }
@@ -84,6 +88,7 @@ impl fmt::Display for Reason {
             Self::Asked => "is applied again, as asked",
             Self::NotDeclared => "not declared any more",
             Self::Hook => "hook",
+            Self::Claim => "is as declared, and not ours alone",
         })
     }
 }

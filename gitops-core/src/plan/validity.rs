@@ -47,12 +47,12 @@ impl Plan {
         if let Some(reason) = self.is_about_another(fresh) {
             return Validity::Stale(vec![(None, reason.into())]);
         }
-        let planned: BTreeMap<(&ResourceKey, Phase), &Step> =
-            fresh.steps.iter().map(|step| ((&step.key, step.phase), step)).collect();
+        let planned: BTreeMap<(&ResourceKey, Phase, bool), &Step> =
+            fresh.steps.iter().map(|step| (place(step), step)).collect();
         let mut stale = Vec::new();
         let mut needed = vec![false; self.steps.len()];
         for (step, needed) in self.steps.iter().zip(&mut needed) {
-            let now = planned.get(&(&step.key, step.phase)).copied();
+            let now = planned.get(&place(step)).copied();
             match verdict(step, now, fresh, seen) {
                 Verdict::Needed => *needed = true,
                 Verdict::Done => {}
@@ -122,6 +122,11 @@ impl Plan {
     }
 }
 
+/// What tells a step from every other: in one phase an object has one step, and maybe one before it for who owns what.
+fn place(step: &Step) -> (&ResourceKey, Phase, bool) {
+    (&step.key, step.phase, matches!(step.action, Action::Own { .. }))
+}
+
 fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> Verdict {
     let compared = seen.get(&step.key);
     let Some(now) = now else {
@@ -133,6 +138,8 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
         let done = match (&step.action, compared.map(|compared| &compared.outcome)) {
             // Nothing is left to do beside it, so it rests.
             (Action::Hook { .. }, _) => true,
+            // Who owns what is as it should be by now.
+            (Action::Own { .. }, _) => true,
             (Action::Delete { .. }, found) => found.is_none(),
             (_, found) => matches!(found, Some(Outcome::Synced)),
         };

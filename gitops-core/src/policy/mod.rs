@@ -1,6 +1,7 @@
 //! How to sync: the policy of an application, and the options of one object, parsed into types that cannot be wrong.
 
 mod annotations;
+mod conflicts;
 mod dependencies;
 pub mod ignore;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::resource::ResourceKey;
 
 pub use annotations::options;
 pub(crate) use annotations::{ON_REMOVE, PRUNE};
+pub use conflicts::{ConflictRule, Conflicts, Stance, Take, WrittenBy};
 pub(crate) use dependencies::{CHANGE_RULE, asks_dependencies};
 pub use dependencies::{ChangeRule, Order, Verb, reference};
 
@@ -51,6 +53,8 @@ pub struct SyncPolicy {
     pub adopt: Adopt,
     /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
     pub confirm: Confirm,
+    /// Whose fields are taken over, and whose are left alone. Default: those written by hand (rule 20).
+    pub conflicts: Conflicts,
 }
 
 /// Whether the cluster is asked where a verdict can only be predicted.
@@ -128,6 +132,7 @@ impl Default for SyncPolicy {
             prune_adopted: PruneAdopted::No,
             adopt: Adopt::Unclaimed,
             confirm: Confirm::DryRun,
+            conflicts: Conflicts::default(),
         }
     }
 }
@@ -143,6 +148,12 @@ impl SyncPolicy {
     #[must_use]
     pub fn with_confirm(self, confirm: Confirm) -> Self {
         Self { confirm, ..self }
+    }
+
+    /// Sets whose fields are taken over, and whose are left alone.
+    #[must_use]
+    pub fn with_conflicts(self, conflicts: Conflicts) -> Self {
+        Self { conflicts, ..self }
     }
 
     /// Sets which live objects may be deleted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{self, Compared, Context, Evidence, FieldExplanation, Forecast, Strategy, UnknownField, Written};
+use crate::diff::{self, Compared, Evidence, FieldExplanation, Forecast, Strategy, UnknownField, Written};
 use crate::manifest;
 use crate::path::{FieldPath, PathPattern};
 use crate::plan::{Impact, Reason, SkipReason, Step};
@@ -128,7 +128,7 @@ impl Looked {
         if declared.is_none() && compared.is_none() {
             return Err(ExplainError::UnknownObject(key.clone()));
         }
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let context = app.context(&self.model, &self.ledger.inventory);
         let desired = declared.map(|declared| &declared.resource);
         let fields = diff::explain(desired, compared, field, &context)
             .map_err(|field| ExplainError::UnknownField { key: key.clone(), field })?;

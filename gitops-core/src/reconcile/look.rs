@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
-use crate::diff::{self, Answers, Comparison, Context, Forecast, Question};
+use crate::diff::{self, Answers, Comparison, Forecast, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Plan, Request};
@@ -173,15 +173,14 @@ fn unread_autoscalers(looked: &Looked) -> Option<Problem> {
 
 impl Looked {
     fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
-        let context =
-            Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules).with_answers(answers);
+        let context = app.context(&self.model, &self.ledger.inventory).with_answers(answers);
         self.comparison = diff::compare(&self.desired, &self.live, &context, previous);
     }
 
     /// Asks the cluster what would become of objects whose verdict is only predicted. One that cannot be asked about
     /// keeps its prediction, and the others are asked about all the same.
     async fn ask(&mut self, app: &App, cluster: &dyn Cluster) -> Answers {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let context = app.context(&self.model, &self.ledger.inventory);
         let questions = diff::questions(&self.comparison, &self.desired, &context);
         let mut answers = Answers::new();
         // Who may not write objects of a kind in a namespace need not ask for the next one.
@@ -206,7 +205,7 @@ impl Looked {
     }
 
     fn plan(&mut self, app: &App) {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let context = app.context(&self.model, &self.ledger.inventory);
         let request = Request { hooks: self.hooks(&app.request), ..app.request.clone() };
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
         self.foresee(app);
@@ -214,7 +213,7 @@ impl Looked {
 
     /// Foresees what the applies of the plan do to fields of others.
     fn foresee(&mut self, app: &App) {
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let context = app.context(&self.model, &self.ledger.inventory);
         let applied = self.plan.steps.iter().filter(|step| matches!(step.action, Action::Apply { .. }));
         let foreseen = applied.filter_map(|step| {
             let (declared, compared) = (self.desired.get(&step.key)?, self.comparison.get(&step.key)?);
@@ -251,7 +250,13 @@ impl Looked {
         let ended_badly = last.is_some_and(|last| last.phase != Phase::Succeeded);
         let unfinished = ended_badly || self.ledger.running.is_some();
         let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
-        if unfinished || nothing_else { HookRun::Always } else { HookRun::WithChanges }
+        if unfinished || nothing_else {
+            HookRun::Always
+        } else if self.ledger.last_synced() == Some(self.wanted()) {
+            HookRun::WithChanges
+        } else {
+            HookRun::NewRevision
+        }
     }
 
     fn wanted(&self) -> Vec<RevisionId> {
@@ -274,7 +279,7 @@ impl Looked {
         if record.is_none() {
             ledger.give_up_running(&self.live, now);
         }
-        let context = Context::new(&self.model, &app.owner, &self.ledger.inventory).with_rules(&app.rules);
+        let context = app.context(&self.model, &self.ledger.inventory);
         ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
         let setup = Setup {
             desired: Arc::clone(&self.desired),

@@ -13,13 +13,15 @@ mod watch;
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Interest};
+use crate::diff::Context;
 use crate::manifest::{Dialect, Limits};
+use crate::model::ApiModel;
 use crate::plan::Request;
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
-use crate::state::{DesiredState, Owner};
+use crate::state::{DesiredState, Inventory, Owner};
 use crate::sync::{Effect, Event, Ledger, TooNew};
 use crate::time::Timer;
 
@@ -137,6 +139,11 @@ impl App {
     #[must_use]
     pub fn with_request(self, request: Request) -> Self {
         Self { request, ..self }
+    }
+
+    /// Gathers what the objects of the application are compared against.
+    pub(crate) fn context<'a>(&'a self, model: &'a ApiModel, inventory: &'a Inventory) -> Context<'a> {
+        Context::new(model, &self.owner, inventory).with_rules(&self.rules).with_conflicts(&self.policy.conflicts)
     }
 
     /// Returns where the ledger lies.

@@ -10,6 +10,9 @@ use crate::value::Digest;
 
 use super::AppliedFields;
 
+/// Most names that are remembered.
+const MANAGERS: usize = 8;
+
 /// What an application applied. Written before acting; entries leave only when their object is confirmed gone.
 ///
 /// The default is an empty inventory that was lost, or never was: nothing is pruned by it.
@@ -20,6 +23,8 @@ pub struct Inventory {
     pub entries: BTreeMap<ResourceKey, Entry>,
     /// Whether these are all the entries there should be.
     pub trust: Trust,
+    /// The names under which we applied, the latest one last (rule 24).
+    pub managers: Vec<Arc<str>>,
 }
 
 /// Whether an inventory says all. Rule 30 of the exact rules: a lost or unreadable inventory prunes nothing.
@@ -106,7 +111,17 @@ impl Inventory {
     /// Returns an inventory with these entries and all of them.
     #[must_use]
     pub fn whole(entries: impl IntoIterator<Item = (ResourceKey, Entry)>) -> Self {
-        Self { entries: entries.into_iter().collect(), trust: Trust::Whole }
+        Self { entries: entries.into_iter().collect(), trust: Trust::Whole, managers: Vec::new() }
+    }
+
+    /// Remembers the name under which we apply from now on. Of more than eight, the oldest is forgotten.
+    #[must_use]
+    pub fn applying_as(mut self, manager: &str) -> Self {
+        self.managers.retain(|used| **used != *manager);
+        self.managers.push(manager.into());
+        let surplus = self.managers.len().saturating_sub(MANAGERS);
+        self.managers.drain(..surplus);
+        self
     }
 
     /// Returns the entry of an object.

@@ -61,7 +61,7 @@ impl Machine {
                 }
             }
             Next::HookCreate => self.hook_runs(id, object, Answer::of(written), now),
-            Next::Release(_, fields) => self.released(id, fields, object),
+            Next::Own(mending) => self.owned(id, mending, object),
             Next::TakeOver(_) => self.apply_again(id, &step),
             Next::Apply(..) if self.take_over(id, &step, object) => {}
             Next::Create | Next::Apply(..) | Next::Replace(_) => {
@@ -177,8 +177,9 @@ impl Machine {
             (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
                 self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
             }
-            (Failure::Stale | Failure::InDoubt { .. }, Next::Release(..)) if !undecided => {
-                self.proceed(id, Next::Look(Look::BeforeApply));
+            (Failure::Stale | Failure::InDoubt { .. }, Next::Own(_)) if !undecided => {
+                let is_own = self.step(id).is_some_and(|step| matches!(step.action, Action::Own { .. }));
+                self.proceed(id, Next::Look(if is_own { Look::BeforeOwn } else { Look::BeforeApply }));
             }
             (Failure::Stale, Next::Apply(..)) if !undecided && ruled => {
                 self.proceed(id, Next::Look(Look::BeforeApply));

@@ -22,7 +22,7 @@ pub fn intend(
     operation: &OperationId,
 ) -> Inventory {
     let previous = context.inventory;
-    let mut inventory = Inventory { entries: previous.entries.clone(), trust: Trust::Whole };
+    let mut inventory = Inventory { trust: Trust::Whole, ..previous.clone() }.applying_as(&context.owner.manager());
     inventory.entries.retain(|key, _| !matches!(live.get(key), Live::Absent));
     let wave = |key| desired.get(key).map_or(0, |declared| declared.options.wave);
     // Objects that are ours already: by their tracking id, or by the entry.
@@ -64,7 +64,8 @@ pub fn intend(
                     inventory.entries.insert(step.key.clone(), entry);
                 }
             }
-            Action::Delete { .. } | Action::Hook { .. } => {}
+            // An object that is only claimed is known already.
+            Action::Own { .. } | Action::Delete { .. } | Action::Hook { .. } => {}
         }
     }
     inventory

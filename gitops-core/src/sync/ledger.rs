@@ -149,6 +149,9 @@ struct Stored {
     running: Option<serde_json::Value>,
     #[serde(default)]
     history: Vec<HistoryEntry>,
+    /// Came later, within version 1: a program that does not know it loses nothing but the names before its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    managers: Vec<Arc<str>>,
     #[serde(default)]
     hooks: Vec<HookResult>,
 }
@@ -222,14 +225,8 @@ impl Ledger {
             // A record we cannot read belongs to somebody who knows more.
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
-        let ledger = Self {
-            inventory: read.inventory,
-            running,
-            history: read.history,
-            hooks: read.hooks,
-            stored,
-            obstacle: None,
-        };
+        let inventory = Inventory { managers: read.managers, ..read.inventory };
+        let ledger = Self { inventory, running, history: read.history, hooks: read.hooks, stored, obstacle: None };
         Ok((ledger, None))
     }
 
@@ -294,6 +291,7 @@ impl Ledger {
         let stored = Stored {
             version: 1,
             inventory: self.inventory.clone(),
+            managers: self.inventory.managers.clone(),
             running,
             history: self.history.clone(),
             hooks: self.hooks.clone(),

@@ -37,6 +37,7 @@ impl Machine {
         };
         match look {
             Look::Created => self.saw_created(id, live, now),
+            Look::BeforeOwn => self.saw_before_own(id, live),
             Look::BeforeApply => self.saw_before_apply(id, live),
             Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
             Look::BeforeReplace => match live {
@@ -96,8 +97,10 @@ impl Machine {
         if let Some(why) = foreseen.as_ref().and_then(conflict::refused) {
             return self.fail(id, &why);
         }
-        match conflict::resolve(conflicts, live, &self.setup.owner) {
+        let resolution = conflict::resolve(conflicts, live, &self.context());
+        match resolution {
             Resolution::TakeOver => self.apply_to(id, live, Force::Yes, Guard::exactly(live)),
+            Resolution::Yield => self.apply_to(id, live, Force::No, Guard::exactly(live)),
             Resolution::Refuse(message) => self.fail(id, &message),
         }
     }

@@ -4,13 +4,13 @@
 //! without a field that we own removes it, or sets it to its default (recorded).
 
 use crate::cluster::{Force, Guard};
-use crate::diff::{self, Adapted, Context, Scaled};
-use crate::plan::{Precondition, Step};
+use crate::diff::{self, Adapted, Context, Mending, Scaled};
+use crate::plan::{Action, Precondition, Step};
 use crate::resource::{Resource, ResourceKey};
-use crate::ssa::{FieldSet, ManagedFields};
 
+use super::StepOutcome;
 use super::machine::Machine;
-use super::step::{Look, Next};
+use super::step::{At, Look, Next};
 
 impl Machine {
     pub(super) fn declared(&self, step: &Step) -> Option<Resource> {
@@ -20,13 +20,14 @@ impl Machine {
     /// Whether anything of the object of a step may be left alone.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
         let declared = self.declared(step);
-        declared.is_some_and(|declared| diff::may_adapt(&declared, &self.setup.rules, self.scaled(&step.key)))
+        declared.is_some_and(|declared| diff::may_adapt(&declared, &self.context(), self.scaled(&step.key)))
     }
 
     /// What objects are compared against.
     pub(super) fn context(&self) -> Context<'_> {
         let setup = &self.setup;
-        Context::new(&setup.model, &setup.owner, &setup.ledger.inventory).with_rules(&setup.rules)
+        let context = Context::new(&setup.model, &setup.owner, &setup.ledger.inventory);
+        context.with_rules(&setup.rules).with_conflicts(&setup.policy.conflicts)
     }
 
     pub(super) fn scaled(&self, key: &ResourceKey) -> Scaled {
@@ -60,13 +61,11 @@ impl Machine {
 
     /// Applies over `live` as it was just read, once nothing that is ignored is ours any more.
     pub(super) fn apply_to(&mut self, id: u32, live: &Resource, force: Force, guard: Guard) {
+        if let Some(mending) = self.mending(id, live) {
+            return self.proceed(id, Next::Own(Box::new(mending)));
+        }
         let declared = self.step(id).and_then(|step| self.declared(&step));
         let adapted = declared.and_then(|declared| self.adapt(&declared, Some(live)));
-        if let Some(adapted) = &adapted
-            && let Some(write) = adapted.release_of(live, &self.setup.owner.manager())
-        {
-            return self.proceed(id, Next::Release(Box::new(write), adapted.release.clone()));
-        }
         // Parts of the live object fit only the very version they were read at.
         let guard = if adapted.as_ref().is_some_and(|adapted| adapted.carries) { Guard::exactly(live) } else { guard };
         if let Some(run) = self.run_mut(id) {
@@ -85,16 +84,38 @@ impl Machine {
         self.proceed(id, Next::Replace(Guard::exactly(live)));
     }
 
-    /// The answer to a release. Only an answer that shows it counts: the server drops all entries when it cannot read
-    /// one, and says 200 all the same (recorded).
-    pub(super) fn released(&mut self, id: u32, fields: &FieldSet, object: Option<&Resource>) {
-        let Some(object) = object else { return self.proceed(id, Next::Look(Look::BeforeApply)) };
-        let Some(managed) = ManagedFields::read(object).ok().filter(|managed| !managed.is_empty()) else {
-            return self.fail(id, "fields that a rule leaves alone could not be released: the cluster dropped its ownership data; nothing was applied");
-        };
-        let ours = managed.applied_by(&self.setup.owner.manager());
-        if ours.is_some_and(|ours| !ours.fields.recursive_intersection(fields).is_empty()) {
-            return self.fail(id, "fields that a rule leaves alone could not be released: the cluster kept them as ours; nothing was applied");
+    /// What must change in who owns what before the object of a step is applied.
+    fn mending(&self, id: u32, live: &Resource) -> Option<Mending> {
+        let declared = self.declared(&self.step(id)?)?;
+        diff::repair(&declared, live, &self.context(), self.scaled(declared.key()))
+    }
+
+    /// The object was looked at before its ownership is put right.
+    pub(super) fn saw_before_own(&mut self, id: u32, live: Option<&Resource>) {
+        let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
+        match (&step.requires, live.uid(), self.mending(id, live)) {
+            (Precondition::Present { uid, .. }, Some(seen), _) if **uid != *seen => {
+                self.fail(id, "is no longer the object that was compared; sync again");
+            }
+            (_, _, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
+            (_, _, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
+        }
+    }
+
+    /// The answer to a change of ownership. Only an answer that shows it counts: the server drops all entries when it
+    /// cannot read one, and says 200 all the same (recorded).
+    pub(super) fn owned(&mut self, id: u32, mending: &Mending, object: Option<&Resource>) {
+        let is_own = self.step(id).is_some_and(|step| matches!(step.action, Action::Own { .. }));
+        let look = if is_own { Look::BeforeOwn } else { Look::BeforeApply };
+        let Some(object) = object else { return self.proceed(id, Next::Look(look)) };
+        if !mending.is_done_in(object) {
+            return self.fail(
+                id,
+                "the cluster took the change of who owns which fields, and did not make it; nothing was applied",
+            );
+        }
+        if is_own {
+            return self.finish(id, At::Ended(StepOutcome::Changed, "".into()));
         }
         let guard = object.uid().map_or(Guard::None, Guard::same);
         self.apply_to(id, object, Force::No, guard);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{FieldConflict, Force, Guard, Write};
-use crate::diff::{self};
+use crate::diff::{self, Mending};
 use crate::plan::{Action, Payload, Precondition, Step, StepId};
 use crate::resource::{Propagation, Resource, ResourceKey};
-use crate::ssa::FieldSet;
 use crate::state::OPERATION_ANNOTATION;
 use crate::time::Timestamp;
 
@@ -67,8 +66,8 @@ pub(super) enum At {
 #[derive(Clone, Debug)]
 pub(super) enum Next {
     Create,
-    /// Gives up fields that rules leave alone, before the object is applied without them.
-    Release(Box<Write>, FieldSet),
+    /// Changes who owns which fields, before the object is applied.
+    Own(Box<Mending>),
     Apply(Force, Guard),
     Replace(Guard),
     /// Makes ours what the apply left behind, so that another one removes it.
@@ -84,6 +83,8 @@ pub(super) enum Next {
 pub(super) enum Look {
     /// A create was refused or its answer lost: whose is what stands there?
     Created,
+    /// Who owns which fields is to change: is that still so?
+    BeforeOwn,
     /// Rules leave fields of it alone: which are on the cluster, and ours?
     BeforeApply,
     /// An apply met fields of others.
@@ -175,6 +176,7 @@ impl Machine {
         self.tell_of(id, |step, key| News::Began { step, key, verb, phase, wave });
         let next = match (&step.action, &step.requires) {
             (Action::Create { .. }, _) => Next::Create,
+            (Action::Own { .. }, _) => Next::Look(Look::BeforeOwn),
             (Action::Apply { .. }, _) if has_rules => Next::Look(Look::BeforeApply),
             (Action::Apply { .. }, Precondition::Present { uid, .. }) => Next::Apply(Force::No, Guard::same(uid)),
             (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),
@@ -247,7 +249,8 @@ impl Machine {
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
             }
-            Next::Release(write, _) | Next::TakeOver(write) => Some(Write::clone(write)),
+            Next::Own(mending) => Some(mending.write.clone()),
+            Next::TakeOver(write) => Some(Write::clone(write)),
             _ => self.payload(id, &step, &next),
         };
         match write {

@@ -9,6 +9,7 @@ mod health;
 mod hooks;
 mod interruptions;
 mod operations;
+mod ownership;
 mod placeholders;
 mod pruning;
 mod removing;

@@ -116,6 +116,8 @@ fn what_another_applier_holds_stays_and_is_named_and_the_object_is_in_sync() {
     assert_eq!(told(&report), (Vec::new(), vec![expected.to_owned()]));
     shop.written();
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert_eq!(shop.written(), ["apply ConfigMap shop/settings"], "a new revision: we give the field up");
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
     assert!(shop.written().is_empty());
     assert_eq!(data(&shop, "b").as_deref(), Some("two"));
 }

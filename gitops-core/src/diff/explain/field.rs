@@ -148,6 +148,7 @@ impl<'a> SideBySide<'a> {
             Some(IgnoredBy::Autoscaler) => return FieldVerdict::Yielded,
             Some(IgnoredBy::OnRemove) => return FieldVerdict::KeptOnRemove,
             Some(IgnoredBy::Rule(_) | IgnoredBy::Placeholder) => return FieldVerdict::Ignored,
+            Some(IgnoredBy::Policy) => return FieldVerdict::Ceded,
             None => {}
         }
         if let Some((_, verdict)) = self.noted().find(|(field, _)| **field == *path) {
@@ -189,7 +190,7 @@ impl<'a> SideBySide<'a> {
         match self.left_alone_by(path)? {
             IgnoredBy::Rule(place) => self.rules.iter().nth(place).map(|rule| rule.to_string().into()),
             IgnoredBy::Placeholder => Some("a placeholder in Git for what something on the cluster fills in".into()),
-            IgnoredBy::Autoscaler | IgnoredBy::OnRemove => None,
+            IgnoredBy::Autoscaler | IgnoredBy::OnRemove | IgnoredBy::Policy => None,
         }
     }
 

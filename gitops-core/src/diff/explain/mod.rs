@@ -92,6 +92,8 @@ pub enum FieldVerdict {
     Yielded,
     /// A rule leaves it alone (rules 13 to 16 of the exact rules).
     Ignored,
+    /// The policy leaves it to its owner (rule 20 of the exact rules).
+    Ceded,
     /// Git no longer declares it, and it stays, since the object's annotation asks for that (rule 17 of the exact rules).
     KeptOnRemove,
     /// Git no longer declares it, and it stays, since others hold it (rule 11 of the exact rules).

@@ -80,6 +80,7 @@ impl fmt::Display for FieldVerdict {
             Self::ChangesBelow(count) => return write!(f, "a sync changes {count} fields below it"),
             Self::Yielded => "left to the autoscaler that scales the object",
             Self::Ignored => "left alone by a rule",
+            Self::Ceded => "left to its owner, as the policy says",
             Self::KeptOnRemove => "not declared any more; it stays, as `gitops.rs/on-remove` says",
             Self::Residue => "not declared any more; it stays, since others hold it",
             Self::Rewritten => "the cluster makes another value of what Git says, and has done so already",

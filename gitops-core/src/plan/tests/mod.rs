@@ -110,6 +110,7 @@ impl World {
             masked: [].into(),
             ignored: [].into(),
             releases: [].into(),
+            repairs: [].into(),
             strategy: Strategy::Ownership,
             evidence: Evidence::Predicted,
             predicted: Prediction::None,

@@ -173,7 +173,7 @@ impl Serialize for Target {
 }
 
 /// Says what is wrong with a glob that would match nothing.
-pub(super) fn check_glob(glob: &str) -> Result<(), String> {
+pub(in crate::policy) fn check_glob(glob: &str) -> Result<(), String> {
     let wrong = |at: usize, why: &str| Err(format!("`{glob}` is no glob: column {}: {why}", at + 1));
     let (mut open, mut letters) = (Vec::new(), glob.chars().enumerate());
     while let Some((at, letter)) = letters.next() {

@@ -1,0 +1,354 @@
+//! What must change in `metadata.managedFields` before an object is applied, or so that it can be. Rules 15, 19, 21, 22
+//! and 24 of the exact rules.
+//!
+//! All of it is one patch, which changes no value and tests uid and resource version. A verdict is made on the object as
+//! it is once that is done, so that what an old name of ours holds, and Git dropped, is drift like anything else.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Guard, PatchStep, Write};
+use crate::model::{ApiModel, Conversion, KindFacts, TypeRef};
+use crate::path::{FieldPath, Segment};
+use crate::policy::Conflicts;
+use crate::resource::{Resource, split_api_version};
+use crate::ssa::{FieldSet, ManagedEntry, ManagedFields, Operation};
+use crate::value::ValueRef;
+
+use super::adapt::{Scaled, adapt};
+use super::forgotten;
+use super::mask::{self, Seen};
+use super::owned::entries;
+use super::subject::Subject;
+use super::{Context, stamp};
+
+/// One change of who owns what. No value changes by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Repair {
+    /// Entries of versions that the CRD no longer declares name the version that is applied: while one is left, every
+    /// apply fails, and any other write drops the entries of everybody (rule 22).
+    Rewrite {
+        /// The versions that are gone, such as `example.org/v1alpha1`.
+        from: Vec<Arc<str>>,
+    },
+    /// Our entry gets the name under which we apply now (rule 24).
+    Rename {
+        /// The names it had.
+        from: Vec<Arc<str>>,
+    },
+    /// What our name wrote otherwise becomes part of our Apply entry (rule 19).
+    Fold,
+    /// Fields that are left alone leave our entry: the next apply without them leaves their values (rule 15).
+    Release {
+        /// The fields.
+        fields: Vec<FieldPath>,
+    },
+    /// Fields that were applied and Git dropped become ours alone, so that the next apply removes them (rule 21).
+    TakeOver {
+        /// The fields.
+        fields: Vec<FieldPath>,
+        /// From whom; nobody where nobody owned them any more.
+        from: Vec<Arc<str>>,
+    },
+}
+
+/// The write that repairs the ownership of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mending {
+    /// The patch, for exactly the object that was read.
+    pub write: Write,
+    /// What it does, in order.
+    pub repairs: Vec<Repair>,
+    before: ManagedFields,
+    after: ManagedFields,
+}
+
+impl Mending {
+    /// Returns whether the answer to the write shows what was asked for. A server that cannot read an entry drops them
+    /// all, and says 200 all the same (recorded).
+    #[must_use]
+    pub fn is_done_in(&self, answer: &Resource) -> bool {
+        let Ok(found) = ManagedFields::read(answer) else { return false };
+        let is = |one: &ManagedEntry, other: &ManagedEntry| one.key() == other.key() && one.fields == other.fields;
+        let has = |managed: &ManagedFields, wanted: &ManagedEntry| managed.entries().iter().any(|e| is(e, wanted));
+        let made = self.after.entries().iter().filter(|entry| !has(&self.before, entry));
+        let gone = self.before.entries().iter().filter(|entry| !has(&self.after, entry));
+        made.into_iter().all(|entry| has(&found, entry)) && gone.into_iter().all(|entry| !has(&found, entry))
+    }
+}
+
+/// Returns the write that must come before `declared` is applied over `live`; `None` if there is nothing to repair.
+#[must_use]
+pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Option<Mending> {
+    let manager = context.owner.manager();
+    let before = ManagedFields::read(live).ok()?;
+    let (mended, mut repairs) = mended(live, declared, context).unwrap_or_else(|| (live.clone(), Vec::new()));
+    let adapted = adapt(declared, Some(&mended), context, scaled);
+    let fields = adapted.as_ref().map(super::Adapted::released).unwrap_or_default();
+    if !fields.is_empty() {
+        repairs.push(Repair::Release { fields });
+    }
+    // Not what an apply would be sent for, but what it would leave behind.
+    let Subject { wanted, live: left, kept, .. } = Subject::of(declared, &mended, context, scaled);
+    let of = context.model.schema(&declared.key().group_kind, declared.version());
+    let entry = context.inventory.get(live.key());
+    let wanted = stamp(&wanted, context.owner);
+    let found = forgotten::find(&wanted, &left, of, entry, &kept, Seen::of(&wanted, &left, context.rules), context);
+    repairs.extend(found.takes(live, &manager));
+    if repairs.is_empty() {
+        return None;
+    }
+    // Once again on the entries: what is sent of the object does not matter here.
+    let mut after = ManagedFields::read(&mended).ok()?;
+    if let Some(adapted) = &adapted {
+        after = after.release(&manager, &adapted.release);
+    }
+    if let Some(taken) = found.taken(&after, &manager, declared.api_version(), context.conflicts) {
+        after = taken;
+    }
+    let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), after.to_value());
+    let write = Write::patch(live.key(), declared.version(), vec![step], &manager).guarded(Guard::exactly(live));
+    Some(Mending { write, repairs, before, after })
+}
+
+/// Returns the object with entries that the next apply can work with: of versions that are there, under our name, and
+/// one of us. `None` if they are like that.
+pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>) -> Option<(Resource, Vec<Repair>)> {
+    let manager = context.owner.manager();
+    let due = Due { manager: &manager, context, versions: Versions::of(declared, context.model) };
+    if !entries(live).into_iter().flatten().any(|entry| due.is_for(entry)) {
+        return None;
+    }
+    let (mut managed, mut repairs) = (ManagedFields::read(live).ok()?, Vec::new());
+    let gone: BTreeSet<Arc<str>> = managed.entries().iter().map(|entry| Arc::clone(&entry.api_version)).collect();
+    let gone: Vec<Arc<str>> = gone.into_iter().filter(|version| due.versions.is_gone(version)).collect();
+    if !gone.is_empty() {
+        managed = due.versions.rewrite(&managed, declared.api_version());
+        repairs.push(Repair::Rewrite { from: gone });
+    }
+    let applied = managed.entries().iter().filter(|entry| entry.operation == Operation::Apply);
+    let names: BTreeSet<Arc<str>> = applied.map(|entry| Arc::clone(&entry.manager)).collect();
+    let names: Vec<Arc<str>> = names.into_iter().filter(|name| due.is_former(name)).collect();
+    for name in &names {
+        managed = managed.rename(name, &manager);
+    }
+    if !names.is_empty() {
+        repairs.push(Repair::Rename { from: names });
+    }
+    let folded = managed.fold_updates(&manager);
+    if folded != managed {
+        managed = folded;
+        repairs.push(Repair::Fold);
+    }
+    (!repairs.is_empty()).then(|| (managed.write_to(live), repairs))
+}
+
+/// What an entry is looked at for.
+struct Due<'a> {
+    manager: &'a str,
+    context: &'a Context<'a>,
+    versions: Versions<'a>,
+}
+
+impl Due<'_> {
+    /// Looked at in place: nearly every object has nothing of the kind.
+    fn is_for(&self, entry: ValueRef<'_>) -> bool {
+        let text = |field: &str| entry.get(field).and_then(ValueRef::as_str).unwrap_or_default();
+        let is_main = entry.get("subresource").is_none();
+        let by_name = match text("operation") {
+            "Apply" => self.is_former(text("manager")),
+            "Update" => text("manager") == self.manager,
+            _ => false,
+        };
+        (is_main && by_name) || self.versions.is_gone(text("apiVersion"))
+    }
+
+    fn is_former(&self, name: &str) -> bool {
+        let Context { inventory, conflicts, .. } = self.context;
+        name != self.manager && (conflicts.is_former(name) || inventory.managers.iter().any(|used| **used == *name))
+    }
+}
+
+/// Which versions of a kind there are.
+struct Versions<'a> {
+    model: &'a ApiModel,
+    declared: &'a Resource,
+    /// Of a built-in kind the server itself passes over versions that it does not know.
+    is_custom: bool,
+}
+
+impl<'a> Versions<'a> {
+    fn of(declared: &'a Resource, model: &'a ApiModel) -> Self {
+        Self { model, declared, is_custom: model.definition(&declared.key().group_kind).is_some() }
+    }
+
+    fn is_gone(&self, api_version: &str) -> bool {
+        let kind = &self.declared.key().group_kind;
+        let version = split_api_version(api_version).filter(|(group, _)| *group == &*kind.group);
+        self.is_custom
+            && self.model.declared_schema(kind, self.declared.version()).is_some()
+            && version.is_some_and(|(_, version)| self.model.declared_schema(kind, version).is_none())
+    }
+
+    /// Rewrites the entries of everybody, those of subresources too. Where a webhook converts, what the version does not
+    /// have is dropped: it has another name there, which only the webhook knows.
+    fn rewrite(&self, managed: &ManagedFields, api_version: &str) -> ManagedFields {
+        let kind = &self.declared.key().group_kind;
+        let versions = managed.entries().iter().map(|entry| &*entry.api_version);
+        let there: BTreeSet<&str> = versions.filter(|version| !self.is_gone(version)).collect();
+        let is_identity = match self.model.kind(kind) {
+            KindFacts::Served(served) => served.conversion == Conversion::Identity,
+            KindFacts::NotServed | KindFacts::Unknown => false,
+        };
+        if is_identity {
+            return managed.move_versions(api_version, &there);
+        }
+        let of = self.model.schema(kind, self.declared.version());
+        let known = managed.entries().iter().filter_map(|entry| {
+            let mut entry = entry.clone();
+            if self.is_gone(&entry.api_version) {
+                entry.fields = entry.fields.iter().filter(|path| is_known(path.segments(), of)).collect();
+            }
+            (!entry.fields.is_empty()).then_some(entry)
+        });
+        ManagedFields::new(known).move_versions(api_version, &there)
+    }
+}
+
+fn is_known(path: &[Segment], of: TypeRef<'_>) -> bool {
+    if matches!(path.first(), Some(Segment::Field(name)) if matches!(&**name, "metadata" | "apiVersion" | "kind")) {
+        return true;
+    }
+    let mut of = of;
+    path.iter().all(|segment| {
+        let known = of.is_deduced() || matches!(segment, Segment::Field(name) if of.allows(name)) || of.has_list();
+        of = match segment {
+            Segment::Field(name) => of.field(name),
+            _ => of.element(),
+        };
+        known
+    })
+}
+
+impl forgotten::Forgotten {
+    /// What is taken over, as people read it.
+    pub(super) fn takes(&self, live: &Resource, manager: &str) -> Option<Repair> {
+        if self.take.is_empty() {
+            return None;
+        }
+        let fields = self.changes.iter().map(|change| mask::nameable(live.key(), &change.path)).collect();
+        let owners = self.changes.iter().flat_map(|change| &change.owners).map(|owner| Arc::clone(&owner.manager));
+        let from: BTreeSet<Arc<str>> = owners.filter(|owner| **owner != *manager).collect();
+        Some(Repair::TakeOver { fields, from: from.into_iter().collect() })
+    }
+
+    /// Takes over what an apply would leave behind: it leaves the entries of hands and enters ours. What they hold beyond
+    /// stays with them, and so do the entries of everybody else.
+    pub(super) fn taken(
+        &self,
+        managed: &ManagedFields,
+        manager: &str,
+        api_version: &str,
+        conflicts: &Conflicts,
+    ) -> Option<ManagedFields> {
+        if self.take.is_empty() {
+            return None;
+        }
+        let is_ours = |entry: &ManagedEntry| {
+            &*entry.manager == manager && entry.operation == Operation::Apply && entry.subresource.is_none()
+        };
+        let left = managed.entries().iter().filter_map(|entry| {
+            let gives = !is_ours(entry) && conflicts.gives_way(entry);
+            let fields: FieldSet = if gives { entry.fields.difference(&self.take) } else { entry.fields.clone() };
+            (!fields.is_empty()).then(|| ManagedEntry { fields, ..entry.clone() })
+        });
+        Some(ManagedFields::new(left).claim(manager, api_version, &self.take))
+    }
+}
+
+/// ``takes `data.b` from `kubectl-edit` ``
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rewrite { from } => {
+                write!(f, "moves the ownership of everybody from {} to this version", list(from))
+            }
+            Self::Rename { from } => write!(f, "takes the place of {}", list(from)),
+            Self::Fold => f.write_str("folds what we wrote otherwise into what we apply"),
+            Self::Release { fields } => write!(f, "gives up {}", list(fields)),
+            Self::TakeOver { fields, from } if from.is_empty() => {
+                write!(f, "claims {}, to remove it", list(fields))
+            }
+            Self::TakeOver { fields, from } => write!(f, "takes {} from {}, to remove it", list(fields), list(from)),
+        }
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::tests::{object, us};
+    use crate::state::Inventory;
+
+    const DESIRED: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"a":"1"}}"#;
+
+    fn live(entries: &str) -> Resource {
+        object(&format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"c","uid":"1","resourceVersion":"7",
+                "managedFields":[{entries}]}},"data":{{"a":"1","b":"2"}}}}"#
+        ))
+    }
+
+    fn entry(manager: &str, operation: &str, fields: &str) -> String {
+        format!(
+            r#"{{"manager":"{manager}","operation":"{operation}","apiVersion":"v1","fieldsType":"FieldsV1",
+                "fieldsV1":{{"f:data":{{{fields}}}}}}}"#
+        )
+    }
+
+    fn mend(entries: &str) -> Option<Mending> {
+        let (model, owner) = (ApiModel::builtin(), us());
+        let inventory = Inventory::default().applying_as("gitops:before");
+        repair(&object(DESIRED), &live(entries), &Context::new(&model, &owner, &inventory), Scaled::No)
+    }
+
+    #[test]
+    fn a_name_that_the_ledger_remembers_is_ours_and_becomes_the_one_we_have() {
+        let entries = [entry("gitops:before", "Apply", r#""f:a":{}"#), entry("gitops:shop", "Apply", r#""f:b":{}"#)];
+        let mending = mend(&entries.join(",")).unwrap();
+        assert_eq!(mending.repairs, [Repair::Rename { from: vec!["gitops:before".into()] }]);
+        let ours = mending.after.applied_by("gitops:shop").unwrap();
+        assert_eq!((ours.fields.to_string(), mending.after.entries().len()), ("data.a, data.b".to_owned(), 1));
+        // What somebody else of that name updates is theirs, and what is right is left alone.
+        for entries in [entry("gitops:before", "Update", r#""f:a":{}"#), entry("gitops:shop", "Apply", r#""f:a":{}"#)] {
+            assert_eq!(mend(&entries), None, "{entries}");
+        }
+    }
+
+    #[test]
+    fn only_an_answer_that_shows_the_change_counts() {
+        let before = [entry("gitops:shop", "Update", r#""f:a":{}"#), entry("x", "Update", r#""f:b":{}"#)].join(",");
+        let mending = mend(&before).unwrap();
+        assert_eq!(mending.repairs, [Repair::Fold]);
+        let folded = entry("gitops:shop", "Apply", r#""f:a":{}"#);
+        let with_time = folded.replace(r#""apiVersion""#, r#""time":"2026-03-01T12:00:00Z","apiVersion""#);
+        for (answer, is_done) in [
+            (format!("{with_time},{}", entry("x", "Update", r#""f:b":{}"#)), true),
+            (before.clone(), false),
+            (String::new(), false),
+            (format!("{folded},{}", entry("gitops:shop", "Update", r#""f:a":{}"#)), false),
+        ] {
+            assert_eq!(mending.is_done_in(&live(&answer)), is_done, "{answer}");
+        }
+    }
+}
