@@ -19,7 +19,7 @@ use crate::state::placeholders;
 use super::adapting::Adapting;
 use super::dropped;
 use super::places::Typed;
-use super::{Change, Context};
+use super::{Change, ChangeKind, Context};
 
 /// A declared object beside a live one, once the rules have been heard.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
     let mut adapting = Adapting::new(desired, live, root, mine.clone());
     let bundles = placeholders(desired);
     if !bundles.is_empty() {
-        let bundles = bundles.iter().filter_map(|place| Typed::of(place, desired.tree(), root)).collect();
+        let bundles = adapting.declared(&bundles);
         adapting.leave(IgnoredBy::Placeholder, bundles, Vec::new(), OnCreate::Omit, None);
     }
     let mut rules = context.rules.of(desired);
@@ -151,12 +151,16 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
 impl Adapted {
     /// Notes which differences the rules hid: those that there would be without the rules, and are not there with them.
     pub(super) fn hide(&mut self, without: Vec<Change>, with: &[Change]) {
-        let hidden = without
-            .into_iter()
-            .filter(|change| !with.iter().any(|other| other.path == change.path && other.kind == change.kind));
-        for change in hidden {
+        let there: BTreeSet<(&FieldPath, ChangeKind)> = with.iter().map(|change| (&change.path, change.kind)).collect();
+        for change in without.into_iter().filter(|change| !there.contains(&(&change.path, change.kind))) {
             for ignored in &mut self.ignored {
-                if ignored.fields.iter().any(|field| field.contains(&change.path) || change.path.contains(field)) {
+                // In order, and none below another: what is around the field comes right before it, what is below
+                // right behind.
+                let behind = ignored.fields.partition_point(|field| *field <= change.path);
+                let (before, after) = ignored.fields.split_at_checked(behind).unwrap_or_default();
+                if before.last().is_some_and(|field| field.contains(&change.path))
+                    || after.first().is_some_and(|field| change.path.contains(field))
+                {
                     ignored.hidden.push(change.clone());
                 }
             }

@@ -12,12 +12,16 @@ use crate::state::OPERATION_ANNOTATION;
 use crate::value::Draft;
 
 use super::adapt::{Adapted, Ignored, IgnoredBy};
-use super::places::{Absent, Side, Typed, carry, locate, order, put, without};
+use super::carry::{Absent, Carrying, Side, order};
+use super::places::{Places, Putting, Typed, without};
 
 /// A declared object beside a live one, and what was named so far.
 pub(super) struct Adapting<'a> {
     desired: &'a Resource,
     live: Option<&'a Resource>,
+    /// Where fields of both are.
+    ours: Places<'a>,
+    theirs: Option<Places<'a>>,
     root: TypeRef<'a>,
     /// What our entry owns.
     mine: FieldSet,
@@ -31,10 +35,17 @@ pub(super) struct Adapting<'a> {
 }
 
 impl<'a> Adapting<'a> {
+    /// Types places of the declared object.
+    pub(super) fn declared(&self, places: &[FieldPath]) -> Vec<Typed> {
+        places.iter().filter_map(|place| Typed::of(place, &self.ours)).collect()
+    }
+
     /// `mine`: what our entry owns.
     pub(super) fn new(desired: &'a Resource, live: Option<&'a Resource>, root: TypeRef<'a>, mine: FieldSet) -> Self {
         let (fields, omitted) = (FieldSet::new(), FieldSet::new());
-        Self { desired, live, root, mine, fields, omitted, within: BTreeSet::new(), ignored: Vec::new() }
+        let (ours, theirs) = (Places::of(desired.tree(), root), live.map(|live| Places::of(live.tree(), root)));
+        let (within, ignored) = (BTreeSet::new(), Vec::new());
+        Self { desired, live, ours, theirs, root, mine, fields, omitted, within, ignored }
     }
 
     pub(super) fn follow(&mut self, place: usize, rule: &Rule) {
@@ -51,12 +62,12 @@ impl<'a> Adapting<'a> {
                 theirs.extend(theirs_of.map(Typed::granular));
                 continue;
             }
-            for (object, found) in [(Some(self.desired), &mut ours), (self.live, &mut theirs)] {
-                let Some(object) = object else { continue };
+            let sides =
+                [(Some(self.desired), Some(&self.ours), &mut ours), (self.live, self.theirs.as_ref(), &mut theirs)];
+            for (object, tree, found) in sides {
+                let (Some(object), Some(tree)) = (object, tree) else { continue };
                 match places(selector, object) {
-                    Ok(places) => {
-                        found.extend(places.iter().filter_map(|place| Typed::of(place, object.tree(), self.root)));
-                    }
+                    Ok(places) => found.extend(places.iter().filter_map(|place| Typed::of(place, tree))),
                     Err(why) => note = Some(Arc::from(format!("{selector} {why}"))),
                 }
             }
@@ -117,6 +128,7 @@ impl<'a> Adapting<'a> {
             return None;
         }
         self.let_dropped_items_go();
+        self.tell_what_goes_whole();
         let (there, missing): (FieldSet, FieldSet) = self.by_presence();
         let sent = self.desired_without(&there.union(&missing.intersection(&self.omitted)));
         let compared = self.desired_without(&there.union(&self.unneeded(&missing)));
@@ -143,7 +155,7 @@ impl<'a> Adapting<'a> {
             let is_kept = |item: &FieldPath| {
                 self.fields.contains(item) || parents(item).any(|parent| self.fields.contains(&parent))
             };
-            let is_declared = |item: &FieldPath| locate(item, self.desired.tree(), self.root).is_some();
+            let is_declared = |item: &FieldPath| self.ours.has(item);
             items.any(|item| self.mine.contains(&item) && !is_declared(&item) && !is_kept(&item))
         };
         let gone: FieldSet = self.fields.iter().filter(goes).collect();
@@ -152,7 +164,29 @@ impl<'a> Adapting<'a> {
         }
         self.fields = self.fields.difference(&gone);
         for ignored in &mut self.ignored {
+            if let Some(field) = ignored.fields.iter().find(|field| gone.contains(field)) {
+                let text = format!("Git no longer declares the item with `{field}`, which goes with it");
+                ignored.note.get_or_insert(text.into());
+            }
             ignored.fields.retain(|field| !gone.contains(field));
+        }
+    }
+
+    /// A value that is owned as a whole goes as a whole when Git drops it, as rule 17 has it: nothing of it can be
+    /// released apart. That is said, since the rule names something in it.
+    fn tell_what_goes_whole(&mut self) {
+        let Some(live) = &self.theirs else { return };
+        for (whole, ..) in &self.within {
+            if self.ours.has(whole) || !self.mine.contains(whole) || !live.has(whole) {
+                continue;
+            }
+            let named = |ignored: &&mut Ignored| ignored.fields.iter().any(|field| whole.contains(field));
+            if let Some(ignored) = self.ignored.iter_mut().find(named) {
+                let text = format!(
+                    "Git no longer declares `{whole}`, which goes as a whole, with the field in it; name `{whole}` to keep it"
+                );
+                ignored.note.get_or_insert(text.into());
+            }
         }
     }
 
@@ -171,18 +205,19 @@ impl<'a> Adapting<'a> {
 
     /// What is ignored and on the cluster, and what is ignored and not.
     fn by_presence(&self) -> (FieldSet, FieldSet) {
-        let is_there = |path: &FieldPath| self.live.is_some_and(|live| locate(path, live.tree(), self.root).is_some());
+        let is_there = |path: &FieldPath| self.theirs.as_ref().is_some_and(|live| live.has(path));
         let (there, missing): (Vec<_>, Vec<_>) = self.fields.iter().partition(is_there);
         (there.into_iter().collect(), missing.into_iter().collect())
     }
 
     /// Of what is missing, all but what a list item or map that has to be made anew gets of Git (rule 13).
     fn unneeded(&self, missing: &FieldSet) -> FieldSet {
-        let Some(live) = self.live else { return FieldSet::new() };
+        let Some(live) = &self.theirs else { return FieldSet::new() };
         let rest = self.desired_without(&self.fields);
+        let rest = Places::of(rest.tree(), self.root);
         let is_unneeded = |path: &FieldPath| {
-            let absent = parents(path).find(|parent| locate(parent, live.tree(), self.root).is_none());
-            absent.is_none_or(|absent| locate(&absent, rest.tree(), self.root).is_none())
+            let absent = parents(path).find(|parent| !live.has(parent));
+            absent.is_none_or(|absent| !rest.has(&absent))
         };
         missing.iter().filter(is_unneeded).collect()
     }
@@ -195,18 +230,18 @@ impl<'a> Adapting<'a> {
 
     /// Puts the live parts of values that are sent as a whole into `object`; says whether there are any.
     fn with_live_parts(&mut self, object: Resource, absent: Absent) -> (Resource, bool) {
-        let Some(live) = self.live.filter(|_| !self.within.is_empty()) else { return (object, false) };
+        let Some(live) = self.theirs.as_ref().filter(|_| !self.within.is_empty()) else { return (object, false) };
+        let here = Places::of(object.tree(), self.root);
+        let mut carrying = Carrying::new(absent);
         let mut draft = object.tree().to_draft();
         let (mut carries, mut unclear) = (false, BTreeSet::new());
         let mut within: Vec<_> = self.within.iter().collect();
         within.sort_by_key(|(_, inner, side)| order(inner, *side));
         for (whole, inner, side) in within {
-            let ours = locate(whole, object.tree(), self.root);
-            let theirs = locate(whole, live.tree(), self.root);
-            let (Some((place, _)), Some((_, live))) = (ours, theirs) else { continue };
+            let (Some((place, _)), Some((_, live))) = (here.locate(whole), live.locate(whole)) else { continue };
             let Some(value) = descend(&mut draft, &place) else { continue };
             carries = true;
-            if carry(value, live, inner, *side, absent).is_err() {
+            if carrying.carry(whole, value, live, inner, *side).is_err() {
                 unclear.insert(whole.clone());
             }
         }
@@ -219,16 +254,18 @@ impl<'a> Adapting<'a> {
                 ignored.note = Some(text.into());
             }
         }
+        drop(here);
         (Resource::new(draft.freeze()).unwrap_or(object), carries)
     }
 
     /// Puts `fields` into an object as they are live.
     fn with_live(&self, object: &Resource, fields: &FieldSet) -> Resource {
-        let Some(live) = self.live.filter(|_| !fields.is_empty()) else { return object.clone() };
+        let Some(live) = self.theirs.as_ref().filter(|_| !fields.is_empty()) else { return object.clone() };
         let edited = object.edit(|draft| {
+            let mut putting = Putting::into(draft);
             for path in fields.iter() {
-                if let Some((_, value)) = locate(&path, live.tree(), self.root) {
-                    put(draft, self.root, &path, value);
+                if let Some((_, value)) = live.locate(&path) {
+                    putting.put(self.root, &path, value);
                 }
             }
         });

@@ -10,8 +10,8 @@ use crate::value::{Draft, List, Map, ValueRef, View};
 use super::equal::same;
 use super::lists::item_name;
 use super::mask::Seen;
-use super::owned::{Owned, OwnedItem, is_held_by_others, same_key};
-use super::step::Step;
+use super::owned::{Claims, Owned, same_key};
+use super::step::{Finder, Step, plain_key};
 use super::trail::Trail;
 use super::{Change, ChangeKind, ChangeReason, Note};
 
@@ -118,22 +118,32 @@ impl<'a> Confirm<'a> {
         };
         let list = |list: Option<List<'a>>| list.into_iter().flatten().collect::<Vec<_>>();
         let (want, live, after) = (list(at.want), list(at.live), list(at.after));
-        let mut owned: Vec<OwnedItem<'a>> = mine.items().collect();
-        let (mut in_live, mut in_after) = (Finder::new(&live), Finder::new(&after));
+        let plain = |item: ValueRef<'_>| plain_key(item, keys, element);
+        let mut owned = Claims::of(mine);
+        let (mut in_live, mut in_after) = (Finder::default(), Finder::default());
+        let find =
+            |finder: &mut Finder, list: &[ValueRef<'a>], wanted: ValueRef<'_>, is_it: &dyn Fn(ValueRef<'a>) -> bool| {
+                let item = |at: usize| list.get(at).copied();
+                let found =
+                    finder.find(list.len(), |at| item(at).is_some_and(is_it), |at| plain(item(at)?), || plain(wanted));
+                found.and_then(|at| Some((at, item(at)?)))
+            };
         let mut shared = Vec::new();
         for (place, item) in want.iter().enumerate() {
-            let (l, a) = (in_live.find(|have| equal(*item, have)), in_after.find(|have| equal(*item, have)));
-            let is_it = step(l.map_or(*item, |(_, item)| item), l.map_or(0, |(at, _)| at), place);
-            let ours = owned.iter().position(|owned| is_it.is(owned.key.root())).map(|at| owned.swap_remove(at));
-            self.trail.path.push(is_it);
+            let is_it = |have: ValueRef<'a>| equal(*item, have);
+            let (l, a) = (find(&mut in_live, &live, *item, &is_it), find(&mut in_after, &after, *item, &is_it));
+            let here = step(l.map_or(*item, |(_, item)| item), l.map_or(0, |(at, _)| at), place);
+            let ours = owned.take(*item, plain, |key| here.is(key));
+            self.trail.path.push(here);
             let below = ours.map_or(mine.inherited(), |item| item.below);
             self.node(Three { want: Some(*item), live: value(l), after: value(a) }, element, below);
             self.trail.path.pop();
             shared.extend(l.zip(a).map(|((l, _), (a, _))| (l, a, *item)));
         }
-        for item in owned {
+        for item in owned.rest() {
             let is_it = |have: ValueRef<'a>| step(have, 0, 0).is(item.key.root());
-            let (l, a) = (in_live.find(is_it), in_after.find(is_it));
+            let key = item.key.root();
+            let (l, a) = (find(&mut in_live, &live, key, &is_it), find(&mut in_after, &after, key, &is_it));
             let Some((place, found)) = l else { continue };
             self.trail.path.push(step(found, place, 0));
             self.node(Three { want: None, live: l.map(|(_, item)| item), after: value(a) }, element, item.below);
@@ -241,7 +251,7 @@ impl<'a> Confirm<'a> {
 
     /// A field that we give up and that stays as it is; where others hold it, see `forgotten`.
     fn stays(&mut self, mine: Owned<'a>) {
-        if mine.is_member() && !is_held_by_others(self.trail.live, &self.trail.path, self.manager) {
+        if mine.is_member() && !self.trail.is_held_by_others(self.manager) {
             self.notes.push(Note::KeepsDefault { field: self.trail.field() });
         }
     }
@@ -249,24 +259,4 @@ impl<'a> Confirm<'a> {
 
 fn value<'a>(found: Option<(usize, ValueRef<'a>)>) -> Option<ValueRef<'a>> {
     found.map(|(_, item)| item)
-}
-
-/// Finds items one after the other; in equal order each step looks at one item.
-struct Finder<'l, 'a> {
-    items: &'l [ValueRef<'a>],
-    next: usize,
-}
-
-impl<'l, 'a> Finder<'l, 'a> {
-    fn new(items: &'l [ValueRef<'a>]) -> Self {
-        Self { items, next: 0 }
-    }
-
-    fn find(&mut self, is_it: impl Fn(ValueRef<'a>) -> bool) -> Option<(usize, ValueRef<'a>)> {
-        let (before, after) = self.items.split_at_checked(self.next).unwrap_or((self.items, &[]));
-        let found = (self.next..).zip(after).chain((0..).zip(before)).find(|(_, item)| is_it(**item));
-        let found = found.map(|(at, item)| (at, *item))?;
-        self.next = found.0 + 1;
-        Some(found)
-    }
 }

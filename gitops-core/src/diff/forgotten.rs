@@ -4,7 +4,8 @@
 //! before our first apply, from the annotation of client-side apply. Where nobody holds the field, or only somebody who
 //! wrote it by hand, it is taken over and removed; what another applier holds stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::{ListKind, TypeRef};
@@ -13,13 +14,13 @@ use crate::policy::Conflicts;
 use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, Typed};
 use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
-use crate::value::{Value, ValueRef};
+use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::Scaled;
 use super::equal::{Fill, fill, same};
 use super::mask::{LAST_APPLIED, Seen};
 use super::owned::{applied, key_field};
-use super::step::Step;
+use super::step::{LONG, Step, plain_key};
 use super::subject::Subject;
 use super::trail::Trail;
 use super::{Change, ChangeKind, ChangeReason, Context, Doubt, FieldOwner, Note, stamp};
@@ -168,11 +169,12 @@ impl Search<'_> {
             return;
         }
         let heads: BTreeSet<Segment> = set.iter().filter_map(|path| path.segments().first().cloned()).collect();
+        let items = Items::of(live, of, heads.len());
         for segment in &heads {
             if matches!(segment, Segment::Field(name) if is_exempt(trail, name)) {
                 continue;
             }
-            let Some((step, value, child)) = locate(segment, live, of) else { continue };
+            let Some((step, value, child)) = items.locate(segment, live, of) else { continue };
             let at = path.join(segment.clone());
             if self.kept.contains(&at) {
                 continue;
@@ -240,6 +242,54 @@ fn is_exempt(trail: &Trail<'_>, name: &str) -> bool {
             trail.at_annotations() && (marks.contains(&name) || name.ends_with("/tracking-id"))
         }
     }
+}
+
+/// The items of a long list by the texts of their keys.
+struct Items<'a>(Option<BTreeMap<String, (usize, ValueRef<'a>)>>);
+
+impl<'a> Items<'a> {
+    /// None where few are looked for, or their keys have no texts of their own.
+    fn of(live: ValueRef<'a>, of: TypeRef<'a>, wanted: usize) -> Self {
+        let (keys, element) = (keys_of(of), of.element());
+        let list = live.as_list().filter(|list| wanted > LONG && list.len() > LONG);
+        let items = list.and_then(|list| {
+            let text = |(at, item)| Some((plain_key(item, keys, element)?, (at, item)));
+            let items: BTreeMap<_, _> = list.iter().enumerate().map(text).collect::<Option<_>>()?;
+            (items.len() == list.len()).then_some(items)
+        });
+        Self(items)
+    }
+
+    /// Finds a child of a live value.
+    fn locate(
+        &self,
+        segment: &Segment,
+        live: ValueRef<'a>,
+        of: TypeRef<'a>,
+    ) -> Option<(Step<'a>, ValueRef<'a>, TypeRef<'a>)> {
+        let element = of.element();
+        let text = match (segment, keys_of(of)) {
+            (Segment::Key(parts), Some(keys)) if self.0.is_some() => {
+                let mut key = Draft::map();
+                parts.iter().for_each(|(name, value)| key.set(name, value));
+                plain_key(key.freeze().root(), Some(keys), element)
+            }
+            (Segment::Item(value), None) => plain_key(value.root(), None, element),
+            _ => None,
+        };
+        let Some((items, text)) = self.0.as_ref().zip(text) else { return locate(segment, live, of) };
+        let (at, item) = *items.get(&text)?;
+        let step = match of.list() {
+            ListKind::Map { keys } => Step::Keyed { keys, item, element, live: at, desired: 0 },
+            ListKind::Set => Step::Valued { item, live: at, desired: 0 },
+            _ => return None,
+        };
+        Some((step, item, element))
+    }
+}
+
+fn keys_of(of: TypeRef<'_>) -> Option<&[Arc<str>]> {
+    if let ListKind::Map { keys } = of.list() { Some(keys) } else { None }
 }
 
 /// Finds a child of a live value.

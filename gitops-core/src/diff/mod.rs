@@ -5,6 +5,7 @@ mod adapting;
 mod answers;
 mod atomic;
 mod audit;
+mod carry;
 mod claim;
 mod compare;
 mod confirm;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::model::TypeRef;
+use crate::path::FieldPath;
 use crate::resource::Resource;
+use crate::ssa::FieldSet;
 use crate::state::AppliedFields;
 use crate::value::{List, Map, Value, ValueRef, View};
 
 use super::FieldOwner;
 use super::equal::same;
-use super::step::Step;
+use super::step::{Finder, Step};
 
 /// What one manager owns at a place: a node of a FieldsV1 tree. Malformed nodes own nothing.
 #[derive(Clone, Copy, Default)]
@@ -75,6 +77,16 @@ pub(super) fn is_held_by_others(live: &Resource, path: &[Step<'_>], manager: &st
         let is_ours = is("manager", manager) && is("operation", "Apply") && entry.get("subresource").is_none();
         !is_ours && is("apiVersion", live.api_version()) && Owned::of(entry).holds(path)
     })
+}
+
+/// Whether a path is among fields, or something around it as one value, or something below it.
+pub(super) fn owns(fields: &FieldSet, path: &FieldPath) -> bool {
+    let around = |length: usize| -> FieldPath { path.segments().iter().take(length).cloned().collect() };
+    let is_whole = |length: usize| {
+        let outer = around(length);
+        fields.contains(&outer) && fields.below(&outer).is_empty()
+    };
+    fields.touches(path) || (1..path.segments().len()).any(is_whole)
 }
 
 fn owner(entry: ValueRef<'_>) -> Option<FieldOwner> {
@@ -153,6 +165,37 @@ impl<'a> Owned<'a> {
             Step::Index { .. } => None,
             step => self.items().find(|item| step.is(item.key.root())).map(|item| item.below),
         }
+    }
+}
+
+/// What is owned of a list, item by item, each found once.
+pub(super) struct Claims<'a> {
+    items: Vec<Option<OwnedItem<'a>>>,
+    finder: Finder,
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn of(mine: Owned<'a>) -> Self {
+        Self { items: mine.items().map(Some).collect(), finder: Finder::default() }
+    }
+
+    /// Takes what is owned of the item that `is_it` knows by its key; `plain` is the text of that, where it has one, and
+    /// makes such a text of other keys.
+    pub(super) fn take<'v>(
+        &mut self,
+        item: ValueRef<'v>,
+        plain: impl Fn(ValueRef<'_>) -> Option<String>,
+        is_it: impl Fn(ValueRef<'_>) -> bool,
+    ) -> Option<OwnedItem<'a>> {
+        let Self { items, finder } = self;
+        let key = |at: usize| items.get(at).and_then(Option::as_ref).map(|item| item.key.root());
+        let found = finder.find(items.len(), |at| key(at).is_some_and(&is_it), |at| plain(key(at)?), || plain(item))?;
+        items.get_mut(found)?.take()
+    }
+
+    /// What was not taken.
+    pub(super) fn rest(self) -> impl Iterator<Item = OwnedItem<'a>> {
+        self.items.into_iter().flatten()
     }
 }
 

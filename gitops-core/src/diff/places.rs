@@ -1,7 +1,7 @@
 //! Places in a tree (fields and indices) ↔ typed paths, which name list items by what they are.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::model::{ListKind, TypeRef};
 use crate::path::{FieldPath, Segment};
@@ -20,12 +20,16 @@ pub(super) struct Typed {
 
 impl Typed {
     /// Types a place; `None` if it leads to a list item that is not there.
-    pub(super) fn of(place: &FieldPath, tree: ValueRef<'_>, root: TypeRef<'_>) -> Option<Self> {
-        let (mut at, mut of) = (Some(tree), root);
+    pub(super) fn of(place: &FieldPath, tree: &Places<'_>) -> Option<Self> {
+        let (mut at, mut of) = (Some(tree.tree), tree.root);
         let mut path = Vec::with_capacity(place.segments().len());
         let mut whole = None;
-        for segment in place.segments() {
-            let child = at.and_then(|at| segment.of(at));
+        for (depth, segment) in place.segments().iter().enumerate() {
+            let around = place.segments().get(..depth).unwrap_or_default();
+            let child = at.and_then(|at| match segment {
+                Segment::Index(_) => tree.item(segment, around, at, of).map(|(_, item)| item),
+                _ => segment.of(at),
+            });
             let is_whole = match segment {
                 Segment::Field(_) => of.is_atomic_map(),
                 _ => matches!(of.list(), ListKind::Atomic),
@@ -80,31 +84,81 @@ pub(super) fn name(item: ValueRef<'_>, list: TypeRef<'_>) -> Option<Segment> {
     }
 }
 
-/// Finds where a typed path leads in a tree: fields and indices, and the value there.
-pub(super) fn locate<'a>(
-    path: &FieldPath,
+/// Finds where typed paths lead in one tree. The items of a list are named once, however many paths lead through it.
+pub(super) struct Places<'a> {
     tree: ValueRef<'a>,
-    root: TypeRef<'_>,
-) -> Option<(Vec<Segment>, ValueRef<'a>)> {
-    let (mut at, mut of) = (tree, root);
-    let mut place = Vec::with_capacity(path.segments().len());
-    for segment in path.segments() {
-        let step = match segment {
-            Segment::Field(_) | Segment::Index(_) => segment.clone(),
-            _ => {
-                let mut items = at.as_list()?.iter();
-                let index = items.position(|item| name(item, of).as_ref() == Some(segment))?;
-                Segment::Index(u32::try_from(index).ok()?)
-            }
-        };
-        at = step.of(at)?;
-        of = match segment {
-            Segment::Field(name) => of.field(name),
-            _ => of.element(),
-        };
-        place.push(step);
+    root: TypeRef<'a>,
+    /// By the place of the list.
+    lists: RefCell<BTreeMap<Vec<Segment>, Items<'a>>>,
+}
+
+#[derive(Default)]
+struct Items<'a> {
+    values: Vec<ValueRef<'a>>,
+    /// The first place of each name.
+    names: BTreeMap<Segment, u32>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(tree: ValueRef<'a>, root: TypeRef<'a>) -> Self {
+        Self { tree, root, lists: RefCell::default() }
     }
-    Some((place, at)).filter(|(_, value)| !value.is_null())
+
+    /// Finds where a path leads: fields and indices, and the value there.
+    pub(super) fn locate(&self, path: &FieldPath) -> Option<(Vec<Segment>, ValueRef<'a>)> {
+        let (mut at, mut of) = (self.tree, self.root);
+        let mut place = Vec::with_capacity(path.segments().len());
+        for segment in path.segments() {
+            let (step, child) = match segment {
+                Segment::Field(_) => (segment.clone(), segment.of(at)?),
+                _ => self.item(segment, &place, at, of)?,
+            };
+            at = child;
+            of = match segment {
+                Segment::Field(name) => of.field(name),
+                _ => of.element(),
+            };
+            place.push(step);
+        }
+        Some((place, at)).filter(|(_, value)| !value.is_null())
+    }
+
+    /// Whether a path leads to something.
+    pub(super) fn has(&self, path: &FieldPath) -> bool {
+        self.locate(path).is_some()
+    }
+
+    fn item(
+        &self,
+        segment: &Segment,
+        place: &[Segment],
+        list: ValueRef<'a>,
+        of: TypeRef<'a>,
+    ) -> Option<(Segment, ValueRef<'a>)> {
+        let mut lists = self.lists.borrow_mut();
+        if !lists.contains_key(place) {
+            lists.insert(place.to_vec(), Items::of(list, of)?);
+        }
+        let items = lists.get(place)?;
+        let index = match segment {
+            Segment::Index(index) => *index,
+            _ => *items.names.get(segment)?,
+        };
+        Some((Segment::Index(index), *items.values.get(index as usize)?))
+    }
+}
+
+impl<'a> Items<'a> {
+    fn of(list: ValueRef<'a>, of: TypeRef<'a>) -> Option<Self> {
+        let values: Vec<ValueRef<'a>> = list.as_list()?.iter().collect();
+        let mut names = BTreeMap::new();
+        for (index, item) in (0..).zip(&values) {
+            if let Some(name) = name(*item, of) {
+                names.entry(name).or_insert(index);
+            }
+        }
+        Some(Self { values, names })
+    }
 }
 
 /// Returns a value without the fields of a set and what lies below them; `None` once nothing is left of it.
@@ -151,137 +205,59 @@ fn left(value: ValueRef<'_>, of: TypeRef<'_>, set: Level<'_>, mine: Level<'_>) -
     Some(value.to_draft())
 }
 
-/// Puts a value where a typed path leads; maps and list items on the way are made.
-pub(super) fn put(draft: &mut Draft, root: TypeRef<'_>, path: &FieldPath, value: ValueRef<'_>) {
-    let (mut at, mut of) = (draft, root);
-    for segment in path.segments() {
-        at = match (segment, at) {
-            (Segment::Field(field), at @ (Draft::Map(_) | Draft::Null)) => at.entry(field),
-            (Segment::Key(_) | Segment::Item(_), at @ (Draft::List(_) | Draft::Null)) => {
-                if *at == Draft::Null {
-                    *at = Draft::list();
-                }
-                let Some(items) = at.as_list_mut() else { return };
-                let found = items.iter().position(|item| name(item.freeze().root(), of).as_ref() == Some(segment));
-                let index = found.unwrap_or(items.len());
-                if found.is_none() {
-                    let mut item = Draft::map();
-                    if let Segment::Key(keys) = segment {
-                        keys.iter().for_each(|(key, value)| item.set(key, value));
+/// Puts values where typed paths lead; maps and list items on the way are made.
+pub(super) struct Putting<'d> {
+    draft: &'d mut Draft,
+    /// By the typed path of a list: the place of each item.
+    lists: BTreeMap<Vec<Segment>, BTreeMap<Segment, usize>>,
+}
+
+impl<'d> Putting<'d> {
+    pub(super) fn into(draft: &'d mut Draft) -> Self {
+        Self { draft, lists: BTreeMap::new() }
+    }
+
+    pub(super) fn put(&mut self, root: TypeRef<'_>, path: &FieldPath, value: ValueRef<'_>) {
+        let Self { draft, lists } = self;
+        let (mut at, mut of) = (&mut **draft, root);
+        for (depth, segment) in path.segments().iter().enumerate() {
+            at = match (segment, at) {
+                (Segment::Field(field), at @ (Draft::Map(_) | Draft::Null)) => at.entry(field),
+                (Segment::Key(_) | Segment::Item(_), at @ (Draft::List(_) | Draft::Null)) => {
+                    if *at == Draft::Null {
+                        *at = Draft::list();
                     }
-                    items.push(item);
+                    let Some(items) = at.as_list_mut() else { return };
+                    let around = path.segments().get(..depth).unwrap_or_default();
+                    let names = lists.entry(around.to_vec()).or_insert_with(|| named(items, of));
+                    let index = *names.entry(segment.clone()).or_insert(items.len());
+                    if index == items.len() {
+                        let mut item = Draft::map();
+                        if let Segment::Key(keys) = segment {
+                            keys.iter().for_each(|(key, value)| item.set(key, value));
+                        }
+                        items.push(item);
+                    }
+                    let Some(item) = items.get_mut(index) else { return };
+                    item
                 }
-                let Some(item) = items.get_mut(index) else { return };
-                item
-            }
-            _ => return,
-        };
-        of = match segment {
-            Segment::Field(field) => of.field(field),
-            _ => of.element(),
-        };
-    }
-    *at = value.to_draft();
-}
-
-/// Whether an item of the other side may be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// What the cluster does not have keeps Git's value.
-    Keep,
-    /// What the cluster does not have is taken out.
-    Drop,
-}
-
-/// From which side the indices of a place are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    Desired,
-    Live,
-}
-
-/// In which order parts are carried, so that all places stay true: first what moves no items, then items that go, last
-/// and inmost first, then items that come, inmost and first first.
-pub(super) fn order(inner: &[Segment], side: Side) -> (u8, Reverse<usize>, i64) {
-    let depth = Reverse(inner.len());
-    match (inner.last(), side) {
-        (Some(Segment::Index(index)), Side::Desired) => (1, depth, -i64::from(*index)),
-        (Some(Segment::Index(index)), Side::Live) => (2, depth, i64::from(*index)),
-        _ => (0, depth, 0),
-    }
-}
-
-/// Puts one part of the live value into the desired one, which is sent as a whole. `Err` if items cannot be told apart.
-///
-/// Rule 16 of the exact rules: items are matched by a unique name, key or id, else by their place in lists of equal
-/// length.
-pub(super) fn carry(
-    desired: &mut Draft,
-    live: ValueRef<'_>,
-    inner: &[Segment],
-    side: Side,
-    absent: Absent,
-) -> Result<(), ()> {
-    let Some((first, rest)) = inner.split_first() else {
-        *desired = live.to_draft();
-        return Ok(());
-    };
-    match (first, &mut *desired) {
-        (Segment::Field(name), Draft::Map(map)) => match (live.get(name), rest) {
-            (Some(live), []) => {
-                map.insert(name.to_string(), live.to_draft());
-            }
-            (None, []) if absent == Absent::Drop => drop(map.remove(&**name)),
-            (Some(live), rest) => {
-                if let Some(desired) = map.get_mut(&**name) {
-                    return carry(desired, live, rest, side, absent);
-                }
-            }
-            (None, _) => {}
-        },
-        (Segment::Index(index), Draft::List(items)) => {
-            let Some(list) = live.as_list() else { return Ok(()) };
-            let index = *index as usize;
-            let ours = |key: &str| items.iter().map(|item| item.get(key)?.as_str()).collect();
-            let theirs = |key: &str| list.iter().map(|item| item.get(key)?.as_str()).collect();
-            let other = match side {
-                Side::Desired => partner(ours, theirs, (items.len(), list.len()), index)?,
-                Side::Live => partner(theirs, ours, (list.len(), items.len()), index)?,
+                _ => return,
             };
-            let (at, live_at) = match side {
-                Side::Desired => (Some(index), other),
-                Side::Live => (other, Some(index)),
+            of = match segment {
+                Segment::Field(field) => of.field(field),
+                _ => of.element(),
             };
-            match (at.and_then(|at| items.get_mut(at)), live_at.and_then(|at| list.get(at))) {
-                (Some(desired), Some(live)) => return carry(desired, live, rest, side, absent),
-                (None, Some(live)) if rest.is_empty() => {
-                    let at = index.min(items.len());
-                    items.insert(at, live.to_draft());
-                }
-                (Some(_), None) if rest.is_empty() && absent == Absent::Drop => drop(items.remove(index)),
-                _ => {}
-            }
         }
-        _ => {}
+        *at = value.to_draft();
     }
-    Ok(())
 }
 
-/// Finds the item of one list that is item `index` of another, by the texts their items have under a key and by how
-/// many they are; `Err` if that cannot be told.
-fn partner<'n>(
-    from: impl Fn(&str) -> Option<Vec<&'n str>>,
-    to: impl Fn(&str) -> Option<Vec<&'n str>>,
-    (left, right): (usize, usize),
-    index: usize,
-) -> Result<Option<usize>, ()> {
-    let are_unique = |names: &Vec<&str>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
-    for key in ["name", "key", "id"] {
-        if let (Some(from), Some(to)) = (from(key).filter(are_unique), to(key).filter(are_unique))
-            && let Some(name) = from.get(index)
-        {
-            return Ok(to.iter().position(|other| other == name));
+fn named(items: &[Draft], of: TypeRef<'_>) -> BTreeMap<Segment, usize> {
+    let mut names = BTreeMap::new();
+    for (index, item) in items.iter().enumerate() {
+        if let Some(name) = name(item.freeze().root(), of) {
+            names.entry(name).or_insert(index);
         }
     }
-    if left == right { Ok(Some(index)) } else { Err(()) }
+    names
 }

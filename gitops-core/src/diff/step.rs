@@ -1,10 +1,11 @@
 //! Where a walk is, by reference; names are made only for what is reported.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::TypeRef;
+use crate::model::{Meaning, TypeRef};
 use crate::path::Segment;
-use crate::value::{List, ValueRef};
+use crate::value::{List, ValueRef, View};
 
 use super::equal::same;
 use super::owned::{key_field, same_key};
@@ -56,19 +57,82 @@ pub(super) fn pointer(path: &[Step<'_>], in_live: bool) -> String {
     text
 }
 
-/// Finds for each declared item the live one; in equal order each step looks at one item.
+/// Finds for each declared item the live one. `plain` makes the text of a key, where it has one.
 pub(super) fn pair<'a>(
     desired: List<'a>,
     live: List<'a>,
+    plain: impl Fn(ValueRef<'_>) -> Option<String>,
     same: impl Fn(ValueRef<'a>, ValueRef<'a>) -> bool,
 ) -> Vec<Option<(usize, ValueRef<'a>)>> {
-    let items: Vec<(usize, ValueRef<'a>)> = live.iter().enumerate().collect();
-    let mut next = 0;
+    let items: Vec<ValueRef<'a>> = live.iter().collect();
+    let mut finder = Finder::default();
     let find = |want: ValueRef<'a>| {
-        let (before, after) = items.split_at_checked(next).unwrap_or((&items, &[]));
-        let found = after.iter().chain(before).find(|(_, have)| same(want, *have)).copied();
-        next = found.map_or(next, |(at, _)| at + 1);
-        found
+        let item = |at: usize| items.get(at).copied();
+        let is_it = |at| item(at).is_some_and(|have| same(want, have));
+        let found = finder.find(items.len(), is_it, |at| plain(item(at)?), || plain(want))?;
+        Some((found, item(found)?))
     };
     desired.iter().map(find).collect()
+}
+
+/// Finds items one after the other. In equal order each step looks at one item; in another one, long lists are looked up
+/// by the texts of their keys, so that no list costs the square of its length.
+#[derive(Default)]
+pub(super) struct Finder {
+    next: usize,
+    /// The place of each key, once one was not where it was expected; none where a key has no text, or two are equal.
+    places: Option<Option<BTreeMap<String, usize>>>,
+}
+
+/// Shorter lists are searched.
+pub(super) const LONG: usize = 16;
+
+impl Finder {
+    pub(super) fn find(
+        &mut self,
+        length: usize,
+        is_it: impl Fn(usize) -> bool,
+        key: impl Fn(usize) -> Option<String>,
+        wanted: impl FnOnce() -> Option<String>,
+    ) -> Option<usize> {
+        let found = if self.next < length && is_it(self.next) {
+            Some(self.next)
+        } else {
+            let wanted = if length > LONG { wanted() } else { None };
+            match wanted.map(|wanted| (self.places(length, key), wanted)) {
+                Some((Some(places), wanted)) => places.get(&wanted).copied().filter(|at| is_it(*at)),
+                _ => (self.next..length).chain(0..self.next.min(length)).find(|at| is_it(*at)),
+            }
+        };
+        self.next = found.map_or(self.next, |at| at + 1);
+        found
+    }
+
+    fn places(&mut self, length: usize, key: impl Fn(usize) -> Option<String>) -> Option<&BTreeMap<String, usize>> {
+        let index = || {
+            let places: BTreeMap<String, usize> = (0..length).map(|at| Some((key(at)?, at))).collect::<Option<_>>()?;
+            (places.len() == length).then_some(places)
+        };
+        self.places.get_or_insert_with(index).as_ref()
+    }
+}
+
+/// The key of an item as a text that only equal keys have; none where keys may be written in several ways.
+pub(super) fn plain_key(item: ValueRef<'_>, keys: Option<&[Arc<str>]>, element: TypeRef<'_>) -> Option<String> {
+    let plain = |value: ValueRef<'_>, of: TypeRef<'_>| {
+        let is_plain = match value.view() {
+            View::String(_) => of.meaning() == Meaning::Plain,
+            View::Int(_) => matches!(of.meaning(), Meaning::Plain | Meaning::Integer),
+            View::Bool(_) => true,
+            _ => false,
+        };
+        is_plain.then(|| value.to_json())
+    };
+    let Some(keys) = keys else { return plain(item, element) };
+    let mut text = String::new();
+    for name in keys {
+        text += &plain(key_field(item, name, element)?, element.field(name))?;
+        text.push(',');
+    }
+    Some(text)
 }

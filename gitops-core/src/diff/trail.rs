@@ -2,13 +2,14 @@
 
 use crate::path::FieldPath;
 use crate::resource::{Resource, SERVER_SET};
+use crate::ssa::{ManagedEntry, ManagedFields, Operation};
 use crate::state::OPERATION_ANNOTATION;
 use crate::value::{Draft, ValueRef};
 
 use super::mask::{Mask, Seen};
-use super::owned::owners;
+use super::owned::{is_held_by_others, owners, owns};
 use super::step::{Step, pointer};
-use super::{Change, ChangeKind, ChangeReason, Shown};
+use super::{Change, ChangeKind, ChangeReason, FieldOwner, Shown};
 
 /// No API object is nested deeper; below, only equality is told.
 pub(super) const MAX_DEPTH: usize = 256;
@@ -19,11 +20,13 @@ pub(super) struct Trail<'a> {
     pub(super) path: Vec<Step<'a>>,
     pub(super) changes: Vec<Change>,
     mask: Mask<'a>,
+    /// Who owns what, read when a field in a list is asked for: lists may be long. `Err` if it cannot be read.
+    managed: Option<Result<ManagedFields, ()>>,
 }
 
 impl<'a> Trail<'a> {
     pub(super) fn new(live: &'a Resource, seen: Seen<'a>) -> Self {
-        Self { live, path: Vec::new(), changes: Vec::new(), mask: Mask::of(seen) }
+        Self { live, path: Vec::new(), changes: Vec::new(), mask: Mask::of(seen), managed: None }
     }
 
     pub(super) fn is_too_deep(&self) -> bool {
@@ -92,12 +95,49 @@ impl<'a> Trail<'a> {
         self.changes.push(Change { live, desired: Some(Shown::Plain(desired.freeze())), ..change });
     }
 
+    /// Whether anybody but `manager` owns exactly the field here, under its name in the version of the object.
+    pub(super) fn is_held_by_others(&mut self, manager: &str) -> bool {
+        let path: FieldPath = match self.leads_through_a_list() {
+            true => self.path.iter().map(Step::segment).collect(),
+            false => return is_held_by_others(self.live, &self.path, manager),
+        };
+        let version = self.live.api_version();
+        let Ok(managed) = self.managed() else { return is_held_by_others(self.live, &self.path, manager) };
+        let is_ours = |entry: &ManagedEntry| {
+            &*entry.manager == manager && entry.operation == Operation::Apply && entry.subresource.is_none()
+        };
+        let others = managed.entries().iter().filter(|entry| !is_ours(entry) && &*entry.api_version == version);
+        others.into_iter().any(|entry| entry.fields.contains(&path))
+    }
+
+    fn leads_through_a_list(&self) -> bool {
+        self.path.iter().any(|step| matches!(step, Step::Keyed { .. } | Step::Valued { .. }))
+    }
+
+    fn managed(&mut self) -> &Result<ManagedFields, ()> {
+        let live = self.live;
+        self.managed.get_or_insert_with(|| ManagedFields::read(live).map_err(drop))
+    }
+
+    fn owners(&mut self, path: &FieldPath, steps: usize) -> Vec<FieldOwner> {
+        let in_place = |trail: &Self| owners(trail.live, trail.path.get(..steps).unwrap_or_default());
+        if !self.leads_through_a_list() {
+            return in_place(self);
+        }
+        let Ok(managed) = self.managed() else { return in_place(self) };
+        let owning = managed.entries().iter().filter(|entry| owns(&entry.fields, path));
+        let mut owners: Vec<FieldOwner> = owning.map(FieldOwner::of).collect();
+        owners.sort();
+        owners.dedup();
+        owners
+    }
+
     /// A change without its values.
-    fn change(&self, kind: ChangeKind, in_live: bool, reason: ChangeReason) -> Change {
+    fn change(&mut self, kind: ChangeKind, in_live: bool, reason: ChangeReason) -> Change {
         let steps = self.mask.nameable(&self.path);
-        let owners = if in_live { owners(self.live, steps) } else { Vec::new() };
-        let pointer = pointer(steps, in_live).into();
+        let (pointer, length) = (pointer(steps, in_live).into(), steps.len());
         let path: FieldPath = steps.iter().map(Step::segment).collect();
+        let owners = if in_live { self.owners(&path, length) } else { Vec::new() };
         Change { path, pointer, kind, live: None, desired: None, owners, reason }
     }
 }

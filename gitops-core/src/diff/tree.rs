@@ -10,7 +10,7 @@ use crate::value::{Draft, Map, ValueRef, View};
 
 use super::equal::{Fill, fill, same};
 use super::mask::Seen;
-use super::owned::{Owned, is_held_by_others, is_wholly_owned};
+use super::owned::{Owned, is_wholly_owned};
 use super::step::Step;
 use super::trail::Trail;
 use super::{ChangeKind, ChangeReason, Doubt};
@@ -209,8 +209,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a field that we give up stays, since others hold it as well: see `forgotten`.
-    fn stays(&self, mine: Owned<'a>) -> bool {
-        mine.is_leaf() && is_held_by_others(self.trail.live, &self.trail.path, self.manager)
+    fn stays(&mut self, mine: Owned<'a>) -> bool {
+        mine.is_leaf() && self.trail.is_held_by_others(self.manager)
     }
 
     /// Rule 4: the tracking id is part of what is declared.

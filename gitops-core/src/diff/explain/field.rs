@@ -6,12 +6,13 @@ use crate::model::TypeRef;
 use crate::path::{FieldPath, PathPattern, Segment};
 use crate::policy::ignore::Rules;
 use crate::resource::{Resource, SERVER_SET};
-use crate::ssa::{FieldSet, ManagedFields};
+use crate::ssa::ManagedFields;
 use crate::value::{Value, ValueRef, View};
 
 use super::find::{fields, locate, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
 use crate::diff::mask::{Mask, Seen};
+use crate::diff::owned::owns;
 use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Note, Outcome, stamp};
 
 /// Explains fields of one object: those that `asked` names, or, without it, every field that a sync changes or leaves to
@@ -217,13 +218,4 @@ fn value<'a>(found: &Option<(FieldPath, ValueRef<'a>)>) -> Option<ValueRef<'a>> 
 /// Whether a change is one of this field, or of something around it.
 fn is_of(change: &Change, path: &FieldPath) -> bool {
     change.path == *path || change.kind != ChangeKind::Moved && change.path.contains(path)
-}
-
-fn owns(fields: &FieldSet, path: &FieldPath) -> bool {
-    let around = |length: usize| -> FieldPath { path.segments().iter().take(length).cloned().collect() };
-    let is_whole = |length: usize| {
-        let outer = around(length);
-        fields.contains(&outer) && fields.below(&outer).is_empty()
-    };
-    fields.touches(path) || (1..path.segments().len()).any(is_whole)
 }

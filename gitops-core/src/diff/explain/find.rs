@@ -10,7 +10,7 @@ use crate::value::{ValueRef, View};
 
 use super::UnknownField;
 use crate::diff::mask;
-use crate::diff::places::{self, Typed, name};
+use crate::diff::places::{Places, Typed, name};
 
 /// Names every field that `asked` means, in the live object where it is there, else in the declared one.
 pub(super) fn fields(
@@ -25,7 +25,8 @@ pub(super) fn fields(
     for object in [live, desired].into_iter().flatten() {
         if found.is_empty() || may_be_many {
             let places = asked.all_places(object.tree());
-            let names = places.iter().filter_map(|place| Typed::of(place, object.tree(), root));
+            let tree = Places::of(object.tree(), root);
+            let names = places.iter().filter_map(|place| Typed::of(place, &tree));
             found.extend(names.map(|name| mask::nameable(object.key(), &name.path)));
         }
     }
@@ -60,8 +61,8 @@ pub(super) fn type_of<'a>(segment: &Segment, of: TypeRef<'a>) -> TypeRef<'a> {
 }
 
 /// Finds a named field in a tree: fields and indices, and the value there.
-pub(super) fn locate<'a>(path: &FieldPath, tree: ValueRef<'a>, root: TypeRef<'_>) -> Option<(FieldPath, ValueRef<'a>)> {
-    places::locate(path, tree, root).map(|(place, value)| (place.into_iter().collect(), value))
+pub(super) fn locate<'a>(path: &FieldPath, tree: ValueRef<'a>, root: TypeRef<'a>) -> Option<(FieldPath, ValueRef<'a>)> {
+    Places::of(tree, root).locate(path).map(|(place, value)| (place.into_iter().collect(), value))
 }
 
 /// Whether the schema declares a field that nobody has set, below something that is there.

@@ -1,0 +1,88 @@
+//! Comparing and applying long lists, with rules and without, takes time in proportion to their length.
+
+#![expect(clippy::unwrap_used, reason = "a law that cannot be set up must fail")]
+#![expect(clippy::disallowed_methods, reason = "measures how long something takes")]
+
+use std::time::{Duration, Instant};
+
+use gitops_core::diff::{Context, Outcome, Scaled, adapt, compare_one, stamp};
+use gitops_core::model::ApiModel;
+use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
+use gitops_core::resource::Resource;
+use gitops_core::ssa::{Apply, apply};
+use gitops_core::state::{Inventory, Live, Owner};
+use gitops_core::time::Timestamp;
+use serde_json::{Value, json};
+
+fn resource(tree: &Value) -> Resource {
+    Resource::from_typed(tree).unwrap()
+}
+
+/// A Deployment with one long list of environment variables, in an order of its own.
+fn keyed(length: usize, value: &str, step: usize) -> Value {
+    let item = |at: usize| json!({"name": format!("N{}", at * step % length), "value": value});
+    let env: Vec<Value> = (0..length).map(item).collect();
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}, "spec": {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "a:1", "env": env}]}},
+    }})
+}
+
+/// An object without schema with one long list, which is one value.
+fn whole(length: usize, value: &str, _: usize) -> Value {
+    let items: Vec<Value> = (0..length).map(|at| json!({"name": format!("N{at}"), "value": value})).collect();
+    json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"items": items}})
+}
+
+/// The best of a few runs.
+fn time(run: impl Fn()) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    (0..2).map(|_| once()).min().unwrap()
+}
+
+fn check(name: &str, make: fn(usize, &str, usize) -> Value, rule: Option<&str>) {
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
+    let rules = Rules::new(rule.map(|path| Rule::new(Target::all(), vec![Selector::path(path).unwrap()]).unwrap()));
+    let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
+    let taken = |length: usize| {
+        // We applied all of it, somebody changed every item, and Git wants other values in another order.
+        let before = stamp(&resource(&make(length, "before", 1)), &owner);
+        let live = apply(&Apply::new(None, &before, &owner.manager(), Timestamp::EPOCH, &model)).unwrap();
+        let theirs = resource(&make(length, "theirs", 1));
+        let live = apply(&Apply::new(Some(&live), &theirs, "somebody", Timestamp::EPOCH, &model).force()).unwrap();
+        // 7 is prime to the lengths, so all items are there.
+        let desired = resource(&make(length, "wanted", 7));
+        time(|| {
+            let compared = compare_one(&desired, Live::Present(&live), &context);
+            assert!(matches!(compared.outcome, Outcome::Synced | Outcome::OutOfSync(_)));
+            let adapted = adapt(&desired, Some(&live), &context, Scaled::No);
+            assert_eq!(adapted.is_some(), !rules.is_empty());
+        })
+    };
+    let (short, long) = (taken(150), taken(1_200));
+    // Eight times the length: 64 times the time where it grows with the square, 8 where it does not.
+    let ratio = long.as_secs_f64() / short.as_secs_f64();
+    assert!(ratio < 24.0, "{name}: 8 times the items take {ratio:.1} times the time ({short:?}, {long:?})");
+}
+
+#[test]
+fn comparing_long_keyed_lists_takes_time_in_proportion() {
+    check("keyed", keyed, None);
+}
+
+#[test]
+fn rules_over_items_of_long_keyed_lists_take_time_in_proportion() {
+    check("keyed, a rule for a leaf of each item", keyed, Some("**.env[*].value"));
+    check("keyed, a rule for each item", keyed, Some("spec.template.spec.containers[*].env[*]"));
+}
+
+#[test]
+fn rules_over_items_of_long_lists_that_are_one_value_take_time_in_proportion() {
+    check("whole, a rule for a leaf of each item", whole, Some("spec.items[*].value"));
+}
