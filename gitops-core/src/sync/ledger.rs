@@ -15,6 +15,10 @@ use crate::value::{Digest, Draft, Hasher, Purpose};
 
 use super::{HookResult, OperationId, Phase};
 
+/// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
+/// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
+/// for damaged. Whatever is added to the stored form makes a new version.
+const VERSION: u32 = 2;
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
@@ -54,7 +58,7 @@ pub enum Record {
 
 /// A running operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RecordV1 {
     /// Which one.
@@ -141,7 +145,7 @@ pub struct HistoryEntry {
 
 /// The stored form.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Stored {
     version: u32,
     inventory: Inventory,
@@ -213,7 +217,7 @@ impl Ledger {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
         };
         let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
-        if version.as_ref().is_ok_and(|version| *version > 1) {
+        if version.as_ref().is_ok_and(|version| *version > VERSION) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(text) {
@@ -289,7 +293,7 @@ impl Ledger {
     fn text(&self) -> String {
         let running = self.running.as_ref().and_then(|record| serde_json::to_value(record).ok());
         let stored = Stored {
-            version: 1,
+            version: VERSION,
             inventory: self.inventory.clone(),
             managers: self.inventory.managers.clone(),
             running,

@@ -200,3 +200,5 @@ impl HookResult {
         self.declared == *declared && self.phase == phase
     }
 }
+#[cfg(test)]
+mod ledger_tests;

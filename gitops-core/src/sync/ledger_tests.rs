@@ -1,0 +1,67 @@
+use super::*;
+use crate::path::{FieldPath, Segment};
+use crate::resource::{Resource, ResourceKey};
+use crate::state::{Live, Owner, Standing};
+use crate::value::{Draft, ValueRef};
+
+/// A ledger as the first version stored it: entries knew no fields and no answers, records no hooks ahead.
+const FIRST: &str = r#"{"version":1,"inventory":[{"group":"apps","kind":"Deployment","namespace":"shop","name":"web",
+    "entry":{"standing":"created","uid":"u","wave":-1,"version":"v1"}}],
+    "running":{"version":"v1","operation":"0123456789abcdef",
+    "plan":"0000000000000000000000000000000000000000000000000000000000000000","revisions":[],"initiator":"Ann",
+    "started":"2026-03-01T12:00:00Z","attempt":1,"hooks":[]},"history":[],"hooks":[]}"#;
+
+fn key() -> ResourceKey {
+    Ledger::key(&Owner::new("", "shop").unwrap(), "gitops-system")
+}
+
+fn stored(text: &str) -> Resource {
+    let mut object = Draft::map();
+    object.set("apiVersion", "v1");
+    object.set("kind", "ConfigMap");
+    let metadata = object.entry("metadata");
+    metadata.set("name", &*key().name);
+    metadata.set("namespace", "gitops-system");
+    metadata.set("uid", "1");
+    metadata.set("resourceVersion", "7");
+    metadata.entry("labels").set("app.kubernetes.io/managed-by", "gitops.rs");
+    object.entry("data").set("ledger", text);
+    Resource::new(object.freeze()).unwrap()
+}
+
+/// The text that a ledger is stored as.
+fn text(ledger: &Ledger) -> String {
+    let write = ledger.write(&key()).unwrap();
+    let crate::cluster::Verb::Replace { object, .. } = write.verb else { panic!("a stored ledger is replaced") };
+    let path = FieldPath::fields(&["data"]).join(Segment::field("ledger"));
+    path.find(object.tree()).and_then(ValueRef::as_str).unwrap().to_owned()
+}
+
+#[test]
+fn a_ledger_of_the_first_version_is_read_whole_and_written_as_one_that_it_refuses() {
+    let (ledger, problem) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    assert!(problem.is_none(), "{problem:?}");
+    let entry = ledger.inventory.get(&ResourceKey::new("apps", "Deployment", "shop", "web")).unwrap();
+    assert_eq!((&entry.standing, entry.uid.as_deref(), entry.wave), (&Standing::Created, Some("u"), -1));
+    assert!(entry.fields.is_none() && entry.settled.is_none() && ledger.running.is_some());
+
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":2,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+}
+
+#[test]
+fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
+    let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":3", 1)).is_err());
+    // A record that says more than is known here belongs to somebody who knows more.
+    assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
+    for unknown in [
+        FIRST.replace("\"history\":[]", "\"history\":[],\"later\":[]"),
+        FIRST.replace("\"wave\":-1", "\"wave\":-1,\"later\":1"),
+    ] {
+        let (ledger, problem) = of(&unknown).unwrap();
+        assert!(problem.is_some() && ledger.inventory.is_empty(), "nothing is dropped in silence");
+    }
+}
