@@ -4,6 +4,7 @@
 //! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
 
 mod apply;
+mod diff;
 mod health;
 mod manifest;
 mod merge;
@@ -14,6 +15,7 @@ mod stored;
 mod values;
 
 pub use apply::apply_sequence;
+pub use diff::diff;
 pub use health::health;
 pub use manifest::manifest;
 pub use merge::merge;
@@ -30,6 +32,7 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("apply_sequence", apply_sequence),
     ("cluster_state", cluster_state),
+    ("diff", diff),
     ("field_set", field_set),
     ("health", health),
     ("ledger", ledger),

@@ -15,7 +15,9 @@ pub fn ledger(bytes: &[u8]) {
     let mut object = Draft::map();
     object.set("apiVersion", "v1");
     object.set("kind", "ConfigMap");
-    object.entry("metadata").set("name", &*key.name);
+    let metadata = object.entry("metadata");
+    metadata.set("name", &*key.name);
+    metadata.entry("labels").set("app.kubernetes.io/managed-by", "gitops.rs");
     object.entry("data").set("ledger", text);
     let object = as_stored(object);
     let Ok((read, None)) = Ledger::read(&key, Live::Present(&object)) else { return };
