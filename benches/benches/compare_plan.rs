@@ -40,8 +40,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(comparison.is_synced() && plan.is_empty(), "what was just applied is in sync");
         show(&format!("compare_plan/{count}_unchanged_cold"), &cost(time, count));
 
-        let (_, time) = effort.fastest(|| work(&desired, &live, &comparison));
+        let ((warm, plan), time) = effort.fastest(|| work(&desired, &live, &comparison));
+        assert!(warm.is_synced() && plan.is_empty() && warm.entries.len() == count, "nothing changed");
         show(&format!("compare_plan/{count}_unchanged_warm"), &cost(time, count));
+
+        // As after a new list and a new look at Git: the same objects in other maps.
+        let anew = DesiredState::from_resources(&declared, &model, None);
+        let relisted = live_state(live.objects().cloned().collect());
+        let first = diff::compare(&anew, &relisted, &context, &comparison);
+        let ((warm, plan), time) = effort.fastest(|| work(&anew, &relisted, &first));
+        assert!(warm.is_synced() && plan.is_empty() && warm.entries.len() == count, "nothing changed");
+        show(&format!("compare_plan/{count}_unchanged_warm_reread"), &cost(time, count));
 
         let all = inventory_of(&live);
         let owned = Context::new(&model, &owner, &all);
@@ -49,12 +58,38 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (_, time) = effort.fastest(|| diff::compare(&desired, &live, &owned, &comparison_owned));
         show(&format!("compare_plan/{count}_unchanged_warm_owned"), &cost(time, count));
 
+        events(effort, &desired, &live, &owned, comparison_owned)?;
+
         let changed = DesiredState::from_resources(&edit_some(&declared)?, &model, None);
         let ((after, plan), time) = effort.fastest(|| work(&changed, &live, &comparison));
         let differing = after.entries.values().filter(|entry| matches!(entry.outcome, Outcome::OutOfSync(_))).count();
         assert_eq!((differing, plan.steps.len()), (count.div_ceil(100), count.div_ceil(100)));
         show(&format!("compare_plan/{count}_one_in_100_changed"), &cost(time, count));
     }
+    Ok(())
+}
+
+/// One object changes, and changes back: what a watch tells.
+fn events(
+    effort: Effort,
+    desired: &DesiredState,
+    live: &LiveState,
+    context: &Context<'_>,
+    comparison: Comparison,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let count = desired.declared.len();
+    let old = live.objects().nth(count / 2).ok_or("an object")?;
+    let new = old.edit(|draft| draft.entry("metadata").entry("labels").set("by", "hand"))?;
+    let stolen = new.edit(|draft| draft.entry("metadata").entry("annotations").set("gitops.rs/tracking-id", "x"))?;
+    let (changed, mut live) = ([old.key().clone()].into(), live.clone());
+    let (mut turn, mut kept) = (0_usize, comparison);
+    let ((), time) = effort.fastest(|| {
+        turn += 1;
+        live.insert(if turn % 2 == 1 { stolen.clone() } else { old.clone() });
+        kept = diff::recompare(std::mem::take(&mut kept), &changed, desired, &live, context);
+        assert_eq!(kept.is_synced(), turn % 2 == 0, "what changed is seen");
+    });
+    show(&format!("compare_plan/{count}_one_event"), &format!("{:.2} µs per event", time.as_secs_f64() * 1e6));
     Ok(())
 }
 

@@ -65,6 +65,10 @@ impl Answers {
         self.0.insert(receipt, answer);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn get(&self, receipt: &Receipt) -> Option<&Answer> {
         self.0.get(receipt)
     }

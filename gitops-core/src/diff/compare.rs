@@ -1,46 +1,63 @@
 //! The comparison of two states and of two objects.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::KindFacts;
-use crate::policy::{self, Role};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
-use crate::state::{DesiredState, Entry, Live, LiveState, Owner, Tracking};
+use crate::state::{DesiredState, Live, LiveState, Owner};
 use crate::value::{Digest, Hasher, Purpose};
 
 use super::adapt::Scaled;
+use super::beside::Beside;
+use super::entries::{Row, Weave};
 use super::facts::facts;
 use super::judge::{Verdict, judge};
 use super::mask::is_secret;
-use super::memo::{Basis, Held};
+use super::memo::{Held, Inputs};
 use super::scaled::autoscaled;
-use super::{Claim, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
+use super::undeclared::Undeclared;
+use super::{Answers, Compared, Comparison, Context, Doubt, Facts, Note, Outcome, Why, claim};
 
 /// Compares everything declared with everything live. Entries of `previous` whose inputs did not change are kept.
 #[must_use]
 pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, previous: &Comparison) -> Comparison {
-    let mut pass = Pass { scaled: autoscaled(desired, live, context.model), ..Pass::new(context) };
-    let mut entries = Vec::with_capacity(desired.declared.len());
-    // All four are in order of their keys: one walk beside each other, no look-ups.
-    let mut before = Beside::new(previous.entries.iter());
+    let scaled = autoscaled(desired, live, context.model);
+    let mut pass = Pass::new(context, &previous.kinds);
+    let mut undeclared = Undeclared::new(desired, live);
+    let mut entries = Weave::new(&previous.entries);
+    // All are in order of their keys: one walk beside each other, no look-ups.
+    let mut before = Beside::new(previous.entries.places().map(|(place, row)| (&row.key, (place, row))));
     let mut there = Beside::new(live.read());
     let mut ours = Beside::new(context.inventory.entries.iter());
+    let mut targets = Beside::new(scaled.iter().map(|key| (key, ())));
     for (key, declared) in &desired.declared {
-        let (known, read, entry) = (before.at(key), there.at(key), ours.at(key));
-        if declared.options.is_resource() {
-            let live = read.unwrap_or_else(|| live.get(key));
-            let held = if desired.is_held(key) { Held::Yes } else { Held::No };
-            entries.push((key.clone(), pass.declared(&declared.resource, live, held, entry, known)));
+        let known = before.at(key);
+        let read = there.at_or(key, |live| known.is_some_and(|(_, row)| row.memo.saw(*live)));
+        let entry = ours.at(key);
+        undeclared.weave(there.passed(), ours.passed(), &mut pass, &mut entries, previous);
+        if !declared.options.is_resource() {
+            continue;
+        }
+        let inputs = Inputs {
+            desired: Some(&declared.resource),
+            live: read.unwrap_or_else(|| live.get(key)),
+            held: if desired.is_held(key) { Held::Yes } else { Held::No },
+            scaled: if targets.at(key).is_some() { Scaled::Yes } else { Scaled::No },
+            entry,
+        };
+        match (pass.declared(key, &declared.resource, &inputs, known.map(|(_, row)| row)), known) {
+            (Made::Kept, Some((place, row))) => entries.keep(place, row),
+            (Made::New(row), _) => entries.push(*row),
+            // Nothing is kept of what was not known.
+            (Made::Kept, None) => {}
         }
     }
-    let extra = pass.extra(there.others(), ours.others(), live, &entries, previous);
-    entries.extend(extra);
-    let problems = entries.iter().flat_map(|(key, entry)| problem(key, entry).into_iter().chain(notes(key, entry)));
-    let problems = problems.collect();
-    Comparison { entries: entries.into_iter().collect(), problems }
+    undeclared.weave(there.others(), ours.others(), &mut pass, &mut entries, previous);
+    let entries = entries.finish();
+    let problems = entries.problems();
+    Comparison { entries, problems, kinds: Arc::new(pass.kinds), scaled: Arc::new(scaled), claimed: undeclared.claimed }
 }
 
 /// Compares one declared, prepared object with what the cluster holds, as if no autoscaler targeted it: what can be
@@ -77,8 +94,10 @@ pub fn compare(desired: &DesiredState, live: &LiveState, context: &Context<'_>, 
 /// ```
 #[must_use]
 pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) -> Compared {
-    let declared = Pass::new(context).declared(desired, live, Held::No, context.inventory.get(desired.key()), None);
-    Arc::unwrap_or_clone(declared)
+    let entry = context.inventory.get(desired.key());
+    let inputs = Inputs { desired: Some(desired), live, held: Held::No, scaled: Scaled::No, entry };
+    let facts = inputs.object().map(facts);
+    Pass::new(context, &BTreeMap::new()).judge(desired.key(), desired, &inputs, facts)
 }
 
 /// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
@@ -87,19 +106,41 @@ pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
     prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
 }
 
+/// What verdicts on objects of a kind have in common: owner, rules, and the schema of the kind.
+pub(super) type Kinds = BTreeMap<Arc<GroupKind>, Digest>;
+
 /// What stays the same through one comparison.
-struct Pass<'a> {
-    context: &'a Context<'a>,
-    manager: Arc<str>,
+pub(super) struct Pass<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) manager: Arc<str>,
+    pub(super) kinds: Kinds,
     rules: Digest,
-    /// The kind looked up last, and what its verdicts are made by; objects come in order of their kinds.
-    kind: Option<(Arc<GroupKind>, Digest)>,
-    /// What autoscalers scale.
-    scaled: BTreeSet<ResourceKey>,
+    before: &'a Kinds,
+    /// The kind looked up last, and whether its verdicts are made as they were before; objects come in order of their
+    /// kinds.
+    kind: Option<(Arc<GroupKind>, bool)>,
+    answers: Option<&'a Answers>,
+}
+
+/// A row of the result.
+pub(super) enum Made {
+    /// The one from before stays as it is.
+    Kept,
+    New(Box<Row>),
+}
+
+/// What an earlier row is worth.
+pub(super) enum Known {
+    /// It stays as it is.
+    Same,
+    /// Its verdict stays: status and versions have moved on, or the object was read once more.
+    Moved(Box<Row>),
+    /// A verdict is made anew, from an object with these facts.
+    Nothing(Option<Facts>),
 }
 
 impl<'a> Pass<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+    pub(super) fn new(context: &'a Context<'a>, before: &'a Kinds) -> Self {
         let manager = context.owner.manager();
         let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
         let rules = rules.digest(&context.rules.digest());
@@ -108,45 +149,67 @@ impl<'a> Pass<'a> {
         // Serialising these cannot fail: texts and lists of them.
         let names = serde_json::to_vec(&(context.conflicts, former)).unwrap_or_default();
         let rules = rules.bytes(&names);
-        Self { context, manager, rules: rules.finish(), kind: None, scaled: BTreeSet::new() }
+        let answers = context.answers.filter(|answers| !answers.is_empty());
+        Self { context, manager, kinds: Kinds::new(), rules: rules.finish(), before, kind: None, answers }
     }
 
-    fn declared(
+    /// Returns the row of a declared object.
+    pub(super) fn declared(
         &mut self,
+        key: &ResourceKey,
         desired: &Resource,
-        live: Live<'_>,
-        held: Held,
-        entry: Option<&Entry>,
-        known: Option<&Arc<Compared>>,
-    ) -> Arc<Compared> {
-        let (read, facts) = read(live, known);
-        let basis = self.basis(desired.key(), Some(desired), live, held, facts);
-        // What the cluster answered is no part of what was compared.
-        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry) && !self.is_answered(known)) {
-            return kept(known, read);
+        inputs: &Inputs<'_>,
+        known: Option<&Row>,
+    ) -> Made {
+        match self.known(key, inputs, known) {
+            Known::Same => Made::Kept,
+            Known::Moved(row) => Made::New(row),
+            Known::Nothing(facts) => {
+                let compared = self.judge(key, desired, inputs, facts);
+                Made::New(Box::new(Row::new(key.clone(), Arc::new(compared), inputs.memo())))
+            }
         }
-        let memo = basis.with(entry);
+    }
+
+    /// Returns what an earlier row is worth.
+    pub(super) fn known(&mut self, key: &ResourceKey, inputs: &Inputs<'_>, known: Option<&Row>) -> Known {
+        let is_same_kind = self.is_same(&key.group_kind);
+        let facts_now = || inputs.object().map(facts);
+        let Some(row) = known else { return Known::Nothing(facts_now()) };
+        // What the cluster answered is no part of what was compared.
+        let holds = is_same_kind && !self.is_answered(row);
+        if holds && row.memo.is(inputs) {
+            return Known::Same;
+        }
+        let facts = if row.memo.saw(inputs.live) { row.compared.facts } else { facts_now() };
+        if holds && facts == row.compared.facts && row.memo.says(inputs) {
+            let row = Row::new(key.clone(), moved(&row.compared, inputs.object()), inputs.memo());
+            return Known::Moved(Box::new(row));
+        }
+        Known::Nothing(facts)
+    }
+
+    fn judge(&self, key: &ResourceKey, desired: &Resource, inputs: &Inputs<'_>, facts: Option<Facts>) -> Compared {
+        let read = inputs.object();
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
-        let verdict = match (held, live) {
+        let verdict = match (inputs.held, inputs.live) {
             (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
-                let scaled = if self.scaled.contains(desired.key()) { Scaled::Yes } else { Scaled::No };
-                judge(desired, live, self.context, &self.manager, entry, scaled)
+                judge(desired, live, self.context, &self.manager, inputs.entry, inputs.scaled)
             }
-            (Held::No, live) => Verdict::of(self.without_content(desired.key(), live)),
+            (Held::No, live) => Verdict::of(self.without_content(key, live)),
         };
-        Arc::new(verdict.on(claim, read, facts, self.masked(desired.key()), memo))
+        verdict.on(claim, read, facts, self.masked(key))
     }
 
     /// Annotations of an object that are not shown.
-    fn masked(&self, key: &ResourceKey) -> Arc<[Arc<str>]> {
+    pub(super) fn masked(&self, key: &ResourceKey) -> Arc<[Arc<str>]> {
         if is_secret(key) { Arc::clone(self.context.rules.masked_annotations()) } else { Arc::default() }
     }
 
     /// Whether the cluster answered meanwhile what this verdict left open.
-    fn is_answered(&self, known: &Compared) -> bool {
-        let answer = known.open.and_then(|receipt| self.context.answers?.get(&receipt));
-        answer.is_some()
+    fn is_answered(&self, known: &Row) -> bool {
+        self.answers.is_some_and(|answers| known.compared.open.is_some_and(|open| answers.get(&open).is_some()))
     }
 
     /// The verdict where there is no content to compare.
@@ -166,142 +229,28 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What is not declared and claimed by us, or was: of the objects and inventory entries that nothing declares.
-    fn extra<'l>(
-        &mut self,
-        there: Vec<(&'l ResourceKey, Live<'l>)>,
-        ours: Vec<(&'l ResourceKey, &'l Entry)>,
-        live: &LiveState,
-        declared: &[(ResourceKey, Arc<Compared>)],
-        previous: &Comparison,
-    ) -> BTreeMap<ResourceKey, Arc<Compared>> {
-        let mut extra = BTreeMap::new();
-        let mut uids = None;
-        for (key, read) in there {
-            let (Live::Present(object) | Live::MetadataOnly(object)) = read else { continue };
-            let entry = self.context.inventory.get(key);
-            if entry.is_none() && Tracking::of(object).is_none() {
-                continue;
-            }
-            let claim = claim::of(object, None, self.context, &self.manager);
-            let uids = uids.get_or_insert_with(|| uids_of(declared));
-            let is_claimed = claim.standing.is_some() || claim.tracked && !claim.owned;
-            if is_claimed && object.uid().is_none_or(|uid| !uids.contains(uid)) && !is_hook(object, &claim) {
-                let known = previous.entries.get(key);
-                extra.insert(key.clone(), self.entry_of_extra(read, object, claim, entry, known));
-            }
-        }
-        for (key, entry) in ours {
-            let outcome = match live.get(key) {
-                Live::Unreadable(why) => Outcome::Unknown(Why::Unreadable(why.clone())),
-                Live::NotLooked => Outcome::Unknown(Why::NotLooked),
-                // A kind that is not served now may come back with its objects (rule 29).
-                Live::NotServed => Outcome::Unknown(Why::UnknownKind),
-                Live::Absent | Live::Present(_) | Live::MetadataOnly(_) => continue,
-            };
-            let basis = self.basis(key, None, live.get(key), Held::No, None);
-            let known = previous.entries.get(key).filter(|known| known.memo.is(&basis, Some(entry)));
-            let memo = basis.with(Some(entry));
-            let new = || Arc::new(Verdict::of(outcome).on(Claim::default(), None, None, Arc::default(), memo));
-            extra.insert(key.clone(), known.cloned().unwrap_or_else(new));
-        }
-        extra
-    }
-
-    fn entry_of_extra(
-        &mut self,
-        live: Live<'_>,
-        object: &Resource,
-        claim: Claim,
-        entry: Option<&Entry>,
-        known: Option<&Arc<Compared>>,
-    ) -> Arc<Compared> {
-        let (_, facts) = read(live, known);
-        let basis = self.basis(object.key(), None, live, Held::No, facts);
-        if let Some(known) = known.filter(|known| known.memo.is(&basis, entry)) {
-            return kept(known, Some(object));
-        }
-        let memo = basis.with(entry);
-        let outcome = if object.is_terminating() { Outcome::Terminating } else { Outcome::Extra };
-        Arc::new(Verdict::of(outcome).on(claim, Some(object), facts, self.masked(object.key()), memo))
-    }
-
-    /// Everything an entry depends on, but for the inventory.
-    fn basis(
-        &mut self,
-        key: &ResourceKey,
-        desired: Option<&Resource>,
-        live: Live<'_>,
-        held: Held,
-        facts: Option<Facts>,
-    ) -> Basis {
-        let (by, intent) = (Some(self.digest_of(&key.group_kind)), desired.map(Resource::intent));
-        Basis { by, intent, facts, state: live.into(), held, scaled: self.scaled.contains(key) }
-    }
-
-    fn digest_of(&mut self, kind: &Arc<GroupKind>) -> Digest {
+    /// Whether verdicts on objects of a kind are made as they were before.
+    fn is_same(&mut self, kind: &Arc<GroupKind>) -> bool {
         match &self.kind {
-            Some((last, digest)) if last == kind => *digest,
+            Some((last, is_same)) if last == kind => *is_same,
             _ => {
-                let schema = self.context.model.digest_of(kind);
-                let digest = Hasher::new(Purpose::Rules).digest(&self.rules).digest(&schema).finish();
-                self.kind = Some((Arc::clone(kind), digest));
-                digest
+                let digest = self.digest_of(kind);
+                let is_same = self.before.get(kind) == Some(&digest);
+                self.kinds.insert(Arc::clone(kind), digest);
+                self.kind = Some((Arc::clone(kind), is_same));
+                is_same
             }
         }
     }
-}
 
-/// A sorted map, walked beside other keys in the same order.
-struct Beside<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> {
-    rest: I,
-    next: Option<(&'m ResourceKey, V)>,
-    passed: Vec<(&'m ResourceKey, V)>,
-}
-
-impl<'m, V, I: Iterator<Item = (&'m ResourceKey, V)>> Beside<'m, V, I> {
-    fn new(mut rest: I) -> Self {
-        let next = rest.next();
-        Self { rest, next, passed: Vec::new() }
-    }
-
-    /// Returns the value of `key`; keys must be asked for in ascending order.
-    fn at(&mut self, key: &ResourceKey) -> Option<V> {
-        while let Some((other, value)) = self.next.take() {
-            match other.cmp(key) {
-                Ordering::Less => self.passed.push((other, value)),
-                Ordering::Equal => {
-                    self.next = self.rest.next();
-                    return Some(value);
-                }
-                Ordering::Greater => {
-                    self.next = Some((other, value));
-                    return None;
-                }
-            }
-            self.next = self.rest.next();
-        }
-        None
-    }
-
-    /// Returns what was not asked for, in order.
-    fn others(mut self) -> Vec<(&'m ResourceKey, V)> {
-        self.passed.extend(self.next);
-        self.passed.extend(self.rest);
-        self.passed
+    pub(super) fn digest_of(&self, kind: &GroupKind) -> Digest {
+        let schema = self.context.model.digest_of(kind);
+        Hasher::new(Purpose::Rules).digest(&self.rules).digest(&schema).finish()
     }
 }
 
-/// Returns the object that was read, and its facts; those of the last time are kept while the object is the same.
-fn read<'l>(live: Live<'l>, known: Option<&Arc<Compared>>) -> (Option<&'l Resource>, Option<Facts>) {
-    let (Live::Present(live) | Live::MetadataOnly(live)) = live else { return (None, None) };
-    let before = known.and_then(|known| known.live.as_ref().zip(known.facts));
-    let same = before.filter(|(before, _)| before.same(live));
-    (Some(live), Some(same.map_or_else(|| facts(live), |(_, facts)| facts)))
-}
-
-/// An earlier verdict that still holds; status and versions may have moved on.
-fn kept(known: &Arc<Compared>, live: Option<&Resource>) -> Arc<Compared> {
+/// An earlier verdict that still holds, on the object as it is now.
+fn moved(known: &Arc<Compared>, live: Option<&Resource>) -> Arc<Compared> {
     match (&known.live, live) {
         (Some(before), Some(now)) if !before.same(now) => {
             Arc::new(Compared { live: Some(now.clone()), ..Compared::clone(known) })
@@ -310,13 +259,9 @@ fn kept(known: &Arc<Compared>, live: Option<&Resource>) -> Arc<Compared> {
     }
 }
 
-/// One object that is served in two groups has one uid (rule 28).
-fn uids_of(declared: &[(ResourceKey, Arc<Compared>)]) -> BTreeSet<&str> {
-    declared.iter().filter_map(|(_, entry)| entry.live.as_ref()?.uid()).collect()
-}
-
-fn is_hook(object: &Resource, claim: &Claim) -> bool {
-    claim.standing.is_none() && policy::options(object).0.role != Role::Resource
+/// What is wrong with an object.
+pub(super) fn problems_of<'a>(key: &'a ResourceKey, entry: &'a Compared) -> impl Iterator<Item = Problem> + 'a {
+    problem(key, entry).into_iter().chain(notes(key, entry))
 }
 
 /// Rules that were not followed to the letter.

@@ -12,7 +12,6 @@ use super::adapt::{Ignored, Scaled};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
 use super::mask::{LAST_APPLIED, Seen};
-use super::memo::Memo;
 use super::owned::{Owned, applied, are_readable};
 use super::subject::Subject;
 use super::tree::{Stamp, Walk};
@@ -57,7 +56,6 @@ impl Verdict {
         live: Option<&Resource>,
         facts: Option<Facts>,
         masked: Arc<[Arc<str>]>,
-        memo: Memo,
     ) -> Compared {
         let Self { outcome, strategy, evidence, predicted, ignored, releases, repairs, notes, open } = self;
         Compared {
@@ -74,7 +72,6 @@ impl Verdict {
             repairs,
             notes,
             open,
-            memo,
         }
     }
 }

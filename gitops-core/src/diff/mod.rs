@@ -5,11 +5,13 @@ mod adapting;
 mod answers;
 mod atomic;
 mod audit;
+mod beside;
 mod carry;
 mod claim;
 mod compare;
 mod confirm;
 mod dropped;
+mod entries;
 mod equal;
 mod explain;
 mod facts;
@@ -21,6 +23,7 @@ mod mask;
 mod memo;
 mod owned;
 mod places;
+mod recompare;
 mod render;
 mod repair;
 mod scaled;
@@ -29,9 +32,10 @@ mod step;
 mod subject;
 mod trail;
 mod tree;
+mod undeclared;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -53,19 +57,22 @@ pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
 pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
+use compare::Kinds;
 pub use compare::{compare, compare_one, stamp};
+pub use entries::Entries;
 pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use facts::facts;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_fields};
 pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
-pub use memo::Memo;
+pub use recompare::recompare;
 pub use render::{Sides, Unified, table};
 pub use repair::{Mending, Repair, repair};
 pub use scaled::autoscaled;
 pub(crate) use scaled::{autoscaler_kinds, is_scalable, unread_autoscalers};
 pub use show::lines;
+use undeclared::Claimed;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 
 /// What every comparison is made against.
@@ -92,9 +99,13 @@ pub struct Context<'a> {
 #[non_exhaustive]
 pub struct Comparison {
     /// One entry per object.
-    pub entries: BTreeMap<ResourceKey, Arc<Compared>>,
+    pub entries: Entries,
     /// What is wrong with objects, beside what the desired state said already.
     pub problems: Vec<Problem>,
+    kinds: Arc<Kinds>,
+    /// What autoscalers scale.
+    scaled: Arc<BTreeSet<ResourceKey>>,
+    claimed: Claimed,
 }
 
 /// The result for one object.
@@ -127,8 +138,6 @@ pub struct Compared {
     pub notes: Arc<[Note]>,
     /// Names the question whose answer would settle the verdict: see [`questions`].
     pub open: Option<Receipt>,
-    /// What the verdict was made from; from the same the same verdict is made.
-    pub memo: Memo,
 }
 
 /// The verdict on one object.
@@ -290,6 +299,18 @@ impl Outcome {
 }
 
 impl Compared {
+    /// Returns whether there is nothing whatever to do about the object.
+    fn is_at_rest(&self) -> bool {
+        // All fields are named, so that who adds one has to think of it here.
+        #[rustfmt::skip]
+        let Self {
+            outcome, claim, releases, repairs, predicted, live: _, facts: _, masked: _, ignored: _, strategy: _, evidence: _,
+            notes: _, open: _,
+        } = self;
+        let settled = matches!(predicted, Prediction::None | Prediction::NoChange);
+        *outcome == Outcome::Synced && releases.is_empty() && repairs.is_empty() && settled && claim.tracked
+    }
+
     /// Whether an autoscaler was heard to target the object.
     pub(crate) fn scaled(&self) -> Scaled {
         let is_scaled = self.ignored.iter().any(|ignored| ignored.by == IgnoredBy::Autoscaler);
@@ -307,7 +328,7 @@ impl Comparison {
     /// Returns whether every object is in sync.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.entries.values().all(|entry| entry.outcome == Outcome::Synced)
+        self.entries.is_synced()
     }
 }
 

@@ -23,8 +23,27 @@ pub fn autoscaled(desired: &DesiredState, live: &LiveState, model: &ApiModel) ->
         let both: Vec<&Resource> = declared.chain(live.objects_of(&kind)).collect();
         both.into_iter().filter_map(move |autoscaler| target(autoscaler, default_version))
     });
-    let nobody_knows = |key: &&ResourceKey| unread_beside(key, live).is_some();
-    targets.chain(scalable(desired, model).filter(nobody_knows).cloned()).collect()
+    let unread = unread_kinds(live);
+    let nobody_knows = |key: &&ResourceKey| unread_beside(key, live, &unread).is_some();
+    // Most often all could be read, and then no declared object need be looked at.
+    let may_be = (!unread.is_empty()).then(|| scalable(desired, model).filter(nobody_knows).cloned());
+    targets.chain(may_be.into_iter().flatten()).collect()
+}
+
+/// Whether an autoscaler is of this kind.
+pub(super) fn is_autoscaler(kind: &GroupKind) -> bool {
+    AUTOSCALERS.contains(&(&kind.group, &kind.kind))
+}
+
+/// Whether autoscalers could not be read, here or there.
+pub(super) fn is_unread_somewhere(live: &LiveState) -> bool {
+    !unread_kinds(live).is_empty()
+}
+
+/// The kinds of autoscalers that could not be read everywhere.
+fn unread_kinds(live: &LiveState) -> Vec<GroupKind> {
+    let kinds = AUTOSCALERS.map(|(group, kind)| GroupKind::new(group, kind));
+    kinds.into_iter().filter(|kind| live.is_unread_somewhere(kind)).collect()
 }
 
 /// The declared objects that an autoscaler may target.
@@ -58,16 +77,17 @@ pub(crate) fn unread_autoscalers<'l>(
     live: &'l LiveState,
     model: &ApiModel,
 ) -> Option<&'l Unreadable> {
-    scalable(desired, model).find_map(|key| unread_beside(key, live))
+    let unread = unread_kinds(live);
+    if unread.is_empty() {
+        return None;
+    }
+    scalable(desired, model).find_map(|key| unread_beside(key, live, &unread))
 }
 
-fn unread_beside<'l>(key: &ResourceKey, live: &'l LiveState) -> Option<&'l Unreadable> {
-    AUTOSCALERS.iter().find_map(|(group, kind)| {
-        // No object has this name: the answer is what is known of its kind and namespace.
-        match live.get(&ResourceKey::new(group, kind, key.namespace.as_deref(), "")) {
-            Live::Unreadable(why) => Some(why),
-            _ => None,
-        }
+fn unread_beside<'l>(key: &ResourceKey, live: &'l LiveState, unread: &[GroupKind]) -> Option<&'l Unreadable> {
+    unread.iter().find_map(|kind| match live.coverage(kind, key.namespace.as_ref()) {
+        Live::Unreadable(why) => Some(why),
+        _ => None,
     })
 }
 

@@ -145,13 +145,13 @@ fn the_comparison_holds_what_is_declared_or_claimed_and_nothing_else() {
 
     // A second pass over the same inputs keeps every entry; one changed object changes one entry.
     let again = compare(&desired, &live, &context, &comparison);
-    assert!(again.entries.iter().all(|(key, entry)| Arc::ptr_eq(entry, &comparison.entries[key])));
+    assert!(again.entries.iter().all(|(key, entry)| Arc::ptr_eq(entry, comparison.entries.get(key).unwrap())));
     live.insert(annotated("declared").edit(|draft| draft.set("data", crate::value::Draft::map())).unwrap());
     let third = compare(&desired, &live, &context, &again);
     let changed: Vec<&ResourceKey> = third
         .entries
         .iter()
-        .filter(|(key, entry)| !Arc::ptr_eq(entry, &again.entries[key]))
+        .filter(|(key, entry)| !Arc::ptr_eq(entry, again.entries.get(key).unwrap()))
         .map(|(key, _)| key)
         .collect();
     assert_eq!(changed, [declared[0].key()]);

@@ -154,24 +154,28 @@ fn decided<'a>(
     problems: &mut Vec<Problem>,
 ) -> (Vec<Node<'a>>, Vec<prune::Extra<'a>>) {
     let (mut nodes, mut extras) = (Vec::with_capacity(desired.declared.len()), Vec::new());
-    let mut entries = comparison.entries.iter().map(|(key, compared)| (key, &**compared)).peekable();
+    let mut entries = comparison.entries.rows().peekable();
     for (key, declared) in &desired.declared {
-        let mut compared = None;
-        while let Some((other, entry)) = entries.peek().copied() {
-            match other.cmp(key) {
-                Ordering::Less => extras.push((other, entry)),
-                Ordering::Equal => compared = Some(entry),
+        let mut found = None;
+        while let Some(row) = entries.peek().copied() {
+            match row.key.cmp(key) {
+                Ordering::Less => extras.push((&row.key, &*row.compared)),
+                Ordering::Equal => found = Some(row),
                 Ordering::Greater => break,
             }
             entries.next();
         }
-        let mut fate = decide(key, declared, compared, desired.is_held(key), owner, problems);
+        let held = desired.is_held(key);
+        let compared = found.map(|row| &*row.compared);
+        // Most often there is nothing to do, and nothing more need be read to know.
+        let at_rest = !held && declared.options.is_resource() && found.is_some_and(|row| row.is_at_rest);
+        let mut fate = if at_rest { Fate::InPlace } else { decide(key, declared, compared, held, owner, problems) };
         if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
             fate = again(declared, compared);
         }
         nodes.push(Node { key, declared, fate });
     }
-    extras.extend(entries);
+    extras.extend(entries.map(|row| (&row.key, &*row.compared)));
     (nodes, extras)
 }
 

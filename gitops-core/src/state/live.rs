@@ -162,7 +162,19 @@ impl LiveState {
         if self.absent.contains(key) {
             return Live::Absent;
         }
-        self.kinds.get(&*key.group_kind).map_or(Live::NotLooked, |coverage| coverage.of(key.namespace.as_ref()))
+        self.coverage(&key.group_kind, key.namespace.as_ref())
+    }
+
+    /// Returns what is known of an object of a kind in a namespace that was neither seen nor looked up itself.
+    pub(crate) fn coverage(&self, kind: &GroupKind, namespace: Option<&Arc<str>>) -> Live<'_> {
+        self.kinds.get(kind).map_or(Live::NotLooked, |coverage| coverage.of(namespace))
+    }
+
+    /// Returns whether a kind could not be read, here or there.
+    pub(crate) fn is_unread_somewhere(&self, kind: &GroupKind) -> bool {
+        self.kinds
+            .get(kind)
+            .is_some_and(|coverage| coverage.unreadable_all.is_some() || !coverage.unreadable.is_empty())
     }
 
     /// Returns what was read of each object, in order of their keys.

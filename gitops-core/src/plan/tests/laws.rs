@@ -239,7 +239,7 @@ proptest! {
     fn nothing_is_deleted_without_proof_policy_and_a_complete_source(lines in lines()) {
         let mut world = World::new(&lines.join("\n"));
         for step in world.plan(&raised()).steps.iter().filter(|step| is_delete(step)) {
-            let compared = &world.comparison.entries[&step.key];
+            let compared = world.comparison.get(&step.key).unwrap();
             prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
             prop_assert!(!world.desired.declared.contains_key(&step.key));
             let seen = Precondition::Present {

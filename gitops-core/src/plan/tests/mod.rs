@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::{HookRun, Plan, Request, plan};
 use crate::diff::{
-    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Memo, Outcome, Prediction,
+    Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Outcome, Prediction,
     Strategy, Why,
 };
 use crate::model::ApiModel;
@@ -116,7 +116,6 @@ impl World {
             predicted: Prediction::None,
             notes: [].into(),
             open: None,
-            memo: Memo::default(),
         };
         self.comparison.entries.insert(key, Arc::new(compared));
     }
