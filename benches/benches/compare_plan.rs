@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p gitops-benches --bench compare_plan`
 
-use gitops_benches::{Effort, each, resources, show};
+use gitops_benches::{Effort, each, peak_mib, resources, show};
 use gitops_core::diff::{self, Comparison, Context, Outcome};
 use gitops_core::model::ApiModel;
 use gitops_core::plan::{HookRun, Plan, plan};
@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let plan = plan(&comparison, desired, &policy, &context, HookRun::WithChanges);
             (comparison, plan)
         };
+        let planned = |comparison: &Comparison, desired: &DesiredState| {
+            plan(comparison, desired, &policy, &context, HookRun::WithChanges)
+        };
         let nothing = Comparison::default();
 
         let empty = live_state(Vec::new());
@@ -34,6 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(plan.steps.len(), count);
         let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
         show(&format!("compare_plan/{count}_missing"), &format!("{}, {edges} edges", cost(time, count)));
+        if let Some(peak) = peak_mib() {
+            assert!(peak < 1024, "a plan of {count} objects, and all it is made from, fits 1 GiB");
+            show(&format!("compare_plan/{count}_missing_peak"), &format!("{peak} MiB with manifests and objects"));
+        }
 
         let live = live_state(applied(&desired, &owner, &model)?);
         let ((comparison, plan), time) = effort.fastest(|| work(&desired, &live, &nothing));
@@ -60,7 +67,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         events(effort, &desired, &live, &owned, comparison_owned)?;
 
-        let changed = DesiredState::from_resources(&edit_some(&declared)?, &model, None);
+        let changed = DesiredState::from_resources(&edit_each(&declared, 100)?, &model, None);
+        let all = DesiredState::from_resources(&edit_each(&declared, 1)?, &model, None);
+        let differing = diff::compare(&all, &live, &context, &comparison);
+        let (plan_of_all, time) = effort.fastest(|| planned(&differing, &all));
+        assert_eq!(plan_of_all.steps.len(), count);
+        show(&format!("compare_plan/{count}_plan_alone_all_changed"), &cost(time, count));
+
         let ((after, plan), time) = effort.fastest(|| work(&changed, &live, &comparison));
         let differing = after.entries.values().filter(|entry| matches!(entry.outcome, Outcome::OutOfSync(_))).count();
         assert_eq!((differing, plan.steps.len()), (count.div_ceil(100), count.div_ceil(100)));
@@ -134,9 +147,9 @@ fn inventory_of(live: &LiveState) -> Inventory {
     Inventory::whole(live.objects().map(|object| (object.key().clone(), entry(object))))
 }
 
-/// Gives every hundredth object another label.
-fn edit_some(declared: &[Resource]) -> Result<Vec<Resource>, Box<dyn std::error::Error>> {
-    let edited = declared.iter().enumerate().map(|(index, object)| match index % 100 {
+/// Gives one object in `each` another label.
+fn edit_each(declared: &[Resource], each: usize) -> Result<Vec<Resource>, Box<dyn std::error::Error>> {
+    let edited = declared.iter().enumerate().map(|(index, object)| match index % each {
         0 => object.edit(|draft| {
             draft.entry("metadata").entry("labels").set("edited", "yes");
         }),

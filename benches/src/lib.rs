@@ -107,6 +107,14 @@ pub fn each(time: Duration, count: usize) -> String {
     format!("{:.2} µs each", time.as_secs_f64() * 1e6 / count.max(1) as f64)
 }
 
+/// Returns the most memory that this process held so far, in MiB; `None` where the system does not tell.
+#[must_use]
+pub fn peak_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? / 1024)
+}
+
 /// Returns `count` manifests as one YAML file: Deployments, Services and ConfigMaps, 100 to a namespace.
 #[must_use]
 pub fn yaml(count: usize) -> String {

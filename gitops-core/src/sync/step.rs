@@ -288,7 +288,9 @@ impl Machine {
             Next::Create => {
                 let adapted = self.adapt(declared, None);
                 let sent = adapted.as_ref().map_or(declared, |adapted| &adapted.sent);
-                diff::stamp(sent, &self.setup.owner).annotated(&[(OPERATION_ANNOTATION, operation)])
+                // Both in one copy of the object.
+                let (owner, id) = (&self.setup.owner, self.setup.owner.tracking_id(sent.key()));
+                sent.annotated(&[(owner.annotation(), &id), (OPERATION_ANNOTATION, operation)])
             }
             _ => diff::stamp(run.sent.as_ref().unwrap_or(declared), &self.setup.owner),
         };
