@@ -54,7 +54,7 @@ fn run(function: &str, input: &Json, expected: &Json) -> Verdict {
             put(&mut set, &object, holder.as_deref());
             let key = set.declare(&object);
             let (_, comparison) = set.compared();
-            match &comparison.entries[&key].claim.tracking {
+            match &comparison.get(&key).unwrap().claim.tracking {
                 None => "Empty".into(),
                 Some(tracking) if set.owner.is(tracking) => "Match".into(),
                 Some(_) => "NoMatch".into(),

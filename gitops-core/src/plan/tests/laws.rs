@@ -210,14 +210,14 @@ proptest! {
         let is_before = |one: &Step, other: &Step| before[other.id.0 as usize].get(&one.id.0) == Some(&true);
         let is_ours = |step: &&Step| step.phase == Phase::Sync && step.reason != crate::plan::Reason::Hook;
         for step in plan.steps.iter().filter(is_ours) {
-            let live = world.comparison.entries[&step.key].live.as_ref().filter(|_| is_delete(step));
+            let live = world.comparison.get(&step.key).unwrap().live.as_ref().filter(|_| is_delete(step));
             let options = match live {
                 Some(live) => policy::options(live).0,
                 None => world.desired.declared[&step.key].options.clone(),
             };
             let verb = if is_delete(step) { Verb::Delete } else { Verb::Upsert };
             for other in plan.steps.iter().filter(is_ours).filter(|other| is_delete(other) == is_delete(step)) {
-                let groups = match &world.comparison.entries[&other.key].live {
+                let groups = match &world.comparison.get(&other.key).unwrap().live {
                     Some(live) => policy::options(live).0.change_groups,
                     None => world.desired.declared[&other.key].options.change_groups.clone(),
                 };
