@@ -87,7 +87,8 @@ impl Shop {
                 return receipt.phase;
             }
             effects.extend(std::iter::from_fn(|| machine.next_effect()));
-            if pick(2) == 0 && !effects.is_empty() {
+            // Whatever the moves are, it goes on.
+            if !effects.is_empty() && (answers.is_empty() || pick(2) == 0) {
                 let effect = effects.swap_remove(pick(effects.len()));
                 let id = match &effect {
                     Effect::Record { id, .. } | Effect::Write { id, .. } | Effect::Observe { id, .. } => *id,
@@ -96,7 +97,7 @@ impl Shop {
             } else if !answers.is_empty() {
                 let (_, event) = answers.swap_remove(pick(answers.len()));
                 machine.handle(event, self.time.now());
-            } else if effects.is_empty() {
+            } else {
                 ready(self.time.sleep_until(machine.wake_at().unwrap())).unwrap();
                 machine.handle(Event::Tick, self.time.now());
             }
