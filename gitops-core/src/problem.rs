@@ -74,6 +74,8 @@ pub enum Code {
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.
     Terminating,
+    /// A change that cannot be made in place.
+    Immutable,
     /// The cluster refused a write. Holds back the object and what must follow it.
     Refused,
 }

@@ -176,6 +176,38 @@ impl Failure {
     }
 }
 
+/// What the server says of fields that cannot change once set. Rule: the validation of each kind in kube-apiserver 1.36,
+/// as recorded.
+const IMMUTABLE: [&str; 7] = [
+    "field is immutable",
+    "is immutable after creation",
+    "may not change once set",
+    "may not be changed in an update",
+    "updates may not change fields other than",
+    "cannot change roleRef",
+    "updates to ",
+];
+
+impl Failure {
+    /// Returns the complaints, if every one of them is that a field cannot change once set: then, and only then, the same
+    /// object would be taken if it were new.
+    #[must_use]
+    pub fn immutable(&self) -> &[Cause] {
+        let is_immutable = |cause: &Cause| {
+            let said = |words: &&str| cause.message.contains(*words);
+            // Of a StatefulSet, "updates to statefulset spec for fields other than ... are forbidden".
+            IMMUTABLE
+                .iter()
+                .find(|words| said(words))
+                .is_some_and(|words| *words != "updates to " || cause.message.contains("forbidden"))
+        };
+        match self {
+            Self::Invalid { causes, .. } if causes.iter().all(is_immutable) => causes,
+            _ => &[],
+        }
+    }
+}
+
 impl From<Failure> for ClusterError {
     fn from(failure: Failure) -> Self {
         Self::new(failure)

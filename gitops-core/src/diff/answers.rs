@@ -29,8 +29,9 @@ pub struct Answers(BTreeMap<Receipt, Answer>);
 pub(super) enum Answer {
     /// The object as it would be.
     Object(Resource),
-    /// It would refuse the apply: it or an admission webhook finds fault with it.
-    Refused(Arc<str>),
+    /// It would refuse the apply: it or an admission webhook finds fault with it. And the fields, if all it says is that
+    /// they cannot change once set.
+    Refused(Arc<str>, Vec<Arc<str>>),
     /// It did not say: the prediction stands.
     Silence(Arc<str>),
 }
@@ -59,7 +60,10 @@ impl Answers {
         let answer = match answer {
             Ok(Written { object: Some(object), .. }) => Answer::Object(object),
             Ok(Written { object: None, .. }) => Answer::Silence("it showed no object".into()),
-            Err(error) if refuses(&error.failure) => Answer::Refused(error.to_string().into()),
+            Err(error) if refuses(&error.failure) => {
+                let fixed = error.failure.immutable().iter().map(|cause| Arc::clone(&cause.field)).collect();
+                Answer::Refused(error.to_string().into(), fixed)
+            }
             Err(error) => Answer::Silence(error.to_string().into()),
         };
         self.0.insert(receipt, answer);

@@ -147,8 +147,12 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
             let (changes, notes) = confirm::changes(&sent(), live, after, of, manager, mine.unwrap_or_default(), seen);
             judged(changes, notes, Evidence::Confirmed)
         }
-        Some(Answer::Refused(why)) => {
-            let verdict = judged(changes, vec![Note::Refused(Arc::clone(why))], Evidence::Confirmed);
+        Some(Answer::Refused(why, fixed)) => {
+            let mut notes = vec![Note::Refused(Arc::clone(why))];
+            if !fixed.is_empty() {
+                notes.push(Note::Immutable(fixed.clone()));
+            }
+            let verdict = judged(changes, notes, Evidence::Confirmed);
             match verdict.outcome {
                 // Refused is out of sync, also where nothing else is known to differ.
                 Outcome::Synced => Verdict { outcome: Outcome::OutOfSync(Arc::default()), ..verdict },

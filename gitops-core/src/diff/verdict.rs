@@ -104,6 +104,8 @@ pub enum Note {
     },
     /// The cluster refuses to apply what Git says.
     Refused(Arc<str>),
+    /// All that it finds wrong is that these fields, by the names it gives them, cannot change once set.
+    Immutable(Vec<Arc<str>>),
     /// The cluster gave no answer to a dry run, so that the prediction stands.
     NotConfirmed(Arc<str>),
     /// Why the object could not be predicted.
@@ -187,6 +189,7 @@ impl fmt::Display for Note {
                 write!(f, "the cluster makes {becomes} of {desired} in `{field}`")
             }
             Self::Refused(why) => write!(f, "the cluster would refuse it: {why}"),
+            Self::Immutable(fields) => write!(f, "cannot change once set: `{}`", fields.join("`, `")),
             Self::NotConfirmed(why) => write!(f, "predicted, since a dry run gave no answer: {why}"),
             Self::Doubted(doubt) => write!(f, "cannot be told without a dry run: {doubt}"),
         }

@@ -12,7 +12,7 @@ use crate::state::{Declared, DesiredState, Owner, Tracking};
 
 use super::{
     Action, Extent, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, adopt,
-    depend, order, prune, select,
+    depend, order, prune, recreate, select,
 };
 
 /// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
@@ -171,7 +171,7 @@ fn decided<'a>(
         let at_rest = !held && declared.options.is_resource() && found.is_some_and(|row| row.is_at_rest);
         let mut fate = if at_rest { Fate::InPlace } else { decide(key, declared, compared, held, owner, problems) };
         if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
-            fate = again(declared, compared);
+            fate = again(key, declared, compared);
         }
         nodes.push(Node { key, declared, fate });
     }
@@ -211,7 +211,7 @@ fn decide(
                 problems.push(at(declared, not_ours(tracking).of(key)));
                 Fate::Skip(SkipReason::NotOurs)
             }
-            None => differs(declared, compared, changes),
+            None => differs(key, declared, compared, changes, problems),
         },
         Outcome::Terminating => {
             let text = "is being deleted; once it is gone, the next sync creates it again";
@@ -225,11 +225,11 @@ fn decide(
 }
 
 /// Applies what is in sync once more.
-fn again(declared: &Declared, compared: &Compared) -> Fate {
+fn again(key: &ResourceKey, declared: &Declared, compared: &Compared) -> Fate {
     if declared.options.create_only {
         return Fate::Skip(SkipReason::CreateOnly);
     }
-    match differs(declared, compared, &[]) {
+    match differs(key, declared, compared, &[], &mut Vec::new()) {
         Fate::Do(work) => Fate::Do(Box::new(Work { reason: Reason::Asked, impact: Impact::Rewrites, ..*work })),
         fate => fate,
     }
@@ -277,9 +277,23 @@ fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
     repairs
 }
 
-fn differs(declared: &Declared, compared: &Compared, changes: &[Change]) -> Fate {
+fn differs(
+    key: &ResourceKey,
+    declared: &Declared,
+    compared: &Compared,
+    changes: &[Change],
+    problems: &mut Vec<Problem>,
+) -> Fate {
     let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
     let payload = payload(declared);
+    if let Some(fixed) = recreate::fixed(compared) {
+        let Some(instead) = recreate::instead(key, &declared.options, Some(&compared.claim)) else {
+            let propagation = declared.options.propagation.unwrap_or_default();
+            let (action, impact) = (Action::Recreate { payload, propagation }, Impact::Recreates);
+            return Fate::Do(Box::new(Work { action, requires, reason: Reason::Differs, impact, repairs: Vec::new() }));
+        };
+        problems.push(at(declared, recreate::problem(key, &fixed, instead)));
+    }
     let replace = declared.options.replace;
     let repairs = repairs(declared, compared);
     let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };

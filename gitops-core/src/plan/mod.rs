@@ -9,6 +9,7 @@ mod depend;
 mod file;
 mod order;
 mod prune;
+mod recreate;
 mod refs;
 mod request;
 mod select;
@@ -33,6 +34,7 @@ use crate::value::{Digest, Hasher, Purpose};
 
 pub use build::plan;
 pub use file::{PlanFileError, StoredPlan};
+pub(crate) use recreate::instead;
 pub use request::{Extent, HookRun, Request, Scope};
 pub use select::{InvalidSelection, Objects, Selection};
 pub use skip::{SkipReason, Skipped};
@@ -136,6 +138,14 @@ pub enum Action {
     Replace {
         /// What is sent.
         payload: Payload,
+    },
+    /// Deletes the live object, once a fresh look proved that it is ours, waits until it is gone, and creates it anew: the
+    /// cluster says that the change cannot be made in place, and the object's options say that this may be done.
+    Recreate {
+        /// What is sent.
+        payload: Payload,
+        /// What happens to what the old object owns.
+        propagation: Propagation,
     },
     /// Deletes the live object, once a fresh look proved that it is ours.
     Delete {
@@ -257,6 +267,8 @@ pub enum Impact {
     Ownership,
     /// Running processes are replaced (a pod template changes).
     Restarts,
+    /// Something goes, and comes again as another object.
+    Recreates,
     /// Something goes.
     Deletes,
     /// A namespace or CRD goes, and all that lives in it.
@@ -305,7 +317,7 @@ impl Plan {
 }
 
 impl Action {
-    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `delete` or `run`.
+    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `recreate`, `delete` or `run`.
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match self {
@@ -313,6 +325,7 @@ impl Action {
             Self::Apply { .. } => "apply",
             Self::Own { .. } => "own",
             Self::Replace { .. } => "replace",
+            Self::Recreate { .. } => "recreate",
             Self::Delete { .. } => "delete",
             Self::Hook { .. } => "run",
         }
@@ -323,7 +336,7 @@ impl Action {
     pub fn payload(&self) -> Option<&Payload> {
         match self {
             Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
-            Self::Hook { payload, .. } => Some(payload),
+            Self::Recreate { payload, .. } | Self::Hook { payload, .. } => Some(payload),
             Self::Own { .. } | Self::Delete { .. } => None,
         }
     }

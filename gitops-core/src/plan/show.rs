@@ -73,6 +73,7 @@ impl fmt::Display for Step {
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),
+            Impact::Recreates => f.write_str("; is deleted, and created again"),
             Impact::Ownership => f.write_str("; changes no value"),
             Impact::Creates | Impact::Rewrites | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
         }

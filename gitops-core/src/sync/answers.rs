@@ -147,6 +147,7 @@ impl Machine {
                 self.finish(id, At::Ended(StepOutcome::Deleted, "".into()));
             }
             Action::Hook { .. } => self.hook_gone(id, &step),
+            _ if self.run(id).is_some_and(|run| run.recreates) => self.recreate(id, &step),
             // It was being deleted when we wanted to create it.
             _ => self.proceed(id, Next::Create),
         }
@@ -166,7 +167,8 @@ impl Machine {
             }
             (Failure::NotFound, Next::Delete(_) | Next::HookDelete(_)) => self.gone(id),
             (Failure::Stale | Failure::InDoubt { .. }, Next::Delete(_)) if !undecided => {
-                self.proceed(id, Next::Look(Look::BeforeDelete));
+                let recreates = self.run(id).is_some_and(|run| run.recreates);
+                self.proceed(id, Next::Look(if recreates { Look::BeforeRecreate } else { Look::BeforeDelete }));
             }
             (Failure::Stale | Failure::InDoubt { .. }, Next::HookDelete(_)) if !undecided => {
                 if let Some(step) = self.step(id) {
@@ -206,6 +208,9 @@ impl Machine {
                     Failure::WebhookUnavailable { .. } => Some(WEBHOOK),
                     Failure::NamespaceTerminating { .. } => Some(self.setup.policy.deletion_timeout),
                     failure if failure.is_transient() => None,
+                    failure if is_change(&next) && !failure.immutable().is_empty() => {
+                        return self.cannot_change(id, error);
+                    }
                     _ => return self.fail(id, &error.to_string()),
                 };
                 self.again(id, next, limit, error, now);
@@ -282,7 +287,8 @@ impl Machine {
     pub(super) fn hook_recorded(&mut self, id: u32) {
         let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
         if matches!(run.at, At::Announcing) {
-            return self.proceed(id, Next::HookCreate);
+            let is_hook = matches!(step.action, Action::Hook { .. });
+            return self.proceed(id, if is_hook { Next::HookCreate } else { Next::Create });
         }
         let succeeded = self.record.hooks.iter().any(|hook| hook.is_of(&step.key, step.phase) && hook.succeeded);
         let at = if succeeded {
@@ -292,6 +298,10 @@ impl Machine {
         };
         self.finish(id, at);
     }
+}
+
+fn is_change(next: &Next) -> bool {
+    matches!(next, Next::Apply(..) | Next::Replace(_))
 }
 
 fn run_guard(step: Option<&Step>) -> Guard {

@@ -55,7 +55,7 @@ pub fn intend(
                 let entry = Entry::intended(operation.as_str(), &step.version, step.wave);
                 inventory.entries.insert(step.key.clone(), entry);
             }
-            Action::Apply { .. } | Action::Replace { .. } => {
+            Action::Apply { .. } | Action::Replace { .. } | Action::Recreate { .. } => {
                 let found = comparison.get(&step.key).and_then(|compared| Some((compared, compared.live.as_ref()?)));
                 let found = found.and_then(|(compared, live)| Some((compared, live, live.uid()?)));
                 if let (Some((compared, live, uid)), false) = (found, inventory.entries.contains_key(&step.key)) {

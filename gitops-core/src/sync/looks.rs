@@ -40,6 +40,7 @@ impl Machine {
             Look::BeforeOwn => self.saw_before_own(id, live),
             Look::BeforeApply => self.saw_before_apply(id, live),
             Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
+            Look::BeforeRecreate => self.saw_before_recreate(id, live, now),
             Look::BeforeReplace => match live {
                 Some(live) => self.replace(id, live),
                 None => self.fail(id, "is gone; sync again"),

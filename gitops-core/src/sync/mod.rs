@@ -17,6 +17,7 @@ mod machine;
 mod progress;
 mod receipt;
 mod recording;
+mod recreate;
 mod release;
 mod setup;
 mod stages;

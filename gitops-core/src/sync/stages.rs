@@ -100,6 +100,10 @@ impl Machine {
             let Effect::Write { id, .. } = effect else { return true };
             let Some(Flight::Step(step, _)) = self.flying.get(id) else { return true };
             let step = *step;
+            let recreates = self.run(step).is_some_and(|run| run.recreates && run.applied.is_none());
+            if recreates && self.stop != Some(Phase::Terminated) {
+                return true;
+            }
             self.flying.remove(id);
             self.finish(step, At::Ended(StepOutcome::NotRun, "stopped before it was written".into()));
             false

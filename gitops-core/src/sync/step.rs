@@ -37,6 +37,8 @@ pub(super) struct Run {
     pub(super) tries: u32,
     pub(super) decisions: u32,
     pub(super) polls: u32,
+    /// Whether it was decided to delete the object and create it again: that is brought to its end (rule 37).
+    pub(super) recreates: bool,
     /// What is sent where rules leave fields alone, by the object that was seen last.
     pub(super) sent: Option<Resource>,
     /// How often fields were taken over that an apply left behind.
@@ -56,7 +58,7 @@ pub(super) enum At {
     Flying(Next),
     /// A hook has ended; that is being recorded.
     Recording,
-    /// A hook that may vanish by itself is about to run; that is being recorded.
+    /// A hook that may vanish by itself is about to run, or an object to be created again; that is being recorded.
     Announcing,
     /// Done, one way or the other.
     Ended(StepOutcome, Arc<str>),
@@ -89,6 +91,8 @@ pub(super) enum Look {
     BeforeApply,
     /// An apply met fields of others.
     Conflicts(Vec<FieldConflict>),
+    /// The object is about to be deleted and created again: is it provably ours?
+    BeforeRecreate,
     /// The object is about to be replaced.
     BeforeReplace,
     /// The object is about to be deleted: is it still provably ours?
@@ -117,6 +121,7 @@ impl Run {
             tries: 0,
             decisions: 0,
             polls: 0,
+            recreates: false,
             sent: None,
             taken: 0,
             waiting: String::new(),
@@ -131,6 +136,7 @@ impl Run {
     /// deleted, are waited for unless the operation is terminated.
     pub(super) fn can_stop(&self, terminated: bool) -> bool {
         match &self.at {
+            At::Todo(_) if self.recreates && self.applied.is_none() => terminated,
             At::Todo(Next::Look(Look::Health)) => terminated || self.applied.is_some(),
             // The answer to its create was lost: it may run, so it must be found before it can be deleted.
             At::Todo(Next::Look(Look::BeforeHook)) if self.decisions > 0 => false,
@@ -181,6 +187,7 @@ impl Machine {
             (Action::Apply { .. }, Precondition::Present { uid, .. }) => Next::Apply(Force::No, Guard::same(uid)),
             (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),
             (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
+            (Action::Recreate { .. }, _) => Next::Look(Look::BeforeRecreate),
             (Action::Delete { .. }, _) => Next::Look(Look::BeforeDelete),
             (Action::Hook { .. }, _) => self.before_hook(id, &step),
         };
@@ -240,11 +247,7 @@ impl Machine {
         let Some(key) = self.run(id).map(|run| run.key.clone()) else { return };
         let write = match &next {
             Next::Delete(guard) => {
-                let propagation = match step.action {
-                    Action::Delete { propagation } => propagation,
-                    _ => Propagation::default(),
-                };
-                Some(Write::delete(&key, &step.version, propagation).guarded(guard.clone()))
+                Some(Write::delete(&key, &step.version, self.propagation(&step)).guarded(guard.clone()))
             }
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))

@@ -12,6 +12,7 @@ mod operations;
 mod ownership;
 mod placeholders;
 mod pruning;
+mod recreating;
 mod removing;
 mod rules;
 mod syncing;

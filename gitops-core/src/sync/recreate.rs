@@ -1,0 +1,76 @@
+//! Deleting an object and creating it anew, where a change of it cannot be made in place. Rule 37 of the exact rules.
+
+use crate::cluster::{ClusterError, Guard};
+use crate::plan::{self, Action, Precondition, Step};
+use crate::resource::{Propagation, Resource};
+use crate::state::Entry;
+use crate::time::Timestamp;
+
+use super::looks::deletion;
+use super::machine::Machine;
+use super::step::{At, Look, Next};
+
+impl Machine {
+    /// A write was refused, and all that is wrong is that fields cannot change once set.
+    pub(super) fn cannot_change(&mut self, id: u32, error: &ClusterError) {
+        let Some(step) = self.step(id) else { return };
+        let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
+        match plan::instead(&step.key, &options, None) {
+            Some(instead) => self.fail(id, &format!("{error}; {instead}")),
+            None => self.proceed(id, Next::Look(Look::BeforeRecreate)),
+        }
+    }
+
+    /// The proof is taken from a fresh look, and the delete carries exactly what was seen, as for one that is pruned.
+    pub(super) fn saw_before_recreate(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
+        let Some(live) = live else {
+            // Gone already: by our own delete, or by somebody who wanted the same.
+            return if run.recreates { self.recreate(id, &step) } else { self.fail(id, "is gone; sync again") };
+        };
+        let planned = match &step.requires {
+            Precondition::Present { uid, .. } => live.uid() == Some(&**uid),
+            _ => false,
+        };
+        let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
+        let claim = self.claims(live);
+        match (planned, live.uid(), plan::instead(&step.key, &options, Some(&claim))) {
+            (false, ..) => self.fail(id, "is another object by now, so it is kept; sync again"),
+            (_, Some(uid), _) if live.is_terminating() => {
+                let what = deletion(live);
+                let look = Look::Gone(uid.into());
+                if let Some(run) = self.run_mut(id) {
+                    run.recreates = true;
+                }
+                self.wait(id, look, &what, now);
+            }
+            (.., Some(instead)) => self.fail(id, &format!("cannot be changed in place; {instead}")),
+            (.., None) => {
+                let guard = Guard::exactly(live);
+                if let Some(run) = self.run_mut(id) {
+                    run.recreates = true;
+                }
+                self.proceed(id, Next::Delete(guard));
+            }
+        }
+    }
+
+    /// The old object is gone. That a new one is intended is recorded first, so that it is known as ours after a crash.
+    pub(super) fn recreate(&mut self, id: u32, step: &Step) {
+        let entry = Entry::intended(self.record.operation.as_str(), &step.version, step.wave);
+        self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
+        if let Some(run) = self.run_mut(id) {
+            run.at = At::Announcing;
+        }
+        self.unrecorded.push(id);
+    }
+
+    /// What happens to what an object owns that a step deletes.
+    pub(super) fn propagation(&self, step: &Step) -> Propagation {
+        let declared = self.setup.desired.get(&step.key).and_then(|declared| declared.options.propagation);
+        match step.action {
+            Action::Delete { propagation } | Action::Recreate { propagation, .. } => propagation,
+            _ => declared.unwrap_or_default(),
+        }
+    }
+}
