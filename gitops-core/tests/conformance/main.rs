@@ -29,6 +29,7 @@ mod ordering;
 mod scope;
 mod smd;
 mod sync_order;
+mod sync_scenarios;
 mod sync_tasks;
 mod tracking;
 mod yaml;
@@ -61,6 +62,7 @@ const SUITES: &[(&str, Suite)] = &[
     #[cfg(feature = "jq")]
     ("argo/normalize_diff", normalize_diff::normalize_diff),
     ("argo/sync_order", sync_order::sync_order),
+    ("argo/sync_scenarios", sync_scenarios::sync_scenarios),
     ("argo/tracking", tracking::tracking),
     ("k8s/drift", drift::verdicts),
     ("k8s/ssa_sequences", k8s::ssa_sequences),

@@ -1,0 +1,456 @@
+//! Crash enumeration: generated applications, stopped after every single effect, before and after the server took it,
+//! started again from what is stored on the cluster. Nothing is lost, nothing leaks, no hook runs twice.
+//!
+//! `GITOPS_CRASH_SCENARIOS` says how many applications are tried (default: 24).
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a law that cannot be set up must fail")]
+#![expect(clippy::disallowed_methods, reason = "reads how much to try from the environment")]
+#![expect(clippy::print_stdout, reason = "says how much was tried")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use gitops_core::cluster::{
+    Changes, Cluster, ClusterError, Cursor, Force, Interest, Mode, Observed, Verb, Write, WriteOutcome, Written,
+};
+use gitops_core::memory::{ApiServer, MemoryCluster, MemorySource, VirtualTime, ready};
+use gitops_core::model::ApiModel;
+use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::reconcile::{self, App, Report, World, look, perform, read_desired};
+use gitops_core::resource::{GroupKind, Resource};
+use gitops_core::state::Owner;
+use gitops_core::sync::{Event, Phase};
+use gitops_core::time::{Timer, Timestamp};
+use gitops_core::value::Value;
+use proptest::prelude::*;
+
+/// What becomes of a ConfigMap with the second revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    New,
+    Changed,
+    Kept,
+    Dropped,
+}
+
+#[derive(Clone, Debug)]
+struct Thing {
+    wave: i32,
+    fate: Fate,
+}
+
+#[derive(Clone, Debug)]
+struct Hook {
+    phases: &'static str,
+    named: bool,
+    delete: &'static str,
+    outcome: &'static str,
+    brief: bool,
+}
+
+/// Who made an object before us that we declare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theirs {
+    ByHand,
+    ByApplier,
+}
+
+#[derive(Clone, Debug)]
+struct Scenario {
+    things: Vec<Thing>,
+    hooks: Vec<Hook>,
+    namespace: bool,
+    crd: bool,
+    deployment: bool,
+    secret: bool,
+    theirs: Option<Theirs>,
+    /// After the first restart it stops once more, after that many effects.
+    again: Option<usize>,
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let fate = prop::sample::select(vec![Fate::New, Fate::New, Fate::Changed, Fate::Kept, Fate::Dropped]);
+    let thing = (-1..=1i32, fate).prop_map(|(wave, fate)| Thing { wave, fate });
+    let phases = prop::sample::select(vec!["PreSync", "PreSync", "Sync", "PostSync", "PreSync,PostSync", "SyncFail"]);
+    let delete = prop::sample::select(vec!["", "BeforeHookCreation", "HookSucceeded", "HookFailed"]);
+    let outcome = prop::sample::select(vec!["succeed", "succeed", "succeed", "succeed", "fail"]);
+    let hook = (phases, any::<bool>(), delete, outcome, prop::bool::weighted(0.2))
+        .prop_map(|(phases, named, delete, outcome, brief)| Hook { phases, named, delete, outcome, brief });
+    let theirs = prop::sample::select(vec![None, None, None, Some(Theirs::ByHand), Some(Theirs::ByApplier)]);
+    let rare = || prop::bool::weighted(0.3);
+    let again = prop::option::of(0..12usize);
+    (
+        prop::collection::vec(thing, 1..4),
+        prop::collection::vec(hook, 0..3),
+        rare(),
+        rare(),
+        rare(),
+        rare(),
+        theirs,
+        again,
+    )
+        .prop_map(|(things, hooks, namespace, crd, deployment, secret, theirs, again)| Scenario {
+            things,
+            hooks,
+            namespace,
+            crd,
+            deployment,
+            secret,
+            theirs,
+            again,
+        })
+}
+
+const CRD: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget, listKind: WidgetList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
+---
+apiVersion: example.org/v1
+kind: Widget
+metadata: {name: widget}
+spec: {size: 1}
+"#;
+
+const EXTRA: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: extra}\n---\n\
+    apiVersion: v1\nkind: ConfigMap\nmetadata: {name: inside, namespace: extra}\ndata: {a: b}\n";
+
+const DEPLOYMENT: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, annotations: {memory.gitops.rs/after-seconds: "3"}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web}]}
+"#;
+
+fn config(name: &str, wave: i32, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  annotations: {{argocd.argoproj.io/sync-wave: \
+         \"{wave}\"}}\ndata: {{key: \"{value}\"}}\n"
+    )
+}
+
+impl Hook {
+    fn manifest(&self, index: usize) -> String {
+        let name = if self.named { format!("name: hook-{index}") } else { format!("generateName: hook-{index}-") };
+        let delete = match self.delete {
+            "" => String::new(),
+            policy => format!("    argocd.argoproj.io/hook-delete-policy: {policy}\n"),
+        };
+        let ttl = if self.brief { "  ttlSecondsAfterFinished: 60\n" } else { "" };
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata:\n  {name}\n  annotations:\n    argocd.argoproj.io/hook: {}\n{delete}    \
+             memory.gitops.rs/outcome: {}\nspec:\n{ttl}  template:\n    spec:\n      restartPolicy: Never\n      \
+             containers: [{{name: run, image: busybox}}]\n",
+            self.phases, self.outcome
+        )
+    }
+}
+
+/// Notes which Jobs came into being: the runs of hooks.
+#[derive(Debug)]
+struct Spy {
+    inner: MemoryCluster,
+    runs: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Cluster for Spy {
+    async fn model(&self, kinds: &BTreeSet<GroupKind>) -> Result<ApiModel, ClusterError> {
+        self.inner.model(kinds).await
+    }
+
+    async fn observe(&self, interest: &Interest) -> Result<Observed, ClusterError> {
+        self.inner.observe(interest).await
+    }
+
+    async fn changed(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError> {
+        self.inner.changed(interest, after).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Written, ClusterError> {
+        let result = self.inner.write(write).await;
+        if let (Ok(written), Mode::Commit) = (&result, write.mode)
+            && written.outcome == WriteOutcome::Created
+            && write.key.is("batch", "Job")
+            && let Verb::Apply { object, .. } = &write.verb
+        {
+            let mark = object.annotation("gitops.rs/operation").unwrap_or("unmarked");
+            let (_, phase) = mark.split_once('.').unwrap_or(("", mark));
+            // `hook-N`, whatever is generated behind it, in its phase.
+            let name: String = write.key.name.split('-').take(2).collect::<Vec<_>>().join("-");
+            self.runs.lock().unwrap().push(format!("{name} in {phase}"));
+        }
+        result
+    }
+}
+
+/// The world before the second revision is synced: its cluster as bytes.
+struct Before {
+    source: MemorySource,
+    app: App,
+    state: Vec<u8>,
+    now: Timestamp,
+}
+
+/// One attempt in a copy of that world.
+struct Try<'a> {
+    before: &'a Before,
+    cluster: Spy,
+    time: VirtualTime,
+}
+
+impl Before {
+    fn of(scenario: &Scenario) -> Self {
+        let time = VirtualTime::starting("2026-03-01T08:00:00Z".parse().unwrap());
+        let cluster = MemoryCluster::new(5, time.clone());
+        let source = MemorySource::default();
+        let policy = SyncPolicy::default().with_prune(Prune::Owned);
+        let app = App::new(Owner::new("", "shop").unwrap(), "main").with_namespace("shop").with_policy(policy);
+        let commit = |files: Vec<(String, Option<String>)>| {
+            let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_deref())).collect();
+            source.commit("Ann <ann@example.org>", time.now(), "change", files);
+        };
+        let named = |index: usize| (format!("c{index}.yaml"), format!("c{index}"));
+        let mut first =
+            vec![("ns.yaml".to_owned(), Some("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n".to_owned()))];
+        let mut second = Vec::new();
+        for (index, thing) in scenario.things.iter().enumerate() {
+            let (path, name) = named(index);
+            let (old, new) = (config(&name, thing.wave, "1"), config(&name, thing.wave, "2"));
+            match thing.fate {
+                Fate::New => second.push((path, Some(new))),
+                Fate::Changed => {
+                    first.push((path.clone(), Some(old)));
+                    second.push((path, Some(new)));
+                }
+                Fate::Kept => first.push((path, Some(old))),
+                Fate::Dropped => {
+                    first.push((path.clone(), Some(old)));
+                    second.push((path, None));
+                }
+            }
+        }
+        for (index, hook) in scenario.hooks.iter().enumerate() {
+            second.push((format!("hook{index}.yaml"), Some(hook.manifest(index))));
+        }
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: secret}\nstringData: {password: hunter2}\n";
+        for (is, text) in [
+            (scenario.namespace, EXTRA),
+            (scenario.crd, CRD),
+            (scenario.deployment, DEPLOYMENT),
+            (scenario.secret, secret),
+        ] {
+            if is {
+                second.push((format!("part{}.yaml", second.len()), Some(text.to_owned())));
+            }
+        }
+        second.push(("always.yaml".to_owned(), Some(config("always", 0, "2"))));
+        if scenario.theirs.is_some() {
+            second.push(("theirs.yaml".to_owned(), Some(config("theirs", 0, "2"))));
+        }
+        commit(first);
+        let report = ready(reconcile::sync(&app, World::new(&source, &cluster, &time))).unwrap().unwrap();
+        assert_eq!(report.receipt.unwrap().phase, Phase::Succeeded);
+        for (name, theirs) in [("theirs", scenario.theirs), ("unrelated", Some(Theirs::ByHand))] {
+            let json = format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","namespace":"shop"}},"data":{{"key":"theirs"}}}}"#
+            );
+            let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+            let write = match theirs {
+                None => continue,
+                Some(Theirs::ByHand) => Write::create(&object, "kubectl-create"),
+                Some(Theirs::ByApplier) => Write::apply(&object, "another-tool", Force::No),
+            };
+            ready(cluster.write(&write)).unwrap().unwrap();
+        }
+        commit(second);
+        let state = cluster.with_server(|server| server.export());
+        Self { source, app, state, now: time.now() }
+    }
+
+    fn attempt(&self) -> Try<'_> {
+        let time = VirtualTime::starting(self.now);
+        let inner = MemoryCluster::over(ApiServer::import(&self.state).unwrap(), time.clone());
+        Try { before: self, cluster: Spy { inner, runs: Mutex::default() }, time }
+    }
+}
+
+impl Try<'_> {
+    fn sync(&self) -> Report {
+        let world = World::new(&self.before.source, &self.cluster, &self.time);
+        ready(reconcile::sync(&self.before.app, world)).unwrap().unwrap()
+    }
+
+    /// Syncs and stops with the effect after `effects`, which reaches the server or not. Returns whether it ended before.
+    fn stop_after(&self, effects: usize, reaches: bool) -> bool {
+        let app = &self.before.app;
+        let desired = ready(read_desired(app, &self.before.source, &self.cluster)).unwrap().unwrap();
+        let looked = ready(look(app, desired, &self.cluster)).unwrap().unwrap();
+        let Some(mut machine) = looked.machine(app, self.time.now()) else { return true };
+        let mut count = 0;
+        while machine.outcome().is_none() {
+            if let Some(effect) = machine.next_effect() {
+                if count == effects {
+                    if reaches {
+                        ready(perform(effect, &self.cluster)).unwrap();
+                    }
+                    return false;
+                }
+                count += 1;
+                let event = ready(perform(effect, &self.cluster)).unwrap();
+                machine.handle(event, self.time.now());
+            } else {
+                ready(self.time.sleep_until(machine.wake_at().expect("it waits for something"))).unwrap();
+                machine.handle(Event::Tick, self.time.now());
+            }
+        }
+        true
+    }
+
+    /// What is there, without what differs between any two runs.
+    fn state(&self) -> BTreeMap<String, String> {
+        let content = |object: &Resource| {
+            let tree = object.tree();
+            let parts =
+                ["data", "spec", "rules"].map(|part| tree.get(part).map(|value| format!("{:?}", value.to_json())));
+            let marks = object.annotation("gitops.rs/tracking-id").map(str::to_owned);
+            format!("{parts:?} {marks:?}")
+        };
+        self.objects(|object| {
+            let key = object.key();
+            let made_by_controllers = ["Pod", "ReplicaSet", "Event", "Job"].contains(&key.kind());
+            (!made_by_controllers && key.namespace.as_deref() != Some("gitops-system"))
+                .then(|| (key.to_string(), content(object)))
+        })
+    }
+
+    /// The hooks whose objects are there, and how many of each.
+    fn hooks(&self) -> BTreeMap<String, usize> {
+        let names = self.objects(|object| {
+            let name: String = object.key().name.split('-').take(2).collect::<Vec<_>>().join("-");
+            object.key().is("batch", "Job").then(|| (object.key().to_string(), name))
+        });
+        names.into_values().fold(BTreeMap::new(), |mut counts, name| {
+            *counts.entry(name).or_default() += 1;
+            counts
+        })
+    }
+
+    fn uids(&self) -> BTreeMap<String, String> {
+        self.objects(|object| Some((object.key().to_string(), object.uid()?.to_owned())))
+    }
+
+    fn objects(&self, pick: impl Fn(&Resource) -> Option<(String, String)>) -> BTreeMap<String, String> {
+        self.cluster.inner.with_server(|server| server.objects().filter_map(pick).collect())
+    }
+
+    fn runs(&self) -> Vec<String> {
+        let mut runs = self.cluster.runs.lock().unwrap().clone();
+        runs.sort();
+        runs
+    }
+}
+
+/// What an application comes to if nothing stops it.
+struct Undisturbed {
+    phase: Phase,
+    state: BTreeMap<String, String>,
+    hooks: BTreeMap<String, usize>,
+    uids: BTreeMap<String, String>,
+}
+
+static POINTS: AtomicUsize = AtomicUsize::new(0);
+static SCENARIOS: AtomicUsize = AtomicUsize::new(0);
+
+fn enumerate(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let before = Before::of(scenario);
+    let whole = before.attempt();
+    let uids = whole.uids();
+    let report = whole.sync();
+    let phase = report.receipt.as_ref().unwrap().phase;
+    let expected = Undisturbed { phase, state: whole.state(), hooks: whole.hooks(), uids };
+    for reaches in [false, true] {
+        for effects in 0.. {
+            prop_assert!(effects < 500, "it does not end");
+            let attempt = before.attempt();
+            if attempt.stop_after(effects, reaches) {
+                break;
+            }
+            POINTS.fetch_add(1, Ordering::Relaxed);
+            if let Some(again) = scenario.again {
+                attempt.stop_after(again, !reaches);
+            }
+            check(&attempt, &expected, &format!("stopped after {effects} effects, reached: {reaches}"))?;
+        }
+    }
+    SCENARIOS.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// The promises, once somebody has started again.
+fn check(attempt: &Try<'_>, expected: &Undisturbed, about: &str) -> Result<(), TestCaseError> {
+    let report = attempt.sync();
+    let phase = report.receipt.as_ref().map_or(Phase::Succeeded, |receipt| receipt.phase);
+    prop_assert_eq!(phase, expected.phase, "{}: {:?}", about, report.receipt);
+    prop_assert_eq!(&attempt.state(), &expected.state, "{}", about);
+    let runs = attempt.runs();
+    let once: BTreeSet<&String> = runs.iter().collect();
+    prop_assert_eq!(once.len(), runs.len(), "{}: a hook ran twice: {:?}", about, runs);
+    prop_assert_eq!(attempt.hooks(), expected.hooks.clone(), "{}: hooks that are left", about);
+    let uids = attempt.uids();
+    for (key, uid) in &expected.uids {
+        let is = uids.get(key);
+        prop_assert!(is.is_none_or(|is| is == uid), "{}: {} is another object by now", about, key);
+        prop_assert!(is.is_some() || !expected.state.contains_key(key), "{}: {} is lost", about, key);
+    }
+    if expected.phase == Phase::Succeeded {
+        let report = attempt.sync();
+        prop_assert!(report.receipt.is_none(), "{}: something was left to do: {:?}", about, report.receipt);
+    }
+    Ok(())
+}
+
+fn scenarios() -> u32 {
+    std::env::var("GITOPS_CRASH_SCENARIOS").ok().and_then(|count| count.parse().ok()).unwrap_or(24)
+}
+
+#[test]
+fn stopped_anywhere_and_started_again_it_comes_to_the_same_end_and_no_hook_runs_twice() {
+    // Two halves side by side, each with its own seed.
+    let halves: Vec<_> = (0..2u8)
+        .map(|half| {
+            std::thread::spawn(move || {
+                let config = ProptestConfig {
+                    cases: scenarios().div_ceil(2),
+                    max_shrink_iters: 40,
+                    failure_persistence: None,
+                    ..ProptestConfig::default()
+                };
+                let rng =
+                    proptest::test_runner::TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &[half; 32]);
+                let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
+                runner.run(&scenario(), |scenario| enumerate(&scenario)).map_err(|error| error.to_string())
+            })
+        })
+        .collect();
+    let failures: Vec<String> = halves.into_iter().filter_map(|half| half.join().unwrap().err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let (scenarios, points) = (SCENARIOS.load(Ordering::Relaxed), POINTS.load(Ordering::Relaxed));
+    println!("crash enumeration: {scenarios} applications, {points} stops");
+    assert!(points > scenarios * 5, "{points} stops in {scenarios} applications");
+}
