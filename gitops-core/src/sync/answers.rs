@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{ClusterError, Failure, Force, Guard, WriteOutcome, Written};
+use crate::cluster::{ClusterError, Failure, Guard, WriteOutcome, Written};
 use crate::diff;
-use crate::plan::{Action, Precondition, Step};
+use crate::plan::{Action, Step};
 use crate::resource::Resource;
 use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
@@ -157,7 +157,7 @@ impl Machine {
     fn refused(&mut self, id: u32, next: Next, error: &ClusterError, now: Timestamp) {
         let Some(run) = self.run_mut(id) else { return };
         run.decisions = run.decisions.saturating_add(1);
-        let (undecided, ruled) = (run.decisions > DECISIONS, run.sent.is_some());
+        let undecided = run.decisions > DECISIONS;
         match (&error.failure, next) {
             (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::Create) => {
                 self.proceed(id, Next::Look(Look::Created));
@@ -183,13 +183,9 @@ impl Machine {
                 let is_own = self.step(id).is_some_and(|step| matches!(step.action, Action::Own { .. }));
                 self.proceed(id, Next::Look(if is_own { Look::BeforeOwn } else { Look::BeforeApply }));
             }
-            (Failure::Stale, Next::Apply(..)) if !undecided && ruled => {
+            // It is another object, or changed since its conflicts were classed: a look tells.
+            (Failure::Stale, Next::Apply(_, Guard::Present { .. })) if !undecided => {
                 self.proceed(id, Next::Look(Look::BeforeApply));
-            }
-            (Failure::Stale, Next::Apply(_, Guard::Present { version: Some(_), .. })) if !undecided => {
-                // It changed since its conflicts were classed: class again.
-                let guard = run_guard(self.step(id).as_ref());
-                self.proceed(id, Next::Apply(Force::No, guard));
             }
             (Failure::Stale, Next::TakeOver(_)) if !undecided => {
                 if let Some(step) = self.step(id) {
@@ -302,13 +298,6 @@ impl Machine {
 
 fn is_change(next: &Next) -> bool {
     matches!(next, Next::Apply(..) | Next::Replace(_))
-}
-
-fn run_guard(step: Option<&Step>) -> Guard {
-    match step.map(|step| &step.requires) {
-        Some(Precondition::Present { uid, .. }) => Guard::same(uid),
-        _ => Guard::None,
-    }
 }
 
 /// The object's own deadline, and a minute more (rule 38).

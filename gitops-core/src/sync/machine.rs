@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
 use crate::plan::{Action, Plan};
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::LiveState;
 use crate::time::Timestamp;
 
@@ -218,6 +218,18 @@ impl Machine {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.setup.ledger
+    }
+
+    /// Returns the plan that it carries out.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Returns where its ledger lies.
+    #[must_use]
+    pub fn ledger_key(&self) -> &ResourceKey {
+        &self.setup.ledger_key
     }
 
     /// Returns which operation this is.

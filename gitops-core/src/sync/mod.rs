@@ -3,6 +3,8 @@
 //! A [`Machine`] performs nothing itself. It hands out [`Effect`]s, is told of their answers as [`Event`]s, and says
 //! when it wants to be woken. No write precedes the answer to the record that covers it, so that a crash between any
 //! two effects loses nothing: the next run finds the record, resumes the operation, and runs no hook twice.
+#![doc = ""]
+#![doc = include_str!("refusals.md")]
 
 mod answers;
 mod conflict;
