@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Explain(Explain),
     /// Show what a sync would do, in which order, and what it would leave alone
     Plan(Plan),
+    /// Try out on a copy of the cluster what a sync would come to, with failures on purpose if wanted
+    WhatIf(WhatIf),
     /// Show the objects with their sync status and health
     Status(Look),
     /// Show what was synced when, by whom and why
@@ -135,6 +137,21 @@ pub(crate) struct Select {
     /// Run no hooks
     #[arg(long)]
     pub(crate) no_hooks: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhatIf {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) prune: Prune,
+    /// File with the live objects to start from, as `kubectl get -o yaml` prints them (default: the cluster as it is)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// Make writes of an object fail: `conflict`, `denied`, `invalid`, `lost`, `refused`, `throttled`, `too-large` or
+    /// `unavailable` (may be repeated)
+    #[arg(long, value_name = "KIND/[NAMESPACE/]NAME=HOW")]
+    pub(crate) fail: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -58,6 +58,7 @@
 //! | [`sync`] | the step machine that carries out a plan, and what it records |
 //! | [`reconcile`] | the thin drivers: sync, preview, report |
 //! | [`memory`] | a Kubernetes API server, a source and a clock in memory |
+//! | [`what_if`] | what a sync would come to, on a copy of the cluster |
 //! | `arbitrary` (feature) | strategies of proptest for objects of any kind |
 //! | `contract` (feature) | the suites that every `Source` and `Cluster` must pass |
 
@@ -96,6 +97,8 @@ pub mod sync;
 pub mod reconcile;
 
 pub mod memory;
+
+pub mod what_if;
 
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;

@@ -7,6 +7,7 @@ mod look;
 mod plan;
 mod sync;
 mod validate;
+mod what_if;
 
 use crate::cli::Verb;
 use crate::render::Paint;
@@ -18,6 +19,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Diff(args) => look::diff(args, paint),
         Verb::Explain(args) => explain::explain(args, paint),
         Verb::Plan(args) => plan::plan(args, paint),
+        Verb::WhatIf(args) => what_if::run(args, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),

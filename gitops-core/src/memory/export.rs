@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::json_value;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::value::{Digest, Draft, Purpose, Value, ValueRef};
 
 use super::server::ApiServer;
@@ -118,10 +118,57 @@ impl ApiServer {
         server.issued = counter("issued")?;
         server.addresses = counter("addresses")?;
         server.node_ports = counter("nodePorts")?;
-        server.store = Store::restore(counter("resourceVersion")?, objects);
-        server.refresh_model();
-        let all: Vec<Resource> = server.store.objects().cloned().collect();
-        all.iter().for_each(|object| server.notice(None, Some(object)));
+        server.take_over(counter("resourceVersion")?, objects);
         Ok(server)
+    }
+
+    /// Starts a server that holds a snapshot of live objects as they are, with their uids, versions and ownership, as
+    /// `kubectl get -o yaml` prints them. Objects without a uid get one, and namespaces that are only named are made.
+    ///
+    /// # Errors
+    /// When something is no object that a server could hold.
+    pub fn holding(seed: u64, objects: impl IntoIterator<Item = Resource>) -> Result<Self, ImportError> {
+        let mut server = Self::empty(seed);
+        let mut held = BTreeMap::new();
+        let mut version = server.store.version();
+        for object in objects {
+            if let Some(flaw) = validate::flaw(&object.tree().to_draft(), &validate::FORMS) {
+                return Err(ImportError::Damaged(format!("{}: {flaw}", object.key())));
+            }
+            version = object.resource_version().and_then(|at| at.parse().ok()).unwrap_or(0).max(version);
+            held.insert(object.key().clone(), object);
+        }
+        let missing: Vec<ResourceKey> = held
+            .keys()
+            .filter_map(|key| Some(ResourceKey::new("", "Namespace", None, key.namespace.as_deref()?)))
+            .filter(|namespace| !held.contains_key(namespace))
+            .collect();
+        for key in missing {
+            let mut namespace = Draft::map();
+            namespace.set("apiVersion", "v1");
+            namespace.set("kind", "Namespace");
+            namespace.entry("metadata").set("name", &*key.name);
+            let damaged = |error| ImportError::Damaged(format!("{key}: {error}"));
+            held.insert(key.clone(), Resource::new(namespace.freeze()).map_err(damaged)?);
+        }
+        for object in held.values_mut().filter(|object| object.uid().is_none()) {
+            let (uid, at) = (server.new_uid(), version.to_string());
+            let given = object.edit(|draft| {
+                let metadata = draft.entry("metadata");
+                metadata.set("uid", uid);
+                metadata.set("resourceVersion", at);
+            });
+            *object = given.map_err(|error| ImportError::Damaged(format!("{}: {error}", object.key())))?;
+        }
+        server.take_over(version, held);
+        Ok(server)
+    }
+
+    /// Holds these objects, and nothing else.
+    fn take_over(&mut self, version: u64, objects: BTreeMap<ResourceKey, Resource>) {
+        self.store = Store::restore(version, objects);
+        self.refresh_model();
+        let all: Vec<Resource> = self.store.objects().cloned().collect();
+        all.iter().for_each(|object| self.notice(None, Some(object)));
     }
 }

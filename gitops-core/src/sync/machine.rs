@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Write};
 use crate::plan::{Action, Plan};
+use crate::policy::ignore::Rules;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::LiveState;
 use crate::time::Timestamp;
@@ -224,6 +225,12 @@ impl Machine {
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// Returns the rules of what it leaves alone.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.setup.rules
     }
 
     /// Returns where its ledger lies.

@@ -35,7 +35,7 @@ pub use unified::Unified;
 /// assert_eq!(sides.merge_patch().root().dig(&["data", "colour"]).and_then(|text| text.as_str()), Some("red"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Sides {
     /// What the cluster holds; null if there is nothing.

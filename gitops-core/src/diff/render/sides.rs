@@ -5,13 +5,15 @@ use std::sync::Arc;
 use crate::diff::{Change, ChangeKind, Compared, Outcome, Shown};
 use crate::path::Segment;
 use crate::resource::{Resource, SERVER_SET};
-use crate::value::{Draft, Value};
+use crate::value::{Draft, Value, ValueRef};
 
 use super::Sides;
 use crate::diff::mask::{LAST_APPLIED, is_hidden};
 
 /// Stands for a secret value that is not among the changes.
 const HIDDEN: &str = "(secret)";
+/// The same for one that is another than before.
+const OTHER: &str = "(another secret)";
 
 impl Sides {
     /// Makes both sides of a verdict; `desired` is the prepared object it was made from.
@@ -39,6 +41,28 @@ impl Sides {
                 Self { after: live.clone(), live }
             }
         }
+    }
+
+    /// Makes both sides from an object as it was and as it is. Of values of a Secret only whether they differ is shown,
+    /// and nothing of its annotations named `masked`.
+    #[must_use]
+    pub fn between(before: Option<&Resource>, after: Option<&Resource>, masked: &[Arc<str>]) -> Self {
+        let side = |object: Option<&Resource>| object.map_or(Draft::Null, |object| shown(object, masked));
+        let (live, mut later) = (side(before), side(after));
+        if let (Some(before), Some(after)) = (before, after)
+            && after.key().is("", "Secret")
+        {
+            for field in ["data", "stringData"] {
+                let values = after.tree().get(field).and_then(ValueRef::as_map).into_iter().flatten();
+                for (name, value) in values {
+                    let was = before.tree().dig(&[field, name]);
+                    if was.is_some_and(|was| was != value) {
+                        later.entry(field).set(name, OTHER);
+                    }
+                }
+            }
+        }
+        Self { live: live.freeze(), after: later.freeze() }
     }
 }
 

@@ -1,0 +1,77 @@
+//! `gitops what-if`, and what a sync tells while it runs.
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
+mod support;
+
+use std::fs;
+
+use support::{NAMESPACE, World, config};
+
+fn changed() -> World {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("config.yaml", &config("web", "a: one"))]);
+    world.gitops("sync").exits(0);
+    world.change("config.yaml", &config("web", "a: two"), "Two");
+    world
+}
+
+#[test]
+fn what_a_sync_would_come_to_is_shown_and_the_cluster_stays_as_it_is() {
+    let world = changed();
+    let before = world.state();
+    let told = world.gitops("what-if").exits(0);
+    for line in [" apply ConfigMap shop/web\n", "\n-  a: one\n+  a: two\n", " Succeeded: 1 changed\n", "\nafterwards: "]
+    {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    let told = world.gitops("what-if --fail cm/web=denied").exits(2);
+    assert!(told.contains("ConfigMap shop/web: failed: not allowed: asked for with `--fail`"), "{told}");
+    assert!(!told.contains("+  a: two"), "{told}");
+    world.gitops("what-if --fail cm/shop/web=lost").exits(0);
+    let json = world.gitops("what-if -o json").json();
+    assert_eq!(json["receipt"]["phase"].as_str(), Some("Succeeded"));
+    assert_eq!(json["changes"][0]["after"]["data"]["a"].as_str(), Some("two"));
+    assert_eq!(world.state(), before, "nothing was written");
+}
+
+#[test]
+fn a_snapshot_of_live_objects_is_tried_in_place_of_the_cluster() {
+    let world = changed();
+    let live = world.gitops("cluster get -o yaml --show-managed-fields").exits(0);
+    let file = world.inner("live.yaml");
+    fs::write(&file, &live).unwrap();
+    let told = world.gitops(&format!("what-if --snapshot {}", file.display())).exits(0);
+    assert!(told.contains(" Succeeded: 1 changed\n"), "{told}");
+    fs::write(&file, "apiVersion: v1\nkind: List\nitems: [{a: b}]\n").unwrap();
+    let run = world.gitops(&format!("what-if --snapshot {}", file.display()));
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("live.yaml"), "{}", run.err);
+}
+
+#[test]
+fn a_failure_that_nobody_could_have_is_refused() {
+    let world = changed();
+    for (fail, expected) in [
+        ("cm/web", "write it as `KIND/NAME=HOW`"),
+        ("cm/none=denied", "there is no ConfigMap `none`, neither in Git nor in the cluster"),
+        ("cm/web=sad", "`sad` is no failure; use `conflict`"),
+        ("web=denied", "`web` names no object"),
+    ] {
+        let run = world.gitops(&format!("what-if --fail {fail}"));
+        assert!(run.code == 2 && run.err.contains(expected), "{fail}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_sync_tells_what_happens_line_by_line_when_asked() {
+    let world = changed();
+    let run = world.gitops("sync --progress");
+    for line in [
+        "started: 1 steps\n",
+        " apply ConfigMap shop/web\n",
+        " ConfigMap shop/web: changed, done\n",
+        " Succeeded: 1 changed\n",
+    ] {
+        assert!(run.err.contains(line), "{line}\n{}", run.err);
+    }
+    assert!(!run.out.contains("started:"), "{}", run.out);
+}
