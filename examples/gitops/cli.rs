@@ -222,6 +222,10 @@ pub(crate) struct Source {
     /// repeated)
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore: Vec<PathBuf>,
+    /// Checks of health of your own: a directory of Lua scripts laid out as Argo CD's `resource_customizations`, or a
+    /// file with Flux's `healthCheckExprs` or Argo CD's ConfigMap (may be repeated; later ones win)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

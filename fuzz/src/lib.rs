@@ -4,6 +4,7 @@
 //! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
 
 mod apply;
+mod checks;
 mod diff;
 mod health;
 mod manifest;
@@ -15,6 +16,7 @@ mod stored;
 mod values;
 
 pub use apply::apply_sequence;
+pub use checks::checks;
 pub use diff::diff;
 pub use health::health;
 pub use manifest::manifest;
@@ -31,6 +33,7 @@ pub type Body = fn(&[u8]);
 /// Every body by the name of its target.
 pub const TARGETS: &[(&str, Body)] = &[
     ("apply_sequence", apply_sequence),
+    ("checks", checks),
     ("cluster_state", cluster_state),
     ("diff", diff),
     ("field_set", field_set),

@@ -5,6 +5,7 @@
 //! say is never taken for health at once: rule 40 of the exact rules.
 
 mod application;
+mod checks;
 mod clause;
 mod generic;
 mod pods;
@@ -26,6 +27,7 @@ use crate::time::Timestamp;
 use crate::value::ValueRef;
 
 pub use application::{AppHealth, Part};
+pub use checks::{Checks, InvalidCheck};
 use reading::{Finding, Reading};
 pub use standstill::Standstill;
 
@@ -98,19 +100,27 @@ pub struct Clues<'a> {
     pub changed: Option<Timestamp>,
     /// How long it may stay silent. Default: [`SETTLE`], and [`SETTLE_REPORTING`] for Ingresses.
     pub settle: Duration,
+    /// Rules that the user brought; they come first. Default: none.
+    pub checks: Option<&'a Checks>,
 }
 
 impl<'a> Clues<'a> {
     /// Gathers what verdicts depend on.
     #[must_use]
     pub fn new(model: &'a ApiModel, now: Timestamp) -> Self {
-        Self { model, now, changed: None, settle: SETTLE }
+        Self { model, now, changed: None, settle: SETTLE, checks: None }
     }
 
     /// Adds when we last changed the spec of the object.
     #[must_use]
     pub fn changed_at(self, changed: Timestamp) -> Self {
         Self { changed: Some(changed), ..self }
+    }
+
+    /// Adds rules that the user brought.
+    #[must_use]
+    pub fn checking(self, checks: &'a Checks) -> Self {
+        Self { checks: Some(checks), ..self }
     }
 
     /// Sets how long the object may stay silent, such as [`SETTLE_REPORTING`].
@@ -134,6 +144,9 @@ pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
     let object = Reading::new(live);
     if live.is_terminating() {
         return Health::reported(HealthStatus::Progressing, "terminating", "pending deletion");
+    }
+    if let Some(health) = clues.checks.and_then(|checks| checks.judge(live, clues.now)) {
+        return health;
     }
     if let Some(status) = object.status
         && status.as_map().is_none()

@@ -289,6 +289,7 @@ impl Looked {
             ledger_key: app.ledger_key(),
             ledger,
             rules: app.rules.clone(),
+            checks: app.checks.clone(),
             scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),
         };

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::diff::Context;
+use crate::health::Checks;
 use crate::manifest::{Dialect, Limits};
 use crate::model::ApiModel;
 use crate::plan::Request;
@@ -47,6 +48,8 @@ pub struct App {
     pub policy: SyncPolicy,
     /// What is left alone.
     pub rules: Rules,
+    /// Rules of health that the user brought.
+    pub checks: Checks,
     /// How manifests are read.
     pub dialect: Dialect,
     /// How much one file may ask for.
@@ -97,6 +100,7 @@ impl App {
             namespace: None,
             policy: SyncPolicy::default(),
             rules: Rules::default(),
+            checks: Checks::default(),
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
@@ -127,6 +131,12 @@ impl App {
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Sets rules of health that come before those that are built in.
+    #[must_use]
+    pub fn with_checks(self, checks: Checks) -> Self {
+        Self { checks, ..self }
     }
 
     /// Sets who or what starts operations.

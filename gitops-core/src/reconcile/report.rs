@@ -130,7 +130,7 @@ impl Report {
     /// Gathers what there is to say.
     #[must_use]
     pub fn new(app: &App, looked: &Looked, now: Timestamp) -> Self {
-        let clues = Clues::new(&looked.model, now);
+        let clues = Clues::new(&looked.model, now).checking(&app.checks);
         let entries = &looked.comparison.entries;
         // Where others of a kind report, the silence of one is waited out longer (rule 40).
         let reporting = looked.live.objects().filter(|live| health::reports(live));

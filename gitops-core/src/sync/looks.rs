@@ -154,7 +154,8 @@ impl Machine {
         if let Some(what) = self.is_stale(id, live) {
             return self.wait(id, Look::Health, what, now);
         }
-        let health = health::assess(live, &Clues::new(&self.setup.model, now).changed_at(run.applied_at));
+        let clues = Clues::new(&self.setup.model, now).changed_at(run.applied_at).checking(&self.setup.checks);
+        let health = health::assess(live, &clues);
         match (health.status, is_hook) {
             (HealthStatus::Healthy, false) => self.finish(id, At::Ended(applied, "".into())),
             (HealthStatus::Healthy, true) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::health::Checks;
 use crate::model::ApiModel;
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
@@ -29,6 +30,8 @@ pub struct Setup {
     pub ledger: Ledger,
     /// What is left alone.
     pub rules: Rules,
+    /// Rules of health that the user brought.
+    pub checks: Checks,
     /// What autoscalers scale: see [`crate::diff::autoscaled`].
     pub scaled: BTreeSet<ResourceKey>,
     /// Who or what starts the operation.
@@ -46,7 +49,8 @@ impl Setup {
         ledger_key: ResourceKey,
         ledger: Ledger,
     ) -> Self {
-        let (rules, scaled, initiator) = (Rules::default(), BTreeSet::new(), "unknown".into());
-        Self { desired, model, owner, policy, ledger_key, ledger, rules, scaled, initiator }
+        let (rules, checks) = (Rules::default(), Checks::default());
+        let (scaled, initiator) = (BTreeSet::new(), "unknown".into());
+        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, initiator }
     }
 }

@@ -29,6 +29,7 @@ use crate::value::{Digest, ValueRef};
 
 #[cfg(feature = "jq")]
 pub use jq::{Gone, InvalidProgram, Program};
+pub(crate) use read::Fields;
 pub(super) use target::check_glob;
 pub use target::{Names, Pattern, Target};
 

@@ -58,10 +58,10 @@ pub(super) fn each(
 
 /// A map of which all keys are known.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a>(Map<'a>);
+pub(crate) struct Fields<'a>(Map<'a>);
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(value: ValueRef<'a>, known: &[&str]) -> Result<Self, String> {
+    pub(crate) fn of(value: ValueRef<'a>, known: &[&str]) -> Result<Self, String> {
         let Some(map) = value.as_map() else { return Err(format!("a map is expected, not a {}", value.kind_name())) };
         match map.iter().find(|(name, _)| !known.contains(name)) {
             Some((name, _)) => Err(format!("there is no key `{name}`; use `{}`", known.join("`, `"))),
@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(self, name: &str) -> Result<Option<&'a str>, String> {
+    pub(crate) fn text(self, name: &str) -> Result<Option<&'a str>, String> {
         let text = |value: ValueRef<'a>| {
             value.as_str().ok_or_else(|| format!("`{name}` is a text, not a {}", value.kind_name()))
         };
