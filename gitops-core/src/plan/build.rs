@@ -198,13 +198,9 @@ fn decide(
     let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
     match &compared.outcome {
         Outcome::Synced => claims(key, declared, compared, owner),
-        Outcome::Missing => Fate::Do(Box::new(Work {
-            action: Action::Create { payload: payload(declared) },
-            requires: Precondition::Absent,
-            reason: Reason::Missing,
-            impact: Impact::Creates,
-            repairs: Vec::new(),
-        })),
+        Outcome::Missing => missing(declared),
+        // Something that is applied before will bring the kind (rule 34 of the exact rules).
+        Outcome::Unknown(Why::UnknownKind) if declared.options.skip_dry_run_on_missing_resource => missing(declared),
         Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
         Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, owner) {
             Some(tracking) => {
@@ -222,6 +218,16 @@ fn decide(
         // `Extra` is never said of a declared object.
         Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
     }
+}
+
+fn missing(declared: &Declared) -> Fate {
+    Fate::Do(Box::new(Work {
+        action: Action::Create { payload: payload(declared) },
+        requires: Precondition::Absent,
+        reason: Reason::Missing,
+        impact: Impact::Creates,
+        repairs: Vec::new(),
+    }))
 }
 
 /// Applies what is in sync once more.

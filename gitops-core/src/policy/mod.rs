@@ -252,7 +252,7 @@ pub struct Options {
     pub replace: bool,
     /// Whether it may be deleted and created again when a change is refused as immutable.
     pub force: bool,
-    /// Whether a kind that is not served yet is no reason to refuse the sync.
+    /// Whether the kind may be served only later: the object is created once something else has brought its kind.
     pub skip_dry_run_on_missing_resource: bool,
     /// Whether it is created when missing and then left alone.
     pub create_only: bool,

@@ -137,7 +137,10 @@ impl DesiredState {
             let (options, wrong) = policy::options(&resource);
             let flaws = flaws(&resource, &model, &more);
             let key = names.share(&mut resource);
-            for problem in problems.into_iter().chain(more).chain(flaws).chain(wrong) {
+            let problems = problems
+                .into_iter()
+                .map(|problem| if options.skip_dry_run_on_missing_resource { awaited(problem) } else { problem });
+            for problem in problems.chain(more).chain(flaws).chain(wrong) {
                 let problem = problem.of(&key);
                 if problem.severity == Severity::Blocks {
                     self.held.insert(key.clone());
@@ -231,6 +234,15 @@ impl DesiredState {
         // Editing the namespace cannot take away kind or name.
         (edited.unwrap_or_else(|_| resource.clone()), problem.into_iter().chain(version).collect())
     }
+}
+
+/// A kind that is not served is no fault where the object says that something else of the set will bring it. Rule 34 of
+/// the exact rules.
+fn awaited(problem: Problem) -> Problem {
+    if problem.code != Code::UnknownKind {
+        return problem;
+    }
+    Problem::note(Code::UnknownKind, "the cluster does not serve this kind yet; the sync waits until it does")
 }
 
 /// What is wrong with the schema of a CRD, where nothing else was found to be wrong.

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::value::ValueRef;
 
 use super::StepOutcome;
-use super::answers::Applied;
+use super::answers::{Applied, SERVED};
 use super::conflict::{self, Resolution};
 use super::machine::Machine;
 use super::receipt::{Answer, generation};
@@ -61,7 +61,9 @@ impl Machine {
     /// A look gave nothing.
     pub(super) fn look_failed(&mut self, id: u32, error: &ClusterError, now: Timestamp) {
         if let Some(At::Flying(next)) = self.run(id).map(|run| run.at.clone()) {
-            self.again(id, next, None, error, now);
+            // A kind may be about to be served where something is about to be created; elsewhere it was served before.
+            let comes = error.failure == Failure::KindNotServed && matches!(next, Next::Look(Look::BeforeHook));
+            self.again(id, next, comes.then_some(SERVED), error, now);
         }
     }
 

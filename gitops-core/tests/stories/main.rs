@@ -8,6 +8,7 @@ mod explaining;
 mod health;
 mod hooks;
 mod interruptions;
+mod missing_kinds;
 mod operations;
 mod ownership;
 mod placeholders;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use gitops_core::cluster::{
-    Changes, Cluster, ClusterError, Cursor, Force, Interest, Mode, Observed, Verb, Write, Written,
+    Changes, Cluster, ClusterError, Cursor, Failure, Force, Interest, Mode, Observed, Verb, Write, Written,
 };
 use gitops_core::memory::{Action, MemoryCluster, MemorySource, Patch, Request, VirtualTime, ready};
 use gitops_core::model::ApiModel;
@@ -31,6 +31,8 @@ pub(crate) struct Spy {
     writes: Mutex<RefCell<Vec<String>>>,
     /// What somebody else asks for right before our next patch.
     pub(crate) before_patch: Mutex<Option<Request>>,
+    /// A definition that an operator installs, right after somebody missed its kind.
+    pub(crate) installs: Mutex<Option<Resource>>,
 }
 
 impl Shop {
@@ -41,7 +43,12 @@ impl Shop {
         let owner = Owner::new("", "shop").unwrap();
         Self {
             source: MemorySource::default(),
-            cluster: Spy { inner, writes: Mutex::default(), before_patch: Mutex::default() },
+            cluster: Spy {
+                inner,
+                writes: Mutex::default(),
+                before_patch: Mutex::default(),
+                installs: Mutex::default(),
+            },
             time,
             app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
         }
@@ -166,7 +173,13 @@ impl Cluster for Spy {
             let answer = self.inner.with_server(|server| server.handle(&request, now));
             assert!(answer.refusal().is_none(), "{answer:?}");
         }
-        self.inner.write(&admitted(write)).await
+        let written = self.inner.write(&admitted(write)).await;
+        if written.as_ref().is_err_and(|error| error.failure == Failure::KindNotServed)
+            && let Some(definition) = self.installs.lock().unwrap().take()
+        {
+            ready(self.inner.write(&Write::create(&definition, "operator"))).expect("ready").expect("it is taken");
+        }
+        written
     }
 }
 
