@@ -16,7 +16,7 @@ const CHECKSUM: &str = "checksum";
 const DIGEST: &str = "digest";
 const FORECASTS: &str = "forecasts";
 
-/// A plan with all that its file holds. Serialise it with [`StoredPlan::to_value`].
+/// A plan with all that its file holds. It is written by its `Serialize`, and read by [`Plan::from_file`].
 #[derive(Clone, Copy, Debug)]
 pub struct StoredPlan<'p> {
     plan: &'p Plan,
