@@ -226,12 +226,15 @@ fn guard(
     policy: &SyncPolicy,
     context: &Context<'_>,
 ) -> Option<Problem> {
-    let (count, entries) = (removals.len(), context.inventory.len());
+    // The namespace that the policy adds is no part of the source: it makes nothing safe.
+    let made = desired.made_namespace();
+    let made_entries = made.filter(|key| context.inventory.get(key).is_some()).into_iter().count();
+    let (count, entries) = (removals.len(), context.inventory.len().saturating_sub(made_entries));
     if count == 0 {
         return None;
     }
     let unreadable = |problem: &Problem| problem.code == Code::UnreadableInventory;
-    let (text, hint) = if desired.declared.is_empty() {
+    let (text, hint) = if desired.declared.keys().all(|key| Some(key) == made) {
         (
             format!("nothing is pruned: the source declares nothing, and {count} objects would go"),
             "check repository, revision and path; to remove the application, delete it",

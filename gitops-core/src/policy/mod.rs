@@ -4,6 +4,7 @@ mod annotations;
 mod conflicts;
 mod dependencies;
 pub mod ignore;
+mod namespace;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -23,6 +24,7 @@ pub(crate) use annotations::{ON_REMOVE, PRUNE};
 pub use conflicts::{ConflictRule, Conflicts, Stance, Take, WrittenBy};
 pub(crate) use dependencies::{CHANGE_RULE, asks_dependencies};
 pub use dependencies::{ChangeRule, Order, Verb, reference};
+pub use namespace::{CreateNamespace, NamespaceMetadata};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct SyncPolicy {
     pub confirm: Confirm,
     /// Whose fields are taken over, and whose are left alone. Default: those written by hand (rule 20).
     pub conflicts: Conflicts,
+    /// Whether the namespace of the application is made, where nothing declares it. Default: `never`.
+    pub create_namespace: CreateNamespace,
 }
 
 /// Whether the cluster is asked where a verdict can only be predicted.
@@ -133,6 +137,7 @@ impl Default for SyncPolicy {
             adopt: Adopt::Unclaimed,
             confirm: Confirm::DryRun,
             conflicts: Conflicts::default(),
+            create_namespace: CreateNamespace::Never,
         }
     }
 }
@@ -154,6 +159,12 @@ impl SyncPolicy {
     #[must_use]
     pub fn with_conflicts(self, conflicts: Conflicts) -> Self {
         Self { conflicts, ..self }
+    }
+
+    /// Sets whether the namespace of the application is made.
+    #[must_use]
+    pub fn with_create_namespace(self, create_namespace: CreateNamespace) -> Self {
+        Self { create_namespace, ..self }
     }
 
     /// Sets which live objects may be deleted.

@@ -69,7 +69,11 @@ pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster)
     notes.extend(nothing_declared(app, &parsed, &notes, &revision));
     let kinds = kinds_of(&parsed);
     let model = cluster.model(&kinds).await?;
-    Ok(DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref()))
+    let desired = DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref());
+    Ok(match &app.namespace {
+        Some(name) => desired.with_namespace(name, &app.policy.create_namespace),
+        None => desired,
+    })
 }
 
 fn unreadable(file: &File, why: &str) -> Problem {

@@ -214,9 +214,13 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     // Sorted by key; an object may well be one of 100,000 that are left alone.
     let at = skipped.partition_point(|skipped| skipped.key < *key);
     let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
-    let (status, why) = status(&compared.outcome);
+    let (status, why) = match skipped.map(|skipped| skipped.reason) {
+        // It is there, and that is all that is wanted.
+        Some(SkipReason::CreateOnly) => ("Synced", None),
+        _ => status(&compared.outcome),
+    };
     let changes = match &compared.outcome {
-        Outcome::OutOfSync(changes) => Arc::clone(changes),
+        Outcome::OutOfSync(changes) if status == "OutOfSync" => Arc::clone(changes),
         _ => Arc::from([]),
     };
     let skip =

@@ -28,6 +28,8 @@ pub struct DesiredState {
     pub completeness: Completeness,
     held: BTreeSet<ResourceKey>,
     unplaced_kinds: BTreeSet<GroupKind>,
+    /// The namespace that the policy adds to what the source declares.
+    pub(super) made_namespace: Option<ResourceKey>,
 }
 
 /// One declared object and where it stands.
@@ -102,6 +104,16 @@ impl DesiredState {
     #[must_use]
     pub fn is_held(&self, key: &ResourceKey) -> bool {
         self.held.contains(key)
+    }
+
+    pub(super) fn hold_back(&mut self, key: &ResourceKey) {
+        self.held.insert(key.clone());
+    }
+
+    /// Returns the namespace that is beside what the source declares ([`DesiredState::with_namespace`]).
+    #[must_use]
+    pub fn made_namespace(&self) -> Option<&ResourceKey> {
+        self.made_namespace.as_ref()
     }
 
     #[cfg(test)]

@@ -7,6 +7,7 @@ mod applied;
 mod desired;
 mod inventory;
 mod live;
+mod namespace;
 mod owner;
 mod placeholder;
 mod prepare;

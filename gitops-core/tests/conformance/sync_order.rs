@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use gitops_core::diff::{Comparison, Context, compare};
 use gitops_core::model::ApiModel;
-use gitops_core::policy::{self, Options, Permission, Phase, Role};
+use gitops_core::plan::{HookRun, plan};
+use gitops_core::policy::{self, CreateNamespace, Options, Permission, Phase, Role, SyncPolicy};
 use gitops_core::problem::Severity;
-use gitops_core::resource::Resource;
-use gitops_core::state::DesiredState;
+use gitops_core::resource::{GroupKind, Resource};
+use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
 use gitops_core::value::Value;
 
 use crate::ordering::Objects;
@@ -96,11 +99,47 @@ fn read(function: &str, input: &Json, expected: &Json) -> Verdict {
             let options = options(object)?;
             same(&[options.delete, options.prune].contains(&Permission::Confirm).into(), expected)
         }
+        "syncNamespace" => made_namespace(input, expected),
         "partitionTargetObjsForSync" => partition(input, expected),
         "FilterObjectsForDeletion" => first_deleted(input, expected),
         "NormalizeTargetObjects" => normalized(input, expected),
         _ => Err("not done here".into()),
     }
+}
+
+/// Whether the namespace of an application has a step, and what is said of it. We need no option to apply it.
+fn made_namespace(input: &Json, expected: &Json) -> Verdict {
+    let create = match (&input["managedNs"], &input["managedNamespaceMetadata"]) {
+        (Json::Null, _) => CreateNamespace::Never,
+        (_, Json::Null) => CreateNamespace::IfMissing,
+        (_, metadata) => serde_json::from_value(serde_json::json!({ "managed": metadata })).unwrap(),
+    };
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "app").unwrap(), Inventory::default());
+    let mut live = LiveState::default();
+    live.listed(&Arc::new(GroupKind::new("", "Namespace")), &Namespaces::All);
+    if input["liveNs"].is_object() {
+        live.insert(complete(&input["liveNs"], "namespace"));
+    }
+    let name = input["managedNs"]["metadata"]["name"].as_str().unwrap_or("some-namespace");
+    let desired = DesiredState::from_resources(&[], &model, None).with_namespace(name, &create);
+    let context = Context::new(&model, &owner, &inventory);
+    let comparison = compare(&desired, &live, &context, &Comparison::default());
+    let plan = plan(&comparison, &desired, &SyncPolicy::default(), &context, HookRun::Always);
+    same(&(!plan.is_empty()).into(), &expected["sync"])?;
+    let made = desired.declared.values().next().map(|declared| &declared.resource);
+    let metadata = made.map(|made| made.tree().get("metadata").unwrap().to_json());
+    let metadata: Option<Json> = metadata.map(|metadata| serde_json::from_str(&metadata).unwrap());
+    for field in ["labels", "annotations"] {
+        let mut wanted = expected["managedNs"]["metadata"][field].clone();
+        if let Some(wanted) = wanted.as_object_mut() {
+            wanted.retain(|name, _| name != "argocd.argoproj.io/sync-options");
+        }
+        let texts = |of: &Json| of.as_object().filter(|of| !of.is_empty()).cloned();
+        if texts(&wanted) != metadata.as_ref().and_then(|of| texts(&of[field])) {
+            return Err(format!("expected {field} {wanted}, got {metadata:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// What goes first when all goes: Argo CD deletes the highest wave and asks again.

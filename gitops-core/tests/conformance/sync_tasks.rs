@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gitops_core::diff::{Comparison, Context, compare};
 use gitops_core::model::{ApiModel, KindFacts, Scope, ServedKind};
 use gitops_core::plan::{Action, HookRun, Plan, Step, plan};
-use gitops_core::policy::{self, Prune, SyncPolicy};
+use gitops_core::policy::{self, CreateNamespace, Prune, SyncPolicy};
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::{DesiredState, Entry, Inventory, LiveState, Namespaces, Owner, Standing};
 
@@ -42,6 +42,10 @@ pub(crate) fn tasks(case: &Json) -> Verdict {
             target["metadata"]["name"] = format!("{UNNAMED}-{at}").into();
         }
         world.pair(&target, &task["live"], task["phase"].as_str().unwrap());
+    }
+    if case["options"]["createNamespace"] == true {
+        world.live.listed(&Arc::new(GroupKind::new("", "Namespace")), &Namespaces::All);
+        world.creates = CreateNamespace::IfMissing;
     }
     let plan = world.plan();
     let expected = case["expected"]["tasks"].as_array().or(case["expected"].as_array()).unwrap();
@@ -87,6 +91,7 @@ struct World {
     live: LiveState,
     entries: Vec<(ResourceKey, Entry)>,
     owner: Owner,
+    creates: CreateNamespace,
 }
 
 impl World {
@@ -97,6 +102,7 @@ impl World {
             live: LiveState::default(),
             entries: Vec::new(),
             owner: Owner::new("", "app").unwrap(),
+            creates: CreateNamespace::Never,
         };
         // Deleting everything is refused, so something stays that is in no case.
         let stays =
@@ -150,7 +156,8 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        let desired = DesiredState::from_resources(&self.declared, &self.model, Some("fake-argocd-ns"));
+        let desired = DesiredState::from_resources(&self.declared, &self.model, Some("fake-argocd-ns"))
+            .with_namespace("fake-argocd-ns", &self.creates);
         let inventory = Inventory::whole(self.entries.iter().cloned());
         let context = Context::new(&self.model, &self.owner, &inventory);
         let comparison = compare(&desired, &self.live, &context, &Comparison::default());

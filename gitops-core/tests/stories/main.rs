@@ -9,6 +9,7 @@ mod health;
 mod hooks;
 mod interruptions;
 mod missing_kinds;
+mod namespaces;
 mod operations;
 mod ownership;
 mod placeholders;
