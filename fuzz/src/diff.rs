@@ -2,8 +2,8 @@
 
 use gitops_core::cluster::{Failure, Mode, WriteOutcome, Written};
 use gitops_core::diff::{
-    Answers, Change, ChangeReason, Compared, Comparison, Context, Outcome, Prediction, Sides, Unified, compare, lines,
-    questions, table,
+    Answers, Change, ChangeReason, Compared, Comparison, Context, Outcome, Prediction, Scaled, Sides, Unified, adapt,
+    compare, lines, questions, table,
 };
 use gitops_core::memory::{Action, ApiServer, Request};
 use gitops_core::model::ApiModel;
@@ -108,7 +108,7 @@ impl World {
         if let (None, Prediction::NoChange | Prediction::Claim, true) =
             (compared.open, compared.predicted, rules.is_empty())
         {
-            let sent = gitops_core::diff::stamp(declared, &owner);
+            let sent = sent(declared, Some(live), &context);
             if let Some(after) = self.dry_run(&sent) {
                 let wanted = fields(&sent, &model);
                 let differs = wanted.iter().find(|path| value(live, path) != value(&after, path));
@@ -151,22 +151,23 @@ impl World {
     /// What we apply is in sync, without a further call or with a truthful answer.
     fn is_in_sync_with_itself(&mut self, state: &DesiredState, key: &ResourceKey) {
         let Some(declared) = state.get(key) else { return };
-        let sent = gitops_core::diff::stamp(&declared.resource, &self.owner);
-        let request = self.server.endpoint(key, sent.version()).map(|endpoint| {
-            let action = Action::Apply { body: sent.value().clone(), force: gitops_core::cluster::Force::Yes };
+        let (model, owner, inventory) = (self.model.clone(), self.owner.clone(), Inventory::default());
+        let context = Context::new(&model, &owner, &inventory);
+        let first = sent(&declared.resource, None, &context);
+        let request = self.server.endpoint(key, first.version()).map(|endpoint| {
+            let action = Action::Apply { body: first.value().clone(), force: gitops_core::cluster::Force::Yes };
             Request::new(endpoint, action).by(&self.owner.manager())
         });
         let Some(request) = request else { return };
         let answer = self.server.handle(&request, Timestamp::EPOCH);
         let Some(live) = answer.as_object().cloned() else { return };
-        let (model, owner, inventory) = (self.model.clone(), self.owner.clone(), Inventory::default());
-        let context = Context::new(&model, &owner, &inventory);
         let mut there = LiveState::default();
         there.insert(live.clone());
         let first = compare(state, &there, &context, &Comparison::default());
+        let again = sent(&declared.resource, Some(&live), &context);
         let mut answers = Answers::new();
         for question in questions(&first, state, &context) {
-            if let Some(after) = self.dry_run(&sent) {
+            if let Some(after) = self.dry_run(&again) {
                 // An apply may take a second one to settle; what it then changes is a difference.
                 if content(&after) != content(&live) {
                     return;
@@ -186,6 +187,12 @@ impl World {
         let request = Request::new(endpoint, action).by(&self.owner.manager()).in_mode(Mode::DryRun);
         self.server.handle(&request, Timestamp::EPOCH).as_object().cloned()
     }
+}
+
+/// What the engine sends of an object: without what it leaves alone, such as a placeholder.
+fn sent(declared: &Resource, live: Option<&Resource>, context: &Context<'_>) -> Resource {
+    let adapted = adapt(declared, live, context, Scaled::No);
+    gitops_core::diff::stamp(adapted.as_ref().map_or(declared, |adapted| &adapted.sent), context.owner)
 }
 
 /// The same content under the name of another object.
