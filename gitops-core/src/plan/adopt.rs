@@ -1,7 +1,7 @@
 //! Whether objects that existed before us become ours.
 
 use crate::diff::{Comparison, Outcome};
-use crate::policy::{Adopt, SyncPolicy};
+use crate::policy::{Adopt, Shared, SyncPolicy};
 use crate::problem::{Code, Problem};
 
 use super::SkipReason;
@@ -28,4 +28,14 @@ pub(super) fn leave_unclaimed(
             node.fate = Fate::Skip(SkipReason::NotAdopted);
         }
     }
+}
+
+/// Returns whether nothing may be done, since an object belongs to another application and the policy stops there.
+pub(super) fn stop_at_shared(nodes: &mut [Node<'_>], policy: &SyncPolicy) -> bool {
+    let is_shared = |node: &Node<'_>| matches!(node.fate, Fate::Skip(SkipReason::NotOurs));
+    let stops = policy.shared == Shared::Stop && nodes.iter().any(is_shared);
+    for node in nodes.iter_mut().filter(|node| stops && node.work().is_some()) {
+        node.fate = Fate::Skip(SkipReason::StopsAtShared);
+    }
+    stops
 }

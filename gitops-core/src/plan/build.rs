@@ -49,6 +49,9 @@ pub fn plan(
     let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
     skipped.append(&mut left_out);
     adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
+    if adopt::stop_at_shared(&mut nodes, policy) {
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));
+    }
     rest_if_idle(&mut nodes, &removals, hooks);
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);

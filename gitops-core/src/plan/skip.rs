@@ -32,6 +32,8 @@ pub enum SkipReason {
     Terminating,
     /// It belongs to another application.
     NotOurs,
+    /// Another object belongs to another application, and the policy does nothing then.
+    StopsAtShared,
     /// It existed before us, and the policy leaves such objects alone.
     NotAdopted,
     /// It is no longer declared, and pruning is off.
@@ -80,6 +82,7 @@ impl fmt::Display for SkipReason {
             Self::Unknown => "could not be read",
             Self::Terminating => "is being deleted",
             Self::NotOurs => "belongs to another application",
+            Self::StopsAtShared => "nothing is done while an object belongs to another application",
             Self::NotAdopted => "was not created by this application",
             Self::PruneOff => "not declared any more; pruning is off",
             Self::PruneForbidden => "not declared any more; its annotation forbids pruning",

@@ -57,6 +57,8 @@ pub struct SyncPolicy {
     pub confirm: Confirm,
     /// Whose fields are taken over, and whose are left alone. Default: those written by hand (rule 20).
     pub conflicts: Conflicts,
+    /// What to do where a declared object belongs to another application. Default: `leave`.
+    pub shared: Shared,
     /// Whether the namespace of the application is made, where nothing declares it. Default: `never`.
     pub create_namespace: CreateNamespace,
 }
@@ -123,6 +125,18 @@ pub enum Adopt {
     Unclaimed,
 }
 
+/// What to do where a declared object belongs to another application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Shared {
+    /// The object is left alone, and the others are synced.
+    #[default]
+    Leave,
+    /// Nothing is done at all. Rule: Argo CD's sync option `FailOnSharedResource`.
+    Stop,
+}
+
 impl Default for SyncPolicy {
     fn default() -> Self {
         Self {
@@ -137,6 +151,7 @@ impl Default for SyncPolicy {
             adopt: Adopt::Unclaimed,
             confirm: Confirm::DryRun,
             conflicts: Conflicts::default(),
+            shared: Shared::Leave,
             create_namespace: CreateNamespace::Never,
         }
     }

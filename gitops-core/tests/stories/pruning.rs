@@ -2,6 +2,7 @@
 
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
+use gitops_core::policy::Shared;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
 use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use gitops_core::sync::Phase;
@@ -186,4 +187,35 @@ fn an_object_made_again_under_our_own_name_between_plan_and_delete_stays() {
     let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
     ready(reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
     assert!(shop.get("ConfigMap", "b").is_some(), "it is another object: {:?}", machine.outcome());
+}
+
+#[test]
+fn nothing_is_done_while_an_object_belongs_to_another_application_where_the_policy_says_so() {
+    for (shared, written) in [(Shared::Leave, 3), (Shared::Stop, 0)] {
+        let mut shop = Shop::new().pruning();
+        shop.app.policy.shared = shared;
+        let first = [
+            ("n.yaml", Some(NAMESPACE)),
+            ("old.yaml", Some(&*config("old", "1"))),
+            ("keep.yaml", Some(&*config("keep", "1"))),
+        ];
+        shop.commit("first", &first);
+        shop.sync();
+        shop.create(
+            r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"theirs","namespace":"shop",
+            "annotations":{"gitops.rs/tracking-id":"other:/ConfigMap:shop/theirs"}}}"#,
+            "gitops:other",
+        );
+        shop.written();
+        let second = [
+            ("t.yaml", Some(&*config("theirs", "1"))),
+            ("old.yaml", None),
+            ("new.yaml", Some(&*config("new", "1"))),
+            ("keep.yaml", Some(&*config("keep", "2"))),
+        ];
+        shop.commit("second", &second);
+        let report = shop.sync();
+        assert!(report.problems.iter().any(|problem| problem.text.contains("belongs to application `other`")));
+        assert_eq!(shop.written().len(), written, "{shared:?}: {:?}", report.plan.skipped);
+    }
 }
