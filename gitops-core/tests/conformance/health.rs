@@ -44,12 +44,13 @@ pub(crate) fn custom(folder: &Path) -> Option<Vec<Case>> {
     let now: Timestamp = "2026-08-22T00:00:00Z".parse().unwrap();
     let model = ApiModel::builtin();
     let clues = Clues::new(&model, now).changed_at(now);
-    let verdict = |object: &Value, case: &Value| {
+    let verdict_by = |clues: &Clues<'_>, object: &Value, case: &Value| {
         // Argo CD itself asks no script of an object that is being deleted; the recording asked the scripts alone.
         let is_terminating = !object["metadata"]["deletionTimestamp"].is_null();
         let expected = case["expected"]["status"].as_str().unwrap_or("Healthy");
-        agree(&judge(object, &clues), &[if is_terminating { "Progressing" } else { expected }])
+        agree(&judge(object, clues), &[if is_terminating { "Progressing" } else { expected }])
     };
+    let verdict = |object: &Value, case: &Value| verdict_by(&clues, object, case);
     // No rule is for a group that does not exist.
     let generic = |case: &Value| {
         let mut object = case["object"].clone();
@@ -58,7 +59,47 @@ pub(crate) fn custom(folder: &Path) -> Option<Vec<Case>> {
     };
     let recorded = suite["cases"].as_array().unwrap();
     println!("  {} are right by generic conditions alone", recorded.iter().filter(|case| generic(case)).count());
+    #[cfg(feature = "lua")]
+    match std::env::var_os("GITOPS_HEALTH_LUA_DIR") {
+        None => println!(
+            "  skipped with Lua: GITOPS_HEALTH_LUA_DIR names no directory like Argo CD's resource_customizations"
+        ),
+        Some(directory) => {
+            let checks = scripts(Path::new(&directory));
+            let right = |case: &&Value| match verdict_by(&clues.checking(&checks), &case["object"], case) {
+                Ok(()) => true,
+                Err(why) => {
+                    println!("  with Lua: {}: {why}", case["name"]);
+                    false
+                }
+            };
+            let right = recorded.iter().filter(right).count();
+            println!("  {right} are right with the {} in that directory", checks);
+        }
+    }
     Some(cases(&suite, |case| verdict(&case["object"], case)))
+}
+
+/// Reads a directory of scripts.
+#[cfg(feature = "lua")]
+fn scripts(directory: &Path) -> gitops_core::health::Checks {
+    let mut files = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.ends_with("health.lua") {
+                let name = path.strip_prefix(directory).unwrap().to_string_lossy().into_owned();
+                files.push((name, std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    let (checks, wrong) =
+        gitops_core::health::Checks::from_directory(files.iter().map(|(name, bytes)| (name.as_str(), &**bytes)));
+    assert!(wrong.is_empty(), "{wrong:?}");
+    checks
 }
 
 /// kstatus knows no suspension, and calls current what it does not wait for. Its `Augment`, which writes conditions into

@@ -83,7 +83,7 @@ fn convert(lua: &Lua, value: ValueRef<'_>) -> mlua::Result<LuaValue> {
     Ok(match value.view() {
         View::Null => LuaValue::Nil,
         View::Bool(flag) => LuaValue::Boolean(flag),
-        #[expect(clippy::cast_precision_loss, reason = "Lua 5.1 has no other numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "Lua 5.2 has no other numbers")]
         View::Int(number) => LuaValue::Number(number as f64),
         View::Float(number) => LuaValue::Number(number),
         View::String(text) => LuaValue::String(lua.create_string(text)?),

@@ -1,10 +1,15 @@
 //! What a Lua script may do: compute, within a budget.
 //!
+//! Argo CD runs scripts by gopher-lua, which is Lua 5.1 with `goto`. So this is Lua 5.2, which has `goto` and the same
+//! numbers, with what 5.1 had under other names. Tables are walked in the order of their keys, else equal objects could be
+//! told apart by chance.
+//!
 //! There is no file, no process, no clock, no chance and no code made at run time; `os.time` and `os.date` tell the
 //! instant that the verdict is for, in UTC. Every instruction counts, and what happens inside one call of the string
 //! library is charged by what it could take, since nothing interrupts it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 use mlua::{
@@ -21,6 +26,10 @@ const LOOK: u32 = 1_000;
 const MEMORY: usize = 8 * 1024 * 1024;
 /// Bytes that a library function handles for the price of an instruction.
 const STEP_BYTES: u64 = 8;
+/// Places of a text that a pattern is tried at for that price.
+const STEP_CUTS: u64 = 64;
+/// Patterns with more repetitions are refused.
+const MOST_REPEATS: u64 = 32;
 /// Globals of the base library that read files, make code, or show addresses.
 const BARRED: [&str; 13] = [
     "load",
@@ -55,6 +64,10 @@ pub(super) fn open(now: Timestamp) -> Result<Lua> {
     }
     let string: Table = globals.get("string")?;
     string.raw_set("dump", Value::Nil)?;
+    // What Lua 5.1 had.
+    let table: Table = globals.get("table")?;
+    globals.raw_set("unpack", table.get::<Function>("unpack")?)?;
+    table.raw_set("getn", lua.create_function(|_, list: Table| Ok(list.raw_len()))?)?;
     let os = clock(&lua, now)?;
     globals.raw_set("os", os)?;
     Ok(lua)
@@ -74,10 +87,11 @@ pub(super) fn limit(lua: &Lua) -> Result<()> {
         string.raw_set(name, metered(lua, &meter, original, move |args| text_cost(name, args))?)?;
     }
     let table: Table = globals.get("table")?;
-    for name in ["concat", "sort", "insert", "remove", "maxn"] {
+    for name in ["concat", "sort", "insert", "remove"] {
         let original: Function = table.get(name)?;
         table.raw_set(name, metered(lua, &meter, original, list_cost)?)?;
     }
+    globals.raw_set("pairs", ordered_pairs(lua, &meter)?)?;
     globals.raw_set("tostring", plain_tostring(lua)?)?;
     globals.raw_set("pcall", guarded_call(lua, &meter)?)?;
     let modules: Vec<(&str, Table)> =
@@ -142,6 +156,43 @@ fn guarded_call(lua: &Lua, meter: &Meter) -> Result<Function> {
     })
 }
 
+/// Walks a table by its keys: numbers, then texts, each in order, then the rest as it comes.
+fn ordered_pairs(lua: &Lua, meter: &Meter) -> Result<Function> {
+    let meter = meter.clone();
+    lua.create_function(move |lua, table: Table| {
+        let mut keys = Vec::new();
+        for pair in table.pairs::<Value, Value>() {
+            keys.push(pair?.0);
+        }
+        meter.spend(keys.len() as u64 / STEP_BYTES)?;
+        let rank = |key: &Value| match key {
+            Value::Integer(_) | Value::Number(_) => 0,
+            Value::String(_) => 1,
+            _ => 2,
+        };
+        keys.sort_by(|left, right| match (left, right) {
+            (Value::String(left), Value::String(right)) => (*left.as_bytes()).cmp(&*right.as_bytes()),
+            _ => {
+                let numbers = left.as_f64().zip(right.as_f64());
+                let by_number = numbers.map_or(Ordering::Equal, |(left, right)| left.total_cmp(&right));
+                rank(left).cmp(&rank(right)).then(by_number)
+            }
+        });
+        let (rest, of) = (RefCell::new(keys.into_iter()), table.clone());
+        let next = lua.create_function(move |_, _: MultiValue| {
+            // What was taken out while the table is walked is passed over.
+            for key in &mut *rest.borrow_mut() {
+                let value: Value = of.raw_get(key.clone())?;
+                if !value.is_nil() {
+                    return Ok((key, value));
+                }
+            }
+            Ok((Value::Nil, Value::Nil))
+        })?;
+        Ok((next, table, Value::Nil))
+    })
+}
+
 /// Addresses differ from run to run.
 fn plain_tostring(lua: &Lua) -> Result<Function> {
     let original: Function = lua.globals().get("tostring")?;
@@ -159,12 +210,17 @@ fn pattern_cost(name: &str, args: &MultiValue) -> u64 {
     let plain = name == "find" && args.get(3).is_some_and(|plain| !matches!(plain, Value::Nil | Value::Boolean(false)));
     let repeats = args.get(1).and_then(Value::as_string).map_or(0, |pattern| {
         let bytes = pattern.as_bytes();
-        bytes.iter().filter(|byte| matches!(byte, b'*' | b'+' | b'-' | b'?')).count()
-            + bytes.windows(2).filter(|pair| *pair == b"%b").count()
+        // Behind a bracket of a capture such a sign stands for itself.
+        let is_repeat = |pair: &&[u8]| matches!(pair, [before, b'*' | b'+' | b'-' | b'?'] if !b"()".contains(before));
+        bytes.windows(2).filter(is_repeat).count() + bytes.windows(2).filter(|pair| *pair == b"%b").count()
     });
-    let tries = if plain { 0 } else { u32::try_from(repeats).unwrap_or(u32::MAX) };
-    // One more for where the match begins.
-    length(0).saturating_add(2).saturating_pow(tries.saturating_add(1)) / STEP_BYTES + length(1) / STEP_BYTES + 1
+    let repeats = if plain { 0 } else { repeats as u64 };
+    // So many ways there are to cut the text at the ends of the repetitions, from each of its places: C(n + k, k).
+    let places = length(0).saturating_add(1);
+    let cuts = (1..=repeats.min(MOST_REPEATS))
+        .try_fold(places, |ways, repeat| Some(ways.checked_mul(length(0).checked_add(repeat)?)? / repeat));
+    let cuts = cuts.filter(|_| repeats <= MOST_REPEATS).unwrap_or(u64::MAX);
+    cuts / STEP_CUTS + length(1) / STEP_BYTES + 1
 }
 
 fn text_cost(name: &str, args: &MultiValue) -> u64 {
@@ -187,7 +243,7 @@ fn list_cost(args: &MultiValue) -> u64 {
 /// Rule: Argo CD's `oslib_safe`: `os.time` and `os.date` alone.
 fn clock(lua: &Lua, now: Timestamp) -> Result<Table> {
     let os = lua.create_table()?;
-    #[expect(clippy::cast_precision_loss, reason = "Lua 5.1 has no other numbers")]
+    #[expect(clippy::cast_precision_loss, reason = "Lua 5.2 has no other numbers")]
     let seconds = now.millis().div_euclid(1000) as f64;
     let time = lua.create_function(move |_, of: Option<Table>| {
         let Some(of) = of else { return Ok(seconds) };
@@ -200,7 +256,7 @@ fn clock(lua: &Lua, now: Timestamp) -> Result<Table> {
         let days = days(field("year", 1970)?, field("month", 1)?, field("day", 1)?);
         let of_day = [(field("hour", 12)?, 3600), (field("min", 0)?, 60), (field("sec", 0)?, 1)];
         let of_day = of_day.iter().fold(0_i64, |all, (count, of)| all.saturating_add(count.saturating_mul(*of)));
-        #[expect(clippy::cast_precision_loss, reason = "Lua 5.1 has no other numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "Lua 5.2 has no other numbers")]
         Ok(days.saturating_mul(86_400).saturating_add(of_day) as f64)
     })?;
     os.raw_set("time", time)?;

@@ -248,6 +248,16 @@ mod lua {
     }
 
     #[test]
+    fn what_gopher_lua_adds_or_keeps_is_there_and_tables_are_walked_in_order() {
+        let text = "local names = {} \
+                    for name, value in pairs(obj.spec) do if value == 2 then goto continue end table.insert(names, name) ::continue:: end \
+                    local a, b = unpack(names) \
+                    return {status = 'Healthy', message = table.concat(names, ' ') .. ' ' .. table.getn(names) .. a .. b .. 3}";
+        let fields = r#""spec":{"zeta":1,"alpha":1,"mid":2,"beta":1}"#;
+        assert_eq!(status(text, fields), (HealthStatus::Healthy, "alpha beta zeta 3alphabeta3".to_owned()));
+    }
+
+    #[test]
     fn a_script_that_takes_too_much_is_stopped() {
         for text in [
             "while true do end",
