@@ -133,19 +133,18 @@ impl Plan {
     /// Checks what every plan of ours keeps: names are places, and no edge points forward.
     fn is_sound(&self) -> Result<(), String> {
         use super::After;
-        let mut opened = vec![0; self.gates.len()];
+        // How many steps each gate may wait for: those before the first that waits for it.
+        let mut opened: Vec<usize> = Vec::with_capacity(self.gates.len());
         for (at, gate) in self.gates.iter().enumerate() {
             let last = gate.opens.iter().map(|after| match after {
-                After::Applied(id) | After::Healthy(id) | After::Gone(id) => Ok(id.0 as usize),
-                After::Gate(_) => Err(format!("gate {at} waits for a gate")),
+                After::Applied(id) | After::Healthy(id) | After::Gone(id) => Some((id.0 as usize).saturating_add(1)),
+                After::Gate(id) => opened.get(id.0 as usize).copied(),
             });
-            let last = last.collect::<Result<Vec<_>, _>>()?.into_iter().max();
-            if gate.id.0 as usize != at || last.is_some_and(|last| last >= self.steps.len()) {
+            let last = last.collect::<Option<Vec<_>>>().map(|last| last.into_iter().max().unwrap_or(0));
+            let Some(last) = last.filter(|last| gate.id.0 as usize == at && *last <= self.steps.len()) else {
                 return Err(format!("gate {at} is out of place"));
-            }
-            if let (Some(opened), Some(last)) = (opened.get_mut(at), last) {
-                *opened = last + 1;
-            }
+            };
+            opened.push(last);
         }
         for (at, step) in self.steps.iter().enumerate() {
             let forward = step.after.iter().any(|after| match after {

@@ -99,6 +99,9 @@ fn a_plan_file_whose_edges_point_forward_is_refused_even_with_a_fitting_checksum
     plan.gates[0].opens = vec![crate::plan::After::Healthy(last)];
     assert!(refusal(&text(&plan)).contains("out of place"));
     let mut plan = planned();
+    plan.gates[0].opens = vec![crate::plan::After::Gate(plan.gates[0].id)];
+    assert!(refusal(&text(&plan)).contains("out of place"), "a gate cannot wait for itself");
+    let mut plan = planned();
     plan.steps[1].id = crate::plan::StepId(7);
     assert!(refusal(&text(&plan)).contains("out of place"));
 }
