@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gitops_core::plan::Objects;
+use gitops_core::policy::Share;
 use gitops_core::resource::LabelSelector;
 
 /// Keeps a cluster as Git says.
@@ -36,6 +37,8 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Try out on a copy of the cluster what a sync would come to, with failures on purpose if wanted
     WhatIf(WhatIf),
+    /// Delete an application: what it applied in the reverse order, with its hooks before and after, and its record last
+    Delete(Delete),
     /// Show the objects with their sync status and health
     Status(Look),
     /// Show what was synced when, by whom and why
@@ -137,6 +140,52 @@ pub(crate) struct Select {
     /// Run no hooks
     #[arg(long)]
     pub(crate) no_hooks: bool,
+    /// Most workloads whose pods are replaced at once, as a number or a part such as `25%`; the others wait for the next
+    /// sync (default: no limit)
+    #[arg(long, value_name = "N|N%")]
+    pub(crate) rollout_budget: Option<Share>,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// Confirm deletions that ask for it: those of namespaces, CRDs and volumes, and those marked `confirm`; of these
+    /// objects (may be repeated), or of all
+    #[arg(long, value_name = "KIND[.GROUP][/[NAMESPACE/]NAME]", num_args = 0..=1, require_equals = true,
+          default_missing_value = "*")]
+    pub(crate) confirm: Vec<Objects>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+    /// Run no hooks, and do not read the source
+    #[arg(long)]
+    pub(crate) no_hooks: bool,
+    /// What happens to what the objects own
+    #[arg(long, value_enum, default_value_t = Cascade::Foreground)]
+    pub(crate) propagation: Cascade,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before deleting
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// What happens to what a deleted object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cascade {
+    /// It goes first
+    Foreground,
+    /// It goes later
+    Background,
+    /// It stays
+    Orphan,
 }
 
 #[derive(Debug, Args)]
@@ -166,7 +215,7 @@ pub(crate) struct Sync {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision"]
+        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision", "confirm", "rollout_budget"]
     )]
     pub(crate) plan: Option<PathBuf>,
     /// Show what would be done, and do nothing

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use gitops_core::health::Checks;
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
-use gitops_core::plan::{Extent, HookRun, Objects, Request, Selection};
+use gitops_core::plan::{Confirmation, Extent, HookRun, Objects, Request, Selection};
 use gitops_core::policy;
 use gitops_core::policy::ignore::Rules;
 use gitops_core::reconcile::{self, App, Looked};
@@ -117,20 +117,32 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
     Ok(app)
 }
 
-/// What the arguments ask for. Kinds go by the names that the cluster knows; others are taken as they are written, since
+/// Sets what the arguments ask for. Kinds go by the names that the cluster knows; others are taken as they are written, since
 /// their CRD may be about to be synced.
-pub(crate) fn request(select: &cli::Select, world: &Embedded) -> Request {
-    let named = |objects: &Objects| {
-        let kind = world.cluster.with_server(|server| kinds::kind(objects.kind_text(), server.model()));
-        kind.map_or_else(|_| objects.clone(), |kind| objects.with_kind(&kind))
-    };
-    let mut only = Selection::of(select.only.iter().map(named));
+pub(crate) fn ask(app: &mut App, select: &cli::Select, world: &Embedded) {
+    let mut only = Selection::of(select.only.iter().map(|objects| named(objects, world)));
     if let Some(labels) = &select.selector {
         only = only.with_labels(labels.clone());
     }
     let extent = if select.reapply { Extent::Everything } else { Extent::Differing };
     let hooks = if select.no_hooks { HookRun::Never } else { HookRun::WithChanges };
-    Request::default().with_only(only).with_extent(extent).with_hooks(hooks)
+    let request = Request::default().with_only(only).with_extent(extent).with_hooks(hooks);
+    app.request = confirmed(request, &select.confirm, world);
+    app.policy.rollout_budget = select.rollout_budget;
+}
+
+/// Adds the confirmation that the arguments say.
+pub(crate) fn confirmed(request: Request, confirm: &cli::Confirm, world: &Embedded) -> Request {
+    if confirm.confirm.is_empty() {
+        return request;
+    }
+    let objects = confirm.confirm.iter().map(|objects| named(objects, world));
+    request.confirmed(Confirmation::of(&initiator(), world.time.now(), objects))
+}
+
+fn named(objects: &Objects, world: &Embedded) -> Objects {
+    let kind = world.cluster.with_server(|server| kinds::kind(objects.kind_text(), server.model()));
+    kind.map_or_else(|_| objects.clone(), |kind| objects.with_kind(&kind))
 }
 
 /// Reads rules of what to leave alone; each document of the file holds some.
@@ -197,10 +209,8 @@ pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
 
 /// Reads what Git says and what the cluster holds, compares and plans.
 pub(crate) fn look(app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
-    finish(async {
-        let desired = reconcile::read_desired(app, source, &world.cluster).await?;
-        Ok(reconcile::look(app, desired, &world.cluster).await?)
-    })?
+    let looked = finish(reconcile::look_at(app, reconcile::World::new(source, &world.cluster, &world.time)))?;
+    Ok(looked?)
 }
 
 /// Names an application after the folder it lies in.

@@ -65,6 +65,11 @@ impl Paint {
     }
 }
 
+/// Returns lines without what else could steer a terminal.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(|line| clean(line) + "\n").collect()
+}
+
 /// Returns a text of somebody else without what could steer a terminal.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()

@@ -1,6 +1,6 @@
 //! What a sync did.
 
-use gitops_core::plan::{Action, Step};
+use gitops_core::plan::{Action, Reason, Step};
 use gitops_core::policy;
 use gitops_core::reconcile::Report;
 use gitops_core::sync::{Phase, Receipt, StepOutcome};
@@ -44,6 +44,7 @@ fn is_deletion(step: &Step) -> bool {
 /// As a plan names its parts.
 fn heading(step: &Step) -> String {
     match step.phase {
+        _ if step.reason == Reason::Application => "Delete".to_owned(),
         phase if is_deletion(step) => format!("{phase}, once all is healthy"),
         phase => format!("{phase}, wave {}", step.wave),
     }

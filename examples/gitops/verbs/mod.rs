@@ -1,6 +1,7 @@
 //! What the program can do, one verb a file.
 
 mod cluster;
+mod delete;
 mod explain;
 mod history;
 mod look;
@@ -20,6 +21,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Explain(args) => explain::explain(args, paint),
         Verb::Plan(args) => plan::plan(args, paint),
         Verb::WhatIf(args) => what_if::run(args, paint),
+        Verb::Delete(args) => delete::delete(args, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),

@@ -16,7 +16,8 @@ use crate::{Answer, ERROR, Failure};
 pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
     let world = Embedded::open(&args.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
-    let app = world::app(&args.source, Some(&args.prune))?.with_request(world::request(&args.select, &world));
+    let mut app = world::app(&args.source, Some(&args.prune))?;
+    world::ask(&mut app, &args.select, &world);
     let looked = world::look(&app, &source, &world)?;
     let report = Report::new(&app, &looked, world.time.now());
     match &args.output {

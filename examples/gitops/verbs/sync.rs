@@ -18,7 +18,8 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(&of.app)?;
-    let app = world::app(of, Some(&args.prune))?.with_request(world::request(&args.select, &world));
+    let mut app = world::app(of, Some(&args.prune))?;
+    world::ask(&mut app, &args.select, &world);
     let looked = match &args.plan {
         Some(file) => plan::follow(file, &app, &source, &world)?,
         None => world::look(&app, &source, &world)?,

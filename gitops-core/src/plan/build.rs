@@ -9,13 +9,14 @@ use crate::policy::{Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
+use crate::value::ValueRef;
 
 use super::{
-    Action, Extent, Format, HookRun, Impact, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, adopt,
-    depend, order, prune, recreate, select,
+    Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
+    adopt, budget, delete, depend, order, prune, recreate, select,
 };
 
-/// Decides what a sync will do. Total: what cannot be decided is skipped with a reason.
+/// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what cannot be decided is skipped with a reason.
 ///
 /// - A declared object that is missing is created, one that differs is applied; one that is in sync has no step.
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
@@ -35,6 +36,9 @@ pub fn plan(
     request: impl Into<Request>,
 ) -> Plan {
     let request = request.into();
+    if request.scope.intent == Intent::Delete {
+        return delete::plan(comparison, desired, policy, context, request);
+    }
     let hooks = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
     let (mut nodes, mut extras) = decided(comparison, desired, context.owner, request.scope.extent, &mut problems);
@@ -46,7 +50,8 @@ pub fn plan(
         left_out.extend((!chosen).then(|| Skipped::new(key, SkipReason::NotSelected)));
         chosen
     });
-    let (mut removals, mut skipped) = prune::removals(&extras, comparison, desired, policy, context, &mut problems);
+    let (mut removals, mut skipped) =
+        prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);
     skipped.append(&mut left_out);
     adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
     if adopt::stop_at_shared(&mut nodes, policy) {
@@ -56,6 +61,7 @@ pub fn plan(
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
+    budget::ration(&mut nodes, policy);
     select::hold(&graph, &mut nodes, &providers_first, absent);
     depend::hold(&graph, &mut nodes, &providers_first);
     if depend::stopped_by_hook(&nodes) {
@@ -72,8 +78,9 @@ pub fn plan(
     problems.sort();
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).collect();
     let (owner, scope) = (context.owner.clone(), request.scope);
-    Plan { format: Format::V1, owner, revisions, scope, steps, gates, skipped, problems }
+    Plan { format: Format::V1, owner, revisions, scope, confirmed, steps, gates, skipped, problems }
 }
 
 /// A declared object, and what becomes of it.
@@ -82,6 +89,7 @@ pub(super) struct Node<'a> {
     pub(super) key: &'a ResourceKey,
     pub(super) declared: &'a Declared,
     pub(super) fate: Fate,
+    pub(super) intent: Intent,
 }
 
 impl depend::Subject for Node<'_> {
@@ -132,7 +140,8 @@ impl Node<'_> {
     /// Phases in which it has a step, should it have any.
     pub(super) fn phases(&self) -> impl Iterator<Item = Phase> {
         let hook = self.declared.options.hook.iter().flat_map(|hook| hook.phases.iter().copied());
-        hook.chain(self.is_resource().then_some(Phase::Sync)).filter(|phase| *phase <= Phase::SyncFail)
+        let syncs = self.intent == Intent::Sync;
+        hook.chain(self.is_resource().then_some(Phase::Sync)).filter(move |phase| (*phase <= Phase::SyncFail) == syncs)
     }
 }
 
@@ -176,7 +185,7 @@ fn decided<'a>(
         if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
             fate = again(key, declared, compared);
         }
-        nodes.push(Node { key, declared, fate });
+        nodes.push(Node { key, declared, fate, intent: Intent::Sync });
     }
     extras.extend(entries.map(|row| (&row.key, &*row.compared)));
     (nodes, extras)
@@ -309,7 +318,11 @@ fn differs(
     let claimed = compared.claim.tracked || compared.claim.standing.is_some();
     let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
     let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));
-    let impact = if restarts { Impact::Restarts } else { Impact::Changes };
+    let impact = match restarts {
+        _ if stops(declared, changes) => Impact::Stops,
+        true => Impact::Restarts,
+        false => Impact::Changes,
+    };
     Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
 }
 
@@ -348,7 +361,7 @@ fn at(declared: &Declared, problem: Problem) -> Problem {
 }
 
 /// Secrets leave no digest: that of a guessable secret would tell it (rule 39 of the exact rules).
-fn payload(declared: &Declared) -> Payload {
+pub(super) fn payload(declared: &Declared) -> Payload {
     if !declared.resource.key().is("", "Secret") {
         return Payload::Digest(declared.resource.intent());
     }
@@ -367,6 +380,13 @@ fn is_stamp(change: &Change) -> bool {
         // Where there are no annotations at all, all of them are added.
         change.path == stamp || (change.path.contains(&stamp) && change.live.is_none())
     })
+}
+
+/// Returns whether a change leaves nothing running.
+fn stops(declared: &Declared, changes: &[Change]) -> bool {
+    let replicas = FieldPath::fields(&["spec", "replicas"]);
+    let none = declared.resource.tree().dig(&["spec", "replicas"]).and_then(ValueRef::as_i64) == Some(0);
+    none && changes.iter().any(|change| change.path == replicas)
 }
 
 /// Returns whether a change of this field replaces running processes.

@@ -329,8 +329,8 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
 }
 
 fn is_blocked(node: &Node<'_>) -> bool {
-    use SkipReason::{FollowsHeld, FollowsNotSelected, Held, Terminating, Unknown};
-    matches!(node.fate, Fate::Skip(Held | FollowsHeld | FollowsNotSelected | Unknown | Terminating))
+    use SkipReason::{FollowsHeld, FollowsNotSelected, Held, RolloutBudget, Terminating, Unknown};
+    matches!(node.fate, Fate::Skip(Held | FollowsHeld | FollowsNotSelected | RolloutBudget | Unknown | Terminating))
 }
 
 fn blocked_hook(nodes: &[Node<'_>], phase: Phase) -> bool {

@@ -3,8 +3,11 @@
 //! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
 
 mod adopt;
+mod budget;
 mod build;
+mod confirm;
 mod cycle;
+mod delete;
 mod depend;
 mod file;
 mod order;
@@ -33,9 +36,10 @@ use crate::state::Owner;
 use crate::value::{Digest, Hasher, Purpose};
 
 pub use build::plan;
+pub use confirm::{Confirmation, Confirmed};
 pub use file::{PlanFileError, StoredPlan};
 pub(crate) use recreate::instead;
-pub use request::{Extent, HookRun, Request, Scope};
+pub use request::{Extent, HookRun, Intent, Request, Scope};
 pub use select::{InvalidSelection, Objects, Selection};
 pub use skip::{SkipReason, Skipped};
 pub use validity::Validity;
@@ -54,6 +58,9 @@ pub struct Plan {
     /// How much of the application it is about.
     #[serde(default, skip_serializing_if = "Scope::is_whole")]
     pub scope: Scope,
+    /// The deletions in it that ask for a person, and who said yes; in order of their keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<Confirmed>,
     /// What will be done. `steps[n].id` is `n`; every dependency of a step has a smaller id.
     pub steps: Vec<Step>,
     /// Barriers. `gates[n].id` is `n`.
@@ -246,6 +253,8 @@ pub enum Reason {
     Asked,
     /// There, ours, and not declared any more.
     NotDeclared,
+    /// Its application is deleted.
+    Application,
     /// A hook of this phase.
     Hook,
     /// As declared, and others own it as well, or alone (rule 11): never by itself a reason to sync.
@@ -267,6 +276,8 @@ pub enum Impact {
     Ownership,
     /// Running processes are replaced (a pod template changes).
     Restarts,
+    /// Nothing of it runs any more (no replicas).
+    Stops,
     /// Something goes, and comes again as another object.
     Recreates,
     /// Something goes.
@@ -286,6 +297,7 @@ impl Plan {
             owner: owner.clone(),
             revisions: Vec::new(),
             scope: Scope::default(),
+            confirmed: Vec::new(),
             steps: Vec::new(),
             gates: Vec::new(),
             skipped: Vec::new(),
@@ -299,18 +311,25 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Returns whether it leaves out anything that a sync of the application would do.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.scope.is_partial() || self.skipped.iter().any(|skipped| skipped.reason == SkipReason::RolloutBudget)
+    }
+
     /// Returns a step.
     #[must_use]
     pub fn step(&self, id: StepId) -> Option<&Step> {
         self.steps.get(id.0 as usize)
     }
 
-    /// Returns the digest of format, owner, revisions, scope, steps and gates; wording is out, so that better texts void no
+    /// Returns the digest of format, owner, revisions, scope, confirmations, steps and gates; wording is out, so that better texts void no
     /// approval.
     #[must_use]
     pub fn digest(&self) -> Digest {
         // Serialising these to JSON cannot fail: no maps with other keys than text, no foreign `Serialize`.
-        let what = (self.format, &self.owner, &self.revisions, &self.scope, &self.steps, &self.gates);
+        let about = (self.format, &self.owner, &self.revisions, &self.scope, &self.confirmed);
+        let what = (about, &self.steps, &self.gates);
         let bytes = serde_json::to_vec(&what);
         Hasher::new(Purpose::Plan).bytes(&bytes.unwrap_or_default()).finish()
     }

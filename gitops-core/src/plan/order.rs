@@ -13,7 +13,7 @@ use super::build::{Node, Work};
 use super::depend::{Graph, NeedKind, problem_at};
 use super::prune::Removal;
 use super::undo::Undo;
-use super::{Action, After, Gate, GateId, Impact, Precondition, Reason, Step, StepId, cycle, refs};
+use super::{Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, cycle, refs};
 
 /// Rule: Argo CD's order of kinds, with the group in the key. Kinds that are not listed come before the last three, which
 /// the API server calls into workloads for: rule 35 of the exact rules.
@@ -109,8 +109,10 @@ pub(super) fn lay_out(
     }
     // Nodes are sorted by key, so their number is the last word.
     items.sort_by_key(|item| (item.place, item.level, item.rank, item.node));
-    let after = items.partition_point(|item| item.place.phase <= Phase::Sync);
-    let failed = items.partition_point(|item| item.place.phase < Phase::SyncFail);
+    let deletes = nodes.iter().any(|node| node.intent == Intent::Delete);
+    let last = if deletes { Phase::PreDelete } else { Phase::Sync };
+    let after = items.partition_point(|item| item.place.phase <= last);
+    let failed = if deletes { items.len() } else { items.partition_point(|item| item.place.phase < Phase::SyncFail) };
     let mut layout = Layout { nodes, reached: Vec::new(), steps: Vec::new(), gates: Vec::new(), ended: None };
     layout.meet(&graph, &providers_first, items.get(..after).unwrap_or(&[]), &places);
     layout.waves(&graph, items.get(..after).unwrap_or(&[]));
@@ -354,7 +356,7 @@ impl Layout<'_> {
                     action: Action::Delete { propagation: removal.propagation },
                     requires: removal.requires.clone(),
                     after,
-                    reason: Reason::NotDeclared,
+                    reason: removal.reason,
                     impact,
                 });
                 gone.push(After::Gone(id));

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{self, Options, PRUNE, Permission, Prune, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{self, Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Standing, Trust};
 
 use super::build::{as_seen, foreign};
+use super::confirm::Consent;
 use super::depend::defines;
-use super::{Precondition, SkipReason, Skipped};
+use super::{Confirmed, Precondition, Reason, Request, SkipReason, Skipped};
 
 /// Objects that one sync may always delete, as long as they are not all.
 const ALWAYS_ALLOWED: usize = 5;
@@ -29,6 +30,9 @@ pub(super) struct Removal<'a> {
     pub(super) propagation: Propagation,
     /// As the live object has them.
     pub(super) options: Options,
+    pub(super) reason: Reason,
+    /// Who said yes, where it asks.
+    pub(super) confirmed: Option<Confirmed>,
 }
 
 /// Decides on every object that is claimed and not declared.
@@ -38,6 +42,7 @@ pub(super) fn removals<'a>(
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
+    request: &Request,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
     if extras.is_empty() {
@@ -45,7 +50,7 @@ pub(super) fn removals<'a>(
     }
     let uid = |key| comparison.get(key)?.live.as_ref()?.uid();
     let declared_uids: BTreeSet<&str> = desired.declared.keys().filter_map(uid).collect();
-    let asker = Asker { desired, policy, context, declared_uids, unseen: unseen(comparison, desired) };
+    let asker = Asker { desired, policy, context, request, declared_uids, unseen: unseen(comparison, desired) };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
     for (key, compared) in extras.iter().copied() {
         match asker.fate(key, compared, problems) {
@@ -62,12 +67,20 @@ pub(super) fn removals<'a>(
         let text = "nothing is pruned: a part of the source could not be read";
         problems.push(Problem::blocks(Code::IncompleteSource, text).hint("solve the problems of the source first"));
     }
+    let older = skipped.iter().any(|skipped| skipped.reason == SkipReason::OlderRevision);
+    if let Some(newer) = request.newer.as_ref().filter(|_| older) {
+        let text = format!("nothing is pruned: this revision is older than `{}`, which was synced last", newer.short());
+        let hint = "sync the newer one, or confirm what is to go (`--confirm`)";
+        problems.push(Problem::blocks(Code::PruneGuard, text).hint(hint));
+    }
     if let Some(problem) = guard(&removals, comparison, desired, policy, context) {
         problems.push(problem);
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
     }
+    let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for removal in removals.iter().filter(|removal| is_container(removal.key)) {
-        let text = format!("is a {}: everything in it is deleted with it", removal.key.kind());
+        let dying = request.dying(removal.key, &going);
+        let text = format!("is a {}: everything in it is deleted with it{dying}", removal.key.kind());
         problems.push(Problem::warning(Code::PruneGuard, text).of(removal.key));
     }
     (removals, skipped)
@@ -77,6 +90,7 @@ struct Asker<'a> {
     desired: &'a DesiredState,
     policy: &'a SyncPolicy,
     context: &'a Context<'a>,
+    request: &'a Request,
     /// One object may be served in two groups (rule 28).
     declared_uids: BTreeSet<&'a str>,
     /// Kind, namespace and name of declared objects whose uid could not be read.
@@ -102,16 +116,21 @@ impl Asker<'_> {
         };
         let (options, mut wrong) = policy::options(live);
         wrong.retain(|problem| problem.severity == Severity::Blocks);
-        if let Err(reason) = self.may_go(key, compared, live, &options, !wrong.is_empty()) {
-            if self.policy.prune == Prune::Owned {
-                problems.extend(why_kept(key, reason).map(|problem| problem.of(key)));
-                problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
+        let confirmed = match self.may_go(key, compared, live, &options, !wrong.is_empty()) {
+            Ok(confirmed) => confirmed,
+            Err(reason) => {
+                if self.policy.prune == Prune::Owned {
+                    let dying = || self.request.dying(key, &BTreeSet::new());
+                    problems.extend(why_kept(key, reason, dying).map(|problem| problem.of(key)));
+                    problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
+                }
+                return Some(Err(reason));
             }
-            return Some(Err(reason));
-        }
+        };
         let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
         let propagation = options.propagation.unwrap_or_default();
-        Some(Ok(Removal { key, live, requires, wave, last: options.prune_last, propagation, options }))
+        let (last, reason) = (options.prune_last, Reason::NotDeclared);
+        Some(Ok(Removal { key, live, requires, wave, last, propagation, options, reason, confirmed }))
     }
 
     fn may_go(
@@ -121,7 +140,7 @@ impl Asker<'_> {
         live: &Resource,
         options: &Options,
         unreadable_options: bool,
-    ) -> Result<(), SkipReason> {
+    ) -> Result<Option<Confirmed>, SkipReason> {
         let claim = &compared.claim;
         let stops = [
             // Rule 28: what is declared may be this very object, under a key that is not canonical.
@@ -136,15 +155,21 @@ impl Asker<'_> {
             (unreadable_options, SkipReason::Held),
             // Argo CD never prunes hooks; they follow their own delete policy.
             (options.role != Role::Resource || options.prune == Permission::Never, SkipReason::PruneForbidden),
-            (options.prune == Permission::Confirm, SkipReason::PruneUnconfirmed),
-            // Rule 31: what else lies in it would die too, and no plan shows it.
-            (is_container(key) && live.annotation(PRUNE) != Some("enabled"), SkipReason::PruneUnconfirmed),
+            (self.request.ledger.as_deref() == Some(&*key.name) && key.is("", "Namespace"), SkipReason::HoldsLedger),
             (
                 claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
                 SkipReason::Adopted,
             ),
         ];
-        stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
+        stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))?;
+        if self.request.newer.is_some() && !self.request.confirms(key) {
+            return Err(SkipReason::OlderRevision);
+        }
+        match self.request.consent(live, options, &[options.prune], self.policy) {
+            Consent::NotAsked => Ok(None),
+            Consent::Given(confirmed) => Ok(Some(confirmed)),
+            Consent::Missing => Err(SkipReason::PruneUnconfirmed),
+        }
     }
 }
 
@@ -161,18 +186,22 @@ fn name_of(key: &ResourceKey) -> (&str, Option<&str>, &str) {
     (key.kind(), key.namespace.as_deref(), &key.name)
 }
 
-fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
+fn why_kept(key: &ResourceKey, reason: SkipReason, dying: impl Fn() -> String) -> Option<Problem> {
     let (text, hint) = match reason {
-        SkipReason::PruneUnconfirmed if is_container(key) => (
-            "is not pruned: whatever is in it would be deleted with it",
-            "delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`",
-        ),
+        SkipReason::PruneUnconfirmed if is_container(key) => {
+            let text = format!("is not pruned: whatever is in it would be deleted with it{}", dying());
+            let hint = "confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`";
+            return Some(Problem::note(Code::PruneGuard, text).hint(hint));
+        }
+        SkipReason::HoldsLedger => {
+            ("is not pruned: the ledger of the application lies in it", "delete the application instead")
+        }
         SkipReason::NoProof => {
             ("is not pruned: nothing proves that we created it", "delete it by hand if nobody needs it")
         }
         SkipReason::PruneUnconfirmed => (
-            "is not pruned: its annotation asks for a confirmation",
-            "delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`",
+            "is not pruned: its deletion must be confirmed",
+            "confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`",
         ),
         SkipReason::Adopted => {
             ("is not pruned: it existed before this application", "delete it by hand, or set `pruneAdopted` to `yes`")
@@ -187,7 +216,7 @@ pub(super) fn is_container(key: &ResourceKey) -> bool {
 }
 
 /// Keeps namespaces and CRDs that hold something that stays.
-fn keep_containers(
+pub(super) fn keep_containers(
     removals: &mut Vec<Removal<'_>>,
     skipped: &mut Vec<Skipped>,
     desired: &DesiredState,

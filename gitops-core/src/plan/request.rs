@@ -1,13 +1,15 @@
 //! What is asked of a plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::resource::ResourceKey;
+use crate::resource::{Propagation, ResourceKey};
+use crate::source::RevisionId;
+use crate::time::Timestamp;
 
-use super::{Plan, Selection};
+use super::{Confirmation, Objects, Plan, Selection};
 
 /// What is asked of a plan, besides the policy of the application. By default: all that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,32 @@ pub struct Request {
     pub hooks: HookRun,
     /// Nothing but these: the objects of a plan that was approved.
     pub within: Option<Arc<BTreeSet<ResourceKey>>>,
+    /// What persons said yes to.
+    pub confirmations: Vec<Confirmation>,
+    /// Annotations that approve a deletion count when they are not older than this: the end of the last operation, so
+    /// that no yes is taken twice.
+    pub approvals_after: Option<Timestamp>,
+    /// What lies in namespaces, or is of the kind of CRDs, that may go.
+    pub contents: BTreeMap<ResourceKey, BTreeSet<ResourceKey>>,
+    /// The revision that was synced last, where the one that is wanted is older: nothing is pruned then without a yes
+    /// (rule 28 of the exact rules).
+    pub newer: Option<RevisionId>,
+    /// The namespace in which the ledger lies.
+    pub ledger: Option<Arc<str>>,
+    /// What happens to what the objects of a deleted application own, where they do not say it themselves.
+    pub propagation: Option<Propagation>,
+}
+
+/// What an operation is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Intent {
+    /// To make the cluster as the source says.
+    #[default]
+    Sync,
+    /// To delete the application.
+    Delete,
 }
 
 /// How much of an application a plan is about.
@@ -26,6 +54,9 @@ pub struct Request {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Scope {
+    /// What for.
+    #[serde(default, skip_serializing_if = "Intent::is_sync")]
+    pub intent: Intent,
     /// Which objects. What is left out is neither changed nor pruned, and an operation that leaves out anything never
     /// counts as a sync of the application.
     #[serde(default, skip_serializing_if = "Selection::is_everything")]
@@ -85,11 +116,33 @@ impl Request {
         Self { hooks, ..self }
     }
 
+    /// Asks to delete the application.
+    #[must_use]
+    pub fn to_delete() -> Self {
+        Self { scope: Scope { intent: Intent::Delete, ..Scope::default() }, ..Self::default() }
+    }
+
+    /// Adds what a person said yes to.
+    #[must_use]
+    pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
+        self.confirmations.push(confirmation);
+        self
+    }
+
     /// Asks for what `plan` does and for nothing else.
     #[must_use]
     pub fn following(plan: &Plan) -> Self {
         let within = plan.steps.iter().map(|step| step.key.clone()).collect();
-        Self { scope: plan.scope.clone(), hooks: HookRun::WithChanges, within: Some(Arc::new(within)) }
+        let confirmations = plan.confirmed.iter().map(|confirmed| {
+            let only = [Objects::exactly(&confirmed.key)];
+            Confirmation::of(&confirmed.by, confirmed.at, only)
+        });
+        Self {
+            scope: plan.scope.clone(),
+            within: Some(Arc::new(within)),
+            confirmations: confirmations.collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -110,6 +163,14 @@ impl Scope {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         !self.only.is_everything()
+    }
+}
+
+impl Intent {
+    /// Returns whether it is to make the cluster as the source says.
+    #[must_use]
+    pub fn is_sync(&self) -> bool {
+        *self == Self::Sync
     }
 }
 

@@ -153,6 +153,20 @@ impl Request {
 }
 
 impl Objects {
+    /// Names one object.
+    #[must_use]
+    pub fn exactly(key: &ResourceKey) -> Self {
+        let only = |text: &str| Names::Only(text.into());
+        let namespace = key.namespace.as_deref().unwrap_or("");
+        Self {
+            text: key.to_string().into(),
+            kind: only(&key.kind().to_ascii_lowercase()),
+            group: only(&key.group().to_ascii_lowercase()),
+            namespace: only(namespace),
+            name: only(&key.name),
+        }
+    }
+
     /// Returns those of a kind that have the namespace and name this one names.
     #[must_use]
     pub fn with_kind(&self, kind: &GroupKind) -> Self {

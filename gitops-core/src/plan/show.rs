@@ -9,6 +9,9 @@ use crate::problem::Severity;
 /// What runs in its order, then what is left alone and why, then what is wrong.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for confirmed in &self.confirmed {
+            writeln!(f, "{}: deletion confirmed by {} at {}", confirmed.key, confirmed.by, confirmed.at)?;
+        }
         if self.scope.is_partial() {
             writeln!(f, "only {}: not a sync of the application", self.scope.only)?;
         }
@@ -52,6 +55,7 @@ fn part_of(step: &Step) -> Option<i32> {
 
 fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     match (part_of(step), step.phase) {
+        (None, _) if step.reason == Reason::Application => writeln!(f, "Delete"),
         (None, phase) => writeln!(f, "{phase}, once all is healthy"),
         (Some(wave), Phase::SyncFail) => writeln!(f, "SyncFail, wave {wave}, only if something fails"),
         (Some(wave), phase) => writeln!(f, "{phase}, wave {wave}"),
@@ -72,6 +76,7 @@ impl fmt::Display for Step {
         }
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),
+            Impact::Stops => f.write_str("; stops what runs"),
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),
             Impact::Recreates => f.write_str("; is deleted, and created again"),
             Impact::Ownership => f.write_str("; changes no value"),
@@ -88,6 +93,7 @@ impl fmt::Display for Reason {
             Self::Adopt => "is not marked as ours yet",
             Self::Asked => "is applied again, as asked",
             Self::NotDeclared => "not declared any more",
+            Self::Application => "its application is deleted",
             Self::Hook => "hook",
             Self::Claim => "is as declared, and not ours alone",
         })

@@ -66,6 +66,16 @@ pub enum SkipReason {
     FollowsNotSelected,
     /// A hook, and hooks were not asked for.
     HooksOff,
+    /// It is no longer declared by a revision that is older than the one synced last.
+    OlderRevision,
+    /// Its pods would be replaced, and as many as one sync may replace are in the plan.
+    RolloutBudget,
+    /// Its application is deleted, and its own annotation keeps it.
+    DeleteForbidden,
+    /// Its application is deleted, and a person must confirm that it goes.
+    DeleteUnconfirmed,
+    /// It is the namespace in which the ledger of the application lies.
+    HoldsLedger,
 }
 
 impl Skipped {
@@ -99,6 +109,11 @@ impl fmt::Display for SkipReason {
             Self::NotSelected => "was not asked for",
             Self::FollowsNotSelected => "must follow an object that is missing and was not asked for",
             Self::HooksOff => "is a hook, and hooks were not asked for",
+            Self::OlderRevision => "not declared by this revision, which is older than the one synced last",
+            Self::RolloutBudget => "waits for the next sync: this one may restart no more",
+            Self::DeleteForbidden => "stays, as its annotation says",
+            Self::DeleteUnconfirmed => "its deletion must be confirmed",
+            Self::HoldsLedger => "holds the ledger of the application",
         })
     }
 }

@@ -83,6 +83,9 @@ impl Plan {
             let list = |plan: &Self| plan.revisions.iter().map(|id| id.short()).collect::<Vec<_>>().join(", ");
             return Some(format!("it is for revision `{}`, and `{}` was read", list(self), list(fresh)));
         }
+        if self.confirmed.iter().any(|confirmed| !self.steps.iter().any(|step| step.key == confirmed.key)) {
+            return Some("it confirms what it does not delete".to_owned());
+        }
         (self.scope != fresh.scope).then(|| "it is about other objects of the application".to_owned())
     }
 

@@ -22,6 +22,7 @@ pub(crate) const PRUNE: &str = "gitops.rs/prune";
 pub(super) const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
 pub(crate) const ON_REMOVE: &str = "gitops.rs/on-remove";
+const APPROVED: &str = "gitops.rs/deletion-approved";
 // Written by the engine; no options.
 const OPERATION: &str = "gitops.rs/operation";
 const TRACKING_ID: &str = "gitops.rs/tracking-id";
@@ -32,6 +33,7 @@ const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
 const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
+const ARGO_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
 pub(super) const ARGO_DEPENDS_ON: &str = "argocd.argoproj.io/depends-on";
 
 const HELM_HOOK: &str = "helm.sh/hook";
@@ -52,8 +54,19 @@ const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";
 const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
 
 /// All annotations of our own; another one is a typing error.
-const OWN: [&str; 10] =
-    [DEPENDS_ON, HOOK, HOOK_DELETE, IGNORE_HEALTH, ON_REMOVE, OPERATION, PRUNE, SYNC_OPTIONS, WAVE, TRACKING_ID];
+const OWN: [&str; 11] = [
+    APPROVED,
+    DEPENDS_ON,
+    HOOK,
+    HOOK_DELETE,
+    IGNORE_HEALTH,
+    ON_REMOVE,
+    OPERATION,
+    PRUNE,
+    SYNC_OPTIONS,
+    WAVE,
+    TRACKING_ID,
+];
 /// Where annotations that we read live.
 const DOMAINS: [&str; 8] = [
     "gitops.rs/",
@@ -130,6 +143,12 @@ impl<'a> Reader<'a> {
         }
         options.depends_on = self.depends_on();
         self.change_order(&mut options);
+        if let Some(found) = self.first(&[APPROVED, ARGO_APPROVED], Code::InvalidOption) {
+            options.deletion_approved = found.text.parse().ok();
+            if options.deletion_approved.is_none() {
+                self.invalid(found, "use a time such as `2026-03-01T12:00:00Z`");
+            }
+        }
         self.contradictions(&options);
         (options, self.problems)
     }

@@ -5,6 +5,7 @@ mod conflicts;
 mod dependencies;
 pub mod ignore;
 mod namespace;
+mod share;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::resource::Propagation;
-use crate::resource::ResourceKey;
+use crate::resource::{GroupKind, Propagation, ResourceKey};
+use crate::time::Timestamp;
 
 pub use annotations::options;
 pub(crate) use annotations::{ON_REMOVE, PRUNE};
@@ -25,6 +26,7 @@ pub use conflicts::{ConflictRule, Conflicts, Stance, Take, WrittenBy};
 pub(crate) use dependencies::{CHANGE_RULE, asks_dependencies};
 pub use dependencies::{ChangeRule, Order, Verb, reference};
 pub use namespace::{CreateNamespace, NamespaceMetadata};
+pub use share::{InvalidShare, Share};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,12 @@ pub struct SyncPolicy {
     pub prune_adopted: PruneAdopted,
     /// Which objects that existed before us are applied to. Default: `unclaimed`.
     pub adopt: Adopt,
+    /// Kinds whose deletion a person must confirm, whatever else allows it. Namespaces and CRDs ask in any case (rule
+    /// 31). Default: these, and what holds data or says where data goes: persistent volumes, their claims, storage
+    /// classes, and snapshots of volumes.
+    pub protected: BTreeSet<GroupKind>,
+    /// Most workloads whose pods one sync may replace; what is beyond waits for the next sync. Default: no limit.
+    pub rollout_budget: Option<Share>,
     /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
     pub confirm: Confirm,
     /// Whose fields are taken over, and whose are left alone. Default: those written by hand (rule 20).
@@ -62,6 +70,17 @@ pub struct SyncPolicy {
     /// Whether the namespace of the application is made, where nothing declares it. Default: `never`.
     pub create_namespace: CreateNamespace,
 }
+
+/// What holds data, or all of something else. Rule 31 of the exact rules, and the conservative choice beyond it.
+const PROTECTED: [(&str, &str); 7] = [
+    ("", "Namespace"),
+    ("", "PersistentVolume"),
+    ("", "PersistentVolumeClaim"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("snapshot.storage.k8s.io", "VolumeSnapshot"),
+    ("snapshot.storage.k8s.io", "VolumeSnapshotContent"),
+    ("storage.k8s.io", "StorageClass"),
+];
 
 /// Whether the cluster is asked where a verdict can only be predicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +168,8 @@ impl Default for SyncPolicy {
             prune_budget_percent: 30,
             prune_adopted: PruneAdopted::No,
             adopt: Adopt::Unclaimed,
+            protected: PROTECTED.iter().map(|(group, kind)| GroupKind::new(group, kind)).collect(),
+            rollout_budget: None,
             confirm: Confirm::DryRun,
             conflicts: Conflicts::default(),
             shared: Shared::Leave,
@@ -270,6 +291,8 @@ pub struct Options {
     pub prune: Permission,
     /// Whether it may go with its application.
     pub delete: Permission,
+    /// When a person approved its deletion.
+    pub deletion_approved: Option<Timestamp>,
     /// What happens to what it owns when it is pruned; `None` leaves it to the policy.
     pub propagation: Option<Propagation>,
     /// Whether it is pruned after everything else.
@@ -297,12 +320,6 @@ impl Options {
     #[must_use]
     pub fn is_resource(&self) -> bool {
         self.role == Role::Resource
-    }
-
-    /// Returns whether the object may be pruned without a word from a person. Argo CD never prunes hooks; they follow
-    /// their own delete policy.
-    pub(crate) fn permits_pruning(&self) -> bool {
-        self.is_resource() && self.prune == Permission::Default
     }
 }
 

@@ -173,7 +173,7 @@ fn what_cannot_be_read_names_annotation_value_and_what_is_allowed() {
         (
             "gitops.rs/prnue".into(),
             "disabled",
-            "there is no annotation `gitops.rs/prnue`; use one of `gitops.rs/depends-on`, `gitops.rs/hook`, \
+            "there is no annotation `gitops.rs/prnue`; use one of `gitops.rs/deletion-approved`, `gitops.rs/depends-on`, `gitops.rs/hook`, \
              `gitops.rs/hook-delete-policy`, `gitops.rs/ignore-healthcheck`, `gitops.rs/on-remove`, \
              `gitops.rs/operation`, `gitops.rs/prune`, `gitops.rs/sync-options`, `gitops.rs/sync-wave`, `gitops.rs/tracking-id`",
         ),

@@ -6,7 +6,7 @@ use crate::plan::{Action, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
 use crate::source::Target;
 
-use super::{App, Looked, SyncError, World, look, read_desired};
+use super::{App, Looked, SyncError, World, look_at};
 
 /// Why a plan that was made earlier is not carried out. Nothing was done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -71,8 +71,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         app.policy.prune_adopted = PruneAdopted::Yes;
         app.policy.prune_budget_percent = 100;
     }
-    let desired = read_desired(&app, world.source, world.cluster).await?;
-    let mut looked = look(&app, desired, world.cluster).await?;
+    let mut looked = look_at(&app, world).await?;
     let validity = plan.revalidate(&looked.plan, &looked.comparison);
     let problems = looked.plan.problems.clone();
     looked.plan = Arc::new(match &validity {

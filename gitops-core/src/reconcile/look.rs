@@ -7,16 +7,17 @@ use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Answers, Comparison, Forecast, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Plan, Request};
-use crate::policy::Confirm;
+use crate::plan::{self, Action, HookRun, Intent, Plan, Reason, Request};
+use crate::policy::{Confirm, Prune};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
-use crate::source::{File, Revision, RevisionId, Source};
+use crate::source::{File, Paths, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 
-use super::{App, SyncError};
+use super::contents::contents;
+use super::{App, SyncError, World};
 
 /// Everything known of one application at one moment.
 #[derive(Clone, Debug)]
@@ -36,6 +37,10 @@ pub struct Looked {
     pub plan: Arc<Plan>,
     /// What it would do to fields of others, for each object that it applies.
     pub forecasts: BTreeMap<ResourceKey, Forecast>,
+    /// What lies in namespaces, or is of the kinds of CRDs, that may go.
+    pub contents: BTreeMap<ResourceKey, BTreeSet<ResourceKey>>,
+    /// The revision that was synced last, where the one that is wanted is older.
+    pub newer: Option<RevisionId>,
     /// Problems of looking itself.
     pub problems: Vec<Problem>,
 }
@@ -152,6 +157,8 @@ pub async fn look_again(
         comparison: Comparison::default(),
         plan: Arc::new(Plan::empty(&app.owner)),
         forecasts: BTreeMap::new(),
+        contents: BTreeMap::new(),
+        newer: None,
         problems: damage.into_iter().collect(),
     };
     looked.problems.extend(unread_autoscalers(&looked));
@@ -161,8 +168,43 @@ pub async fn look_again(
         let predicted = std::mem::take(&mut looked.comparison);
         looked.compare(app, &answers, &predicted);
     }
+    let intent = app.request.scope.intent;
+    if intent == Intent::Delete || app.policy.prune == Prune::Owned {
+        looked.contents = contents(&looked.comparison, intent, &looked.model, cluster).await;
+    }
     looked.plan(app);
     Ok(looked)
+}
+
+/// Reads what the source declares, looks at the cluster, compares, and plans.
+///
+/// Where anything would be pruned, the history of the source says whether the revision that was synced last is a newer
+/// one (rule 28 of the exact rules). A source without history, or one that has lost that revision, cannot tell.
+///
+/// # Errors
+/// When source or cluster give no answer at all, or a newer program works on this application.
+pub async fn look_at(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
+    let desired = read_desired(app, world.source, world.cluster).await?;
+    let mut looked = look(app, desired, world.cluster).await?;
+    if looked.plan.steps.iter().any(|step| step.reason == Reason::NotDeclared) {
+        looked.newer = newer(&looked, world.source).await;
+        if looked.newer.is_some() {
+            looked.plan(app);
+        }
+    }
+    Ok(looked)
+}
+
+/// Returns the revision that was synced last, if the one that is wanted is one of those before it.
+async fn newer(looked: &Looked, source: &dyn Source) -> Option<RevisionId> {
+    const LOOKED_THROUGH: usize = 1000;
+    let synced = looked.ledger.last_synced()?;
+    let ([last], [wanted]) = (&*synced, &*looked.wanted()) else { return None };
+    if last == wanted {
+        return None;
+    }
+    let log = source.history()?.log(last, &Paths::default(), LOOKED_THROUGH).await.ok()?;
+    log.iter().any(|revision| revision.id == *wanted).then(|| last.clone())
 }
 
 fn has_replicas(object: &Resource) -> bool {
@@ -210,7 +252,14 @@ impl Looked {
 
     fn plan(&mut self, app: &App) {
         let context = app.context(&self.model, &self.ledger.inventory);
-        let request = Request { hooks: self.hooks(&app.request), ..app.request.clone() };
+        let request = Request {
+            hooks: self.hooks(&app.request),
+            approvals_after: self.ledger.history.first().map(|last| last.finished),
+            contents: self.contents.clone(),
+            newer: self.newer.clone(),
+            ledger: app.ledger_key().namespace,
+            ..app.request.clone()
+        };
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
         self.foresee(app);
     }
@@ -231,23 +280,28 @@ impl Looked {
     #[must_use]
     pub fn resumed(&self) -> Option<&Record> {
         let record = self.ledger.running.as_ref()?;
-        record.is_for(&self.desired).then_some(record)
+        record.is_for(&self.desired, self.plan.scope.intent).then_some(record)
     }
 
     /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
     /// not have.
     #[must_use]
     pub fn has_work(&self) -> bool {
+        if self.plan.scope.intent == Intent::Delete {
+            let stopped = self.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
+            return !stopped && self.ledger.is_stored();
+        }
         let is_news = self.ledger.last_synced() != Some(self.wanted()) && self.comparison.is_synced();
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
-        !self.plan.is_empty() || (ends && !self.plan.scope.is_partial())
+        !self.plan.is_empty() || (ends && !self.plan.is_partial())
     }
 
     /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
     /// and once per revision where there is nothing but hooks. Operations on a part of the application do not count.
     fn hooks(&self, request: &Request) -> HookRun {
-        if request.hooks != HookRun::WithChanges || request.scope.is_partial() {
+        let deletes = request.scope.intent == Intent::Delete;
+        if request.hooks != HookRun::WithChanges || request.scope.is_partial() || deletes {
             return request.hooks;
         }
         let last = self.ledger.history.iter().find(|entry| !entry.partial);

@@ -4,6 +4,7 @@
 //! itself uses [`sync_desired`], or drives a [`Machine`](crate::sync::Machine) of its own with [`perform`]. Nothing here spawns, names a
 //! runtime, or waits otherwise than through [`Timer`].
 
+mod contents;
 mod explain;
 mod follow;
 mod look;
@@ -17,7 +18,7 @@ use crate::diff::Context;
 use crate::health::Checks;
 use crate::manifest::{Dialect, Limits};
 use crate::model::ApiModel;
-use crate::plan::Request;
+use crate::plan::{HookRun, Request};
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
@@ -28,7 +29,7 @@ use crate::time::Timer;
 
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use follow::{FollowError, follow};
-pub use look::{Looked, look, look_again, read_desired};
+pub use look::{Looked, look, look_again, look_at, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use watch::{Watcher, Wish, run, run_watched};
 
@@ -176,8 +177,7 @@ impl<'w> World<'w> {
 /// # Errors
 /// When source or cluster give no answer at all.
 pub async fn preview(app: &App, world: World<'_>) -> Result<Report, SyncError> {
-    let desired = read_desired(app, world.source, world.cluster).await?;
-    let looked = look(app, desired, world.cluster).await?;
+    let looked = look_at(app, world).await?;
     let now = world.timer.now();
     Ok(Report::new(app, &looked, now))
 }
@@ -187,8 +187,35 @@ pub async fn preview(app: &App, world: World<'_>) -> Result<Report, SyncError> {
 /// # Errors
 /// When source or cluster give no answer at all. Failures of single objects, and of the operation, are in the report.
 pub async fn sync(app: &App, world: World<'_>) -> Result<Report, SyncError> {
-    let desired = read_desired(app, world.source, world.cluster).await?;
-    sync_desired(app, desired, world.cluster, world.timer).await
+    let looked = look_at(app, world).await?;
+    carry_out(app, looked, world.cluster, world.timer, &mut ()).await
+}
+
+/// Deletes one application: runs its PreDelete hooks, deletes what is provably its own in the reverse order of applying,
+/// runs its PostDelete hooks, deletes the objects of its hooks, and its ledger last. What its annotations keep stays.
+///
+/// It is crash-safe as a sync is: called again, it goes on. A request whose hooks never run does not read the source.
+///
+/// # Errors
+/// As [`sync`]. What holds the deletion back, such as a confirmation that is missing, is in the report; then nothing was
+/// deleted.
+pub async fn delete(app: &App, world: World<'_>) -> Result<Report, SyncError> {
+    let looked = look_to_delete(app, world).await?;
+    carry_out(app, looked, world.cluster, world.timer, &mut ()).await
+}
+
+/// Says what [`delete`] would do. Touches nothing.
+///
+/// # Errors
+/// When source or cluster give no answer at all.
+pub async fn look_to_delete(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
+    let mut app = app.clone();
+    app.request.scope = Request::to_delete().scope;
+    let desired = match app.request.hooks {
+        HookRun::Never => DesiredState::default(),
+        _ => read_desired(&app, world.source, world.cluster).await?,
+    };
+    look(&app, desired, world.cluster).await
 }
 
 /// Syncs a desired state that was built elsewhere: for controllers that make their objects themselves.
@@ -216,6 +243,17 @@ pub async fn sync_watched(
     watcher: &mut (dyn Watcher + '_),
 ) -> Result<Report, SyncError> {
     let looked = look(app, desired, cluster).await?;
+    carry_out(app, looked, cluster, timer, watcher).await
+}
+
+/// Makes the plan true, and looks again.
+async fn carry_out(
+    app: &App,
+    looked: Looked,
+    cluster: &dyn Cluster,
+    timer: &dyn Timer,
+    watcher: &mut (dyn Watcher + '_),
+) -> Result<Report, SyncError> {
     let Some(mut machine) = looked.machine(app, timer.now()) else {
         return Ok(Report::new(app, &looked, timer.now()));
     };

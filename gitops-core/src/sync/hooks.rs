@@ -1,6 +1,6 @@
 //! Hook objects: their names, their marks, and which of them are deleted when an operation ends.
 
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Intent, Plan, Step};
 use crate::policy::{HookDelete, Prune};
 use crate::resource::{InvalidResource, Resource, ResourceKey};
 use crate::state::{Completeness, OPERATION_ANNOTATION};
@@ -65,6 +65,10 @@ pub(super) fn to_delete(
     earlier: &[HookResult],
     phase: Phase,
 ) -> Vec<HookResult> {
+    if plan.scope.intent == Intent::Delete && phase == Phase::Succeeded {
+        // Nobody would know them afterwards.
+        return ran.iter().chain(earlier).cloned().collect();
+    }
     let policy = |result: &HookResult| {
         plan.steps.iter().find_map(|step| match &step.action {
             Action::Hook { delete, .. } if result.is_of(&step.key, step.phase) => Some(delete.as_slice()),

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Guard, Write};
+use crate::plan::Intent;
 use crate::policy;
 use crate::problem::{Code, Problem};
-use crate::resource::{InvalidResource, Resource, ResourceKey};
+use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
 use crate::state::{DesiredState, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose};
 
-use super::{HookResult, OperationId, Phase};
+use super::{HistoryEntry, HookResult, OperationId};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
@@ -73,6 +74,9 @@ pub struct RecordV1 {
     pub started: Timestamp,
     /// How often it was started, the first time included.
     pub attempt: u32,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Intent::is_sync")]
+    pub intent: Intent,
     /// Hooks that have ended.
     #[serde(default)]
     pub hooks: Vec<HookResult>,
@@ -113,34 +117,6 @@ pub struct BegunHook {
     pub phase: policy::Phase,
     /// When this was recorded; it did not run before.
     pub at: Timestamp,
-}
-
-/// One operation that ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct HistoryEntry {
-    /// Counts operations of this application from 1.
-    pub number: u64,
-    /// Which one.
-    pub operation: OperationId,
-    /// The revisions it made true, with who made them and why.
-    pub revisions: Vec<Revision>,
-    /// Who or what started it.
-    pub initiator: Arc<str>,
-    /// When it started.
-    pub started: Timestamp,
-    /// When it ended.
-    pub finished: Timestamp,
-    /// Digest of its plan.
-    pub plan: Digest,
-    /// How it ended.
-    pub phase: Phase,
-    /// One line for people.
-    pub message: Arc<str>,
-    /// Whether it was about a part of the application only. Then nothing follows for the rest.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub partial: bool,
 }
 
 /// The stored form.
@@ -252,6 +228,20 @@ impl Ledger {
         })
     }
 
+    /// Returns whether there is a stored object.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// Returns the write that deletes the stored object, guarded as [`Ledger::write`]; `None` if there is none.
+    #[must_use]
+    pub fn deletion(&self, key: &ResourceKey) -> Option<Write> {
+        let (uid, version) = self.stored.as_ref()?;
+        let guard = Guard::Present { uid: Arc::clone(uid), version: Some(Arc::clone(version)) };
+        Some(Write::delete(key, "v1", Propagation::Background).guarded(guard))
+    }
+
     /// Remembers the version of the stored object.
     pub fn stored_as(&mut self, object: &Resource) {
         self.stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
@@ -333,20 +323,14 @@ pub(super) fn content(desired: &DesiredState) -> Option<Digest> {
 }
 
 impl Record {
-    /// Returns whether the operation makes `desired` true, so that it may be resumed.
+    /// Returns whether the operation is for the same, with the same `desired`, so that it may be resumed.
     #[must_use]
-    pub fn is_for(&self, desired: &DesiredState) -> bool {
+    pub fn is_for(&self, desired: &DesiredState, intent: Intent) -> bool {
         let Self::V1(running) = self;
         let recorded = running.revisions.iter().map(|revision| &revision.id);
-        recorded.eq(desired.revisions.iter().map(|revision| &revision.id)) && running.desired == content(desired)
-    }
-}
-
-impl HistoryEntry {
-    /// Returns whether it made its revisions true, for all of the application.
-    #[must_use]
-    pub fn made_true(&self) -> bool {
-        self.phase == Phase::Succeeded && !self.partial
+        running.intent == intent
+            && recorded.eq(desired.revisions.iter().map(|revision| &revision.id))
+            && running.desired == content(desired)
     }
 }
 
@@ -357,11 +341,6 @@ fn is_label(name: &str) -> bool {
     name.len() <= 63
         && ends.iter().all(|end| end.is_some_and(plain))
         && name.bytes().all(|byte| plain(byte) || byte == b'-')
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 #[derive(Deserialize)]

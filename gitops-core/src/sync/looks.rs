@@ -3,8 +3,8 @@
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
 use crate::health::{self, Clues, HealthStatus, Standstill};
-use crate::plan::{Action, Precondition};
-use crate::policy;
+use crate::plan::{Action, Intent, Precondition};
+use crate::policy::{self, Permission};
 use crate::problem::Severity;
 use crate::resource::Resource;
 use crate::state::{Live, OPERATION_ANNOTATION};
@@ -125,7 +125,16 @@ impl Machine {
         }
         let (options, wrong) = policy::options(live);
         let readable = wrong.iter().all(|problem| problem.severity != Severity::Blocks);
-        if !(self.claims(live).proves_ours() && readable && options.permits_pruning()) {
+        let permission = match self.plan.scope.intent {
+            Intent::Delete => options.delete,
+            _ => options.prune,
+        };
+        let permitted = match permission {
+            Permission::Default => true,
+            Permission::Confirm => self.plan.is_confirmed(&step.key),
+            Permission::Never => false,
+        };
+        if !(self.claims(live).proves_ours() && readable && options.is_resource() && permitted) {
             return self.fail(id, "is no longer provably ours to delete, so it is kept; sync again");
         }
         if step.key.is("", "Namespace") && self.setup.ledger_key.namespace.as_ref() == Some(&step.key.name) {

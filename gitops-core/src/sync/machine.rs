@@ -95,6 +95,7 @@ impl Machine {
             initiator: Arc::clone(&setup.initiator),
             started: now,
             attempt: 1,
+            intent: plan.scope.intent,
             hooks: Vec::new(),
             planned: Vec::new(),
             begun: Vec::new(),

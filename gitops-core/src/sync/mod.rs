@@ -10,6 +10,7 @@ mod answers;
 mod conflict;
 mod given_up;
 mod graph;
+mod history;
 mod hook_run;
 mod hooks;
 mod intent;
@@ -38,8 +39,9 @@ use crate::state::LiveState;
 use crate::time::Timestamp;
 use crate::value::{Digest, Hasher, Purpose};
 
+pub use history::HistoryEntry;
 pub use intent::intend;
-pub use ledger::{BegunHook, HISTORY, HistoryEntry, Ledger, PlannedHook, Record, RecordV1, TooNew};
+pub use ledger::{BegunHook, HISTORY, Ledger, PlannedHook, Record, RecordV1, TooNew};
 pub use machine::Machine;
 pub use progress::{BACKLOG, News, Progress};
 pub use receipt::{Answer, Receipt, StepOutcome, StepResult};

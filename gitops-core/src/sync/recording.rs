@@ -18,6 +18,9 @@ impl Machine {
         if self.stage != Stage::Ending {
             self.setup.ledger.running = Some(Record::V1(self.record.clone()));
         }
+        if self.stage == Stage::Ending && self.forgets() {
+            return self.forget(now);
+        }
         match self.setup.ledger.write(&self.setup.ledger_key) {
             Ok(write) => {
                 self.record_flying = true;
@@ -25,6 +28,18 @@ impl Machine {
                 self.effects.push_back(Effect::Record { id, write: Box::new(write) });
             }
             Err(error) => self.give_up(format!("the ledger cannot be stored: {error}"), now),
+        }
+    }
+
+    /// Deletes the ledger, exactly as it was stored last.
+    fn forget(&mut self, now: Timestamp) {
+        match self.setup.ledger.deletion(&self.setup.ledger_key) {
+            Some(write) => {
+                self.record_flying = true;
+                let id = self.fly(Flight::Record(Vec::new(), None));
+                self.effects.push_back(Effect::Record { id, write: Box::new(write) });
+            }
+            None => self.record_stored(&[], now),
         }
     }
 
@@ -37,7 +52,7 @@ impl Machine {
     ) {
         let error = match result {
             Ok(written) => {
-                if let Some(object) = &written.object {
+                if let Some(object) = written.object.as_ref().filter(|_| !self.forgets()) {
                     self.setup.ledger.stored_as(object);
                 }
                 self.record_stored(&hooks, now);
@@ -61,6 +76,8 @@ impl Machine {
                 self.effects.push_back(Effect::Observe { id, keys });
             }
             failure if failure.is_transient() => self.store_later(hooks, &error, now),
+            // The answer to an earlier try was lost.
+            Failure::NotFound if self.stage == Stage::Ending && self.forgets() => self.record_stored(&hooks, now),
             Failure::Stale | Failure::AlreadyExists | Failure::NotFound => {
                 let message = "another program changed the ledger; only one may sync an application at a time";
                 self.give_up(message.to_owned(), now);
@@ -119,6 +136,7 @@ impl Machine {
             Err(error) => return self.store_later(hooks, error, now),
         };
         match live {
+            Live::Absent if self.stage == Stage::Ending && self.forgets() => self.record_stored(&hooks, now),
             Live::Present(object) if sent.and_then(Ledger::stored_text) == Ledger::stored_text(object) => {
                 let object = object.clone();
                 self.setup.ledger.stored_as(&object);

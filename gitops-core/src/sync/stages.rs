@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
-use crate::plan::StepId;
+use crate::plan::{Intent, StepId};
 use crate::policy::Phase as SyncPhase;
 use crate::resource::Propagation;
 use crate::time::Timestamp;
@@ -137,6 +137,7 @@ impl Machine {
             (Some(stop), []) => (stop, "a newer revision took its place".to_owned()),
             (None, []) => (Phase::Succeeded, self.summary()),
         };
+        let message = if self.deletes_app() { format!("deleting the application: {message}") } else { message };
         self.stage = Stage::Cleaning;
         let (ran, earlier) = (&self.record.hooks, &self.setup.ledger.hooks);
         self.cleanup.extend(hooks::to_delete(&self.plan, &self.setup, ran, earlier, phase));
@@ -170,8 +171,12 @@ impl Machine {
         }
     }
 
-    /// Stores the end of the operation.
+    /// Stores the end of the operation. The ledger of an application that is deleted goes, and is the last to go.
     pub(super) fn end_operation(&mut self, now: Timestamp) {
+        if self.forgets() && !(self.record.hooks.is_empty() && self.setup.ledger.hooks.is_empty()) {
+            let message = "the objects of its hooks could not be deleted; delete the application again";
+            self.end = Some((Phase::Failed, message.to_owned()));
+        }
         let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
         self.stage = Stage::Ending;
         self.record_tries = 0;
@@ -192,7 +197,7 @@ impl Machine {
             plan: self.record.plan,
             phase,
             message: message.into(),
-            partial: self.plan.scope.is_partial(),
+            partial: self.plan.is_partial(),
         });
         self.store(Vec::new(), now);
     }
@@ -214,6 +219,15 @@ impl Machine {
             At::Ended(StepOutcome::Failed, message) => Some(format!("{}: {message}", run.key)),
             _ => None,
         })
+    }
+
+    pub(super) fn deletes_app(&self) -> bool {
+        self.plan.scope.intent == Intent::Delete
+    }
+
+    /// Whether nothing is left of the application but its ledger.
+    pub(super) fn forgets(&self) -> bool {
+        self.deletes_app() && matches!(self.end, Some((Phase::Succeeded, _)))
     }
 
     fn has_fail_hooks(&self) -> bool {

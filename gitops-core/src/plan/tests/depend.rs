@@ -221,7 +221,7 @@ fn dependents_are_deleted_before_what_they_need() {
         v1 ConfigMap shop/config | extra
         v1 ConfigMap shop/free | extra
         apps/v1 StatefulSet shop/db group=db rule=delete_before_deleting_disk | extra
-        v1 PersistentVolumeClaim shop/disk group=disk rule=delete_after_deleting_net | extra
+        v1 PersistentVolumeClaim shop/disk prune=enabled group=disk rule=delete_after_deleting_net | extra
         v1 Service shop/net group=net | extra
         ",
     );

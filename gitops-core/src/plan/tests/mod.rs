@@ -1,5 +1,7 @@
 //! Scenarios as text, and laws over generated sets.
 
+mod confirm;
+mod delete;
 mod depend;
 mod file;
 mod laws;
@@ -32,7 +34,7 @@ use crate::value::{Digest, Draft, Purpose};
 /// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `group` and `rule` (of kapp, with `_`
 /// for blanks), `defines` (kind of a CRD), `uid`; and in the content `mounts` (a ConfigMap), `sa` (a service account),
 /// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding);
-/// `label` (the value of the label `app`).
+/// `label` (the value of the label `app`), `approved` (when a person approved the deletion).
 /// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
 /// Claims: `created`, `adopted`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
@@ -151,6 +153,7 @@ fn object_of(text: &str) -> Resource {
             "wave" => "argocd.argoproj.io/sync-wave",
             "hook" => "argocd.argoproj.io/hook",
             "prune" => "gitops.rs/prune",
+            "approved" => "argocd.argoproj.io/deletion-approved",
             "options" => "argocd.argoproj.io/sync-options",
             "needs" => "config.kubernetes.io/depends-on",
             "group" => "kapp.k14s.io/change-group",

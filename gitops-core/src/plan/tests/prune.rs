@@ -212,8 +212,8 @@ fn a_namespace_or_crd_is_deleted_only_where_its_own_annotation_says_so() {
           Namespace old: not declared any more; pruning it must be confirmed
           apiextensions.k8s.io/CustomResourceDefinition crd: not declared any more; pruning it must be confirmed
         problems
-          note: Namespace old: is not pruned: whatever is in it would be deleted with it; delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`
-          note: apiextensions.k8s.io/CustomResourceDefinition crd: is not pruned: whatever is in it would be deleted with it; delete it by hand, or set its annotation `gitops.rs/prune` to `enabled`
+          note: Namespace old: is not pruned: whatever is in it would be deleted with it; confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`
+          note: apiextensions.k8s.io/CustomResourceDefinition crd: is not pruned: whatever is in it would be deleted with it; confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`
         ",
     );
 }

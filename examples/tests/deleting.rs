@@ -1,0 +1,101 @@
+//! Deleting an application, and the deletions that a person must confirm.
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
+mod support;
+
+use support::{NAMESPACE, World, config, deployment};
+
+const OTHER: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: old\n";
+
+fn synced() -> World {
+    let world = World::with(&[
+        ("namespace.yaml", NAMESPACE),
+        ("old.yaml", OTHER),
+        ("config.yaml", &config("web", "greeting: hello")),
+        ("web.yaml", &deployment(2, "nginx:1.26")),
+    ]);
+    world.gitops("sync").exits(0);
+    world
+}
+
+#[test]
+fn an_application_is_deleted_when_it_is_confirmed_and_its_namespaces_too() {
+    let world = synced();
+    let before = world.state();
+    let plan = world.gitops("delete --confirm --dry-run").exits(1);
+    assert!(plan.contains("Delete\n  delete  apps/Deployment shop/web: its application is deleted"), "{plan}");
+    let asks = world.gitops("delete --yes").exits(2);
+    assert!(
+        asks.contains("Namespace shop: nothing is deleted: all that is in this Namespace would go with it"),
+        "{asks}"
+    );
+    assert!(asks.contains("confirm it (`gitops delete --confirm`)"), "{asks}");
+    assert!(world.gitops("delete --confirm=ns/shop --yes").exits(2).contains("Namespace old: nothing is deleted"));
+    let error = world.gitops("delete --confirm").refuses();
+    assert!(error.contains("the deletion was not confirmed; say `--yes`"), "{error}");
+    assert_eq!(world.state(), before, "nothing was touched");
+
+    let done = world.gitops("delete --confirm --yes").exits(0);
+    assert!(
+        done.contains("deleted  apps/Deployment shop/web") && done.ends_with("application shop is deleted\n"),
+        "{done}"
+    );
+    let left = world.gitops("cluster get").exits(0);
+    assert!(!left.contains("shop") && !left.contains("gitops.shop"), "{left}");
+    assert!(world.gitops("history").refuses().contains("was never synced"));
+    assert!(
+        world
+            .gitops("delete --yes")
+            .refuses()
+            .contains("was never synced to this cluster, so there is nothing to delete")
+    );
+    world.gitops("sync").exits(0);
+}
+
+#[test]
+fn a_namespace_is_pruned_when_it_is_confirmed_and_the_plan_counts_what_dies_with_it() {
+    let world = synced();
+    let foreign = config("foreign", "a: one").replace("namespace: shop", "namespace: old");
+    std::fs::write(world.inner("foreign.yaml"), foreign).unwrap();
+    world.gitops("cluster apply ../foreign.yaml").exits(0);
+    world.remove("old.yaml");
+    world.commit("Drop a namespace");
+    let plan = world.gitops("plan --prune").exits(0);
+    assert!(plan.contains("1 object that is not in this plan dies with it: `ConfigMap old/foreign`"), "{plan}");
+    assert!(plan.contains("Namespace old: not declared any more; pruning it must be confirmed"), "{plan}");
+    let plan = world.gitops("plan --prune --confirm=ns/old -o ../plan.json").exits(1);
+    assert!(plan.contains("Namespace old: deletion confirmed by ann at "), "{plan}");
+    let done = world.gitops("sync --plan ../plan.json").exits(0);
+    assert!(done.contains("deleted  Namespace old"), "{done}");
+}
+
+#[test]
+fn an_older_revision_prunes_nothing_unless_it_is_confirmed() {
+    let world = synced();
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.change("more.yaml", &config("more", "a: one"), "Add more");
+    world.gitops("sync").exits(0);
+    let back = world.run(&["sync", "--prune", "--revision", &first]);
+    assert!(back.out.contains("nothing is pruned: this revision is older than"), "{}", back.out);
+    assert!(back.exits(2).contains("ConfigMap more"));
+    let done = world.run(&["sync", "--prune", "--confirm=cm/more", "--revision", &first]).exits(0);
+    assert!(done.contains("deleted  ConfigMap shop/more"), "{done}");
+}
+
+#[test]
+fn workloads_beyond_the_budget_wait_for_the_next_sync() {
+    let world = synced();
+    let api = deployment(1, "nginx:1.26").replace("name: web\n  namespace", "name: api\n  namespace");
+    world.change("api.yaml", &api, "Add an API");
+    world.gitops("sync").exits(0);
+    world.write("api.yaml", &api.replace("1.26", "1.27"));
+    world.change("web.yaml", &deployment(2, "nginx:1.27"), "Move to 1.27");
+    let first = world.gitops("sync --rollout-budget 1").exits(1);
+    assert!(
+        first.contains("changed  apps/Deployment shop/api") && !first.contains("changed  apps/Deployment shop/web"),
+        "{first}"
+    );
+    let second = world.gitops("sync --rollout-budget 50%").exits(0);
+    assert!(second.contains("changed  apps/Deployment shop/web"), "{second}");
+    assert!(world.gitops("plan --rollout-budget half").refuses().contains("write it as a number such as `3`"));
+}

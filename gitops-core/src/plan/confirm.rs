@@ -1,0 +1,126 @@
+//! A person's yes to deletions that ask for one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Options, PRUNE, Permission, SyncPolicy};
+use crate::resource::{Resource, ResourceKey};
+use crate::time::Timestamp;
+
+use super::prune::is_container;
+use super::{Objects, Plan, Request};
+
+/// A person's yes to deletions that ask for one: an input, said to whoever makes a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Confirmation {
+    /// Who says it.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// To which deletions; none names all that ask.
+    pub objects: Vec<Objects>,
+}
+
+/// A deletion that asks, and who said yes to it. It is part of the plan, so that whoever carries it out need not ask.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Confirmed {
+    /// The object.
+    pub key: ResourceKey,
+    /// Who confirmed it; `annotation` where the object itself says so.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Confirmation {
+    /// Says yes to all deletions that ask.
+    #[must_use]
+    pub fn of_all(by: &str, at: Timestamp) -> Self {
+        Self { by: by.into(), at, objects: Vec::new() }
+    }
+
+    /// Says yes to some deletions.
+    #[must_use]
+    pub fn of(by: &str, at: Timestamp, objects: impl IntoIterator<Item = Objects>) -> Self {
+        Self { by: by.into(), at, objects: objects.into_iter().collect() }
+    }
+
+    fn covers(&self, key: &ResourceKey) -> bool {
+        self.objects.is_empty() || self.objects.iter().any(|objects| objects.contain(key))
+    }
+}
+
+/// What a deletion needs of a person.
+pub(super) enum Consent {
+    /// Nothing.
+    NotAsked,
+    /// A yes, and there is one.
+    Given(Confirmed),
+    /// A yes, and there is none.
+    Missing,
+}
+
+impl Request {
+    /// Says what the deletion of an object needs of a person.
+    ///
+    /// It asks by its own options, by its kind (policy, and rule 31 of the exact rules: what else lies in a namespace or
+    /// is of the kind of a CRD dies with it), unless its own annotation answers that. A yes is an argument, or the
+    /// annotation `deletion-approved` (Argo CD's), if it was set after the last operation.
+    pub(super) fn consent(
+        &self,
+        live: &Resource,
+        options: &Options,
+        permissions: &[Permission],
+        policy: &SyncPolicy,
+    ) -> Consent {
+        let key = live.key();
+        let is_protected = is_container(key) || policy.protected.contains(&*key.group_kind);
+        let asks =
+            permissions.contains(&Permission::Confirm) || (is_protected && live.annotation(PRUNE) != Some("enabled"));
+        if !asks {
+            return Consent::NotAsked;
+        }
+        let approved = options.deletion_approved.filter(|at| self.approvals_after.is_none_or(|after| *at >= after));
+        if let Some(at) = approved {
+            return Consent::Given(Confirmed { key: key.clone(), by: "annotation".into(), at });
+        }
+        let confirmation = self.confirmations.iter().find(|confirmation| confirmation.covers(key));
+        confirmation.map_or(Consent::Missing, |Confirmation { by, at, .. }| {
+            Consent::Given(Confirmed { key: key.clone(), by: Arc::clone(by), at: *at })
+        })
+    }
+
+    /// Returns whether a person said yes to the deletion of an object.
+    pub(super) fn confirms(&self, key: &ResourceKey) -> bool {
+        self.confirmations.iter().any(|confirmation| confirmation.covers(key))
+    }
+
+    /// Says how many objects die with a namespace or CRD and are not among `going`; empty where that is not known.
+    pub(super) fn dying(&self, container: &ResourceKey, going: &BTreeSet<&ResourceKey>) -> String {
+        const SHOWN: usize = 3;
+        let Some(contents) = self.contents.get(container) else { return String::new() };
+        let others: Vec<&ResourceKey> = contents.iter().filter(|key| !going.contains(key)).collect();
+        let names: Vec<String> = others.iter().take(SHOWN).map(|key| format!("`{key}`")).collect();
+        match others.len() {
+            0 => "; nothing is in it that is not in this plan".to_owned(),
+            1 => format!("; 1 object that is not in this plan dies with it: {}", names.concat()),
+            many => {
+                let more = if many > SHOWN { format!(" and {} more", many - SHOWN) } else { String::new() };
+                format!("; {many} objects that are not in this plan die with it: {}{more}", names.join(", "))
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Returns whether a person said yes to the deletion of an object.
+    #[must_use]
+    pub fn is_confirmed(&self, key: &ResourceKey) -> bool {
+        self.confirmed.binary_search_by(|confirmed| confirmed.key.cmp(key)).is_ok()
+    }
+}

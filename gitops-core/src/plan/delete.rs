@@ -1,0 +1,231 @@
+//! What the deletion of an application does: its PreDelete hooks, its objects in the reverse order, its PostDelete hooks.
+//! The ledger goes last, by the machine.
+
+use std::collections::BTreeSet;
+
+use crate::diff::{Compared, Comparison, Context, Outcome, Why};
+use crate::policy::{self, Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
+use crate::problem::{Code, Problem, Severity};
+use crate::resource::ResourceKey;
+use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
+
+use super::build::{Fate, Node, Work, as_seen, foreign, payload};
+use super::confirm::Consent;
+use super::depend::Graph;
+use super::prune::{self, Removal, is_container};
+use super::{Action, Format, HookRun, Impact, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped, order};
+
+/// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
+pub(super) fn plan(
+    comparison: &Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    request: Request,
+) -> Plan {
+    let mut problems = Vec::new();
+    let mut nodes = hooks(desired, &request, &mut problems);
+    let (mut removals, mut skipped) = removals(comparison, desired, policy, context, &request, &mut problems);
+    prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
+    problems.extend(obstacles(&nodes, &skipped, desired, context, &request));
+    if problems.iter().any(|problem| problem.severity == Severity::Blocks) {
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
+        let working = nodes.iter_mut().filter(|node| node.work().is_some());
+        working.for_each(|node| node.fate = Fate::Skip(SkipReason::FollowsHeld));
+    }
+    let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
+    for key in going.iter().filter(|key| is_container(key)) {
+        let text = format!("is a {}: everything in it is deleted with it{}", key.kind(), request.dying(key, &going));
+        problems.push(Problem::warning(Code::PruneGuard, text).of(key));
+    }
+    skipped.extend(nodes.iter().filter_map(|node| match node.fate {
+        Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
+        Fate::InPlace | Fate::Do(_) => None,
+    }));
+    skipped.sort();
+    let (steps, gates) = order::lay_out(&nodes, Graph::default(), Vec::new(), &removals, &mut problems);
+    problems.sort();
+    problems.dedup();
+    let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).collect();
+    let (format, owner, scope) = (Format::V1, context.owner.clone(), request.scope.clone());
+    Plan { format, owner, revisions, scope, confirmed, steps, gates, skipped, problems }
+}
+
+/// The hooks of a deletion.
+fn hooks<'a>(desired: &'a DesiredState, request: &Request, problems: &mut Vec<Problem>) -> Vec<Node<'a>> {
+    let mut nodes = Vec::new();
+    for (key, declared) in &desired.declared {
+        let Some(hook) = declared.options.hook.as_ref().filter(|hook| hook.phases.iter().any(|at| is_of_deletion(*at)))
+        else {
+            continue;
+        };
+        let fate = match request.hooks {
+            HookRun::Never => Fate::Skip(SkipReason::HooksOff),
+            _ if desired.is_held(key) => {
+                problems.extend(desired.problems.iter().filter(|problem| problem.key.as_ref() == Some(key)).cloned());
+                Fate::Skip(SkipReason::Held)
+            }
+            _ => Fate::Do(Box::new(Work {
+                action: Action::Hook { payload: payload(declared), delete: hook.delete.iter().copied().collect() },
+                requires: Precondition::Any,
+                reason: Reason::Hook,
+                impact: Impact::Runs,
+                repairs: Vec::new(),
+            })),
+        };
+        nodes.push(Node { key, declared, fate, intent: Intent::Delete });
+    }
+    nodes
+}
+
+fn is_of_deletion(phase: Phase) -> bool {
+    matches!(phase, Phase::PreDelete | Phase::PostDelete)
+}
+
+fn removals<'a>(
+    comparison: &'a Comparison,
+    desired: &DesiredState,
+    policy: &SyncPolicy,
+    context: &Context<'_>,
+    request: &Request,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Removal<'a>>, Vec<Skipped>) {
+    let asker = Asker { policy, context, request };
+    let (mut removals, mut skipped) = (Vec::new(), Vec::new());
+    for (key, compared) in &comparison.entries {
+        match asker.fate(key, compared, desired.get(key)) {
+            None => {}
+            Some(Ok(removal)) => removals.push(removal),
+            Some(Err(reason)) => {
+                problems.extend(why_kept(reason).map(|problem| problem.of(key)));
+                skipped.push(Skipped::new(key, reason));
+            }
+        }
+    }
+    (removals, skipped)
+}
+
+struct Asker<'a> {
+    policy: &'a SyncPolicy,
+    context: &'a Context<'a>,
+    request: &'a Request,
+}
+
+impl Asker<'_> {
+    fn fate<'c>(
+        &self,
+        key: &'c ResourceKey,
+        compared: &'c Compared,
+        declared: Option<&Declared>,
+    ) -> Option<Result<Removal<'c>, SkipReason>> {
+        match compared.outcome {
+            Outcome::Missing => return None,
+            Outcome::Terminating => return Some(Err(SkipReason::Terminating)),
+            // A kind that nobody serves has no objects.
+            Outcome::Unknown(Why::UnknownKind) => return None,
+            Outcome::Unknown(_) if compared.live.is_none() => return Some(Err(SkipReason::Unknown)),
+            _ => {}
+        }
+        let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
+            return Some(Err(SkipReason::Unknown));
+        };
+        let (options, wrong) = policy::options(live);
+        let unreadable = wrong.iter().any(|problem| problem.severity == Severity::Blocks);
+        if let Err(reason) = self.may_go(key, compared, &options, declared, unreadable) {
+            return Some(Err(reason));
+        }
+        // What Git says and what was applied last both count; the more careful one wins.
+        let said = declared.map_or(Permission::Default, |declared| declared.options.delete);
+        let permissions = [options.delete, options.prune, said];
+        let confirmed = match self.request.consent(live, &options, &permissions, self.policy) {
+            Consent::Missing => return Some(Err(SkipReason::DeleteUnconfirmed)),
+            Consent::Given(confirmed) => Some(confirmed),
+            Consent::NotAsked => None,
+        };
+        let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
+        let propagation = options.propagation.or(self.request.propagation).unwrap_or_default();
+        let last = options.prune_last;
+        let reason = Reason::Application;
+        Some(Ok(Removal { key, live, requires, wave, last, propagation, options, reason, confirmed }))
+    }
+
+    fn may_go(
+        &self,
+        key: &ResourceKey,
+        compared: &Compared,
+        options: &Options,
+        declared: Option<&Declared>,
+        unreadable: bool,
+    ) -> Result<(), SkipReason> {
+        let claim = &compared.claim;
+        let kept = |options: &Options| options.delete == Permission::Never;
+        let holds_ledger = self.request.ledger.as_deref() == Some(&*key.name) && key.is("", "Namespace");
+        let stops = [
+            (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
+            (claim.owned, SkipReason::OwnedByAnother),
+            (!claim.proves_ours(), SkipReason::NoProof),
+            (unreadable, SkipReason::Held),
+            (kept(options) || declared.is_some_and(|declared| kept(&declared.options)), SkipReason::DeleteForbidden),
+            (options.role != Role::Resource, SkipReason::DeleteForbidden),
+            (holds_ledger, SkipReason::HoldsLedger),
+            (
+                claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
+                SkipReason::Adopted,
+            ),
+        ];
+        stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+}
+
+fn why_kept(reason: SkipReason) -> Option<Problem> {
+    let (text, hint) = match reason {
+        SkipReason::DeleteForbidden => ("stays when the application is deleted, as its annotation says", ""),
+        SkipReason::Adopted => ("stays: it existed before this application", "delete it by hand if nobody needs it"),
+        SkipReason::HoldsLedger => ("stays: it holds the ledger of the application", "delete it by hand afterwards"),
+        SkipReason::Held => ("stays: its annotations cannot be read", "correct them, or delete it by hand"),
+        _ => return None,
+    };
+    let problem = Problem::note(Code::PruneGuard, text);
+    Some(if hint.is_empty() { problem } else { problem.hint(hint) })
+}
+
+/// Returns what must be known or said before anything of an application is deleted. To delete most of it, and then to
+/// forget it, would leave objects that are nobody's.
+fn obstacles(
+    nodes: &[Node<'_>],
+    skipped: &[Skipped],
+    desired: &DesiredState,
+    context: &Context<'_>,
+    request: &Request,
+) -> Vec<Problem> {
+    let first = |reason| skipped.iter().find(|skipped| skipped.reason == reason).map(|skipped| &skipped.key);
+    let mut obstacles = Vec::new();
+    if context.inventory.trust == Trust::Lost {
+        let text = "nothing is deleted: there is no record of what was applied here";
+        obstacles.push(Problem::blocks(Code::PruneGuard, text).hint("sync once, which writes one; then delete"));
+    }
+    if let Some(key) = first(SkipReason::Unknown) {
+        let text = "nothing is deleted: whether it is there cannot be told";
+        let hint = "see to it that it can be read, then delete again";
+        obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(key).hint(hint));
+    }
+    for unconfirmed in skipped.iter().filter(|skipped| skipped.reason == SkipReason::DeleteUnconfirmed) {
+        let text = if is_container(&unconfirmed.key) {
+            let dying = request.dying(&unconfirmed.key, &BTreeSet::new());
+            format!("nothing is deleted: all that is in this {} would go with it{dying}", unconfirmed.key.kind())
+        } else {
+            "nothing is deleted: the deletion of this object must be confirmed".to_owned()
+        };
+        let hint = "confirm it (`gitops delete --confirm`), or keep it with the option `Delete=false`";
+        obstacles.push(Problem::blocks(Code::PruneGuard, text).of(&unconfirmed.key).hint(hint));
+    }
+    let runs_hooks = request.hooks != HookRun::Never;
+    let held = nodes.iter().any(|node| matches!(node.fate, Fate::Skip(SkipReason::Held)));
+    if runs_hooks && (desired.completeness == Completeness::Partial || held) {
+        let text = "nothing is deleted: which hooks run before and after cannot be told";
+        let hint = "solve the problems of the source first, or delete without hooks";
+        obstacles.push(Problem::blocks(Code::IncompleteSource, text).hint(hint));
+    }
+    obstacles
+}

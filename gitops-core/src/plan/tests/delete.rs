@@ -1,0 +1,128 @@
+use super::{World, edges, shows};
+use crate::plan::{Confirmation, HookRun, Plan, Request};
+use crate::policy::SyncPolicy;
+use crate::state::{Completeness, Trust};
+use crate::time::Timestamp;
+
+const APP: &str = "
+    v1 Namespace shop prune=enabled | synced
+    v1 ConfigMap shop/web | differs
+    apps/v1 Deployment shop/web wave=1 | synced
+    v1 ConfigMap shop/old | extra
+    v1 ConfigMap shop/new | missing
+    batch/v1 Job shop/drain hook=PreDelete | hook
+    batch/v1 Job shop/migrate hook=PreSync | hook
+    batch/v1 Job shop/bye hook=PostDelete | hook
+";
+
+fn deletion(lines: &str, request: Request) -> Plan {
+    World::new(lines).asked(&SyncPolicy::default(), request)
+}
+
+fn yes() -> Request {
+    Request::to_delete().confirmed(Confirmation::of_all("ann", Timestamp::EPOCH))
+}
+
+#[test]
+fn an_application_goes_between_its_hooks_in_the_reverse_order() {
+    let plan = deletion(APP, Request::to_delete());
+    shows(
+        &plan,
+        "
+        PreDelete, wave 0
+          run     batch/Job shop/drain: hook
+        Delete
+          delete  apps/Deployment shop/web: its application is deleted
+          delete  ConfigMap shop/old: its application is deleted
+          delete  ConfigMap shop/web: its application is deleted
+          delete  Namespace shop: its application is deleted; all that is in it goes too
+        PostDelete, wave 0
+          run     batch/Job shop/bye: hook
+        problems
+          warning: Namespace shop: is a Namespace: everything in it is deleted with it
+        ",
+    );
+    assert_eq!(
+        edges(&plan),
+        [
+            "drain <- ",
+            "web <- [drain healthy]",
+            "old <- [web gone]",
+            "web <- [web gone]",
+            "shop <- [old gone, web gone]",
+            "bye <- [shop gone]",
+        ]
+    );
+}
+
+#[test]
+fn what_is_to_stay_stays_and_so_does_what_holds_it() {
+    shows(
+        &deletion(
+            "
+            v1 Namespace shop prune=enabled | synced
+            v1 Secret shop/key options=Delete=false | synced
+            v1 Secret shop/theirs | differs of=other
+            v1 Secret shop/found | synced adopted
+            v1 Secret shop/copy | synced tracked
+            v1 Secret shop/child | synced child
+            v1 Secret shop/dying | terminating
+            v1 Secret shop/gone | missing
+            v1 Secret shop/web options=Prune=false | synced
+            ",
+            Request::to_delete(),
+        ),
+        "
+        Delete
+          delete  Secret shop/web: its application is deleted
+        left alone
+          Namespace shop: not declared any more; a guard stopped pruning
+          Secret shop/child: belongs to its owner
+          Secret shop/copy: not declared any more; no proof that it is ours
+          Secret shop/dying: is being deleted
+          Secret shop/found: not declared any more; it existed before us
+          Secret shop/key: stays, as its annotation says
+          Secret shop/theirs: belongs to another application
+        problems
+          note: Namespace shop: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
+          note: Secret shop/found: stays: it existed before this application; delete it by hand if nobody needs it
+          note: Secret shop/key: stays when the application is deleted, as its annotation says
+        ",
+    );
+}
+
+#[test]
+fn nothing_of_an_application_goes_until_everything_is_known_and_confirmed() {
+    let empty = |plan: &Plan, reason: &str| {
+        assert!(plan.is_empty(), "{plan}");
+        assert!(plan.to_string().contains(reason), "{reason}: {plan}");
+    };
+    let asks = APP.replace("prune=enabled ", "");
+    empty(
+        &deletion(&asks, Request::to_delete()),
+        "error: Namespace shop: nothing is deleted: all that is in this Namespace would go with it",
+    );
+    assert_eq!(deletion(&asks, yes()).steps.len(), 6);
+    let marked = APP.to_owned() + "v1 Secret shop/key options=Delete=confirm | synced";
+    empty(
+        &deletion(&marked, Request::to_delete()),
+        "Secret shop/key: nothing is deleted: the deletion of this object must be confirmed",
+    );
+    assert_eq!(deletion(&marked, yes()).steps.len(), 7);
+    empty(
+        &deletion(&(APP.to_owned() + "v1 Secret shop/key | unreadable"), yes()),
+        "whether it is there cannot be told",
+    );
+    empty(
+        &deletion(&APP.replace("hook=PreDelete", "hook=PreDelete wave=x"), yes()),
+        "which hooks run before and after cannot be told",
+    );
+    let never = yes().with_hooks(HookRun::Never);
+    assert_eq!(deletion(&APP.replace("hook=PreDelete", "hook=PreDelete wave=x"), never.clone()).steps.len(), 4);
+    let mut world = World::new(APP);
+    world.desired.completeness = Completeness::Partial;
+    empty(&world.asked(&SyncPolicy::default(), yes()), "which hooks run before and after cannot be told");
+    assert_eq!(world.asked(&SyncPolicy::default(), never).steps.len(), 4);
+    world.inventory.trust = Trust::Lost;
+    empty(&world.asked(&SyncPolicy::default(), yes()), "there is no record of what was applied here");
+}

@@ -1,0 +1,66 @@
+//! What dies with a namespace or a CRD: rule 31 of the exact rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster::{Cluster, Interest};
+use crate::diff::{Comparison, Outcome};
+use crate::model::{ApiModel, Scope, ServedKind};
+use crate::plan::Intent;
+use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::state::Namespaces;
+use crate::value::ValueRef;
+
+/// Reads what lies in the namespaces, and is of the kinds of the CRDs, that may go. What cannot be read is left out: the
+/// plan then says nothing of it.
+pub(super) async fn contents(
+    comparison: &Comparison,
+    intent: Intent,
+    model: &ApiModel,
+    cluster: &dyn Cluster,
+) -> BTreeMap<ResourceKey, BTreeSet<ResourceKey>> {
+    let mut contents = BTreeMap::new();
+    for (key, compared) in &comparison.entries {
+        let may_go = match intent {
+            Intent::Sync => matches!(compared.outcome, Outcome::Extra),
+            _ => compared.live.is_some(),
+        };
+        let Some(live) = compared.live.as_ref().filter(|_| may_go) else { continue };
+        let interest = if key.is("", "Namespace") {
+            let lists = |kind: &ServedKind| kind.verbs.iter().any(|verb| &**verb == "list");
+            let listed = model.kinds().filter(|kind| kind.scope == Scope::Namespaced && lists(kind));
+            let kinds = listed.map(|kind| GroupKind::clone(&kind.group_kind));
+            let mut interest = Interest::in_kinds(kinds);
+            interest.namespaces = Namespaces::Only([key.name.clone()].into());
+            interest
+        } else if let Some(kind) = defined(live) {
+            Interest::in_kinds([kind])
+        } else {
+            continue;
+        };
+        let Ok(observed) = cluster.observe(&interest).await else { continue };
+        let within =
+            |object: &&Resource| !key.is("", "Namespace") || object.key().namespace.as_ref() == Some(&key.name);
+        let found = observed.live.objects().filter(within).filter(|object| counts(object));
+        let found: BTreeSet<ResourceKey> = found.map(|object| object.key().clone()).collect();
+        contents.insert(key.clone(), found);
+    }
+    contents
+}
+
+/// What others own dies with its owner, and what every namespace has is nobody's loss.
+fn counts(object: &Resource) -> bool {
+    let key = object.key();
+    let owned = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
+    let made_by_cluster = (key.is("", "ConfigMap") && &*key.name == "kube-root-ca.crt")
+        || (key.is("", "ServiceAccount") && &*key.name == "default")
+        || key.kind() == "Event";
+    owned.is_none_or(|owners| owners.is_empty()) && !made_by_cluster
+}
+
+fn defined(object: &Resource) -> Option<GroupKind> {
+    if !object.key().is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        return None;
+    }
+    let text = |path: &[&str]| object.tree().dig(path).and_then(ValueRef::as_str);
+    Some(GroupKind::new(text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
+}

@@ -1,0 +1,163 @@
+//! The end of an application: hooks, objects, ledger, in this order and each once.
+
+use gitops_core::cluster::Cluster;
+use gitops_core::memory::ready;
+use gitops_core::plan::{Confirmation, HookRun, Request};
+use gitops_core::reconcile::{self, App, Report, look_to_delete, perform};
+use gitops_core::resource::ResourceKey;
+use gitops_core::sync::{Event, Phase};
+use gitops_core::time::Timer;
+
+use crate::world::{NAMESPACE, Shop, config, deployment, job};
+
+const HOOK: &str = "argocd.argoproj.io/hook";
+
+/// A synced shop with a hook of every sort.
+fn shop() -> Shop {
+    let shop = Shop::new();
+    let files = [
+        ("namespace.yaml", NAMESPACE.to_owned()),
+        ("a.yaml", config("a", "1")),
+        ("b.yaml", config("b", "1")),
+        ("web.yaml", deployment("web", 1, "nginx:1.26")),
+        ("pre.yaml", job("migrate", &[(HOOK, "PreSync")])),
+        ("drain.yaml", job("drain", &[(HOOK, "PreDelete")])),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
+    shop.commit("first", &files);
+    shop.sync();
+    shop.written();
+    shop
+}
+
+fn deleting(shop: &Shop) -> App {
+    let confirmed = Confirmation::of_all("ann", shop.time.now());
+    shop.app.clone().with_request(Request::to_delete().confirmed(confirmed))
+}
+
+fn delete(shop: &Shop, app: &App) -> Report {
+    ready(reconcile::delete(app, shop.world())).expect("ready").expect("an answer")
+}
+
+fn ledger(shop: &Shop) -> Option<ResourceKey> {
+    let key = shop.app.ledger_key();
+    shop.cluster.inner.with_server(|server| server.get(&key).map(|object| object.key().clone()))
+}
+
+/// Everything left in the namespace of the shop, and the namespace, but what the cluster itself makes.
+fn left(shop: &Shop) -> Vec<String> {
+    shop.cluster.inner.with_server(|server| {
+        let ours = |key: &&ResourceKey| key.namespace.as_deref() == Some("shop") || &*key.name == "shop";
+        let made = ["kube-root-ca.crt", "default"];
+        let objects = server.objects().map(|object| object.key()).filter(ours);
+        objects.filter(|key| !made.contains(&&*key.name) && key.kind() != "Event").map(ToString::to_string).collect()
+    })
+}
+
+#[test]
+fn an_application_leaves_nothing_behind_and_its_ledger_goes_last() {
+    let shop = shop();
+    let report = delete(&shop, &deleting(&shop));
+    let receipt = report.receipt.expect("it was deleted");
+    assert_eq!(receipt.phase, Phase::Succeeded, "{receipt:?}");
+    assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
+    let written = shop.written();
+    let at = |what: &str| {
+        written.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {written:?}"))
+    };
+    assert!(at("Job shop/drain") < at("delete apps/Deployment shop/web"), "{written:?}");
+    assert!(at("delete apps/Deployment shop/web") < at("delete ConfigMap shop/a"), "{written:?}");
+    assert!(at("delete ConfigMap shop/a") < at("delete Namespace"), "{written:?}");
+    let again = delete(&shop, &deleting(&shop));
+    assert!(again.receipt.is_none() && again.is_blocked(), "there is nothing to delete");
+}
+
+#[test]
+fn without_a_yes_to_its_namespace_nothing_of_it_goes_and_the_plan_counts_what_would() {
+    let shop = shop();
+    shop.create(
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"foreign","namespace":"shop"}}"#,
+        "kubectl-create",
+    );
+    let report = delete(&shop, &shop.app.clone().with_request(Request::to_delete()));
+    assert!(report.receipt.is_none() && shop.written().is_empty(), "{:?}", report.receipt);
+    let text = report.plan.to_string();
+    assert!(
+        text.contains("Namespace shop: nothing is deleted: all that is in this Namespace would go with it; "),
+        "{text}"
+    );
+    let looked = ready(look_to_delete(&deleting(&shop), shop.world())).unwrap().unwrap();
+    let text = looked.plan.to_string();
+    assert!(
+        text.contains("objects that are not in this plan die with it")
+            || text.contains("1 object that is not in this plan dies with it: `ConfigMap shop/foreign`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_hooks_the_source_is_not_needed() {
+    let shop = shop();
+    let mut app = deleting(&shop);
+    app.request.hooks = HookRun::Never;
+    app.target = gitops_core::source::Target::new("nowhere");
+    let report = delete(&shop, &app);
+    assert_eq!(report.receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded));
+    assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
+    assert!(!shop.written().iter().any(|line| line.contains("Job shop/drain") && line.starts_with("apply")));
+}
+
+/// Drives a deletion and stops after `effects` effects; the last one reaches the server or not. Returns whether it ended.
+fn delete_and_crash(shop: &Shop, effects: usize, reaches: bool) -> bool {
+    let app = deleting(shop);
+    let looked = ready(look_to_delete(&app, shop.world())).unwrap().unwrap();
+    let Some(mut machine) = looked.machine(&app, shop.time.now()) else { return true };
+    let mut count = 0;
+    while machine.outcome().is_none() {
+        if let Some(effect) = machine.next_effect() {
+            count += 1;
+            if count > effects && !reaches {
+                return false;
+            }
+            let event = ready(perform(effect, &shop.cluster as &dyn Cluster)).unwrap();
+            if count > effects {
+                return false;
+            }
+            machine.handle(event, shop.time.now());
+        } else {
+            ready(shop.time.sleep_until(machine.wake_at().expect("a machine waits for something"))).unwrap();
+            machine.handle(Event::Tick, shop.time.now());
+        }
+    }
+    true
+}
+
+#[test]
+fn killed_after_any_effect_the_next_deletion_leaves_nothing_and_runs_no_hook_twice() {
+    for reaches in [false, true] {
+        for effects in 0..200 {
+            let shop = shop();
+            if delete_and_crash(&shop, effects, reaches) {
+                assert!(effects > 8, "there were only {effects} effects to stop after");
+                break;
+            }
+            let about = format!("stopped after {effects} effects, reached: {reaches}");
+            delete(&shop, &deleting(&shop));
+            assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None), "{about}");
+            let written = shop.written();
+            let runs =
+                written.iter().filter(|line| line.starts_with("apply") && line.contains("Job shop/drain")).count();
+            assert!(runs <= 1 + usize::from(!reaches), "{about}: {written:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sync_after_a_deletion_that_was_interrupted_brings_everything_back() {
+    for effects in [3, 6, 9] {
+        let shop = shop();
+        delete_and_crash(&shop, effects, true);
+        let report = shop.sync();
+        assert_eq!(report.totals.synced, 4, "stopped after {effects}: {:?}", report.receipt);
+    }
+}
