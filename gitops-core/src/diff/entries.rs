@@ -129,6 +129,11 @@ impl Entries {
         self.set(&key, Some(row));
     }
 
+    #[cfg(test)]
+    pub(crate) fn remove(&mut self, key: &ResourceKey) {
+        self.set(key, None);
+    }
+
     /// Sets, or takes away, the row of one object, and returns whether there is another problem now, or one less. Costs
     /// one chunk.
     pub(super) fn set(&mut self, key: &ResourceKey, row: Option<Row>) -> bool {

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{World, pruning};
-use crate::plan::{Action, After, Plan, Precondition, Step};
-use crate::policy::{self, Order, Phase, Prune, SyncPolicy, Verb};
+use crate::plan::{Action, After, Confirmation, Gate, Plan, Precondition, Reason, Request, Step, StoredPlan, Validity};
+use crate::policy::{self, Order, Permission, Phase, Prune, SyncPolicy, Verb};
 use crate::problem::Problem;
 use crate::state::{Completeness, DesiredState};
 
@@ -57,6 +57,9 @@ fn line() -> impl Strategy<Value = String> {
             17..20 if kind == 5 => options += &format!(" mounts=n{needs}"),
             20 if kind == 7 => options += &format!(" calls=n{ns}/none"),
             21 if kind == 5 => options += " labels=x",
+            22 => options += " options=Prune=confirm",
+            23 => options += " options=Delete=confirm",
+            24 => options += " options=Delete=false",
             _ => {}
         }
         let object = KINDS[kind]
@@ -80,6 +83,11 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
 
 fn raised() -> SyncPolicy {
     SyncPolicy { prune_budget_percent: 100, ..pruning() }
+}
+
+/// A yes to everything that asks.
+fn yes(request: Request) -> Request {
+    request.confirmed(Confirmation::of_all("ann", crate::time::Timestamp::EPOCH))
 }
 
 fn is_delete(step: &Step) -> bool {
@@ -143,7 +151,61 @@ proptest! {
     fn a_plan_reads_back_as_it_was(lines in lines()) {
         let plan = Plan { problems: Vec::<Problem>::new(), ..World::new(&lines.join("\n")).plan(&raised()) };
         let json = serde_json::to_string(&plan).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+        prop_assert_eq!(&serde_json::from_str::<Plan>(&json).unwrap(), &plan);
+        let file = serde_json::to_vec_pretty(&StoredPlan::new(&plan, &BTreeMap::new())).unwrap();
+        let read = Plan::from_file(&file).unwrap();
+        prop_assert_eq!(read.digest(), plan.digest());
+        prop_assert_eq!(read, plan);
+    }
+
+    #[test]
+    fn a_plan_holds_as_long_as_nothing_changes_and_what_is_done_of_it_is_left_out(lines in lines()) {
+        let world = World::new(&lines.join("\n"));
+        for request in [Request::default(), yes(Request::default())] {
+            let plan = world.asked(&raised(), request);
+            let fresh = world.asked(&raised(), Request::following(&plan));
+            prop_assert_eq!(plan.revalidate(&fresh, &world.comparison), Validity::StillValid);
+            // Nothing of the first object is left to do.
+            let Some(first) = plan.steps.first().filter(|first| first.reason != Reason::Hook) else { continue };
+            let mut done = world.clone();
+            match is_delete(first) {
+                true => done.comparison.entries.remove(&first.key),
+                false => done.comparison.entries.insert(first.key.clone(), World::in_sync(&world, &first.key)),
+            }
+            let fresh = done.asked(&raised(), Request::following(&plan));
+            match plan.revalidate(&fresh, &done.comparison) {
+                Validity::StillValid => prop_assert!(false, "one step less is to be done"),
+                Validity::Narrowed { plan: rest, of } => {
+                    prop_assert_eq!(of, plan.digest());
+                    let known = |step: &Step| plan.steps.iter().any(|other| other.key == step.key && other.action == step.action);
+                    prop_assert!(rest.steps.len() < plan.steps.len() && rest.steps.iter().all(known));
+                    let file = serde_json::to_vec(&StoredPlan::new(&rest, &BTreeMap::new())).unwrap();
+                    prop_assert!(Plan::from_file(&file).is_ok(), "it is a sound plan itself");
+                }
+                Validity::Stale(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_application_goes_whole_or_not_at_all_and_nothing_goes_that_is_not_its_own_or_is_to_stay(lines in lines()) {
+        let world = World::new(&lines.join("\n"));
+        let plan = world.asked(&SyncPolicy::default(), yes(Request::to_delete()));
+        for step in plan.steps.iter().filter(|step| is_delete(step)) {
+            let compared = world.comparison.get(&step.key).unwrap();
+            prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
+            let options = crate::policy::options(compared.live.as_ref().unwrap()).0;
+            prop_assert!(options.delete != Permission::Never);
+            prop_assert!(options.delete != Permission::Confirm || plan.is_confirmed(&step.key));
+        }
+        let unsure = world.comparison.entries.values().any(|compared| {
+            matches!(&compared.outcome, crate::diff::Outcome::Unknown(why) if *why != crate::diff::Why::UnknownKind)
+        });
+        prop_assert!(!unsure || plan.is_empty());
+        let unconfirmed = world.asked(&SyncPolicy::default(), Request::to_delete());
+        let asks = plan.steps.iter().any(|step| plan.is_confirmed(&step.key));
+        prop_assert!(!asks || unconfirmed.is_empty());
+        prop_assert!(unconfirmed.confirmed.is_empty());
     }
 
     #[test]
@@ -185,7 +247,7 @@ proptest! {
         let world = World::new(&lines.join("\n"));
         let plan = world.plan(&raised());
         let before = finished_before(&plan);
-        let resources = plan.steps.iter().filter(|step| step.reason != crate::plan::Reason::Hook && !is_delete(step));
+        let resources = plan.steps.iter().filter(|step| step.reason != Reason::Hook && !is_delete(step));
         for step in plan.steps.iter().filter(|step| step.phase != Phase::SyncFail && !is_delete(step)) {
             for other in resources.clone() {
                 let holds = other.key.is("", "Namespace") && step.key.namespace.as_ref() == Some(&other.key.name);
@@ -247,6 +309,16 @@ proptest! {
                 facts: compared.facts.unwrap(),
             };
             prop_assert_eq!(&step.requires, &seen);
+        }
+        for step in world.plan(&raised()).steps.iter().filter(|step| is_delete(step)) {
+            let options = crate::policy::options(world.comparison.get(&step.key).unwrap().live.as_ref().unwrap()).0;
+            prop_assert_eq!(options.prune, Permission::Default, "nobody confirmed anything");
+            prop_assert!(!raised().protected.contains(&*step.key.group_kind));
+        }
+        for step in world.asked(&raised(), yes(Request::default())).steps.iter().filter(|step| is_delete(step)) {
+            let compared = world.comparison.get(&step.key).unwrap();
+            prop_assert!(compared.claim.standing == Some(crate::state::Standing::Created), "a yes is no proof");
+            prop_assert!(crate::policy::options(compared.live.as_ref().unwrap()).0.prune != Permission::Never);
         }
         let none = |plan: &Plan| !plan.steps.iter().any(is_delete);
         prop_assert!(none(&world.plan(&SyncPolicy::default().with_prune(Prune::Never))));

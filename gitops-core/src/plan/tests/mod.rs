@@ -23,7 +23,7 @@ use crate::model::ApiModel;
 use crate::path::FieldPath;
 use crate::policy::{self, Prune, SyncPolicy};
 use crate::problem::Severity;
-use crate::resource::{Origin, Resource, split_api_version};
+use crate::resource::{Origin, Resource, ResourceKey, split_api_version};
 use crate::state::{Declared, DesiredState, Entry, Inventory, Owner, Standing, Tracking, Unreadable};
 use crate::value::{Digest, Draft, Purpose};
 
@@ -120,6 +120,13 @@ impl World {
             open: None,
         };
         self.comparison.entries.insert(key, Arc::new(compared));
+    }
+
+    /// What is compared of an object once it is as declared.
+    fn in_sync(world: &Self, key: &ResourceKey) -> Arc<Compared> {
+        let compared = Compared::clone(world.comparison.get(key).unwrap());
+        let live = world.desired.declared.get(key).map(|declared| declared.resource.clone());
+        Arc::new(Compared { outcome: Outcome::Synced, live, ..compared })
     }
 
     fn plan(&self, policy: &SyncPolicy) -> Plan {
