@@ -20,6 +20,8 @@ use super::{HistoryEntry, HookResult, OperationId};
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
 /// for damaged. Whatever is added to the stored form makes a new version.
 const VERSION: u32 = 2;
+/// Written while the application is being deleted: a program that knows only syncs would bring back what is gone.
+const DELETING: u32 = 3;
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
@@ -193,7 +195,7 @@ impl Ledger {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
         };
         let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
-        if version.as_ref().is_ok_and(|version| *version > VERSION) {
+        if version.as_ref().is_ok_and(|version| *version > DELETING) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(text) {
@@ -280,10 +282,18 @@ impl Ledger {
         Some(last.revisions.iter().map(|revision| revision.id.clone()).collect())
     }
 
+    /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
+    fn version(&self) -> u32 {
+        match &self.running {
+            Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,
+            _ => VERSION,
+        }
+    }
+
     fn text(&self) -> String {
         let running = self.running.as_ref().and_then(|record| serde_json::to_value(record).ok());
         let stored = Stored {
-            version: VERSION,
+            version: self.version(),
             inventory: self.inventory.clone(),
             managers: self.inventory.managers.clone(),
             running,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::path::{FieldPath, Segment};
+use crate::plan::Intent;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Live, Owner, Standing};
 use crate::value::{Draft, ValueRef};
@@ -52,9 +53,24 @@ fn a_ledger_of_the_first_version_is_read_whole_and_written_as_one_that_it_refuse
 }
 
 #[test]
+fn while_an_application_is_deleted_its_ledger_is_one_that_a_program_without_deletions_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let Some(Record::V1(running)) = &mut ledger.running else { panic!("it runs") };
+    running.intent = Intent::Delete;
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":3,"#), "{written}");
+    assert!(written.contains(r#""intent":"delete""#), "a record of the second version has no such field: {written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+
+    ledger.running = None;
+    assert!(text(&ledger).starts_with(r#"{"version":2,"#), "whoever could go on is not shut out");
+}
+
+#[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":3", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":4", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [
