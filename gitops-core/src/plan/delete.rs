@@ -25,8 +25,14 @@ pub(super) fn plan(
 ) -> Plan {
     let mut problems = Vec::new();
     let mut nodes = hooks(desired, &request, &mut problems);
-    let (mut removals, mut skipped) = removals(comparison, desired, policy, context, &request, &mut problems);
+    let mut asking = BTreeSet::new();
+    let (mut removals, mut skipped) =
+        removals(comparison, desired, policy, context, &request, &mut asking, &mut problems);
+    // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
+    for asking in removals.extract_if(.., |removal| asking.contains(removal.key)) {
+        skipped.push(Skipped::new(asking.key, SkipReason::DeleteUnconfirmed));
+    }
     problems.extend(obstacles(&nodes, &skipped, desired, context, &request));
     if problems.iter().any(|problem| problem.severity == Severity::Blocks) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
@@ -83,18 +89,20 @@ fn is_of_deletion(phase: Phase) -> bool {
     matches!(phase, Phase::PreDelete | Phase::PostDelete)
 }
 
+/// Returns what goes, and what stays and why. Of what goes, those that nobody said yes to are `asking`.
 fn removals<'a>(
     comparison: &'a Comparison,
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
     request: &Request,
+    asking: &mut BTreeSet<&'a ResourceKey>,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
     let asker = Asker { policy, context, request };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
     for (key, compared) in &comparison.entries {
-        match asker.fate(key, compared, desired.get(key)) {
+        match asker.fate(key, compared, desired.get(key), asking) {
             None => {}
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => {
@@ -118,6 +126,7 @@ impl Asker<'_> {
         key: &'c ResourceKey,
         compared: &'c Compared,
         declared: Option<&Declared>,
+        asking: &mut BTreeSet<&'c ResourceKey>,
     ) -> Option<Result<Removal<'c>, SkipReason>> {
         match compared.outcome {
             Outcome::Missing => return None,
@@ -139,9 +148,12 @@ impl Asker<'_> {
         let said = declared.map_or(Permission::Default, |declared| declared.options.delete);
         let permissions = [options.delete, options.prune, said];
         let confirmed = match self.request.consent(live, &options, &permissions, self.policy) {
-            Consent::Missing => return Some(Err(SkipReason::DeleteUnconfirmed)),
             Consent::Given(confirmed) => Some(confirmed),
             Consent::NotAsked => None,
+            Consent::Missing => {
+                asking.insert(key);
+                None
+            }
         };
         let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
         let propagation = options.propagation.or(self.request.propagation).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Whether a plan that was approved still holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diff::{Comparison, Outcome};
@@ -8,7 +8,7 @@ use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::value::Digest;
 
-use super::{Action, After, Gate, GateId, Plan, Precondition, Step, StepId};
+use super::{Action, After, Gate, GateId, Intent, Plan, Precondition, Step, StepId};
 
 /// What became of a plan that was approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ impl Plan {
     /// one ([`super::Request::following`]). What `fresh` has beyond this plan is never done. Owner, revisions, format,
     /// and of each step action, payload and precondition (absent, or the uid and all that was read of the object) must
     /// be as they were; a step whose object is as declared by now, or is gone where it was to be deleted, is left out.
+    /// The deletion of an application holds only while it deletes all that would be deleted by now: once its ledger is
+    /// gone, whatever came later would be nobody's.
     #[must_use]
     pub fn revalidate(&self, fresh: &Self, seen: &Comparison) -> Validity {
         if let Some(reason) = self.is_about_another(fresh) {
@@ -51,6 +53,9 @@ impl Plan {
             fresh.steps.iter().map(|step| (place(step), step)).collect();
         let mut stale = Vec::new();
         let mut needed = vec![false; self.steps.len()];
+        if self.scope.intent == Intent::Delete {
+            stale.extend(self.left_behind(fresh).map(|reason| (None, reason)));
+        }
         for (step, needed) in self.steps.iter().zip(&mut needed) {
             let now = planned.get(&place(step)).copied();
             match verdict(step, now, fresh, seen) {
@@ -87,6 +92,17 @@ impl Plan {
             return Some("it confirms what it does not delete".to_owned());
         }
         (self.scope != fresh.scope).then(|| "it is about other objects of the application".to_owned())
+    }
+
+    /// Says what this deletion of an application would leave behind as nobody's.
+    fn left_behind(&self, fresh: &Self) -> impl Iterator<Item = Arc<str>> {
+        let deletions = |plan: &Self| {
+            let deletions = plan.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
+            deletions.map(|step| step.key.clone()).collect::<BTreeSet<_>>()
+        };
+        let known = deletions(self);
+        let new = deletions(fresh).into_iter().filter(move |key| !known.contains(key));
+        new.map(|key| format!("`{key}` belongs to the application by now, and the plan does not delete it").into())
     }
 
     /// Returns a plan of those steps only; edges to the others are satisfied.

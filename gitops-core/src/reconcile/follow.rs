@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Action, Plan, Request, StepId, Validity};
+use crate::plan::{Action, Intent, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
 use crate::source::Target;
 
@@ -66,7 +66,9 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
     let mut app = app.clone();
     app.target = Target::new(revision.as_str());
     app.request = Request::following(plan);
-    if plan.steps.iter().any(|step| matches!(step.action, Action::Delete { .. })) {
+    let deletes = plan.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
+    // The deletion of an application takes all that is its own by the policy as it is, or is stale.
+    if deletes && plan.scope.intent == Intent::Sync {
         app.policy.prune = Prune::Owned;
         app.policy.prune_adopted = PruneAdopted::Yes;
         app.policy.prune_budget_percent = 100;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{World, pruning};
-use crate::plan::{Action, After, Confirmation, Gate, Plan, Precondition, Reason, Request, Step, StoredPlan, Validity};
+use crate::plan::{Action, After, Confirmation, Plan, Precondition, Reason, Request, Step, StoredPlan, Validity};
 use crate::policy::{self, Order, Permission, Phase, Prune, SyncPolicy, Verb};
 use crate::problem::Problem;
 use crate::state::{Completeness, DesiredState};
@@ -161,7 +161,7 @@ proptest! {
     #[test]
     fn a_plan_holds_as_long_as_nothing_changes_and_what_is_done_of_it_is_left_out(lines in lines()) {
         let world = World::new(&lines.join("\n"));
-        for request in [Request::default(), yes(Request::default())] {
+        for request in [Request::default(), yes(Request::default()), yes(Request::to_delete())] {
             let plan = world.asked(&raised(), request);
             let fresh = world.asked(&raised(), Request::following(&plan));
             prop_assert_eq!(plan.revalidate(&fresh, &world.comparison), Validity::StillValid);
@@ -194,7 +194,7 @@ proptest! {
         for step in plan.steps.iter().filter(|step| is_delete(step)) {
             let compared = world.comparison.get(&step.key).unwrap();
             prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
-            let options = crate::policy::options(compared.live.as_ref().unwrap()).0;
+            let options = policy::options(compared.live.as_ref().unwrap()).0;
             prop_assert!(options.delete != Permission::Never);
             prop_assert!(options.delete != Permission::Confirm || plan.is_confirmed(&step.key));
         }
@@ -270,7 +270,7 @@ proptest! {
         let before = finished_before(&plan);
         let loose = plan.problems.iter().any(|problem| problem.text.contains("no particular order"));
         let is_before = |one: &Step, other: &Step| before[other.id.0 as usize].get(&one.id.0) == Some(&true);
-        let is_ours = |step: &&Step| step.phase == Phase::Sync && step.reason != crate::plan::Reason::Hook;
+        let is_ours = |step: &&Step| step.phase == Phase::Sync && step.reason != Reason::Hook;
         for step in plan.steps.iter().filter(is_ours) {
             let live = world.comparison.get(&step.key).unwrap().live.as_ref().filter(|_| is_delete(step));
             let options = match live {
@@ -311,14 +311,14 @@ proptest! {
             prop_assert_eq!(&step.requires, &seen);
         }
         for step in world.plan(&raised()).steps.iter().filter(|step| is_delete(step)) {
-            let options = crate::policy::options(world.comparison.get(&step.key).unwrap().live.as_ref().unwrap()).0;
+            let options = policy::options(world.comparison.get(&step.key).unwrap().live.as_ref().unwrap()).0;
             prop_assert_eq!(options.prune, Permission::Default, "nobody confirmed anything");
             prop_assert!(!raised().protected.contains(&*step.key.group_kind));
         }
         for step in world.asked(&raised(), yes(Request::default())).steps.iter().filter(|step| is_delete(step)) {
             let compared = world.comparison.get(&step.key).unwrap();
             prop_assert!(compared.claim.standing == Some(crate::state::Standing::Created), "a yes is no proof");
-            prop_assert!(crate::policy::options(compared.live.as_ref().unwrap()).0.prune != Permission::Never);
+            prop_assert!(policy::options(compared.live.as_ref().unwrap()).0.prune != Permission::Never);
         }
         let none = |plan: &Plan| !plan.steps.iter().any(is_delete);
         prop_assert!(none(&world.plan(&SyncPolicy::default().with_prune(Prune::Never))));

@@ -1,5 +1,6 @@
 use super::{World, pruning, shows};
-use crate::plan::{Plan, Request, Validity};
+use crate::plan::{Confirmation, Plan, Request, Validity};
+use crate::policy::SyncPolicy;
 use crate::source::RevisionId;
 use crate::state::Owner;
 
@@ -135,4 +136,48 @@ fn a_plan_of_another_owner_revision_or_scope_is_stale_as_a_whole() {
     assert!(because(owner("x", "app"))[0].1.contains("another installation"));
     let later = Plan { revisions: vec![RevisionId::new("b")], ..plan.clone() };
     assert_eq!(because(later), [(None, "it is for revision ``, and `b` was read".to_owned())]);
+}
+
+/// What becomes of the approved deletion of an application.
+fn still_deletes(before: &str, now: &str) -> Validity {
+    let policy = SyncPolicy::default();
+    let yes = Request::to_delete().confirmed(Confirmation::of_all("ann", crate::time::Timestamp::EPOCH));
+    let plan = World::new(before).asked(&policy, yes);
+    let now = World::new(now);
+    plan.revalidate(&now.asked(&policy, Request::following(&plan)), &now.comparison)
+}
+
+#[test]
+fn a_deletion_of_an_application_holds_until_it_would_leave_something_behind_as_nobodys() {
+    let app = "
+        v1 Namespace shop | synced
+        v1 ConfigMap shop/web | synced
+        v1 Secret shop/key options=Delete=confirm | synced
+        v1 Secret shop/found | synced adopted
+    ";
+    assert_eq!(still_deletes(app, app), Validity::StillValid, "a namespace that stays asks nobody");
+    let done = app.replace("v1 ConfigMap shop/web | synced", "v1 ConfigMap shop/web | missing");
+    assert!(matches!(still_deletes(app, &done), Validity::Stale(_) | Validity::Narrowed { .. }));
+    let freed = app.replace("v1 Secret shop/found | synced adopted", "");
+    for later in [
+        app.to_owned() + "v1 ConfigMap shop/later | synced",
+        app.to_owned() + "v1 Secret shop/later options=Delete=confirm | synced",
+        freed,
+    ] {
+        assert!(matches!(still_deletes(app, &later), Validity::Stale(_)), "{later}");
+    }
+    let asked = World::new(app).asked(&SyncPolicy::default(), Request::to_delete());
+    let asks = |name: &str| {
+        asked.problems.iter().any(|problem| {
+            problem.text.contains("nothing is deleted") && problem.key.as_ref().is_some_and(|key| &*key.name == name)
+        })
+    };
+    assert_eq!((asks("key"), asks("shop"), asked.is_empty()), (true, false, true), "{asked}");
+    // What was approved while nothing could be done is no leave to forget what can be done by now.
+    let nothing = World::new(app).asked(&SyncPolicy::default(), Request::to_delete());
+    let fresh = World::new(app).asked(&SyncPolicy::default(), {
+        Request::to_delete().confirmed(Confirmation::of_all("ann", crate::time::Timestamp::EPOCH))
+    });
+    let seen = World::new(app).comparison;
+    assert!(matches!(nothing.revalidate(&fresh, &seen), Validity::Stale(_)));
 }
