@@ -304,8 +304,11 @@ pub(super) fn sort(graph: &Graph, nodes: &mut [Node<'_>], problems: &mut Vec<Pro
 
 /// Holds back what must follow an object that is held back. What is in place already needs nothing.
 pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usize]) {
-    let mut blocking: BTreeSet<usize> = BTreeSet::new();
-    let mut foreign: BTreeSet<usize> = BTreeSet::new();
+    // Within a circle nobody comes first, so what is known of its objects is known from the start.
+    let known = |is: fn(&Node<'_>) -> bool| -> BTreeSet<usize> {
+        nodes.iter().enumerate().filter(|(_, node)| is(node)).map(|(at, _)| at).collect()
+    };
+    let (mut blocking, foreign) = (known(is_blocked), known(is_foreign));
     for at in providers_first {
         let follows = graph.needs(*at).iter().any(|need| {
             // A namespace or CRD of somebody else is there, and that is all its contents need.
@@ -320,12 +323,14 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
         if follows && matches!(node.fate, Fate::Do(_)) {
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }
-        match node.fate {
-            Fate::Skip(SkipReason::NotOurs | SkipReason::NotAdopted) => drop(foreign.insert(*at)),
-            _ if is_blocked(node) => drop(blocking.insert(*at)),
-            _ => {}
+        if is_blocked(node) {
+            blocking.insert(*at);
         }
     }
+}
+
+fn is_foreign(node: &Node<'_>) -> bool {
+    matches!(node.fate, Fate::Skip(SkipReason::NotOurs | SkipReason::NotAdopted))
 }
 
 fn is_blocked(node: &Node<'_>) -> bool {
