@@ -21,7 +21,7 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
     let source = world::open_source(&of.app)?;
     let mut app = world::app(of, None)?;
     app.request = world::confirmed(Request::to_delete(), &args.confirm, &world);
-    app.request.propagation = Some(propagation(args.propagation));
+    app.request.scope.propagation = Some(propagation(args.propagation));
     if args.no_hooks {
         app.request.hooks = HookRun::Never;
     }

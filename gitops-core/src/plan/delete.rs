@@ -156,7 +156,7 @@ impl Asker<'_> {
             }
         };
         let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
-        let propagation = options.propagation.or(self.request.propagation).unwrap_or_default();
+        let propagation = options.propagation.or(self.request.scope.propagation).unwrap_or_default();
         let last = options.prune_last;
         let reason = Reason::Application;
         Some(Ok(Removal { key, live, requires, wave, last, propagation, options, reason, confirmed }))

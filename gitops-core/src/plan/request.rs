@@ -33,8 +33,6 @@ pub struct Request {
     pub newer: Option<RevisionId>,
     /// The namespace in which the ledger lies.
     pub ledger: Option<Arc<str>>,
-    /// What happens to what the objects of a deleted application own, where they do not say it themselves.
-    pub propagation: Option<Propagation>,
 }
 
 /// What an operation is for.
@@ -64,6 +62,9 @@ pub struct Scope {
     /// Which of them have a step.
     #[serde(default, skip_serializing_if = "Extent::is_default")]
     pub extent: Extent,
+    /// What happens to what the objects of a deleted application own, where they do not say it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagation: Option<Propagation>,
 }
 
 /// Which objects are applied.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Action, Intent, Plan, Request, StepId, Validity};
+use crate::plan::{Action, HookRun, Intent, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
 use crate::source::Target;
 
-use super::{App, Looked, SyncError, World, look_at};
+use super::{App, Looked, SyncError, World, look_at, look_to_delete};
 
 /// Why a plan that was made earlier is not carried out. Nothing was done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,10 +62,14 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         };
         return Err(FollowError::AnotherApp { of: name(&plan.owner), is: name(&app.owner) });
     }
-    let [revision] = &*plan.revisions else { return Err(FollowError::Revisions(plan.revisions.len())) };
     let mut app = app.clone();
-    app.target = Target::new(revision.as_str());
     app.request = Request::following(plan);
+    match (&*plan.revisions, plan.scope.intent) {
+        ([revision], _) => app.target = Target::new(revision.as_str()),
+        // A deletion without hooks does not ask the source.
+        ([], Intent::Delete) => app.request.hooks = HookRun::Never,
+        (revisions, _) => return Err(FollowError::Revisions(revisions.len())),
+    }
     let deletes = plan.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
     // The deletion of an application takes all that is its own by the policy as it is, or is stale.
     if deletes && plan.scope.intent == Intent::Sync {
@@ -73,7 +77,10 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         app.policy.prune_adopted = PruneAdopted::Yes;
         app.policy.prune_budget_percent = 100;
     }
-    let mut looked = look_at(&app, world).await?;
+    let mut looked = match plan.scope.intent {
+        Intent::Delete => look_to_delete(&app, world).await?,
+        Intent::Sync => look_at(&app, world).await?,
+    };
     let validity = plan.revalidate(&looked.plan, &looked.comparison);
     let problems = looked.plan.problems.clone();
     looked.plan = Arc::new(match &validity {

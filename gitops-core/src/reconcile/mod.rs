@@ -18,7 +18,7 @@ use crate::diff::Context;
 use crate::health::Checks;
 use crate::manifest::{Dialect, Limits};
 use crate::model::ApiModel;
-use crate::plan::{HookRun, Request};
+use crate::plan::{HookRun, Request, Scope};
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
@@ -210,7 +210,7 @@ pub async fn delete(app: &App, world: World<'_>) -> Result<Report, SyncError> {
 /// When source or cluster give no answer at all.
 pub async fn look_to_delete(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
     let mut app = app.clone();
-    app.request.scope = Request::to_delete().scope;
+    app.request.scope = Scope { propagation: app.request.scope.propagation, ..Request::to_delete().scope };
     let desired = match app.request.hooks {
         HookRun::Never => DesiredState::default(),
         _ => read_desired(&app, world.source, world.cluster).await?,

@@ -2,9 +2,9 @@
 
 use gitops_core::cluster::Cluster;
 use gitops_core::memory::ready;
-use gitops_core::plan::{Confirmation, HookRun, Request};
+use gitops_core::plan::{Action, Confirmation, HookRun, Plan, Request, StoredPlan};
 use gitops_core::reconcile::{self, App, Report, look_to_delete, perform};
-use gitops_core::resource::ResourceKey;
+use gitops_core::resource::{Propagation, ResourceKey};
 use gitops_core::sync::{Event, Phase};
 use gitops_core::time::Timer;
 
@@ -159,5 +159,31 @@ fn a_sync_after_a_deletion_that_was_interrupted_brings_everything_back() {
         delete_and_crash(&shop, effects, true);
         let report = shop.sync();
         assert_eq!(report.totals.synced, 4, "stopped after {effects}: {:?}", report.receipt);
+    }
+}
+
+#[test]
+fn a_saved_deletion_plan_is_followed_as_it_was_approved_with_hooks_and_without() {
+    for hooks in [HookRun::WithChanges, HookRun::Never] {
+        let shop = shop();
+        let mut app = deleting(&shop);
+        app.request.hooks = hooks;
+        app.request.scope.propagation = Some(Propagation::Orphan);
+        let looked = ready(look_to_delete(&app, shop.world())).unwrap().unwrap();
+        let file = serde_json::to_string(&StoredPlan::new(&looked.plan, &looked.forecasts)).unwrap();
+        let plan = Plan::from_file(file.as_bytes()).unwrap();
+        let (followed, _) = ready(reconcile::follow(&shop.app, &plan, shop.world())).unwrap().unwrap();
+        let propagations = followed.plan.steps.iter().filter_map(|step| match step.action {
+            Action::Delete { propagation } => Some(propagation),
+            _ => None,
+        });
+        assert!(propagations.clone().count() > 0 && propagations.clone().all(|it| it == Propagation::Orphan));
+        assert_eq!(followed.plan.digest(), looked.plan.digest(), "what is done is what was approved");
+        let mut machine = followed.machine(&shop.app, shop.time.now()).unwrap();
+        ready(reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+        assert_eq!(machine.outcome().map(|receipt| receipt.phase), Some(Phase::Succeeded));
+        assert_eq!(ledger(&shop), None);
+        let ran = shop.written().iter().any(|line| line == "apply batch/Job shop/drain");
+        assert_eq!(ran, hooks != HookRun::Never);
     }
 }
