@@ -13,7 +13,9 @@ use super::build::{Fate, Node, Work, as_seen, foreign, payload};
 use super::confirm::Consent;
 use super::depend::Graph;
 use super::prune::{self, Removal, is_container};
-use super::{Action, Format, HookRun, Impact, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped, order};
+use super::{
+    Action, Format, HookRun, Impact, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped, hooks, order,
+};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
 pub(super) fn plan(
@@ -24,12 +26,13 @@ pub(super) fn plan(
     request: Request,
 ) -> Plan {
     let mut problems = Vec::new();
-    let mut nodes = hooks(desired, &request, &mut problems);
+    let mut nodes = hook_nodes(desired, &request, &mut problems);
     let mut asking = BTreeSet::new();
     let (mut removals, mut skipped) =
         removals(comparison, desired, policy, context, &request, &mut asking, &mut problems);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
+    problems.extend(hooks::homeless(&nodes, &removals, comparison));
     for asking in removals.extract_if(.., |removal| asking.contains(removal.key)) {
         skipped.push(Skipped::new(asking.key, SkipReason::DeleteUnconfirmed));
     }
@@ -59,7 +62,7 @@ pub(super) fn plan(
 }
 
 /// The hooks of a deletion.
-fn hooks<'a>(desired: &'a DesiredState, request: &Request, problems: &mut Vec<Problem>) -> Vec<Node<'a>> {
+fn hook_nodes<'a>(desired: &'a DesiredState, request: &Request, problems: &mut Vec<Problem>) -> Vec<Node<'a>> {
     let mut nodes = Vec::new();
     for (key, declared) in &desired.declared {
         let Some(hook) = declared.options.hook.as_ref().filter(|hook| hook.phases.iter().any(|at| is_of_deletion(*at)))

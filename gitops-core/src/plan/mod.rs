@@ -10,6 +10,7 @@ mod cycle;
 mod delete;
 mod depend;
 mod file;
+mod hooks;
 mod order;
 mod prune;
 mod recreate;

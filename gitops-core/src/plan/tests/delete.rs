@@ -12,7 +12,7 @@ const APP: &str = "
     v1 ConfigMap shop/new | missing
     batch/v1 Job shop/drain hook=PreDelete | hook
     batch/v1 Job shop/migrate hook=PreSync | hook
-    batch/v1 Job shop/bye hook=PostDelete | hook
+    batch/v1 Job after/bye hook=PostDelete | hook
 ";
 
 fn deletion(lines: &str, request: Request) -> Plan {
@@ -37,7 +37,7 @@ fn an_application_goes_between_its_hooks_in_the_reverse_order() {
           delete  ConfigMap shop/web: its application is deleted
           delete  Namespace shop: its application is deleted; all that is in it goes too
         PostDelete, wave 0
-          run     batch/Job shop/bye: hook
+          run     batch/Job after/bye: hook
         problems
           warning: Namespace shop: is a Namespace: everything in it is deleted with it
         ",
@@ -125,4 +125,39 @@ fn nothing_of_an_application_goes_until_everything_is_known_and_confirmed() {
     assert_eq!(world.asked(&SyncPolicy::default(), never).steps.len(), 4);
     world.inventory.trust = Trust::Lost;
     empty(&world.asked(&SyncPolicy::default(), yes()), "there is no record of what was applied here");
+}
+
+#[test]
+fn a_post_delete_hook_whose_place_goes_before_it_runs_stops_the_deletion_and_says_what_to_do() {
+    let hook = "batch/v1 Job shop/bye hook=PostDelete | hook\nv1 ConfigMap other/web | synced\n";
+    let why = "this PostDelete hook needs the Namespace `shop`, which";
+    for (home, expected) in [
+        (
+            "v1 Namespace shop prune=enabled | synced",
+            format!("{why} this deletion removes before the hook runs; make it"),
+        ),
+        // Also before anybody said yes: both are told at once.
+        ("v1 Namespace shop | synced", format!("{why} this deletion removes before the hook runs; make it")),
+        ("v1 Namespace shop | terminating", format!("{why} is being deleted; make it")),
+        ("v1 Namespace shop | missing", format!("{why} is not there; make it")),
+    ] {
+        let lines = format!("{hook}{home}");
+        let plan = deletion(&lines, Request::to_delete());
+        assert!(plan.is_empty(), "{home}: {plan}");
+        let text = plan.to_string();
+        assert!(text.contains(&format!("all.yaml:1: batch/Job shop/bye: nothing is deleted: {expected}")), "{text}");
+        let without = deletion(&lines, yes().with_hooks(HookRun::Never));
+        assert!(!without.is_empty(), "{home}: without hooks it goes: {without}");
+    }
+    let widget = "example.org/v1 Widget after/bye hook=PostDelete | hook\nv1 ConfigMap other/web | synced\n\
+        apiextensions.k8s.io/v1 CustomResourceDefinition widgets.example.org defines=example.org/Widget | synced";
+    let text = deletion(widget, yes()).to_string();
+    assert!(
+        text.contains("needs the CustomResourceDefinition `widgets.example.org`, which this deletion removes"),
+        "{text}"
+    );
+    for stays in ["v1 Namespace shop options=Delete=false | synced", "v1 Namespace shop | synced of=other"] {
+        let plan = deletion(&format!("{hook}{stays}"), yes());
+        assert!(plan.steps.iter().any(|step| &*step.key.name == "bye"), "{stays}: {plan}");
+    }
 }
