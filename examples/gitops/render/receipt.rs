@@ -1,6 +1,6 @@
 //! What a sync did.
 
-use gitops_core::plan::{Action, Reason, Step};
+use gitops_core::plan::{Action, Intent, Step};
 use gitops_core::policy;
 use gitops_core::reconcile::Report;
 use gitops_core::sync::{Phase, Receipt, StepOutcome};
@@ -20,7 +20,7 @@ pub(crate) fn receipt(report: &Report, receipt: &Receipt, paint: Paint) -> Strin
         let this = (step.phase, step.wave, is_deletion(step));
         if part.replace(this) != Some(this) {
             // Being the last cell of its row, it widens no column.
-            rows.push(vec![Cell::new(&heading(step), Style::Strong)]);
+            rows.push(vec![Cell::new(&heading(step, report.plan.scope.intent), Style::Strong)]);
         }
         let (word, style) = outcome(result.outcome);
         rows.push(vec![
@@ -42,9 +42,9 @@ fn is_deletion(step: &Step) -> bool {
 }
 
 /// As a plan names its parts.
-fn heading(step: &Step) -> String {
+fn heading(step: &Step, intent: Intent) -> String {
     match step.phase {
-        _ if step.reason == Reason::Application => "Delete".to_owned(),
+        _ if is_deletion(step) && intent == Intent::Delete => "Delete".to_owned(),
         phase if is_deletion(step) => format!("{phase}, once all is healthy"),
         phase => format!("{phase}, wave {}", step.wave),
     }

@@ -33,6 +33,11 @@ impl Claim {
         self.tracked && self.applied
     }
 
+    /// Returns whether it is an object of the application, whether or not it is ours to delete.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.tracked || self.standing.is_some()
+    }
+
     /// Returns whether the object is ours to delete. Rule 28 of the exact rules: a tracking id that is ours and names
     /// this object, our field manager's entry or the inventory's uid, and no owner that Git did not give it.
     pub(crate) fn proves_ours(&self) -> bool {

@@ -41,18 +41,11 @@ pub fn plan(
     }
     let hooks = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let (mut nodes, mut extras) = decided(comparison, desired, context.owner, request.scope.extent, &mut problems);
+    let (mut nodes, extras) = decided(comparison, desired, context.owner, request.scope.extent, &mut problems);
     problems.extend(select::unmatched(&request, &nodes, &extras));
     let absent = select::narrow(&mut nodes, &request);
-    let mut left_out = Vec::new();
-    extras.retain(|(key, compared)| {
-        let chosen = request.chooses(key, compared.live.as_ref());
-        left_out.extend((!chosen).then(|| Skipped::new(key, SkipReason::NotSelected)));
-        chosen
-    });
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);
-    skipped.append(&mut left_out);
     adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
     if adopt::stop_at_shared(&mut nodes, policy) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));

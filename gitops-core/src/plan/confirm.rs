@@ -100,6 +100,11 @@ impl Request {
         self.confirmations.iter().any(|confirmation| confirmation.covers(key))
     }
 
+    /// Returns whether an object is the namespace in which the ledger lies.
+    pub(super) fn holds_ledger(&self, key: &ResourceKey) -> bool {
+        key.is("", "Namespace") && self.ledger.as_deref() == Some(&*key.name)
+    }
+
     /// Says how many objects die with a namespace or CRD and are not among `going`; empty where that is not known.
     pub(super) fn dying(&self, container: &ResourceKey, going: &BTreeSet<&ResourceKey>) -> String {
         const SHOWN: usize = 3;

@@ -33,17 +33,18 @@ pub(super) fn plan(
     // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
     problems.extend(hooks::homeless(&nodes, &removals, comparison));
+    let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for asking in removals.extract_if(.., |removal| asking.contains(removal.key)) {
         skipped.push(Skipped::new(asking.key, SkipReason::DeleteUnconfirmed));
     }
-    problems.extend(obstacles(&nodes, &skipped, desired, context, &request));
+    problems.extend(obstacles(&nodes, &skipped, &going, desired, context, &request));
     if problems.iter().any(|problem| problem.severity == Severity::Blocks) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
         let working = nodes.iter_mut().filter(|node| node.work().is_some());
         working.for_each(|node| node.fate = Fate::Skip(SkipReason::FollowsHeld));
     }
-    let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
-    for key in going.iter().filter(|key| is_container(key)) {
+    let containers = removals.iter().filter(|removal| is_container(removal.key) && !removal.is_under_way());
+    for key in containers.map(|removal| removal.key) {
         let text = format!("is a {}: everything in it is deleted with it{}", key.kind(), request.dying(key, &going));
         problems.push(Problem::warning(Code::PruneGuard, text).of(key));
     }
@@ -133,7 +134,9 @@ impl Asker<'_> {
     ) -> Option<Result<Removal<'c>, SkipReason>> {
         match compared.outcome {
             Outcome::Missing => return None,
-            Outcome::Terminating => return Some(Err(SkipReason::Terminating)),
+            // What holds the ledger cannot outlive this operation.
+            Outcome::Terminating if self.request.holds_ledger(key) => return Some(Err(SkipReason::Terminating)),
+            Outcome::Terminating => return Some(Removal::under_way(key, compared, self.context)),
             // A kind that nobody serves has no objects.
             Outcome::Unknown(Why::UnknownKind) => return None,
             Outcome::Unknown(_) if compared.live.is_none() => return Some(Err(SkipReason::Unknown)),
@@ -175,7 +178,6 @@ impl Asker<'_> {
     ) -> Result<(), SkipReason> {
         let claim = &compared.claim;
         let kept = |options: &Options| options.delete == Permission::Never;
-        let holds_ledger = self.request.ledger.as_deref() == Some(&*key.name) && key.is("", "Namespace");
         let stops = [
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (claim.owned, SkipReason::OwnedByAnother),
@@ -183,7 +185,7 @@ impl Asker<'_> {
             (unreadable, SkipReason::Held),
             (kept(options) || declared.is_some_and(|declared| kept(&declared.options)), SkipReason::DeleteForbidden),
             (options.role != Role::Resource, SkipReason::DeleteForbidden),
-            (holds_ledger, SkipReason::HoldsLedger),
+            (self.request.holds_ledger(key), SkipReason::HoldsLedger),
             (
                 claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
                 SkipReason::Adopted,
@@ -210,6 +212,7 @@ fn why_kept(reason: SkipReason) -> Option<Problem> {
 fn obstacles(
     nodes: &[Node<'_>],
     skipped: &[Skipped],
+    going: &BTreeSet<&ResourceKey>,
     desired: &DesiredState,
     context: &Context<'_>,
     request: &Request,
@@ -227,7 +230,7 @@ fn obstacles(
     }
     for unconfirmed in skipped.iter().filter(|skipped| skipped.reason == SkipReason::DeleteUnconfirmed) {
         let text = if is_container(&unconfirmed.key) {
-            let dying = request.dying(&unconfirmed.key, &BTreeSet::new());
+            let dying = request.dying(&unconfirmed.key, going);
             format!("nothing is deleted: all that is in this {} would go with it{dying}", unconfirmed.key.kind())
         } else {
             "nothing is deleted: the deletion of this object must be confirmed".to_owned()

@@ -35,7 +35,7 @@ fn missing_home(
     const GOES: &str = "which this deletion removes before the hook runs";
     if let Some(name) = &node.key.namespace {
         let namespace = ResourceKey::new("", "Namespace", None, name);
-        if removals.iter().any(|removal| *removal.key == namespace) {
+        if removals.iter().any(|removal| *removal.key == namespace && !removal.is_under_way()) {
             return Some((namespace, GOES));
         }
         match comparison.get(&namespace).map(|compared| &compared.outcome) {

@@ -256,6 +256,8 @@ pub enum Reason {
     NotDeclared,
     /// Its application is deleted.
     Application,
+    /// It is being deleted already, and is waited for: what it needs goes after it.
+    Terminating,
     /// A hook of this phase.
     Hook,
     /// As declared, and others own it as well, or alone (rule 11): never by itself a reason to sync.

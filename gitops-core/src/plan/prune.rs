@@ -35,6 +35,30 @@ pub(super) struct Removal<'a> {
     pub(super) confirmed: Option<Confirmed>,
 }
 
+impl<'a> Removal<'a> {
+    /// An object that is being deleted already. Nothing is decided about it any more, so that neither proof nor consent
+    /// is asked for; but what it needs must outlive it, so its end is waited for as if we had deleted it.
+    pub(super) fn under_way(
+        key: &'a ResourceKey,
+        compared: &'a Compared,
+        context: &Context<'_>,
+    ) -> Result<Self, SkipReason> {
+        let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
+            return Err(SkipReason::Unknown);
+        };
+        let (options, _) = policy::options(live);
+        let wave = context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
+        let (last, propagation) = (options.prune_last, options.propagation.unwrap_or_default());
+        let reason = Reason::Terminating;
+        Ok(Self { key, live, requires, wave, last, propagation, options, reason, confirmed: None })
+    }
+
+    /// Whether it is only waited for.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.reason == Reason::Terminating
+    }
+}
+
 /// Decides on every object that is claimed and not declared.
 pub(super) fn removals<'a>(
     extras: &[Extra<'a>],
@@ -53,6 +77,11 @@ pub(super) fn removals<'a>(
     let asker = Asker { desired, policy, context, request, declared_uids, unseen: unseen(comparison, desired) };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
     for (key, compared) in extras.iter().copied() {
+        if !request.chooses(key, compared.live.as_ref()) {
+            // It counts as what stays: nothing that holds it goes.
+            skipped.push(Skipped::new(key, SkipReason::NotSelected));
+            continue;
+        }
         match asker.fate(key, compared, problems) {
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => skipped.push(Skipped::new(key, reason)),
@@ -60,6 +89,10 @@ pub(super) fn removals<'a>(
         }
     }
     keep_containers(&mut removals, &mut skipped, desired, problems);
+    if removals.iter().all(Removal::is_under_way) {
+        // Nothing follows them.
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Terminating)));
+    }
     let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
     // Where the source gave nothing at all, that is said already.
     let said = desired.problems.iter().any(|problem| problem.code == Code::IncompleteSource);
@@ -78,7 +111,10 @@ pub(super) fn removals<'a>(
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
     }
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
-    for removal in removals.iter().filter(|removal| is_container(removal.key)) {
+    let asking = skipped.iter().filter(|skipped| skipped.reason == SkipReason::PruneUnconfirmed);
+    let asking = asking.map(|skipped| &skipped.key).filter(|key| is_container(key));
+    problems.extend(asking.map(|key| unconfirmed(key, request, &going)));
+    for removal in removals.iter().filter(|removal| is_container(removal.key) && !removal.is_under_way()) {
         let dying = request.dying(removal.key, &going);
         let text = format!("is a {}: everything in it is deleted with it{dying}", removal.key.kind());
         problems.push(Problem::warning(Code::PruneGuard, text).of(removal.key));
@@ -107,6 +143,12 @@ impl Asker<'_> {
     ) -> Option<Result<Removal<'c>, SkipReason>> {
         match compared.outcome {
             Outcome::Extra => {}
+            // Of others' objects we wait only for those that lie in what is ours, by leaving that alone.
+            Outcome::Terminating
+                if self.policy.prune == Prune::Owned && compared.claim.is_ours() && !self.request.holds_ledger(key) =>
+            {
+                return Some(Removal::under_way(key, compared, self.context));
+            }
             Outcome::Terminating => return Some(Err(SkipReason::Terminating)),
             Outcome::Unknown(_) => return Some(Err(SkipReason::Unknown)),
             Outcome::Synced | Outcome::OutOfSync(_) | Outcome::Missing => return None,
@@ -120,8 +162,7 @@ impl Asker<'_> {
             Ok(confirmed) => confirmed,
             Err(reason) => {
                 if self.policy.prune == Prune::Owned {
-                    let dying = || self.request.dying(key, &BTreeSet::new());
-                    problems.extend(why_kept(key, reason, dying).map(|problem| problem.of(key)));
+                    problems.extend(why_kept(key, reason).map(|problem| problem.of(key)));
                     problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
                 }
                 return Some(Err(reason));
@@ -155,7 +196,7 @@ impl Asker<'_> {
             (unreadable_options, SkipReason::Held),
             // Argo CD never prunes hooks; they follow their own delete policy.
             (options.role != Role::Resource || options.prune == Permission::Never, SkipReason::PruneForbidden),
-            (self.request.ledger.as_deref() == Some(&*key.name) && key.is("", "Namespace"), SkipReason::HoldsLedger),
+            (self.request.holds_ledger(key), SkipReason::HoldsLedger),
             (
                 claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
                 SkipReason::Adopted,
@@ -186,13 +227,16 @@ fn name_of(key: &ResourceKey) -> (&str, Option<&str>, &str) {
     (key.kind(), key.namespace.as_deref(), &key.name)
 }
 
-fn why_kept(key: &ResourceKey, reason: SkipReason, dying: impl Fn() -> String) -> Option<Problem> {
+/// Says what would die with a namespace or CRD that nobody said yes to, besides what goes anyway.
+fn unconfirmed(key: &ResourceKey, request: &Request, going: &BTreeSet<&ResourceKey>) -> Problem {
+    let text = format!("is not pruned: whatever is in it would be deleted with it{}", request.dying(key, going));
+    let hint = "confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`";
+    Problem::note(Code::PruneGuard, text).of(key).hint(hint)
+}
+
+fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
     let (text, hint) = match reason {
-        SkipReason::PruneUnconfirmed if is_container(key) => {
-            let text = format!("is not pruned: whatever is in it would be deleted with it{}", dying());
-            let hint = "confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`";
-            return Some(Problem::note(Code::PruneGuard, text).hint(hint));
-        }
+        SkipReason::PruneUnconfirmed if is_container(key) => return None,
         SkipReason::HoldsLedger => {
             ("is not pruned: the ledger of the application lies in it", "delete the application instead")
         }
@@ -225,12 +269,16 @@ pub(super) fn keep_containers(
     if !removals.iter().any(|removal| is_container(removal.key)) {
         return;
     }
-    let kept = skipped.iter().filter(|skipped| skipped.reason != SkipReason::Terminating).map(|skipped| &skipped.key);
-    let staying: Vec<&ResourceKey> = desired.declared.keys().chain(kept).collect();
+    // What is being deleted and not waited for is still there.
+    let staying: Vec<&ResourceKey> =
+        desired.declared.keys().chain(skipped.iter().map(|skipped| &skipped.key)).collect();
     let namespaces: BTreeSet<&str> = staying.iter().filter_map(|key| key.namespace.as_deref()).collect();
     let kinds: BTreeSet<&GroupKind> = staying.iter().map(|key| &*key.group_kind).collect();
     let mut guarded = Vec::new();
     removals.retain(|removal| {
+        if removal.is_under_way() {
+            return true;
+        }
         let holds = if removal.key.is("", "Namespace") {
             namespaces.contains(&*removal.key.name)
         } else {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Impact, Plan, Reason, Skipped, Step};
+use super::{Action, Impact, Intent, Plan, Reason, Skipped, Step};
 use crate::policy::Phase;
 use crate::problem::Severity;
 
@@ -22,7 +22,7 @@ impl fmt::Display for Plan {
         for step in &self.steps {
             let next = (step.phase, part_of(step));
             if part != Some(next) {
-                heading(f, step)?;
+                heading(f, step, self.scope.intent)?;
                 part = Some(next);
             }
             writeln!(f, "  {step}")?;
@@ -53,9 +53,9 @@ fn part_of(step: &Step) -> Option<i32> {
     (!matches!(step.action, Action::Delete { .. })).then_some(step.wave)
 }
 
-fn heading(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+fn heading(f: &mut fmt::Formatter<'_>, step: &Step, intent: Intent) -> fmt::Result {
     match (part_of(step), step.phase) {
-        (None, _) if step.reason == Reason::Application => writeln!(f, "Delete"),
+        (None, _) if intent == Intent::Delete => writeln!(f, "Delete"),
         (None, phase) => writeln!(f, "{phase}, once all is healthy"),
         (Some(wave), Phase::SyncFail) => writeln!(f, "SyncFail, wave {wave}, only if something fails"),
         (Some(wave), phase) => writeln!(f, "{phase}, wave {wave}"),
@@ -94,6 +94,7 @@ impl fmt::Display for Reason {
             Self::Asked => "is applied again, as asked",
             Self::NotDeclared => "not declared any more",
             Self::Application => "its application is deleted",
+            Self::Terminating => "is being deleted already, and is waited for",
             Self::Hook => "hook",
             Self::Claim => "is as declared, and not ours alone",
         })

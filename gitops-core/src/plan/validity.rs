@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diff::{Comparison, Outcome};
+use crate::diff::{Compared, Comparison, Outcome};
 use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::value::Digest;
@@ -148,6 +148,9 @@ fn place(step: &Step) -> (&ResourceKey, Phase, bool) {
 
 fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> Verdict {
     let compared = seen.get(&step.key);
+    if is_under_way(step, compared) {
+        return Verdict::Needed;
+    }
     let Some(now) = now else {
         if let Ok(at) = fresh.skipped.binary_search_by_key(&&step.key, |skipped| &skipped.key)
             && let Some(skipped) = fresh.skipped.get(at)
@@ -183,6 +186,18 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
         return Verdict::Stale(format!("by now a sync would do something else: {now}"));
     }
     Verdict::Needed
+}
+
+/// Whether the very object that a step deletes is being deleted already: by this plan, as far as it came, or by somebody
+/// who wanted the same. Its end is still waited for.
+fn is_under_way(step: &Step, compared: Option<&Compared>) -> bool {
+    let (Action::Delete { .. }, Precondition::Present { uid, .. }) = (&step.action, &step.requires) else {
+        return false;
+    };
+    compared.is_some_and(|compared| {
+        compared.outcome == Outcome::Terminating
+            && compared.live.as_ref().is_some_and(|live| live.uid() == Some(&**uid))
+    })
 }
 
 fn moved(before: &Precondition, now: &Precondition) -> &'static str {

@@ -10,7 +10,7 @@ use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outc
 use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part, SETTLE_REPORTING};
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, ResourceKey};
 use crate::source::Revision;
 use crate::state::Completeness;
@@ -168,7 +168,9 @@ impl Report {
 
     /// Adds what the sync did, and the plan it followed.
     #[must_use]
-    pub fn with_receipt(self, plan: &Arc<Plan>, receipt: Option<&Receipt>) -> Self {
+    pub fn with_receipt(mut self, plan: &Arc<Plan>, receipt: Option<&Receipt>) -> Self {
+        // What was asked for, found and deleted is not there any more, and was there when it was asked for.
+        self.problems.retain(|problem| problem.code != Code::NotFound || plan.problems.contains(problem));
         Self { plan: Arc::clone(plan), receipt: receipt.cloned(), ..self }
     }
 

@@ -3,7 +3,7 @@
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
 use crate::health::{self, Clues, HealthStatus, Standstill};
-use crate::plan::{Action, Intent, Precondition};
+use crate::plan::{Action, Intent, Precondition, Reason};
 use crate::policy::{self, Permission};
 use crate::problem::Severity;
 use crate::resource::Resource;
@@ -122,6 +122,10 @@ impl Machine {
         if let (true, Some(uid)) = (live.is_terminating(), live.uid()) {
             let what = deletion(live);
             return self.wait(id, Look::Gone(uid.into()), &what, now);
+        }
+        if step.reason == Reason::Terminating {
+            // It was to be waited for: neither proof nor consent was asked for.
+            return self.fail(id, "is not being deleted any more, so it is kept; sync again");
         }
         let (options, wrong) = policy::options(live);
         let readable = wrong.iter().all(|problem| problem.severity != Severity::Blocks);

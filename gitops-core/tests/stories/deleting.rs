@@ -7,6 +7,7 @@ use gitops_core::reconcile::{self, App, Report, look_to_delete, perform};
 use gitops_core::resource::{Propagation, ResourceKey};
 use gitops_core::sync::{Event, Phase};
 use gitops_core::time::Timer;
+use gitops_core::value::Draft;
 
 use crate::world::{NAMESPACE, Shop, config, deployment, job};
 
@@ -186,4 +187,23 @@ fn a_saved_deletion_plan_is_followed_as_it_was_approved_with_hooks_and_without()
         let ran = shop.written().iter().any(|line| line == "apply batch/Job shop/drain");
         assert_eq!(ran, hooks != HookRun::Never);
     }
+}
+
+#[test]
+fn a_deletion_that_is_tried_again_waits_for_what_is_dying_before_its_namespace_goes() {
+    let shop = shop();
+    let held = shop.get("ConfigMap", "a").unwrap();
+    shop.edit(&held, |draft| draft.entry("metadata").set("finalizers", vec![Draft::from("example.org/hold")]));
+    for attempt in ["the first", "the second"] {
+        let report = delete(&shop, &deleting(&shop));
+        let receipt = report.receipt.expect("it was tried");
+        assert_eq!(receipt.phase, Phase::Failed, "{attempt}");
+        assert!(receipt.message.contains("its finalizers: example.org/hold"), "{attempt}: {}", receipt.message);
+        assert!(shop.get("Namespace", "shop").is_some_and(|namespace| !namespace.is_terminating()), "{attempt}");
+        assert!(ledger(&shop).is_some(), "{attempt}: what is still there is not forgotten");
+    }
+    let held = shop.get("ConfigMap", "a").unwrap();
+    shop.edit(&held, |draft| drop(draft.entry("metadata").remove("finalizers")));
+    assert_eq!(delete(&shop, &deleting(&shop)).receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded));
+    assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
 }

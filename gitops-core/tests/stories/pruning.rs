@@ -2,7 +2,9 @@
 
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
+use gitops_core::plan::{Request, Selection};
 use gitops_core::policy::Shared;
+use gitops_core::problem::Code;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
 use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use gitops_core::sync::Phase;
@@ -218,4 +220,38 @@ fn nothing_is_done_while_an_object_belongs_to_another_application_where_the_poli
         assert!(report.problems.iter().any(|problem| problem.text.contains("belongs to application `other`")));
         assert_eq!(shop.written().len(), written, "{shared:?}: {:?}", report.plan.skipped);
     }
+}
+
+#[test]
+fn a_prune_that_is_tried_again_keeps_a_namespace_until_what_is_dying_in_it_is_gone() {
+    let old = "{apiVersion: v1, kind: Namespace, metadata: {name: old, annotations: {gitops.rs/prune: enabled}}}";
+    let inside =
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: in, namespace: old, finalizers: [example.org/hold]}}";
+    let shop = shop().pruning();
+    shop.commit("more", &[("old.yaml", Some(old)), ("in.yaml", Some(inside))]);
+    shop.sync();
+    shop.commit("less", &[("old.yaml", None), ("in.yaml", None)]);
+    let old = ResourceKey::new("", "Namespace", None, "old");
+    for attempt in ["the first", "the second"] {
+        let report = shop.sync();
+        assert_eq!(report.receipt.map(|receipt| receipt.phase), Some(Phase::Failed), "{attempt}");
+        let found = shop.cluster.inner.with_server(|server| server.get(&old).cloned());
+        assert!(found.is_some_and(|namespace| !namespace.is_terminating()), "{attempt}");
+    }
+    let key = ResourceKey::new("", "ConfigMap", "old", "in");
+    let inside = shop.cluster.inner.with_server(|server| server.get(&key).cloned()).unwrap();
+    shop.edit(&inside, |draft| drop(draft.entry("metadata").remove("finalizers")));
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(shop.cluster.inner.with_server(|server| server.get(&old).is_none()));
+}
+
+#[test]
+fn what_was_asked_for_and_pruned_is_not_called_unknown_afterwards() {
+    let mut shop = shop().pruning();
+    shop.commit("drop b", &[("b.yaml", None)]);
+    shop.app.request = Request::default().with_only(Selection::of(["ConfigMap/b".parse().unwrap()]));
+    let report = shop.sync();
+    assert!(shop.get("ConfigMap", "b").is_none() && report.problems.is_empty(), "{:?}", report.problems);
+    let report = shop.sync();
+    assert!(report.problems.iter().any(|problem| problem.code == Code::NotFound), "now it is unknown");
 }

@@ -95,7 +95,7 @@ fn a_namespace_says_what_dies_with_it_and_a_plan_says_who_confirmed_it() {
         left alone
           Namespace old: not declared any more; pruning it must be confirmed
         problems
-          note: Namespace old: is not pruned: whatever is in it would be deleted with it; 5 objects that are not in this plan die with it: `ConfigMap old/a`, `ConfigMap old/b`, `Secret old/x` and 2 more; confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`
+          note: Namespace old: is not pruned: whatever is in it would be deleted with it; 4 objects that are not in this plan die with it: `ConfigMap old/b`, `Secret old/x`, `Secret old/y` and 1 more; confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`
         ",
     );
 }

@@ -74,12 +74,12 @@ fn what_is_to_stay_stays_and_so_does_what_holds_it() {
         ),
         "
         Delete
+          delete  Secret shop/dying: is being deleted already, and is waited for
           delete  Secret shop/web: its application is deleted
         left alone
           Namespace shop: not declared any more; a guard stopped pruning
           Secret shop/child: belongs to its owner
           Secret shop/copy: not declared any more; no proof that it is ours
-          Secret shop/dying: is being deleted
           Secret shop/found: not declared any more; it existed before us
           Secret shop/key: stays, as its annotation says
           Secret shop/theirs: belongs to another application
@@ -160,4 +160,48 @@ fn a_post_delete_hook_whose_place_goes_before_it_runs_stops_the_deletion_and_say
         let plan = deletion(&format!("{hook}{stays}"), yes());
         assert!(plan.steps.iter().any(|step| &*step.key.name == "bye"), "{stays}: {plan}");
     }
+}
+
+const CONTROLLED: &str = "
+    v1 Namespace shop prune=enabled | synced
+    apiextensions.k8s.io/v1 CustomResourceDefinition widgets.example.org defines=example.org/Widget prune=enabled | synced
+    example.org/v1 Widget shop/w | synced
+    apps/v1 Deployment shop/controller | synced
+    v1 ConfigMap shop/settings wave=-1 | synced
+";
+
+#[test]
+fn what_is_being_deleted_already_goes_before_what_it_needs_as_if_we_had_deleted_it() {
+    let first = edges(&deletion(CONTROLLED, Request::to_delete()));
+    for dying in ["Widget shop/w |", "Deployment shop/controller |", "Namespace shop prune=enabled |"] {
+        let lines = CONTROLLED.replace(&format!("{dying} synced"), &format!("{dying} terminating"));
+        assert_ne!(lines, CONTROLLED);
+        let plan = deletion(&lines, Request::to_delete());
+        assert_eq!(edges(&plan), first, "{dying}");
+        assert!(plan.skipped.is_empty() && plan.confirmed.is_empty(), "{plan}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_being_deleted_already() {
+    let lines = "
+        v1 Namespace shop | terminating
+        v1 Secret shop/key options=Delete=confirm | terminating
+        v1 Secret shop/kept options=Delete=false | terminating
+        v1 Secret shop/theirs | terminating of=other
+        v1 Namespace gitops-system | terminating
+    ";
+    let request = Request { ledger: Some("gitops-system".into()), ..Request::to_delete() };
+    shows(
+        &deletion(lines, request),
+        "
+        Delete
+          delete  Secret shop/kept: is being deleted already, and is waited for
+          delete  Secret shop/key: is being deleted already, and is waited for
+          delete  Secret shop/theirs: is being deleted already, and is waited for
+          delete  Namespace shop: is being deleted already, and is waited for; all that is in it goes too
+        left alone
+          Namespace gitops-system: is being deleted
+        ",
+    );
 }

@@ -122,6 +122,13 @@ impl World {
         self.comparison.entries.insert(key, Arc::new(compared));
     }
 
+    /// Removes from Git what is being deleted.
+    fn undeclare_dying(&mut self) {
+        let comparison = &self.comparison;
+        let dies = |key: &ResourceKey| comparison.get(key).is_some_and(|found| found.outcome == Outcome::Terminating);
+        self.desired.declared.retain(|key, _| !dies(key));
+    }
+
     /// What is compared of an object once it is as declared.
     fn in_sync(world: &Self, key: &ResourceKey) -> Arc<Compared> {
         let compared = Compared::clone(world.comparison.get(key).unwrap());

@@ -1,6 +1,6 @@
 use super::{World, edges, expect, pruning};
 use crate::plan::SkipReason::{self, *};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Request, Selection};
 use crate::policy::{PruneAdopted, SyncPolicy};
 use crate::state::Completeness;
 
@@ -224,4 +224,64 @@ fn a_hook_that_is_held_back_stops_pruning() {
     let plan = World::new(&world).plan(&pruning());
     assert!(plan.is_empty());
     assert_eq!(fate(&plan, "old"), Err(FollowsHeld));
+}
+
+const OLD: &str = "
+    v1 ConfigMap shop/stays | synced
+    v1 Namespace old prune=enabled | extra
+    v1 ConfigMap old/last options=PruneLast=true | extra
+    v1 ConfigMap old/c | extra
+";
+
+#[test]
+fn what_is_being_deleted_already_goes_before_what_it_needs() {
+    let first = edges(&World::new(OLD).plan(&pruning()));
+    for dying in ["ConfigMap old/c", "ConfigMap old/last options=PruneLast=true"] {
+        let lines = OLD.replace(&format!("{dying} | extra"), &format!("{dying} | terminating"));
+        let mut world = World::new(&lines);
+        world.undeclare_dying();
+        let plan = world.plan(&pruning());
+        assert_eq!(edges(&plan), first, "{dying}");
+    }
+}
+
+#[test]
+fn what_is_being_deleted_is_not_waited_for_where_nothing_follows_it_or_pruning_is_off() {
+    let lines = "v1 ConfigMap shop/stays | synced\nv1 ConfigMap shop/old | terminating";
+    for policy in [pruning(), SyncPolicy::default()] {
+        let mut world = World::new(lines);
+        world.undeclare_dying();
+        let plan = world.plan(&policy);
+        assert!(plan.is_empty(), "{plan}");
+        assert_eq!(fate(&plan, "old"), Err(Terminating));
+    }
+}
+
+#[test]
+fn a_namespace_stays_while_another_application_deletes_what_is_in_it() {
+    let mut world = World::new(&OLD.replace("old/c | extra", "old/c | terminating of=other"));
+    world.undeclare_dying();
+    let plan = world.plan(&pruning());
+    assert_eq!(fate(&plan, "old"), Err(Guarded), "{plan}");
+    assert_eq!(fate(&plan, "last"), Ok(()));
+}
+
+#[test]
+fn a_selected_namespace_stays_as_long_as_it_holds_what_was_not_selected() {
+    let only = |text: &str| Request::default().with_only(Selection::of([text.parse().unwrap()]));
+    let plan = World::new(OLD).asked(&pruning(), only("Namespace/old"));
+    assert_eq!(fate(&plan, "old"), Err(Guarded), "{plan}");
+    assert!(
+        plan.is_empty() && plan.to_string().contains("is not pruned: the Namespace holds objects that stay"),
+        "{plan}"
+    );
+    let plan = World::new(OLD).asked(&pruning(), only("ConfigMap/old/*"));
+    assert_eq!((fate(&plan, "c"), fate(&plan, "old")), (Ok(()), Err(NotSelected)));
+    let crd = "
+        v1 ConfigMap shop/stays | synced
+        apiextensions.k8s.io/v1 CustomResourceDefinition crd defines=example.org/Widget prune=enabled | extra
+        example.org/v1 Widget shop/w | extra
+    ";
+    let plan = World::new(crd).asked(&pruning(), only("CustomResourceDefinition"));
+    assert_eq!((fate(&plan, "crd"), fate(&plan, "w")), (Err(Guarded), Err(NotSelected)), "{plan}");
 }

@@ -181,3 +181,23 @@ fn a_deletion_of_an_application_holds_until_it_would_leave_something_behind_as_n
     let seen = World::new(app).comparison;
     assert!(matches!(nothing.revalidate(&fresh, &seen), Validity::Stale(_)));
 }
+
+#[test]
+fn an_approved_deletion_that_is_under_way_still_holds_and_is_waited_for() {
+    let before = "
+        v1 ConfigMap shop/stays | synced
+        v1 Namespace old prune=enabled | extra
+        v1 ConfigMap old/a | extra
+        v1 ConfigMap old/b | extra
+    ";
+    let plan = World::new(before).plan(&pruning());
+    let dying = before.replace("old/a | extra", "old/a | terminating");
+    let all = dying.replace("old/b | extra", "old/b | terminating").replace("enabled | extra", "enabled | terminating");
+    for (now, expected) in [(&dying, true), (&all, true), (&dying.replace("old/a |", "old/a uid=other |"), false)] {
+        let mut now = World::new(now);
+        now.undeclare_dying();
+        let fresh = now.asked(&pruning(), Request::following(&plan));
+        let validity = plan.revalidate(&fresh, &now.comparison);
+        assert_eq!(validity == Validity::StillValid, expected, "{validity:?}");
+    }
+}
