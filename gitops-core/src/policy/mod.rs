@@ -3,11 +3,14 @@
 mod annotations;
 mod conflicts;
 mod dependencies;
+pub(crate) mod duration;
+mod glob;
 pub mod ignore;
 mod namespace;
 mod share;
 #[cfg(test)]
 mod tests;
+pub mod window;
 mod words;
 
 use std::collections::BTreeSet;
@@ -25,6 +28,7 @@ pub(crate) use annotations::{ON_REMOVE, PRUNE};
 pub use conflicts::{ConflictRule, Conflicts, Stance, Take, WrittenBy};
 pub(crate) use dependencies::{CHANGE_RULE, asks_dependencies};
 pub use dependencies::{ChangeRule, Order, Verb, reference};
+pub use glob::{Glob, InvalidGlob};
 pub use namespace::{CreateNamespace, NamespaceMetadata};
 pub use share::{InvalidShare, Share};
 
