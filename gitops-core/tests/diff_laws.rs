@@ -233,9 +233,9 @@ proptest! {
         }
         let live = resource(&live);
         let compared = compare(&desired, &live);
-        let desired = stamped(&desired);
+        let after = Sides::of(Some(&stamped(&desired)), &compared).after;
         for change in changes(&compared) {
-            let tree = if change.live.is_some() { live.tree() } else { desired.tree() };
+            let tree = if change.live.is_some() { live.tree() } else { after.root() };
             prop_assert!(find(tree, &change.pointer).is_some(), "{change} {}", change.pointer);
             prop_assert!(!change.to_string().is_empty());
         }

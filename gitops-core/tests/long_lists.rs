@@ -5,7 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use gitops_core::diff::{Context, Outcome, Scaled, adapt, compare_one, stamp};
+use gitops_core::cluster::{WriteOutcome, Written};
+use gitops_core::diff::{
+    Answers, Context, Evidence, Outcome, Scaled, Sides, Unified, adapt, compare_one, lines, stamp, table,
+};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
 use gitops_core::resource::Resource;
@@ -50,21 +53,28 @@ fn check(name: &str, make: fn(usize, &str, usize) -> Value, rule: Option<&str>) 
     let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
     let rules = Rules::new(rule.map(|path| Rule::new(Target::all(), vec![Selector::path(path).unwrap()]).unwrap()));
     let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
-    let taken = |length: usize| {
-        // We applied all of it, somebody changed every item, and Git wants other values in another order.
-        let before = stamp(&resource(&make(length, "before", 1)), &owner);
-        let live = apply(&Apply::new(None, &before, &owner.manager(), Timestamp::EPOCH, &model)).unwrap();
-        let theirs = resource(&make(length, "theirs", 1));
-        let live = apply(&Apply::new(Some(&live), &theirs, "somebody", Timestamp::EPOCH, &model).force()).unwrap();
-        // 7 is prime to the lengths, so all items are there.
-        let desired = resource(&make(length, "wanted", 7));
+    in_proportion(name, |length| {
+        let (desired, live) = pair(make, length, &owner, &model);
         time(|| {
             let compared = compare_one(&desired, Live::Present(&live), &context);
             assert!(matches!(compared.outcome, Outcome::Synced | Outcome::OutOfSync(_)));
             let adapted = adapt(&desired, Some(&live), &context, Scaled::No);
             assert_eq!(adapted.is_some(), !rules.is_empty());
         })
-    };
+    });
+}
+
+/// We applied all of it, somebody changed every item, and Git wants other values in another order.
+fn pair(make: fn(usize, &str, usize) -> Value, length: usize, owner: &Owner, model: &ApiModel) -> (Resource, Resource) {
+    let before = stamp(&resource(&make(length, "before", 1)), owner);
+    let live = apply(&Apply::new(None, &before, &owner.manager(), Timestamp::EPOCH, model)).unwrap();
+    let theirs = resource(&make(length, "theirs", 1));
+    let live = apply(&Apply::new(Some(&live), &theirs, "somebody", Timestamp::EPOCH, model).force()).unwrap();
+    // 7 is prime to the lengths, so all items are there.
+    (resource(&make(length, "wanted", 7)), live)
+}
+
+fn in_proportion(name: &str, taken: impl Fn(usize) -> Duration) {
     let (short, long) = (taken(150), taken(1_200));
     // Eight times the length: 64 times the time where it grows with the square, 8 where it does not.
     let ratio = long.as_secs_f64() / short.as_secs_f64();
@@ -85,4 +95,69 @@ fn rules_over_items_of_long_keyed_lists_take_time_in_proportion() {
 #[test]
 fn rules_over_items_of_long_lists_that_are_one_value_take_time_in_proportion() {
     check("whole, a rule for a leaf of each item", whole, Some("spec.items[*].value"));
+}
+
+/// Half of the items, so that the others are to be added, or to go.
+fn half(length: usize, value: &str, step: usize) -> Value {
+    let mut object = keyed(length, value, step);
+    let env = &mut object["spec"]["template"]["spec"]["containers"][0]["env"];
+    env.as_array_mut()
+        .unwrap()
+        .retain(|item| item["name"].as_str().is_some_and(|name| name.ends_with(['1', '3', '5', '7', '9'])));
+    object
+}
+
+#[test]
+fn confirming_long_keyed_lists_takes_time_in_proportion() {
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    // All items change and move; half of them go; half of them come.
+    for (name, before, after) in [
+        ("moved", keyed as fn(_, &str, _) -> _, keyed as fn(_, &str, _) -> _),
+        ("removed", keyed, half),
+        ("added", half, keyed),
+    ] {
+        in_proportion(name, |length| {
+            let (_, live) = pair(before, length, &owner, &model);
+            let desired = resource(&after(length, "wanted", 7));
+            let open = compare_one(&desired, Live::Present(&live), &context).open.unwrap();
+            let sent = stamp(&desired, &owner);
+            let apply = apply(&Apply::new(Some(&live), &sent, &owner.manager(), Timestamp::EPOCH, &model).force());
+            let mut answers = Answers::new();
+            answers.take(open, Ok(Written::new(WriteOutcome::Changed, Some(apply.unwrap()))));
+            let context = context.with_answers(&answers);
+            time(|| {
+                let compared = compare_one(&desired, Live::Present(&live), &context);
+                assert_eq!(compared.evidence, Evidence::Confirmed);
+            })
+        });
+    }
+}
+
+#[test]
+fn rendering_changes_of_long_lists_takes_time_in_proportion() {
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    let kinds: [(&str, fn(usize, &str, usize) -> Value, _); 4] = [
+        ("moved", keyed, keyed as fn(_, &str, _) -> _),
+        ("removed", keyed, half),
+        ("added", half, keyed),
+        ("whole", whole, whole),
+    ];
+    for (name, before, after) in kinds {
+        in_proportion(name, |length| {
+            let (_, live) = pair(before, length, &owner, &model);
+            let desired = resource(&after(length, "wanted", 7));
+            let compared = compare_one(&desired, Live::Present(&live), &context);
+            time(|| {
+                let sides = Sides::of(Some(&desired), &compared);
+                assert_ne!(sides.live, sides.after);
+                assert!(!sides.unified("web", &Unified::default()).is_empty());
+                assert!(sides.json_patch().root().as_list().is_some_and(|steps| !steps.is_empty()));
+                assert!(sides.merge_patch().root().as_map().is_some());
+                assert!(!table(compared.outcome.changes(), 80).is_empty());
+                assert!(!lines(&compared).is_empty());
+            })
+        });
+    }
 }

@@ -6,11 +6,11 @@
 use gitops_core::arbitrary;
 use gitops_core::cluster::{WriteOutcome, Written};
 use gitops_core::diff::{
-    Answers, Change, ChangeKind, Compared, Context, Outcome, Prediction, compare_one, lines, stamp,
+    Answers, Change, ChangeKind, Compared, Context, Outcome, Prediction, Sides, compare_one, lines, stamp,
 };
 use gitops_core::memory::ApiServer;
 use gitops_core::model::ApiModel;
-use gitops_core::path::{FieldPath, Segment};
+use gitops_core::path::{FieldPath, PathPattern, Segment};
 use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::ssa::{Apply, Update, apply, update};
 use gitops_core::state::{AppliedFields, Entry, Inventory, Live, Owner, Standing};
@@ -54,6 +54,13 @@ fn changes(compared: &Compared) -> &[Change] {
         Outcome::OutOfSync(changes) => changes,
         other => panic!("{other:?}"),
     }
+}
+
+/// Some names in any order.
+fn variables() -> impl Strategy<Value = Vec<String>> {
+    prop::sample::subsequence(vec!["A", "B", "C", "D", "E"], 1..=5)
+        .prop_shuffle()
+        .prop_map(|names| names.into_iter().map(str::to_owned).collect())
 }
 
 /// A forced apply as `manager`, on what is there; nothing of what a server fills in.
@@ -218,6 +225,34 @@ proptest! {
         let compared = compare(&desired, &live, None);
         let all_moved = changes(&compared).iter().all(|change| change.kind == ChangeKind::Moved);
         prop_assert!(all_moved && changes(&compared).len() <= 1, "{:?}", lines(&compared));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_list_is_what_an_apply_leads_to(
+        before in variables(),
+        theirs in variables(),
+        desired in variables(),
+        others in any::<bool>(),
+    ) {
+        let object = |names: &[String], value: &str| {
+            let env: Vec<Value> = names.iter().map(|name| json!({"name": name, "value": value})).collect();
+            deployment(&json!([{"name": "web", "image": "a:1", "env": env}]))
+        };
+        let mut live = applied_by_us(None, &object(&before, "before"));
+        if others {
+            live = applied(Some(&live), &object(&theirs, "theirs"), "they");
+        }
+        let desired = object(&desired, "wanted");
+        let after = applied_by_us(Some(&live), &desired);
+        let env = |tree: ValueRef<'_>| {
+            let path: PathPattern = "spec.template.spec.containers[0].env".parse().unwrap();
+            path.places(tree).unwrap().first().and_then(|path| path.find(tree)).map(|env| env.to_value().to_json())
+        };
+        for answer in [None, Some(&after)] {
+            let compared = compare(&desired, &live, answer);
+            let shown = Sides::of(Some(&desired), &compared).after;
+            prop_assert_eq!(env(shown.root()), env(after.tree()), "{:?}", lines(&compared));
+        }
     }
 
     #[test]

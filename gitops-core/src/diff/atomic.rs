@@ -43,12 +43,23 @@ impl<'a> Walk<'a> {
                     self.trail.path.pop();
                 }
             }
-            (View::List(want), View::List(have)) if want.len() == have.len() && !self.trail.is_too_deep() => {
-                for (at, (want, have)) in want.iter().zip(have).enumerate() {
+            (View::List(want), View::List(have)) if !self.trail.is_too_deep() => {
+                let (mut want, mut have) = (want.iter(), have.iter());
+                for at in 0.. {
                     self.trail.path.push(Step::Index { at });
-                    self.within(want, have, of.element(), surplus);
+                    match (want.next(), have.next()) {
+                        (Some(want), Some(have)) => self.within(want, have, of.element(), surplus),
+                        (None, Some(have)) => {
+                            self.trail.note(ChangeKind::Removed, Some(have), None, ChangeReason::Surplus);
+                        }
+                        (Some(want), None) => {
+                            self.trail.note(ChangeKind::Added, None, Some(want), ChangeReason::Declared);
+                        }
+                        (None, None) => break,
+                    }
                     self.trail.path.pop();
                 }
+                self.trail.path.pop();
             }
             _ if same(desired, live, of) => {}
             _ => self.trail.note(ChangeKind::Value, Some(live), Some(desired), ChangeReason::Declared),

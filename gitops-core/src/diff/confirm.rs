@@ -3,6 +3,8 @@
 //! Rule 8 of the exact rules: any difference on S ∪ R is drift, where S is what Git declares and R what we own and Git
 //! does not declare; what differs elsewhere was filled in or injected, and is none.
 
+use std::collections::BTreeSet;
+
 use crate::model::{ListKind, TypeRef};
 use crate::resource::Resource;
 use crate::value::{Draft, List, Map, ValueRef, View};
@@ -11,7 +13,7 @@ use super::equal::same;
 use super::lists::item_name;
 use super::mask::Seen;
 use super::owned::{Claims, Owned, same_key};
-use super::step::{Finder, Step, plain_key};
+use super::step::{Finder, LONG, Step, plain_key};
 use super::trail::Trail;
 use super::{Change, ChangeKind, ChangeReason, Note};
 
@@ -112,9 +114,9 @@ impl<'a> Confirm<'a> {
             None => same(left, right, element),
         };
         let name = |item: ValueRef<'a>| keys.map_or_else(|| item.to_draft(), |keys| item_name(item, keys, element));
-        let step = |item, live, desired| match keys {
-            Some(keys) => Step::Keyed { keys, item, element, live, desired },
-            None => Step::Valued { item, live, desired },
+        let step = |item, at| match keys {
+            Some(keys) => Step::Keyed { keys, item, element, at },
+            None => Step::Valued { item, at },
         };
         let list = |list: Option<List<'a>>| list.into_iter().flatten().collect::<Vec<_>>();
         let (want, live, after) = (list(at.want), list(at.live), list(at.after));
@@ -129,42 +131,43 @@ impl<'a> Confirm<'a> {
                 found.and_then(|at| Some((at, item(at)?)))
             };
         let mut shared = Vec::new();
-        for (place, item) in want.iter().enumerate() {
+        for item in &want {
             let is_it = |have: ValueRef<'a>| equal(*item, have);
             let (l, a) = (find(&mut in_live, &live, *item, &is_it), find(&mut in_after, &after, *item, &is_it));
-            let here = step(l.map_or(*item, |(_, item)| item), l.map_or(0, |(at, _)| at), place);
+            let here = l.or(a).map_or(step(*item, 0), |(at, item)| step(item, at));
             let ours = owned.take(*item, plain, |key| here.is(key));
             self.trail.path.push(here);
             let below = ours.map_or(mine.inherited(), |item| item.below);
             self.node(Three { want: Some(*item), live: value(l), after: value(a) }, element, below);
             self.trail.path.pop();
-            shared.extend(l.zip(a).map(|((l, _), (a, _))| (l, a, *item)));
+            shared.extend(l.zip(a).map(|((l, item), (a, _))| (l, a, item)));
         }
         for item in owned.rest() {
-            let is_it = |have: ValueRef<'a>| step(have, 0, 0).is(item.key.root());
+            let is_it = |have: ValueRef<'a>| step(have, 0).is(item.key.root());
             let key = item.key.root();
             let (l, a) = (find(&mut in_live, &live, key, &is_it), find(&mut in_after, &after, key, &is_it));
             let Some((place, found)) = l else { continue };
-            self.trail.path.push(step(found, place, 0));
+            self.trail.path.push(step(found, place));
             self.node(Three { want: None, live: l.map(|(_, item)| item), after: value(a) }, element, item.below);
             self.trail.path.pop();
             shared.extend(a.map(|(a, _)| (place, a, found)));
         }
-        self.order(&mut shared, name);
-        self.doubles(&live, &after, &shared, equal);
-    }
-
-    /// Items that are in both, with their places.
-    fn order(&mut self, shared: &mut [(usize, usize, ValueRef<'a>)], name: impl Fn(ValueRef<'a>) -> Draft) {
         shared.sort_by_key(|(_, after, _)| *after);
-        if shared.iter().map(|(live, ..)| live).is_sorted() {
-            return;
+        if !shared.iter().map(|(live, ..)| live).is_sorted() {
+            // Those of others as well, since they stand between ours.
+            let all = after.iter().filter_map(|item| find(&mut in_live, &live, *item, &|have| equal(*item, have)));
+            let mut all: Vec<(usize, ValueRef<'a>)> = all.collect();
+            let names =
+                |items: &[(usize, ValueRef<'a>)]| Draft::List(items.iter().map(|(_, item)| name(*item)).collect());
+            let wanted = names(&all);
+            all.sort_by_key(|(at, _)| *at);
+            self.trail.moved(names(&all), wanted);
         }
-        let names =
-            |items: &[(usize, usize, ValueRef<'a>)]| Draft::List(items.iter().map(|(.., item)| name(*item)).collect());
-        let wanted = names(shared);
-        shared.sort_by_key(|(live, ..)| *live);
-        self.trail.moved(names(shared), wanted);
+        let texts = |live: &[ValueRef<'a>]| live.iter().map(|item| plain(*item)).collect::<Option<BTreeSet<String>>>();
+        let is_unique = || live.len() > LONG && texts(&live).is_some_and(|texts| texts.len() == live.len());
+        if live.len() > shared.len() && !is_unique() {
+            self.doubles(&live, &after, &shared, equal);
+        }
     }
 
     /// Items that are there twice, and would not be.
@@ -175,9 +178,6 @@ impl<'a> Confirm<'a> {
         shared: &[(usize, usize, ValueRef<'a>)],
         equal: impl Fn(ValueRef<'a>, ValueRef<'a>) -> bool,
     ) {
-        if live.len() == shared.len() {
-            return;
-        }
         for (kept, _, item) in shared {
             let others = live.iter().enumerate().filter(|(at, have)| at != kept && equal(*item, **have));
             let stay = after.iter().filter(|have| equal(*item, **have)).count().saturating_sub(1);
@@ -238,12 +238,21 @@ impl<'a> Confirm<'a> {
                     self.trail.path.pop();
                 }
             }
-            (View::List(have), View::List(will)) if have.len() == will.len() && !self.trail.is_too_deep() => {
-                for (at, (live, after)) in have.iter().zip(will).enumerate() {
+            (View::List(have), View::List(will)) if !self.trail.is_too_deep() => {
+                let (mut have, mut will) = (have.iter(), will.iter());
+                for at in 0.. {
                     self.trail.path.push(Step::Index { at });
-                    self.within(live, after, reason);
+                    match (have.next(), will.next()) {
+                        (Some(live), Some(after)) => self.within(live, after, reason),
+                        (Some(live), None) => {
+                            self.trail.note(ChangeKind::Removed, Some(live), None, ChangeReason::Surplus);
+                        }
+                        (None, Some(after)) => self.trail.note(ChangeKind::Added, None, Some(after), reason),
+                        (None, None) => break,
+                    }
                     self.trail.path.pop();
                 }
+                self.trail.path.pop();
             }
             _ => self.trail.note(ChangeKind::Value, Some(live), Some(after), reason),
         }

@@ -280,8 +280,8 @@ impl<'a> Items<'a> {
         let Some((items, text)) = self.0.as_ref().zip(text) else { return locate(segment, live, of) };
         let (at, item) = *items.get(&text)?;
         let step = match of.list() {
-            ListKind::Map { keys } => Step::Keyed { keys, item, element, live: at, desired: 0 },
-            ListKind::Set => Step::Valued { item, live: at, desired: 0 },
+            ListKind::Map { keys } => Step::Keyed { keys, item, element, at },
+            ListKind::Set => Step::Valued { item, at },
             _ => return None,
         };
         Some((step, item, element))
@@ -313,12 +313,12 @@ fn locate<'a>(segment: &Segment, live: ValueRef<'a>, of: TypeRef<'a>) -> Option<
                 })
             };
             let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
-            Some((Step::Keyed { keys, item, element, live: at, desired: 0 }, item, element))
+            Some((Step::Keyed { keys, item, element, at }, item, element))
         }
         Segment::Item(value) => {
             let is_it = |item: ValueRef<'_>| same(value.root(), item, element);
             let (at, item) = live.as_list()?.iter().enumerate().find(|(_, item)| is_it(*item))?;
-            (of.list() == ListKind::Set).then_some((Step::Valued { item, live: at, desired: 0 }, item, element))
+            (of.list() == ListKind::Set).then_some((Step::Valued { item, at }, item, element))
         }
         Segment::Index(_) => None,
     }

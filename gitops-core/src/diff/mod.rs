@@ -21,6 +21,7 @@ mod judge;
 mod lists;
 mod mask;
 mod memo;
+mod merged;
 mod owned;
 mod places;
 mod recompare;
@@ -179,7 +180,8 @@ pub enum Why {
 pub struct Change {
     /// The field, as people write it.
     pub path: FieldPath,
-    /// The field as a JSON Pointer; into the live object where it is there, else into the desired one.
+    /// The field as a JSON Pointer into the live object. What is not there has the pointer that it gets: an item that is
+    /// added is named by its place in the list that a sync leads to.
     pub pointer: Arc<str>,
     /// What a sync will do.
     pub kind: ChangeKind,

@@ -10,12 +10,13 @@ use crate::value::{List, ValueRef, View};
 use super::equal::same;
 use super::owned::{key_field, same_key};
 
-/// One step from a parent to a child, with the places of list items in both lists.
+/// One step from a parent to a child. `at` is the place of a list item in the live list; of one that is not there, the
+/// place that it gets.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'a> {
     Field(&'a str),
-    Keyed { keys: &'a [Arc<str>], item: ValueRef<'a>, element: TypeRef<'a>, live: usize, desired: usize },
-    Valued { item: ValueRef<'a>, live: usize, desired: usize },
+    Keyed { keys: &'a [Arc<str>], item: ValueRef<'a>, element: TypeRef<'a>, at: usize },
+    Valued { item: ValueRef<'a>, at: usize },
     Index { at: usize },
 }
 
@@ -41,17 +42,14 @@ impl Step<'_> {
     }
 }
 
-/// A JSON Pointer (RFC 6901) into the live or the declared object.
-pub(super) fn pointer(path: &[Step<'_>], in_live: bool) -> String {
+/// A JSON Pointer (RFC 6901).
+pub(super) fn pointer(path: &[Step<'_>]) -> String {
     let mut text = String::new();
     for step in path {
         text.push('/');
         match step {
             Step::Field(name) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
-            Step::Keyed { live, desired, .. } | Step::Valued { live, desired, .. } => {
-                text.push_str(&if in_live { live } else { desired }.to_string());
-            }
-            Step::Index { at } => text.push_str(&at.to_string()),
+            Step::Keyed { at, .. } | Step::Valued { at, .. } | Step::Index { at } => text.push_str(&at.to_string()),
         }
     }
     text

@@ -135,7 +135,7 @@ impl<'a> Trail<'a> {
     /// A change without its values.
     fn change(&mut self, kind: ChangeKind, in_live: bool, reason: ChangeReason) -> Change {
         let steps = self.mask.nameable(&self.path);
-        let (pointer, length) = (pointer(steps, in_live).into(), steps.len());
+        let (pointer, length) = (pointer(steps).into(), steps.len());
         let path: FieldPath = steps.iter().map(Step::segment).collect();
         let owners = if in_live { self.owners(&path, length) } else { Vec::new() };
         Change { path, pointer, kind, live: None, desired: None, owners, reason }

@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
             _ if self.trail.is_too_deep() => self.scalar(desired, live, of, mine),
             (View::Map(d), View::Map(l)) if !of.is_atomic_map() => self.map(Some(d), Some(l), of, mine),
             (View::List(d), View::List(l)) => match of.list() {
-                ListKind::Map { keys } => self.keyed(d, l, keys, of, mine),
+                ListKind::Map { .. } => self.keyed(d, l, of, mine),
                 ListKind::Set => self.set(d, l, of, mine),
                 _ => self.atomic(desired, live, of, mine),
             },
@@ -187,11 +187,13 @@ impl<'a> Walk<'a> {
     /// Reports the topmost fields that are wholly ours.
     pub(super) fn removed(&mut self, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         (self.found.unclaimed, self.found.gives_up) = (true, true);
-        if mine.is_leaf() || self.trail.at_item() && mine.is_member() || is_wholly_owned(live, mine) {
+        if self.is_wholly_ours(live, mine) {
             if !self.stays(mine) {
-                self.trail.note(ChangeKind::Removed, Some(live), None, ChangeReason::Undeclared);
+                return self.trail.note(ChangeKind::Removed, Some(live), None, ChangeReason::Undeclared);
             }
-            return;
+            if mine.is_leaf() {
+                return;
+            }
         }
         match live.view() {
             View::Map(map) => {
@@ -208,9 +210,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a field that we give up stays, since others hold it as well: see `forgotten`.
-    fn stays(&mut self, mine: Owned<'a>) -> bool {
-        mine.is_leaf() && self.trail.is_held_by_others(self.manager)
+    /// Whether the field here goes with all that is below it.
+    pub(super) fn is_wholly_ours(&self, live: ValueRef<'a>, mine: Owned<'a>) -> bool {
+        mine.is_leaf() || self.trail.at_item() && mine.is_member() || is_wholly_owned(live, mine)
+    }
+
+    /// Whether a field or item that we give up stays, since others hold it as well: see `forgotten`.
+    pub(super) fn stays(&mut self, mine: Owned<'a>) -> bool {
+        (mine.is_leaf() || self.trail.at_item()) && self.trail.is_held_by_others(self.manager)
     }
 
     /// Rule 4: the tracking id is part of what is declared.

@@ -1,10 +1,12 @@
 //! Whether changes are those that a recording names by JSON Pointer, with the values that it shows.
 
-use gitops_core::diff::{Change, ChangeKind, ChangeReason, Shown};
+use std::collections::BTreeSet;
+
+use gitops_core::diff::{Change, ChangeKind, ChangeReason, Shown, Sides as Rendered};
 use gitops_core::model::{ListKind, TypeRef};
 use gitops_core::path::{FieldPath, Segment};
 use gitops_core::resource::Resource;
-use gitops_core::value::ValueRef;
+use gitops_core::value::{ValueRef, View};
 
 use crate::scope::{Scope, name};
 
@@ -16,52 +18,32 @@ pub(crate) struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Fails where a change is not among the recorded ones, a recorded one within the scope is no change, or a value is
-    /// another. Returns how many of the changes have the very pointer that was recorded.
+    /// Fails where the changes, carried out on the live object, are not exactly what was recorded of it within the
+    /// scope, or a value is another. Returns how many of the changes have the very pointer that was recorded.
     ///
-    /// The recording compares lists by place. Where an item does not stand at the same place on both sides, what is
-    /// recorded may be anything within its list.
-    pub(crate) fn agree(self, changes: &[Change], recorded: &[&str], scope: &Scope<'_>) -> Result<usize, String> {
-        let places: Vec<String> = changes.iter().map(|change| self.place(change, scope.of)).collect();
-        for (change, place) in changes.iter().zip(&places) {
-            if !recorded.iter().any(|pointer| is_same(place, pointer)) {
-                return Err(format!("not recorded at {place}: {change}"));
-            }
-            self.values(change)?;
+    /// The recording compares lists by place, so that an item that comes in, goes or moves is recorded as differences
+    /// between items that have nothing to do with each other; both sides of the verdict are compared in the same way.
+    pub(crate) fn agree(
+        self,
+        changes: &[Change],
+        rendered: &Rendered,
+        recorded: &[&str],
+        scope: &Scope<'_>,
+    ) -> Result<usize, String> {
+        changes.iter().try_for_each(|change| self.values(change))?;
+        let (mut found, mut at) = (BTreeSet::new(), String::new());
+        by_place(Some(rendered.live.root()), Some(rendered.after.root()), &mut at, &mut found);
+        if let Some(pointer) = found.iter().find(|pointer| !recorded.contains(&&***pointer)) {
+            return Err(format!("differs at {pointer}, and was not recorded"));
         }
         let missed = |pointer: &&&str| {
-            let is_ours = self.path(pointer, scope.of).is_some_and(|path| scope.covers(path.segments()));
-            is_ours && !places.iter().any(|place| is_same(place, pointer))
+            let path = self.path(pointer, scope.of);
+            !found.contains(**pointer) && path.is_none_or(|path| scope.covers(path.segments()))
         };
         match recorded.iter().find(missed) {
-            Some(pointer) => Err(format!("recorded at {pointer}, and no change")),
+            Some(pointer) => Err(format!("recorded at {pointer}, and differs not")),
             None => Ok(changes.iter().filter(|change| recorded.contains(&&*change.pointer)).count()),
         }
-    }
-
-    /// The pointer of a change, or of the first list on its path in which items do not stand at the same place.
-    fn place(self, change: &Change, of: TypeRef<'_>) -> String {
-        let (mut live, mut after) = (Some(self.live.tree()), Some(self.after.tree()));
-        let (mut of, mut path) = (of, FieldPath::root());
-        for segment in change.path.segments() {
-            if let Segment::Key(_) | Segment::Item(_) = segment {
-                let place = |list: Option<ValueRef<'_>>| {
-                    list.and_then(ValueRef::as_list)?.iter().position(|item| name(item, of) == *segment)
-                };
-                if place(live) != place(after) {
-                    let tree = if live.is_some() { self.live } else { self.after };
-                    return path.to_pointer(tree.tree());
-                }
-            }
-            of = match segment {
-                Segment::Field(name) => of.field(name),
-                _ => of.element(),
-            };
-            let below = |parent: Option<_>| parent.and_then(|parent| segment.of(parent));
-            (live, after) = (below(live), below(after));
-            path = path.join(segment.clone());
-        }
-        change.pointer.to_string()
     }
 
     /// The path of a recorded pointer; none where it means one item before and another one after.
@@ -117,9 +99,29 @@ fn child<'a>(parent: Option<ValueRef<'a>>, step: &str) -> Option<ValueRef<'a>> {
     parent.get(step).or_else(|| parent.item(step.parse().ok()?))
 }
 
-/// Whether one of two pointers leads to the other, or to what it is a part of.
-fn is_same(one: &str, other: &str) -> bool {
-    let is_within =
-        |part: &str, whole: &str| part.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    is_within(one, other) || is_within(other, one)
+/// Where two trees differ as the recording has it: lists by place, and what only one of them has as a whole.
+fn by_place(live: Option<ValueRef<'_>>, after: Option<ValueRef<'_>>, at: &mut String, found: &mut BTreeSet<String>) {
+    let step = |name: &str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    let mut below = |step: String, live: Option<ValueRef<'_>>, after: Option<ValueRef<'_>>| {
+        let length = at.len();
+        at.push_str(&step);
+        by_place(live, after, at, found);
+        at.truncate(length);
+    };
+    match (live, after) {
+        (Some(live), Some(after)) if live == after => {}
+        (Some(live), Some(after)) => match (live.view(), after.view()) {
+            (View::Map(live), View::Map(after)) => {
+                let names: BTreeSet<&str> = live.iter().chain(after).map(|(name, _)| name).collect();
+                names.into_iter().for_each(|name| below(step(name), live.get(name), after.get(name)));
+            }
+            (View::List(live), View::List(after)) => {
+                (0..live.len().max(after.len()))
+                    .for_each(|at| below(step(&at.to_string()), live.get(at), after.get(at)));
+            }
+            _ => drop(found.insert(at.clone())),
+        },
+        (None, None) => {}
+        _ => drop(found.insert(at.clone())),
+    }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use gitops_core::cluster::{ClusterError, Failure, Force, Mode, WriteOutcome, Written};
 use gitops_core::diff::{
-    Answers, Change, ChangeReason, Compared, Context, Doubt, Note, Outcome, Prediction, Receipt, compare_one, stamp,
+    Answers, Change, ChangeReason, Compared, Context, Doubt, Note, Outcome, Prediction, Receipt, Sides as Rendered,
+    compare_one, stamp,
 };
 use gitops_core::memory::{Action, ApiServer, Request};
 use gitops_core::model::ApiModel;
@@ -119,7 +120,8 @@ impl World {
         let sent = stamp(&desired, &self.owner);
         let scope = Scope::new(&sent, &live, &self.owner, &self.model);
         let expected = differences(&scope, &live, &after, &case["changed_paths"])?;
-        let (outcome, found) = self.settle(&desired, &live, &predicted, || after.clone())?;
+        let (settled, found) = self.settle(&desired, &live, predicted.clone(), || after.clone())?;
+        let outcome = settled.outcome.changes();
         rates.count(&predicted, outcome.is_empty(), expected.is_empty());
         if predicted.open.is_some() {
             rates.asked += 1;
@@ -131,7 +133,8 @@ impl World {
             return Err(format!("{:?}: found [{found}], recorded [{expected}]", predicted.predicted));
         }
         let recorded: Vec<&str> = case["changed_paths"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        rates.exact += Sides { live: &live, after: &after }.agree(&outcome, &recorded, &scope)?;
+        let rendered = Rendered::of(Some(&desired), &settled);
+        rates.exact += Sides { live: &live, after: &after }.agree(outcome, &rendered, &recorded, &scope)?;
         rates.changes += outcome.len();
         Ok(())
     }
@@ -151,7 +154,8 @@ impl World {
             rates.asked += 1;
             rates.embedded += usize::from(matches!(again, Again::NotRecorded));
         }
-        let (changes, _) = self.settle(&desired, &live, &predicted, || after)?;
+        let (settled, _) = self.settle(&desired, &live, predicted.clone(), || after)?;
+        let changes = settled.outcome.changes();
         rates.count(&predicted, changes.is_empty(), true);
         changes.first().map_or(Ok(()), |first| Err(format!("{:?}: {first}", predicted.predicted)))
     }
@@ -176,25 +180,27 @@ impl World {
         }
     }
 
-    /// The verdict after the cluster answered, should it have to be asked: changes, and their paths in order.
+    /// The verdict after the cluster answered, should it have to be asked, and the paths of its changes in order.
     fn settle(
         &self,
         desired: &Resource,
         live: &Resource,
-        predicted: &Compared,
+        predicted: Compared,
         after: impl FnOnce() -> Resource,
-    ) -> Result<(Vec<Change>, Vec<FieldPath>), String> {
-        let answered = predicted.open.map(|receipt| {
-            let written = Written::new(WriteOutcome::Changed, Some(after()));
-            self.compare(desired, live, Some((receipt, Ok(written))))
-        });
-        let changes = match &answered.as_ref().unwrap_or(predicted).outcome {
+    ) -> Result<(Compared, Vec<FieldPath>), String> {
+        let settled = match predicted.open {
+            Some(receipt) => {
+                let written = Written::new(WriteOutcome::Changed, Some(after()));
+                self.compare(desired, live, Some((receipt, Ok(written))))
+            }
+            None => predicted,
+        };
+        let paths = match &settled.outcome {
             Outcome::Synced => Vec::new(),
-            Outcome::OutOfSync(changes) => changes.to_vec(),
+            Outcome::OutOfSync(changes) => paths(changes),
             other => return Err(format!("{other:?}")),
         };
-        let paths = paths(&changes);
-        Ok((changes, paths))
+        Ok((settled, paths))
     }
 
     fn compare(

@@ -93,11 +93,9 @@ impl Walk<'_, '_> {
             _ if live == after => {}
             (View::Map(_), View::Map(_)) => self.map(live, after, of),
             (View::List(l), View::List(a)) if of.list() == ListKind::Atomic => {
-                if l.len() != a.len() {
-                    return self.differs();
-                }
-                for (at, (l, a)) in (0..).zip(l.iter().zip(a)) {
-                    self.at(Segment::Index(at), |walk| walk.node(Some(l), Some(a), of.element()));
+                for at in 0..l.len().max(a.len()) {
+                    let segment = Segment::Index(at.try_into().unwrap());
+                    self.at(segment, |walk| walk.node(l.get(at), a.get(at), of.element()));
                 }
             }
             (View::List(l), View::List(a)) => self.items(l.iter().collect(), a.iter().collect(), of),

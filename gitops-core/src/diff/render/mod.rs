@@ -3,6 +3,7 @@
 //! Everything is made from [`Sides`]: what the cluster holds and what a sync makes of it, as both may be shown. What
 //! only a server sets is left out, and values of Secrets are letters, so nothing that is rendered holds a secret.
 
+mod edits;
 mod patch;
 mod sides;
 mod table;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::diff::{Change, ChangeKind, Compared, Outcome, Shown};
-use crate::path::Segment;
+use crate::diff::{Compared, Outcome, Shown};
 use crate::resource::{Resource, SERVER_SET};
 use crate::value::{Draft, Value, ValueRef};
 
 use super::Sides;
+use super::edits::{Edit, Edits};
 use crate::diff::mask::{LAST_APPLIED, is_hidden};
 
 /// Stands for a secret value that is not among the changes.
@@ -27,13 +27,10 @@ impl Sides {
             },
             (Outcome::Extra, Some(live)) => Self { live: live.freeze(), after: Value::null() },
             (Outcome::OutOfSync(changes), Some(mut live)) => {
-                for change in changes.iter().filter(|change| matches!(change.live, Some(Shown::Masked(_)))) {
-                    put(&mut live, change.path.segments(), draft(change.live.as_ref()));
-                }
+                let letters = changes.iter().filter(|change| matches!(change.live, Some(Shown::Masked(_))));
+                Edits::of(letters.map(|change| (change, Edit::Set(change.live.as_ref())))).carry_out(&mut live);
                 let mut after = live.clone();
-                // A removal moves what follows it in its list, so those by place come last and from the end.
-                let (by_place, others): (Vec<&Change>, Vec<_>) = changes.iter().partition(|change| is_by_place(change));
-                others.into_iter().chain(by_place.into_iter().rev()).for_each(|change| make(&mut after, change));
+                Edits::of(changes.iter().map(|change| (change, Edit::of(change)))).carry_out(&mut after);
                 Self { live: live.freeze(), after: after.freeze() }
             }
             (_, live) => {
@@ -95,118 +92,4 @@ fn shown(object: &Resource, masked: &[Arc<str>]) -> Draft {
         }
     }
     draft
-}
-
-fn is_by_place(change: &Change) -> bool {
-    change.kind == ChangeKind::Removed && matches!(change.path.segments().last(), Some(Segment::Index(_)))
-}
-
-fn draft(shown: Option<&Shown>) -> Draft {
-    match shown {
-        Some(Shown::Plain(value)) => value.into(),
-        Some(masked) => masked.to_string().into(),
-        None => Draft::Null,
-    }
-}
-
-/// Carries out one change.
-fn make(object: &mut Draft, change: &Change) {
-    let path = change.path.segments();
-    match change.kind {
-        ChangeKind::Value | ChangeKind::Added => put(object, path, draft(change.desired.as_ref())),
-        ChangeKind::Removed => remove(object, path),
-        ChangeKind::Moved => {
-            if let (Some(Draft::List(items)), Draft::List(names)) = (find(object, path), draft(change.desired.as_ref()))
-            {
-                reorder(items, &names);
-            }
-        }
-    }
-}
-
-fn put(object: &mut Draft, path: &[Segment], value: Draft) {
-    let mut at = object;
-    for segment in path {
-        at = match segment {
-            Segment::Field(name) => at.entry(name),
-            segment => {
-                if !matches!(at, Draft::List(_)) {
-                    *at = Draft::list();
-                }
-                let Draft::List(items) = at else { return };
-                let place = place(items, segment).unwrap_or(items.len());
-                if place >= items.len() {
-                    items.push(Draft::Null);
-                }
-                let Some(item) = items.get_mut(place) else { return };
-                item
-            }
-        };
-    }
-    *at = value;
-}
-
-fn remove(object: &mut Draft, path: &[Segment]) {
-    let Some((last, parents)) = path.split_last() else { return };
-    match (find(object, parents), last) {
-        (Some(parent), Segment::Field(name)) => drop(parent.remove(name)),
-        (Some(Draft::List(items)), segment) => {
-            if let Some(place) = place(items, segment).filter(|place| *place < items.len()) {
-                items.remove(place);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn find<'d>(object: &'d mut Draft, path: &[Segment]) -> Option<&'d mut Draft> {
-    path.iter().try_fold(object, |at, segment| match (segment, at) {
-        (Segment::Field(name), at) => at.get_mut(name),
-        (segment, Draft::List(items)) => {
-            let place = place(items, segment)?;
-            items.get_mut(place)
-        }
-        _ => None,
-    })
-}
-
-/// The place of an item in a list, which may lie behind its end.
-fn place(items: &[Draft], segment: &Segment) -> Option<usize> {
-    let is = |draft: &Draft, value: &Value| *draft == value.into();
-    match segment {
-        Segment::Field(_) => None,
-        Segment::Index(place) => Some(*place as usize),
-        Segment::Item(value) => items.iter().position(|item| is(item, value)),
-        Segment::Key(keys) => {
-            let has =
-                |item: &Draft| keys.iter().all(|(name, value)| item.get(name).is_some_and(|have| is(have, value)));
-            items.iter().position(has)
-        }
-    }
-}
-
-/// Puts the named items into the order of their names; others stay where they are.
-fn reorder(items: &mut [Draft], names: &[Draft]) {
-    let key = names.iter().all(|name| !matches!(name, Draft::Map(_))).then(|| key_of(items, names)).flatten();
-    let is = |item: &Draft, name: &Draft| match (name, &key) {
-        (Draft::Map(keys), _) => keys.iter().all(|(field, value)| item.get(field) == Some(value)),
-        (name, Some(key)) => item.get(key) == Some(name),
-        (name, None) => item == name,
-    };
-    let places: Vec<usize> = names.iter().filter_map(|name| items.iter().position(|item| is(item, name))).collect();
-    let wanted: Vec<Draft> = places.iter().filter_map(|place| items.get(*place).cloned()).collect();
-    let mut free = places;
-    free.sort_unstable();
-    for (place, item) in free.into_iter().zip(wanted) {
-        if let Some(slot) = items.get_mut(place) {
-            *slot = item;
-        }
-    }
-}
-
-/// The field that holds these names, in a list whose items have one key.
-fn key_of(items: &[Draft], names: &[Draft]) -> Option<String> {
-    let Some(Draft::Map(fields)) = items.first() else { return None };
-    let holds = |field: &&String| names.iter().all(|name| items.iter().any(|item| item.get(field) == Some(name)));
-    fields.keys().find(holds).cloned()
 }
