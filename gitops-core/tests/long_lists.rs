@@ -1,6 +1,6 @@
 //! Comparing and applying long lists, with rules and without, takes time in proportion to their length.
 
-#![expect(clippy::unwrap_used, reason = "a law that cannot be set up must fail")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a law that cannot be set up must fail")]
 #![expect(clippy::disallowed_methods, reason = "measures how long something takes")]
 
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use gitops_core::ssa::{Apply, apply};
 use gitops_core::state::{Inventory, Live, Owner};
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json};
+
+/// Makes an object with a list of so many items, with this value each, in steps through the list.
+type Make = fn(usize, &str, usize) -> Value;
 
 fn resource(tree: &Value) -> Resource {
     Resource::from_typed(tree).unwrap()
@@ -49,7 +52,7 @@ fn time(run: impl Fn()) -> Duration {
     (0..2).map(|_| once()).min().unwrap()
 }
 
-fn check(name: &str, make: fn(usize, &str, usize) -> Value, rule: Option<&str>) {
+fn check(name: &str, make: Make, rule: Option<&str>) {
     let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
     let rules = Rules::new(rule.map(|path| Rule::new(Target::all(), vec![Selector::path(path).unwrap()]).unwrap()));
     let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
@@ -65,7 +68,7 @@ fn check(name: &str, make: fn(usize, &str, usize) -> Value, rule: Option<&str>) 
 }
 
 /// We applied all of it, somebody changed every item, and Git wants other values in another order.
-fn pair(make: fn(usize, &str, usize) -> Value, length: usize, owner: &Owner, model: &ApiModel) -> (Resource, Resource) {
+fn pair(make: Make, length: usize, owner: &Owner, model: &ApiModel) -> (Resource, Resource) {
     let before = stamp(&resource(&make(length, "before", 1)), owner);
     let live = apply(&Apply::new(None, &before, &owner.manager(), Timestamp::EPOCH, model)).unwrap();
     let theirs = resource(&make(length, "theirs", 1));
@@ -112,11 +115,9 @@ fn confirming_long_keyed_lists_takes_time_in_proportion() {
     let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
     let context = Context::new(&model, &owner, &inventory);
     // All items change and move; half of them go; half of them come.
-    for (name, before, after) in [
-        ("moved", keyed as fn(_, &str, _) -> _, keyed as fn(_, &str, _) -> _),
-        ("removed", keyed, half),
-        ("added", half, keyed),
-    ] {
+    for (name, before, after) in
+        [("moved", keyed as Make, keyed as Make), ("removed", keyed, half), ("added", half, keyed)]
+    {
         in_proportion(name, |length| {
             let (_, live) = pair(before, length, &owner, &model);
             let desired = resource(&after(length, "wanted", 7));
@@ -138,12 +139,8 @@ fn confirming_long_keyed_lists_takes_time_in_proportion() {
 fn rendering_changes_of_long_lists_takes_time_in_proportion() {
     let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
     let context = Context::new(&model, &owner, &inventory);
-    let kinds: [(&str, fn(usize, &str, usize) -> Value, _); 4] = [
-        ("moved", keyed, keyed as fn(_, &str, _) -> _),
-        ("removed", keyed, half),
-        ("added", half, keyed),
-        ("whole", whole, whole),
-    ];
+    let kinds: [(&str, Make, Make); 4] =
+        [("moved", keyed, keyed as Make), ("removed", keyed, half), ("added", half, keyed), ("whole", whole, whole)];
     for (name, before, after) in kinds {
         in_proportion(name, |length| {
             let (_, live) = pair(before, length, &owner, &model);

@@ -1,6 +1,7 @@
 //! The port to live state: what is there, what changed, and guarded writes as data.
 
 mod error;
+mod hide;
 mod write;
 
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ pub trait Cluster: fmt::Debug + Send + Sync {
     /// Returns once something within `interest` changed after `after`, or after a while with nothing (long poll).
     async fn changed(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError>;
 
-    /// Performs one write.
+    /// Performs one write. What a server says of it may quote the values of a Secret: see [`Write::discreet`].
     async fn write(&self, write: &Write) -> Result<Written, ClusterError>;
 }
 

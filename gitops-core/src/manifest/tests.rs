@@ -37,7 +37,7 @@ fn each_bad_input_gets_one_problem_that_says_what_where_and_what_to_do() {
             "a.yaml:1:4: an anchor or alias needs a name of letters, digits, `-` and `_`; \
                     put a value that starts with `*` or `&` in quotes",
         ),
-        ("a: *b\n", "a.yaml:1:4: no anchor `&b` precedes this alias"),
+        ("a: *b\n", "a.yaml:1:4: no anchor of this name precedes this alias"),
         ("a: &x [*x]\n", "a.yaml:1:8: this alias stands for something that holds itself"),
         ("a: [1, 2\nb: 3\n", "a.yaml:2:2: this flow list needs a `,` or `]` here"),
         ("a: \"x\n", "a.yaml:1:4: no closing quote ends this text"),

@@ -236,7 +236,7 @@ impl Looked {
             if denied.contains(&place) {
                 continue;
             }
-            let answer = cluster.write(&write).await;
+            let answer = write.discreet(cluster.write(&write).await);
             if let Err(ClusterError { failure: Failure::Denied { .. }, .. }) = &answer {
                 denied.insert(place);
             }

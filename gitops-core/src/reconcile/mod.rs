@@ -265,8 +265,8 @@ async fn carry_out(
 /// Performs one effect of a [`Machine`](crate::sync::Machine): all I/O of a sync.
 pub async fn perform(effect: Effect, cluster: &dyn Cluster) -> Event {
     match effect {
-        Effect::Record { id, write } => Event::Recorded { id, result: cluster.write(&write).await },
-        Effect::Write { id, write } => Event::Wrote { id, result: cluster.write(&write).await },
+        Effect::Record { id, write } => Event::Recorded { id, result: write.discreet(cluster.write(&write).await) },
+        Effect::Write { id, write } => Event::Wrote { id, result: write.discreet(cluster.write(&write).await) },
         Effect::Observe { id, keys } => {
             let observed = cluster.observe(&Interest::in_objects(keys)).await;
             Event::Observed { id, result: observed.map(|observed| observed.live) }

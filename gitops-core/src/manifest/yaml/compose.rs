@@ -216,7 +216,8 @@ impl<'t> Composer<'t> {
         if let Kind::Alias(name) = self.tokens.peek()?.kind {
             self.tokens.take()?;
             let target = self.anchors.get(name).copied();
-            let target = target.ok_or_else(|| Fault::syntax(mark, format!("no anchor `&{name}` precedes this alias")));
+            // The name may be a password that begins with `*`.
+            let target = target.ok_or_else(|| Fault::syntax(mark, "no anchor of this name precedes this alias"));
             self.push(Shape::Alias(target?), mark);
             return Ok(());
         }

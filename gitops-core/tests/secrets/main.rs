@@ -2,41 +2,42 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be built cannot be looked at")]
 
+mod manifests;
+mod runs;
+
 use std::fmt::{Debug, Display};
 
 use base64::Engine as _;
-use gitops_core::cluster::{Cluster, Force, Write};
+use gitops_core::cluster::{Force, Write};
 use gitops_core::diff::{self, Comparison, Context, Outcome, Sides, Unified, compare_one};
-use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
 use gitops_core::model::ApiModel;
-use gitops_core::reconcile::{self, App, World};
-use gitops_core::resource::{Resource, ResourceKey};
+use gitops_core::resource::Resource;
 use gitops_core::ssa::{Apply, apply};
 use gitops_core::state::{Inventory, Live, Owner};
-use gitops_core::time::{Timer, Timestamp};
+use gitops_core::time::Timestamp;
 use gitops_core::value::Value;
 use proptest::prelude::*;
 use serde::Serialize;
 
 /// Everything that came out, with where it came from.
 #[derive(Default)]
-struct Outlet(Vec<(&'static str, String)>);
+pub(crate) struct Outlet(Vec<(&'static str, String)>);
 
 impl Outlet {
-    fn text(&mut self, name: &'static str, text: impl Display) {
+    pub(crate) fn text(&mut self, name: &'static str, text: impl Display) {
         self.0.push((name, text.to_string()));
     }
 
-    fn debug(&mut self, name: &'static str, value: &impl Debug) {
+    pub(crate) fn debug(&mut self, name: &'static str, value: &impl Debug) {
         self.0.push((name, format!("{value:?} {value:#?}")));
     }
 
-    fn json(&mut self, name: &'static str, value: &impl Serialize) {
+    pub(crate) fn json(&mut self, name: &'static str, value: &impl Serialize) {
         self.0.push((name, serde_json::to_string(value).unwrap()));
     }
 
     /// Fails where one of the values came out, as it is or encoded.
-    fn holds_none_of(&self, secrets: &[String]) -> Result<(), TestCaseError> {
+    pub(crate) fn holds_none_of(&self, secrets: &[String]) -> Result<(), TestCaseError> {
         for secret in secrets {
             for form in [secret.clone(), base64(secret)] {
                 for (name, text) in &self.0 {
@@ -48,12 +49,12 @@ impl Outlet {
     }
 }
 
-fn base64(text: &str) -> String {
+pub(crate) fn base64(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
 /// A value that is found again wherever it comes out.
-fn secret() -> impl Strategy<Value = String> {
+pub(crate) fn secret() -> impl Strategy<Value = String> {
     "[a-z]{4}[A-Z]{4}[a-z]{4}[0-9]{6}"
 }
 
@@ -162,64 +163,6 @@ proptest! {
         look_at(&desired, &live, &mut out);
         // Whoever reads managed fields sees what a writer put there by value; we only pass it on to nobody.
         let secrets: Vec<String> = ours.into_iter().chain(theirs).collect();
-        out.holds_none_of(&secrets)?;
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn no_report_plan_ledger_or_explanation_of_an_application_tells_a_secret(
-        secrets in [secret(), secret(), secret(), secret()],
-        as_text in any::<bool>(),
-    ) {
-        let [a, b, c, d] = &secrets;
-        let manifest = |a: &str, b: &str| match as_text {
-            true => format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: web}}\nstringData: {{a: {a}, b: {b}}}\n"),
-            false => {
-                let (a, b) = (base64(a), base64(b));
-                format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: web}}\ndata: {{a: {a}, b: {b}}}\n")
-            }
-        };
-        let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
-        let time = VirtualTime::starting("2026-03-01T08:00:00Z".parse().unwrap());
-        let (source, cluster) = (MemorySource::default(), MemoryCluster::new(1, time.clone()));
-        let app = App::new(Owner::new("", "shop").unwrap(), "main").with_namespace("shop");
-        let world = World::new(&source, &cluster, &time);
-        source.commit("Ann", time.now(), "one", [("n.yaml", Some(namespace)), ("web.yaml", Some(&manifest(a, b)))]);
-        let mut out = Outlet::default();
-        let key = ResourceKey::new("", "Secret", "shop", "web");
-        let mut tell = |name: &'static str, report: &reconcile::Report| {
-            out.json(name, report);
-            out.debug(name, report);
-            out.text(name, &report.plan);
-            report.problems.iter().for_each(|problem| out.text(name, problem));
-        };
-        tell("a report of a sync", &ready(reconcile::sync(&app, world)).unwrap().unwrap());
-        // Somebody writes other values by hand, then Git changes, and what a server refuses is declared as well.
-        let live = cluster.with_server(|server| server.get(&key).cloned()).unwrap();
-        let edited = live.edit(|draft| draft.entry("data").set("a", &*base64(c))).unwrap();
-        ready(cluster.write(&Write::replace(&edited, "kubectl-edit"))).unwrap().unwrap();
-        let bad = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: bad}}\ndata: {{a: \"!{d}\"}}\n");
-        source.commit("Ann", time.now(), "two", [("web.yaml", Some(&*manifest(d, b))), ("bad.yaml", Some(&bad))]);
-        tell("a preview", &ready(reconcile::preview(&app, world)).unwrap().unwrap());
-        for field in [None, Some("**".parse().unwrap())] {
-            let explanation = ready(reconcile::explain(&app, world, &key, field.as_ref())).unwrap().unwrap();
-            out.text("an explanation", &explanation);
-            out.json("an explanation as JSON", &explanation);
-            out.debug("an explanation for debugging", &explanation);
-        }
-        let desired = ready(reconcile::read_desired(&app, &source, &cluster)).unwrap().unwrap();
-        let looked = ready(reconcile::look(&app, desired, &cluster)).unwrap().unwrap();
-        out.debug("everything known", &looked);
-        let mut tell = |name: &'static str, report: &reconcile::Report| {
-            out.json(name, report);
-            out.debug(name, report);
-        };
-        tell("a report of a failed sync", &ready(reconcile::sync(&app, world)).unwrap().unwrap());
-        let ledger = cluster.with_server(|server| server.get(&app.ledger_key()).cloned()).unwrap();
-        out.text("the ledger", ledger.expose().to_json());
         out.holds_none_of(&secrets)?;
     }
 }
