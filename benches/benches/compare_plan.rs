@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inventory = Inventory::whole([]);
     let context = Context::new(&model, &owner, &inventory);
     let policy = SyncPolicy::default();
-    for &count in effort.sizes() {
+    for count in effort.sizes() {
         let declared = resources(count);
         let desired = DesiredState::from_resources(&declared, &model, None);
         let work = |desired: &DesiredState, live: &LiveState, before: &Comparison| -> (Comparison, Plan) {

@@ -19,7 +19,7 @@ use gitops_core::time::Timestamp;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let effort = Effort::from_args();
-    for &count in effort.sizes() {
+    for count in effort.sizes() {
         let mut machine = start(count)?;
         let mut cluster = Objects::default();
         let (mut now, mut spent, mut events) = (Timestamp::EPOCH, Duration::ZERO, 0_u32);

@@ -8,7 +8,7 @@ use gitops_core::value::Value;
 
 fn main() {
     let effort = Effort::from_args();
-    for &count in effort.sizes() {
+    for count in effort.sizes() {
         let text = yaml(count);
         let (file, limits) = ("generated.yaml".into(), limits());
         let (parsed, time) = effort.fastest(|| parse(&file, text.as_bytes(), Dialect::Kubectl, &limits));
