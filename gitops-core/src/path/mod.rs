@@ -108,6 +108,11 @@ impl FieldPath {
         other.0.starts_with(&self.0)
     }
 
+    /// Returns whether this is the path of nested fields, or lies around or below it.
+    pub(crate) fn meets(&self, fields: &[&str]) -> bool {
+        self.0.iter().zip(fields).all(|(segment, name)| matches!(segment, Segment::Field(field) if **field == **name))
+    }
+
     /// Returns what this path names in `tree`.
     #[must_use]
     pub fn find<'a>(&self, tree: ValueRef<'a>) -> Option<ValueRef<'a>> {

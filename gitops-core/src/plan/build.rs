@@ -4,19 +4,18 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Prediction, Repair, Why};
-use crate::path::FieldPath;
 use crate::policy::{Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
-use crate::value::ValueRef;
 
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, budget, delete, depend, order, prune, recreate, select,
+    adopt, budget, delete, depend, impact, order, prune, recreate, select,
 };
 
-/// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what cannot be decided is skipped with a reason.
+/// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
+/// cannot be decided is skipped with a reason.
 ///
 /// - A declared object that is missing is created, one that differs is applied; one that is in sync has no step.
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
@@ -76,13 +75,16 @@ pub fn plan(
     Plan { format: Format::V1, owner, revisions, scope, confirmed, steps, gates, skipped, problems }
 }
 
-/// A declared object, and what becomes of it.
+/// A declared object, and what becomes of it. What every pass over the nodes asks stands here, not behind a pointer.
 #[derive(Debug)]
 pub(super) struct Node<'a> {
     pub(super) key: &'a ResourceKey,
     pub(super) declared: &'a Declared,
     pub(super) fate: Fate,
     pub(super) intent: Intent,
+    pub(super) role: Role,
+    pub(super) wave: i32,
+    asks: bool,
 }
 
 impl depend::Subject for Node<'_> {
@@ -97,6 +99,9 @@ impl depend::Subject for Node<'_> {
     }
     fn works(&self) -> bool {
         self.work().is_some()
+    }
+    fn asks(&self) -> bool {
+        self.asks
     }
 }
 
@@ -121,9 +126,15 @@ pub(super) struct Work {
     pub(super) repairs: Vec<Repair>,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    pub(super) fn new(key: &'a ResourceKey, declared: &'a Declared, fate: Fate, intent: Intent) -> Self {
+        let options = &declared.options;
+        let asks = depend::asks(options);
+        Self { key, declared, fate, intent, role: options.role, wave: options.wave, asks }
+    }
+
     pub(super) fn is_resource(&self) -> bool {
-        self.declared.options.is_resource()
+        self.role == Role::Resource
     }
 
     pub(super) fn work(&self) -> Option<&Work> {
@@ -132,7 +143,8 @@ impl Node<'_> {
 
     /// Phases in which it has a step, should it have any.
     pub(super) fn phases(&self) -> impl Iterator<Item = Phase> {
-        let hook = self.declared.options.hook.iter().flat_map(|hook| hook.phases.iter().copied());
+        let hook = Some(self.declared).filter(|_| self.role == Role::Hook).and_then(|of| of.options.hook.as_ref());
+        let hook = hook.into_iter().flat_map(|hook| hook.phases.iter().copied());
         let syncs = self.intent == Intent::Sync;
         hook.chain(self.is_resource().then_some(Phase::Sync)).filter(move |phase| (*phase <= Phase::SyncFail) == syncs)
     }
@@ -162,7 +174,7 @@ fn decided<'a>(
     let mut entries = comparison.entries.rows().peekable();
     for (key, declared) in &desired.declared {
         let mut found = None;
-        while let Some(row) = entries.peek().copied() {
+        while let Some(row) = entries.peek().copied().filter(|_| found.is_none()) {
             match row.key.cmp(key) {
                 Ordering::Less => extras.push((&row.key, &*row.compared)),
                 Ordering::Equal => found = Some(row),
@@ -178,7 +190,7 @@ fn decided<'a>(
         if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
             fate = again(key, declared, compared);
         }
-        nodes.push(Node { key, declared, fate, intent: Intent::Sync });
+        nodes.push(Node::new(key, declared, fate, Intent::Sync));
     }
     extras.extend(entries.map(|row| (&row.key, &*row.compared)));
     (nodes, extras)
@@ -309,13 +321,8 @@ fn differs(
     let repairs = repairs(declared, compared);
     let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
     let claimed = compared.claim.tracked || compared.claim.standing.is_some();
-    let reason = if !claimed && changes.iter().all(is_stamp) { Reason::Adopt } else { Reason::Differs };
-    let restarts = changes.iter().any(|change| restarts(declared.resource.key(), &change.path));
-    let impact = match restarts {
-        _ if stops(declared, changes) => Impact::Stops,
-        true => Impact::Restarts,
-        false => Impact::Changes,
-    };
+    let reason = if !claimed && changes.iter().all(impact::is_stamp) { Reason::Adopt } else { Reason::Differs };
+    let impact = impact::of(&declared.resource, changes);
     Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
 }
 
@@ -364,31 +371,4 @@ pub(super) fn payload(declared: &Declared) -> Payload {
         }
         None => Payload::Opaque,
     }
-}
-
-/// Returns whether a change does no more than stamp the object as ours.
-fn is_stamp(change: &Change) -> bool {
-    ["gitops.rs/tracking-id", "argocd.argoproj.io/tracking-id"].iter().any(|name| {
-        let stamp = FieldPath::fields(&["metadata", "annotations", name]);
-        // Where there are no annotations at all, all of them are added.
-        change.path == stamp || (change.path.contains(&stamp) && change.live.is_none())
-    })
-}
-
-/// Returns whether a change leaves nothing running.
-fn stops(declared: &Declared, changes: &[Change]) -> bool {
-    let replicas = FieldPath::fields(&["spec", "replicas"]);
-    let none = declared.resource.tree().dig(&["spec", "replicas"]).and_then(ValueRef::as_i64) == Some(0);
-    none && changes.iter().any(|change| change.path == replicas)
-}
-
-/// Returns whether a change of this field replaces running processes.
-fn restarts(key: &ResourceKey, path: &FieldPath) -> bool {
-    let template: &[&str] = match (key.group(), key.kind()) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet") => &["spec", "template"],
-        ("", "Pod") => &["spec"],
-        _ => return false,
-    };
-    let template = FieldPath::fields(template);
-    template.contains(path) || path.contains(&template)
 }

@@ -84,7 +84,7 @@ fn hook_nodes<'a>(desired: &'a DesiredState, request: &Request, problems: &mut V
                 repairs: Vec::new(),
             })),
         };
-        nodes.push(Node { key, declared, fate, intent: Intent::Delete });
+        nodes.push(Node::new(key, declared, fate, Intent::Delete));
     }
     nodes
 }

@@ -11,6 +11,7 @@ use crate::value::ValueRef;
 use super::SkipReason;
 use super::build::{Fate, Node};
 use super::cycle;
+use super::kinds::{OfKind, by_kind};
 
 /// Where kapp's own groups live. Rule: kapp's default `changeGroupBindings`.
 const KAPP_GROUPS: &str = "change-groups.kapp.k14s.io/";
@@ -22,6 +23,14 @@ pub(super) trait Subject {
     fn options(&self) -> &Options;
     /// Whether something is done to it.
     fn works(&self) -> bool;
+    /// Whether its annotations say what it must follow.
+    fn asks(&self) -> bool {
+        asks(self.options())
+    }
+}
+
+pub(super) fn asks(options: &Options) -> bool {
+    !options.depends_on.is_empty() || !options.change_rules.is_empty()
 }
 
 /// Who needs whom. Objects come first, by their index; behind them groups, so that the number of edges stays small
@@ -145,46 +154,64 @@ impl Graph {
 /// Only what has a step waits for its namespace and its CRD. `subjects` are sorted by key. For deletions the graph is
 /// the same, to be read backwards.
 pub(super) fn connect<S: Subject>(subjects: &[S], verb: Verb) -> (Graph, Vec<Loose>) {
-    let asks = |options: &Options| !options.depends_on.is_empty() || !options.change_rules.is_empty();
-    if !subjects.iter().any(|subject| subject.works() || asks(subject.options())) {
-        return (Graph::default(), Vec::new());
-    }
-    let (mut graph, mut loose) = (Graph::of(subjects.len()), Vec::new());
-    let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut crds: BTreeMap<GroupKind, usize> = BTreeMap::new();
-    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
-        if subject.key().is("", "Namespace") {
-            namespaces.insert(&subject.key().name, at);
-        } else if let Some(defined) = defines(subject.resource()) {
-            crds.insert(defined, at);
-        }
-    }
-    for (at, subject) in subjects.iter().enumerate() {
-        if subject.works() {
-            let namespace = subject.key().namespace.as_deref().and_then(|name| namespaces.get(name));
-            let crd = crds.get(&*subject.key().group_kind);
-            for (on, kind) in [(namespace, NeedKind::Namespace), (crd, NeedKind::Crd)] {
-                if let Some(on) = on.copied().filter(|on| *on != at) {
-                    graph.add(at, Need { on, kind });
+    let (mut graph, mut loose) = (Graph::default(), Vec::new());
+    if subjects.iter().any(|subject| subject.works() || subject.asks()) {
+        contain(subjects, &mut graph);
+        for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.asks()) {
+            for named in &subject.options().depends_on {
+                let on = subjects.binary_search_by_key(&named, |subject| subject.key()).ok();
+                match on.filter(|on| subjects.get(*on).is_some_and(|subject| subject.options().is_resource())) {
+                    Some(on) => {
+                        graph.grow(subjects.len());
+                        graph.add(at, Need { on, kind: NeedKind::Object });
+                    }
+                    None => loose.push(Loose { at, named: Named::Object(named.clone()) }),
                 }
             }
         }
-        for named in &subject.options().depends_on {
-            let on = subjects.binary_search_by_key(&named, |subject| subject.key()).ok();
-            match on.filter(|on| subjects.get(*on).is_some_and(|subject| subject.options().is_resource())) {
-                Some(on) => graph.add(at, Need { on, kind: NeedKind::Object }),
-                None => loose.push(Loose { at, named: Named::Object(named.clone()) }),
+        rules(subjects, verb, &mut graph, &mut loose);
+    }
+    (graph, loose)
+}
+
+/// Adds what lives in a namespace, or is of the kind of a CRD.
+fn contain<S: Subject>(subjects: &[S], graph: &mut Graph) {
+    let mut namespaces: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut crds: BTreeMap<GroupKind, usize> = BTreeMap::new();
+    for OfKind { kind, range } in by_kind(subjects) {
+        let is_namespace = (&*kind.group, &*kind.kind) == ("", "Namespace");
+        if !is_namespace && !is_definition(kind) {
+            continue;
+        }
+        let of_kind = range.filter_map(|at| Some((at, subjects.get(at)?)));
+        for (at, subject) in of_kind.filter(|(_, subject)| subject.options().is_resource()) {
+            if is_namespace {
+                namespaces.insert(&subject.key().name, at);
+            } else if let Some(defined) = defines(subject.resource()) {
+                crds.insert(defined, at);
             }
         }
     }
-    rules(subjects, verb, &mut graph, &mut loose);
-    (graph, loose)
+    if namespaces.is_empty() && crds.is_empty() {
+        return;
+    }
+    graph.grow(subjects.len());
+    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.works()) {
+        let namespace = subject.key().namespace.as_deref().and_then(|name| namespaces.get(name));
+        let crd = crds.get(&*subject.key().group_kind);
+        for (on, kind) in [(namespace, NeedKind::Namespace), (crd, NeedKind::Crd)] {
+            if let Some(on) = on.copied().filter(|on| *on != at) {
+                graph.add(at, Need { on, kind });
+            }
+        }
+    }
 }
 
 /// Follows kapp's change rules. Deleting before the objects of a group is the reverse of applying after them.
 fn rules<S: Subject>(subjects: &[S], verb: Verb, graph: &mut Graph, loose: &mut Vec<Loose>) {
     let mut asked: BTreeMap<(&Arc<str>, Order), Vec<usize>> = BTreeMap::new();
-    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
+    let asking = subjects.iter().enumerate().filter(|(_, subject)| subject.asks());
+    for (at, subject) in asking.filter(|(_, subject)| subject.options().is_resource()) {
         for rule in subject.options().change_rules.iter().filter(|rule| (rule.verb, rule.target) == (verb, verb)) {
             let order = match (verb, rule.order) {
                 (Verb::Upsert, order) => order,
@@ -197,6 +224,7 @@ fn rules<S: Subject>(subjects: &[S], verb: Verb, graph: &mut Graph, loose: &mut 
     if asked.is_empty() {
         return;
     }
+    graph.grow(subjects.len());
     let names: BTreeSet<&str> = asked.keys().map(|(group, _)| &***group).collect();
     let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| subject.options().is_resource()) {
@@ -250,11 +278,15 @@ fn kapp_groups<S: Subject>(subject: &S) -> impl Iterator<Item = String> {
 
 /// Returns the kind that a CRD defines.
 pub(super) fn defines(resource: &Resource) -> Option<GroupKind> {
-    if !resource.key().is("apiextensions.k8s.io", "CustomResourceDefinition") {
+    if !is_definition(&resource.key().group_kind) {
         return None;
     }
     let text = |path: &[&str]| resource.tree().dig(path).and_then(ValueRef::as_str);
     Some(GroupKind::new(text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
+}
+
+fn is_definition(kind: &GroupKind) -> bool {
+    (&*kind.group, &*kind.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
 /// States what is named and not declared. Who names an object is held back; a group may be empty.

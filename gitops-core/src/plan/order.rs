@@ -5,63 +5,19 @@
 //! begun, so that one object that is refused or slow holds back what needs it and not its neighbours. Deletions follow
 //! when everything of the phase is healthy, in the reverse order.
 
+use std::sync::Arc;
+
 use crate::policy::Phase;
-use crate::problem::{Code, Problem};
-use crate::resource::{GroupKind, ResourceKey};
+use crate::problem::Problem;
+use crate::resource::ResourceKey;
 
 use super::build::{Node, Work};
-use super::depend::{Graph, NeedKind, problem_at};
+use super::depend::{Graph, NeedKind};
+use super::kinds::{by_kind, rank};
+use super::places::{Place, Places, places};
 use super::prune::Removal;
 use super::undo::Undo;
 use super::{Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, cycle, refs};
-
-/// Rule: Argo CD's order of kinds, with the group in the key. Kinds that are not listed come before the last three, which
-/// the API server calls into workloads for: rule 35 of the exact rules.
-const KINDS: [(&str, &str); 34] = [
-    ("", "Namespace"),
-    ("networking.k8s.io", "NetworkPolicy"),
-    ("", "ResourceQuota"),
-    ("", "LimitRange"),
-    ("policy", "PodSecurityPolicy"),
-    ("policy", "PodDisruptionBudget"),
-    ("", "ServiceAccount"),
-    ("", "Secret"),
-    ("", "ConfigMap"),
-    ("storage.k8s.io", "StorageClass"),
-    ("", "PersistentVolume"),
-    ("", "PersistentVolumeClaim"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("rbac.authorization.k8s.io", "Role"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("", "Service"),
-    ("apps", "DaemonSet"),
-    ("", "Pod"),
-    ("", "ReplicationController"),
-    ("apps", "ReplicaSet"),
-    ("apps", "Deployment"),
-    ("autoscaling", "HorizontalPodAutoscaler"),
-    ("apps", "StatefulSet"),
-    ("batch", "Job"),
-    ("batch", "CronJob"),
-    ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "Ingress"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-];
-/// How many of them come before those that are not listed.
-const UNLISTED: usize = 31;
-
-/// When a step runs. The derived order is the order of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) phase: Phase,
-    pub(super) wave: i32,
-}
 
 /// A step that is not numbered yet.
 #[derive(Clone, Copy)]
@@ -82,7 +38,7 @@ impl Item<'_> {
         (action, requires, reason, impact): (Action, Precondition, Reason, Impact),
         after: Vec<After>,
     ) -> Step {
-        let version = node.map_or("", |node| node.declared.resource.version()).into();
+        let version = node.map_or_else(Arc::default, |node| Arc::clone(node.declared.resource.shared_version()));
         let (key, phase, wave) = (self.key.clone(), self.place.phase, self.place.wave);
         Step { id, key, version, phase, wave, action, requires, after, reason, impact }
     }
@@ -98,14 +54,13 @@ pub(super) fn lay_out(
 ) -> (Vec<Step>, Vec<Gate>) {
     let places = places(nodes, &graph, &providers_first, problems);
     let providers_first = look_inside(nodes, &mut graph, &places, providers_first);
-    // Of what has no step, the rank does not matter.
-    let rank_of = |node: &Node<'_>| if node.work().is_some() { rank(&node.key.group_kind) } else { 0 };
-    let ranks: Vec<usize> = nodes.iter().map(rank_of).collect();
+    let ranks = ranks(nodes);
     let levels = levels(&graph, &ranks, &providers_first, &places);
-    let mut items = Vec::new();
-    for (at, (((node, places), level), rank)) in nodes.iter().zip(&places).zip(levels).zip(ranks).enumerate() {
+    let mut items = Vec::with_capacity(nodes.len());
+    for (at, ((node, level), rank)) in nodes.iter().zip(levels).zip(ranks).enumerate() {
         let Some(work) = node.work() else { continue };
-        items.extend(places.iter().map(|place| Item { node: at, key: node.key, work, place: *place, level, rank }));
+        let of_node = places.of_node(at).iter();
+        items.extend(of_node.map(|place| Item { node: at, key: node.key, work, place: *place, level, rank }));
     }
     // Nodes are sorted by key, so their number is the last word.
     items.sort_by_key(|item| (item.place, item.level, item.rank, item.node));
@@ -124,64 +79,15 @@ pub(super) fn lay_out(
     (layout.steps, layout.gates)
 }
 
-/// Returns where the steps of each node run. What others need is pulled forward to the first of them: rule of Argo CD
-/// for namespaces and CRDs, which we keep for dependencies that are named, and say so.
-fn places(
-    nodes: &[Node<'_>],
-    graph: &Graph,
-    providers_first: &[usize],
-    problems: &mut Vec<Problem>,
-) -> Vec<Vec<Place>> {
-    let own = |node: &Node<'_>| {
-        if node.work().is_none() {
-            return Vec::new();
-        }
-        let wave = node.declared.options.wave;
-        node.phases().map(|phase| Place { phase, wave }).collect()
-    };
-    let mut places: Vec<Vec<Place>> = nodes.iter().map(own).collect();
-    // Of groups, and of what has no step: the first place at which somebody needs them, and who that is.
-    let mut passed: Vec<Option<(Place, usize)>> = vec![None; graph.len()];
-    let mut pulled: Vec<(usize, usize)> = Vec::new();
-    for at in providers_first.iter().rev() {
-        let own = places.get(*at).and_then(|places| places.first()).map(|place| (*place, *at));
-        let Some((first, by)) = own.or_else(|| passed.get(*at).copied().flatten()) else { continue };
-        for need in graph.needs(*at) {
-            match places.get_mut(need.on).filter(|places| !places.is_empty()) {
-                Some(places) => {
-                    for place in places.iter_mut().filter(|place| **place > first) {
-                        *place = first;
-                        if matches!(need.kind, NeedKind::Object | NeedKind::Rule) {
-                            pulled.push((need.on, by));
-                        }
-                    }
-                }
-                None => {
-                    if let Some(passed) = passed.get_mut(need.on) {
-                        *passed = passed.filter(|(place, _)| *place <= first).or(Some((first, by)));
-                    }
-                }
-            }
-        }
-    }
-    // The last one to pull is the one whose place it takes.
-    pulled.reverse();
-    pulled.sort_by_key(|(on, _)| *on);
-    pulled.dedup_by_key(|(on, _)| *on);
-    let told = pulled.into_iter().filter_map(|(on, by)| {
-        let (on, by, place) = (nodes.get(on)?, nodes.get(by)?, places.get(by)?.first()?);
-        let wave = on.declared.options.wave;
-        let text = format!("depends on `{}` of wave {wave}, which is applied in wave {} for it", on.key, place.wave);
-        let told = problem_at(Problem::warning(Code::InvalidDependency, text), by);
-        Some(told.hint("give both waves in the order of the dependency"))
-    });
-    problems.extend(told);
-    places
+/// Returns the place of each node in the order of kinds.
+fn ranks(nodes: &[Node<'_>]) -> Vec<usize> {
+    let ranks = by_kind(nodes).into_iter().flat_map(|of| std::iter::repeat_n(rank(of.kind), of.range.len()));
+    ranks.collect()
 }
 
 /// Adds what objects name in their content. That gives way where it would make a circle.
-fn look_inside(nodes: &[Node<'_>], graph: &mut Graph, places: &[Vec<Place>], order: Vec<usize>) -> Vec<usize> {
-    let place = |at: usize| places.get(at)?.first().copied();
+fn look_inside(nodes: &[Node<'_>], graph: &mut Graph, places: &Places, order: Vec<usize>) -> Vec<usize> {
+    let place = |at: usize| places.first(at);
     let before = graph.edges();
     refs::connect(nodes, place, graph);
     refs::backends(nodes, place, graph);
@@ -199,10 +105,13 @@ fn look_inside(nodes: &[Node<'_>], graph: &mut Graph, places: &[Vec<Place>], ord
 }
 
 /// Returns how many others precede each node within its place, where the order of kinds does not tell.
-fn levels(graph: &Graph, ranks: &[usize], providers_first: &[usize], places: &[Vec<Place>]) -> Vec<u32> {
+fn levels(graph: &Graph, ranks: &[usize], providers_first: &[usize], places: &Places) -> Vec<u32> {
+    if providers_first.is_empty() {
+        return vec![0; ranks.len()];
+    }
     // Behind the last of what it needs; a group stands where its last member stands.
     let mut turns: Vec<Option<(Place, u32, usize)>> = vec![None; graph.len().max(ranks.len())];
-    let of_node = |at: usize| Some((*places.get(at)?.first()?, 0, *ranks.get(at)?));
+    let of_node = |at: usize| Some((places.first(at)?, 0, *ranks.get(at)?));
     for at in providers_first {
         let last = graph
             .needs(*at)
@@ -244,7 +153,7 @@ struct Layout<'a> {
 
 impl Layout<'_> {
     /// Numbers the steps that others need, and makes the gates of groups.
-    fn meet(&mut self, graph: &Graph, providers_first: &[usize], items: &[Item<'_>], places: &[Vec<Place>]) {
+    fn meet(&mut self, graph: &Graph, providers_first: &[usize], items: &[Item<'_>], places: &Places) {
         self.reached = vec![None; graph.len()];
         for (id, item) in (0u32..).zip(items) {
             if self.nodes.get(item.node).is_some_and(Node::is_resource)
@@ -271,11 +180,11 @@ impl Layout<'_> {
                 continue;
             }
             let opens = self.waits(graph.needs(*at));
-            let place = graph.needs(*at).iter().filter_map(|need| places.get(need.on)?.first()).max();
+            let place = graph.needs(*at).iter().filter_map(|need| places.first(need.on)).max();
             if opens.is_empty() {
                 continue;
             }
-            let place = place.copied().unwrap_or(Place { phase: Phase::Sync, wave: 0 });
+            let place = place.unwrap_or(Place { phase: Phase::Sync, wave: 0 });
             let gate = self.gate(place.phase, place.wave, opens);
             if let Some(reached) = self.reached.get_mut(*at) {
                 *reached = Some(Reached::Gate(gate));
@@ -383,15 +292,4 @@ impl Layout<'_> {
         self.gates.push(Gate { id, phase, wave, opens });
         id
     }
-}
-
-/// Returns the place of a kind in the order of kinds.
-pub(super) fn rank(kind: &GroupKind) -> usize {
-    let listed = KINDS.iter().position(|listed| *listed == (&*kind.group, &*kind.kind));
-    listed.map_or(UNLISTED, |at| if at < UNLISTED { at } else { at.saturating_add(1) })
-}
-
-/// Whether a kind is one that the order of kinds does not list, or that the API server calls into workloads for.
-pub(super) fn is_deleted_early(kind: &GroupKind) -> bool {
-    rank(kind) >= UNLISTED
 }

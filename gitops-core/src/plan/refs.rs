@@ -5,11 +5,13 @@
 //! there since a pod that starts before its configuration changes keeps the old one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::resource::ResourceKey;
-use crate::value::{Map, ValueRef, View};
+use crate::resource::{GroupKind, ResourceKey};
+use crate::value::{Map, Tag, ValueRef};
 
 use super::depend::{Graph, Group, Need, NeedKind, Subject};
+use super::kinds::{OfKind, by_kind};
 
 /// Called services of one namespace that are matched with workloads one by one.
 const MATCHED_SERVICES: usize = 64;
@@ -33,9 +35,12 @@ enum Thing {
     IngressClass,
 }
 
+/// How many kinds of things there are.
+const THINGS: usize = 12;
+
 impl Thing {
-    fn of(key: &ResourceKey) -> Option<Self> {
-        Some(match (key.group(), key.kind()) {
+    fn of(kind: &GroupKind) -> Option<Self> {
+        Some(match (&*kind.group, &*kind.kind) {
             ("", "ConfigMap") => Self::ConfigMap,
             ("", "Secret") => Self::Secret,
             ("", "ServiceAccount") => Self::ServiceAccount,
@@ -51,57 +56,61 @@ impl Thing {
             _ => return None,
         })
     }
+
+    fn is_of_cluster(self) -> bool {
+        self >= Self::ClusterRole
+    }
 }
 
 /// Adds what the content of each object names, as far as both are done at the same turn: what is done earlier is over
 /// by then, and what is done later was put there by somebody.
 pub(super) fn connect<S: Subject, P: Copy + Ord>(subjects: &[S], turn: impl Fn(usize) -> Option<P>, graph: &mut Graph) {
-    let mut index: Index<'_, P> = Index { things: BTreeMap::new(), access: BTreeMap::new(), limits: BTreeMap::new() };
-    for (at, subject) in subjects.iter().enumerate() {
-        if let Some(turn) = turn(at) {
-            index.learn(at, subject, turn);
-        }
-    }
-    if index.things.is_empty() && index.access.is_empty() && index.limits.is_empty() {
+    let kinds = by_kind(subjects);
+    let mut index = Index::of(subjects, &kinds, &turn);
+    if index.names_nothing() {
         return;
     }
-    graph.grow(subjects.len());
-    let access = groups(index.access, graph);
-    let limits = groups(index.limits, graph);
-    let mut stack = Vec::new();
-    for (at, subject) in subjects.iter().enumerate() {
-        let Some(turn) = turn(at) else { continue };
-        let namespace = subject.key().namespace.as_deref().unwrap_or_default();
-        let mut needs = Vec::new();
-        let mut runs = false;
-        names(
-            subject,
-            &mut stack,
-            |thing, name| {
-                let cluster = thing >= Thing::ClusterRole;
-                let on = index.things.get(&(thing, if cluster { "" } else { namespace }, name));
-                needs.extend(on.filter(|(_, other)| *other == turn).map(|(on, _)| *on));
+    let access = groups(std::mem::take(&mut index.access), subjects.len(), graph);
+    let limits = groups(std::mem::take(&mut index.limits), subjects.len(), graph);
+    let mut needs: Vec<usize> = Vec::new();
+    for OfKind { kind, range } in kinds.iter().filter(|of| may_name(of.kind)) {
+        for at in range.clone() {
+            let Some((subject, turn_now)) = subjects.get(at).zip(turn(at)) else { continue };
+            let namespace = subject.key().namespace.as_deref();
+            index.go_to(namespace);
+            let mut runs = false;
+            let found = |thing: Thing, name| {
+                needs.extend(index.find(subjects, thing, name).filter(|on| turn(*on) == Some(turn_now)));
                 if thing == Thing::ServiceAccount {
-                    needs.extend(access.get(&(turn, namespace, name)));
+                    needs.extend(access.get(&(turn_now, namespace.unwrap_or_default(), name)));
                 }
-            },
-            &mut runs,
-        );
-        if runs {
-            needs.extend(limits.get(&(turn, namespace, "")));
+            };
+            names(kind, subject.resource().tree(), found, &mut runs);
+            if runs {
+                needs.extend(limits.get(&(turn_now, namespace.unwrap_or_default(), "")));
+            }
+            needs.sort_unstable();
+            needs.dedup();
+            for on in needs.drain(..).filter(|on| *on != at) {
+                graph.grow(subjects.len());
+                graph.add(at, Need { on, kind: NeedKind::Reference });
+            }
         }
-        needs.sort_unstable();
-        needs.dedup();
-        needs.into_iter().filter(|on| *on != at).for_each(|on| graph.add(at, Need { on, kind: NeedKind::Reference }));
     }
 }
 
 /// Objects by turn, namespace and name.
 type Members<'a, P> = BTreeMap<(P, &'a str, &'a str), Vec<usize>>;
 
+/// What can be named. Objects of a kind stand in order of namespace and name, so that they are found without a map; and
+/// who names them comes in that order too, so that those of one namespace are looked for once.
 struct Index<'a, P> {
-    /// By kind, namespace and name.
-    things: BTreeMap<(Thing, &'a str, &'a str), (usize, P)>,
+    /// Where the things of each kind stand.
+    things: [Range<usize>; THINGS],
+    /// The namespace that is looked at.
+    namespace: Option<&'a str>,
+    /// Where the things that can be named from there stand, once they were looked for.
+    near: [Option<Range<usize>>; THINGS],
     /// The bindings of each service account.
     access: Members<'a, P>,
     /// What limits the pods of each namespace.
@@ -109,36 +118,82 @@ struct Index<'a, P> {
 }
 
 impl<'a, P: Copy + Ord> Index<'a, P> {
-    fn learn<S: Subject>(&mut self, at: usize, subject: &'a S, turn: P) {
-        let key = subject.key();
-        let namespace = key.namespace.as_deref().unwrap_or_default();
-        match (key.group(), key.kind()) {
-            ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-                for of in items(subject.resource().tree().get("subjects")) {
-                    let is_account = text(of, "kind") == Some("ServiceAccount");
-                    if let Some(name) = text(of, "name").filter(|_| is_account) {
-                        let namespace = text(of, "namespace").unwrap_or(namespace);
-                        self.access.entry((turn, namespace, name)).or_default().push(at);
-                    }
-                }
+    fn of<S: Subject>(subjects: &'a [S], kinds: &[OfKind<'_>], turn: impl Fn(usize) -> Option<P>) -> Self {
+        let (things, near) = (std::array::from_fn(|_| 0..0), std::array::from_fn(|_| None));
+        let mut index = Self { things, namespace: None, near, access: BTreeMap::new(), limits: BTreeMap::new() };
+        for OfKind { kind, range } in kinds {
+            if let Some(of_thing) = Thing::of(kind).and_then(|thing| index.things.get_mut(thing as usize)) {
+                *of_thing = range.clone();
             }
-            ("", "LimitRange" | "ResourceQuota") | ("networking.k8s.io", "NetworkPolicy") => {
-                self.limits.entry((turn, namespace, "")).or_default().push(at);
-            }
-            _ => {
-                if let Some(thing) = Thing::of(key) {
-                    self.things.insert((thing, namespace, &key.name), (at, turn));
+            let learn = match (&*kind.group, &*kind.kind) {
+                ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => Self::binding,
+                ("", "LimitRange" | "ResourceQuota") | ("networking.k8s.io", "NetworkPolicy") => Self::limit,
+                _ => continue,
+            };
+            for at in range.clone() {
+                if let Some((subject, turn)) = subjects.get(at).zip(turn(at)) {
+                    learn(&mut index, at, subject, turn);
                 }
             }
         }
+        index
+    }
+
+    fn binding<S: Subject>(&mut self, at: usize, binding: &'a S, turn: P) {
+        let own = binding.key().namespace.as_deref().unwrap_or_default();
+        for of in items(binding.resource().tree().get("subjects")) {
+            let is_account = text(of, "kind") == Some("ServiceAccount");
+            if let Some(name) = text(of, "name").filter(|_| is_account) {
+                let namespace = text(of, "namespace").unwrap_or(own);
+                self.access.entry((turn, namespace, name)).or_default().push(at);
+            }
+        }
+    }
+
+    fn limit<S: Subject>(&mut self, at: usize, limit: &'a S, turn: P) {
+        let namespace = limit.key().namespace.as_deref().unwrap_or_default();
+        self.limits.entry((turn, namespace, "")).or_default().push(at);
+    }
+
+    fn names_nothing(&self) -> bool {
+        self.things.iter().all(Range::is_empty) && self.access.is_empty() && self.limits.is_empty()
+    }
+
+    /// Looks from a namespace from now on, or from none.
+    fn go_to(&mut self, namespace: Option<&'a str>) {
+        if self.namespace != namespace {
+            self.namespace = namespace;
+            self.near = std::array::from_fn(|_| None);
+        }
+    }
+
+    /// Returns the thing that a name means here.
+    fn find<S: Subject>(&mut self, subjects: &[S], thing: Thing, name: &str) -> Option<usize> {
+        let all = self.things.get(thing as usize).filter(|range| !range.is_empty())?;
+        let namespace = self.namespace.filter(|_| !thing.is_of_cluster());
+        let near = self.near.get_mut(thing as usize)?.get_or_insert_with(|| {
+            let of = |subject: &S| subject.key().namespace.as_deref().cmp(&namespace);
+            let of_kind = subjects.get(all.clone()).unwrap_or_default();
+            let before = of_kind.partition_point(|subject| of(subject).is_lt());
+            let count = of_kind.get(before..).unwrap_or_default().partition_point(|subject| of(subject).is_eq());
+            let start = all.start.saturating_add(before);
+            start..start.saturating_add(count)
+        });
+        let found = subjects.get(near.clone())?.binary_search_by(|subject| (*subject.key().name).cmp(name)).ok()?;
+        Some(near.start.saturating_add(found))
     }
 }
 
 /// Makes a group of each.
-fn groups<'a, P: Copy + Ord>(members: Members<'a, P>, graph: &mut Graph) -> BTreeMap<(P, &'a str, &'a str), usize> {
+fn groups<'a, P: Copy + Ord>(
+    members: Members<'a, P>,
+    objects: usize,
+    graph: &mut Graph,
+) -> BTreeMap<(P, &'a str, &'a str), usize> {
     let mut made = BTreeMap::new();
     for (key, mut members) in members {
         members.dedup();
+        graph.grow(objects);
         let group = graph.group(Group::Found);
         members.into_iter().for_each(|on| graph.add(group, Need { on, kind: NeedKind::Reference }));
         made.insert(key, group);
@@ -146,16 +201,15 @@ fn groups<'a, P: Copy + Ord>(members: Members<'a, P>, graph: &mut Graph) -> BTre
     made
 }
 
+/// Whether objects of a kind have anything in them that names others: what is looked at is their `spec`, and the role of
+/// a binding.
+fn may_name(kind: &GroupKind) -> bool {
+    !matches!((&*kind.group, &*kind.kind), ("", "ConfigMap" | "Secret" | "ServiceAccount"))
+}
+
 /// Tells what the content of an object names, and whether it makes pods.
-fn names<'a, S: Subject>(
-    subject: &'a S,
-    stack: &mut Vec<ValueRef<'a>>,
-    mut found: impl FnMut(Thing, &'a str),
-    runs: &mut bool,
-) {
-    let tree = subject.resource().tree();
-    let key = subject.key();
-    if key.group() == "rbac.authorization.k8s.io" {
+fn names<'a>(kind: &GroupKind, tree: ValueRef<'a>, mut found: impl FnMut(Thing, &'a str), runs: &mut bool) {
+    if &*kind.group == "rbac.authorization.k8s.io" {
         let role = tree.get("roleRef").and_then(|role| Some((text(role, "kind")?, text(role, "name")?)));
         match role {
             Some(("Role", name)) => found(Thing::Role, name),
@@ -164,22 +218,9 @@ fn names<'a, S: Subject>(
         }
         return;
     }
-    stack.extend(tree.get("spec"));
-    while let Some(value) = stack.pop() {
-        match value.view() {
-            View::Map(map) => {
-                for (name, child) in map {
-                    named(name, child, &mut found);
-                    let is_open = matches!(child.view(), View::Map(_) | View::List(_));
-                    *runs |= name == "containers" && is_open;
-                    if is_open {
-                        stack.push(child);
-                    }
-                }
-            }
-            View::List(list) => stack.extend(list.iter().filter(|item| matches!(item.view(), View::Map(_)))),
-            _ => {}
-        }
+    for entry in tree.get("spec").into_iter().flat_map(ValueRef::entries_below) {
+        named(entry.key(), entry, &mut found);
+        *runs |= entry.key() == "containers" && matches!(entry.tag(), Tag::Map | Tag::List);
     }
 }
 
@@ -219,8 +260,9 @@ pub(super) fn backends<S: Subject, P: Copy + Ord>(
     graph: &mut Graph,
 ) {
     let mut callers: BTreeMap<(P, &str, &str), Vec<usize>> = BTreeMap::new();
-    for (at, subject) in subjects.iter().enumerate().filter(|(_, subject)| calls(subject.key())) {
-        let Some(turn) = turn(at) else { continue };
+    let calling = by_kind(subjects).into_iter().filter(|of| calls(of.kind)).flat_map(|of| of.range);
+    for at in calling {
+        let Some((subject, turn)) = subjects.get(at).zip(turn(at)) else { continue };
         let tree = subject.resource().tree();
         let hooks = items(tree.get("webhooks")).filter_map(|hook| hook.dig(&["clientConfig", "service"]));
         for service in hooks.chain(tree.dig(&["spec", "service"])) {
@@ -279,9 +321,12 @@ pub(super) fn backends<S: Subject, P: Copy + Ord>(
 }
 
 /// Whether the API server calls a service for objects of this kind.
-pub(super) fn calls(key: &ResourceKey) -> bool {
-    let hook = matches!(key.kind(), "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration");
-    (hook && key.group() == "admissionregistration.k8s.io") || key.is("apiregistration.k8s.io", "APIService")
+pub(super) fn calls(kind: &GroupKind) -> bool {
+    matches!(
+        (&*kind.group, &*kind.kind),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration")
+            | ("apiregistration.k8s.io", "APIService")
+    )
 }
 
 /// The labels of the pods that an object makes; `None` when it makes none.

@@ -7,7 +7,7 @@ use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 
 use super::depend::{self, Graph, NeedKind, Subject};
-use super::order::{is_deleted_early, rank};
+use super::kinds::{is_deleted_early, rank};
 use super::prune::{Removal, is_container};
 use super::{After, GateId, StepId, cycle, refs};
 

@@ -130,6 +130,10 @@ impl Resource {
         &self.0.version
     }
 
+    pub(crate) fn shared_version(&self) -> &Arc<str> {
+        &self.0.version
+    }
+
     /// Returns `apiVersion`, such as `apps/v1`.
     #[must_use]
     pub fn api_version(&self) -> &str {

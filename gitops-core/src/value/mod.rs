@@ -259,14 +259,7 @@ impl<'a> Map<'a> {
     /// Returns the value of `key`.
     #[must_use]
     pub fn get(self, key: &str) -> Option<ValueRef<'a>> {
-        for (name, value) in self.iter() {
-            match name.as_bytes().cmp(key.as_bytes()) {
-                Ordering::Less => {}
-                Ordering::Equal => return Some(value),
-                Ordering::Greater => return None,
-            }
-        }
-        None
+        self.items.into_iter().find(|item| item.tree.is_key(item.at, key))
     }
 }
 

@@ -116,6 +116,14 @@ impl Tree {
         self.key_text(self.node(at).key())
     }
 
+    /// Whether the key of the map entry `at` is this one. Those of another length are not read.
+    #[inline]
+    pub(super) fn is_key(&self, at: u32, key: &str) -> bool {
+        let index = self.node(at).key().checked_sub(1);
+        let span = index.and_then(|index| self.keys.get(index as usize)).filter(|span| span.len as usize == key.len());
+        span.is_some_and(|span| self.text.as_bytes().get(span.range()) == Some(key.as_bytes()))
+    }
+
     /// The text of a key by [`Node::key`].
     #[inline]
     pub(super) fn key_text(&self, key: u32) -> &str {
@@ -218,6 +226,24 @@ impl<'a> ValueRef<'a> {
     /// The key of the map entry that this node is; empty for any other.
     pub(crate) fn key(self) -> &'a str {
         self.tree.key(self.at)
+    }
+
+    /// The map entries below this node, at any depth, in the order in which they lie. Lists within lists are passed over.
+    pub(crate) fn entries_below(self) -> impl Iterator<Item = Self> {
+        let Self { tree, at } = self;
+        let (end, mut next) = (at.saturating_add(tree.span(at)), at.saturating_add(1));
+        std::iter::from_fn(move || {
+            while next < end {
+                let (at, node) = (next, tree.node(next));
+                // What has no key is an item of a list.
+                let is_passed_over = node.key() == 0 && node.tag() == Tag::List;
+                next = next.saturating_add(if is_passed_over { node.span() } else { 1 });
+                if node.key() != 0 {
+                    return Some(Self { tree, at });
+                }
+            }
+            None
+        })
     }
 
     /// What this node is, without its content.
