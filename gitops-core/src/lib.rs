@@ -56,6 +56,7 @@
 //! | [`health`] | whether a live object works |
 //! | [`plan`] | what a sync will do, in which order, and what it leaves alone |
 //! | [`sync`] | the step machine that carries out a plan, and what it records |
+//! | [`automation`] | what an application does by itself: auto-sync, self-heal, retries, fights |
 //! | [`reconcile`] | the thin drivers: sync, preview, report |
 //! | [`memory`] | a Kubernetes API server, a source and a clock in memory |
 //! | [`what_if`] | what a sync would come to, on a copy of the cluster |
@@ -93,6 +94,8 @@ pub mod health;
 pub mod plan;
 
 pub mod sync;
+
+pub mod automation;
 
 pub mod reconcile;
 

@@ -11,13 +11,13 @@ use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::StepOutcome;
 use super::graph::Level;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
 use super::recording::backoff;
 use super::step::{At, Look, Next};
+use super::{Cause, StepOutcome};
 
 /// How often an object that changes under our hands is decided anew. Rule 20 of the exact rules.
 const DECISIONS: u32 = 5;
@@ -207,7 +207,7 @@ impl Machine {
                     failure if is_change(&next) && !failure.immutable().is_empty() => {
                         return self.cannot_change(id, error);
                     }
-                    _ => return self.fail(id, &error.to_string()),
+                    _ => return self.refuse(id, &error.to_string()),
                 };
                 self.again(id, next, limit, error, now);
             }
@@ -242,6 +242,7 @@ impl Machine {
         let Some(run) = self.run_mut(id) else { return };
         if now >= run.deadline {
             let seconds = now.since(run.since).as_secs();
+            run.cause = Cause::Unhealthy;
             return self.fail_or_end_hook(id, &format!("waited {seconds} s for {what}"));
         }
         let delay = match run.polls {
@@ -263,6 +264,14 @@ impl Machine {
 
     pub(super) fn fail(&mut self, id: u32, message: &str) {
         self.finish(id, At::Ended(StepOutcome::Failed, message.into()));
+    }
+
+    /// Fails for a reason that does not pass by itself.
+    pub(super) fn refuse(&mut self, id: u32, message: &str) {
+        if let Some(run) = self.run_mut(id) {
+            run.cause = Cause::Refused;
+        }
+        self.fail(id, message);
     }
 
     /// A hook that ran and failed leaves a trace; anything else just fails.

@@ -51,6 +51,8 @@ impl Ledger {
             phase: Phase::Superseded,
             message: "was interrupted, and another operation took its place".into(),
             partial: false,
+            cause: None,
+            attempts: 1,
         });
     }
 }

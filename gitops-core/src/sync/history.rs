@@ -8,7 +8,12 @@ use crate::source::Revision;
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::{OperationId, Phase};
+use super::{Cause, OperationId, Phase};
+
+/// Who starts an operation that nobody asked for, in the history.
+pub const AUTOMATIC: &str = "automatic sync";
+/// Who starts an operation that undoes what was changed on the cluster, in the history.
+pub const HEALING: &str = "self-heal";
 
 /// One operation that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +41,12 @@ pub struct HistoryEntry {
     /// Whether it was about a part of the application only. Then nothing follows for the rest.
     #[serde(default, skip_serializing_if = "is_false")]
     pub partial: bool,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// How often the same was tried in a row, by itself: such tries are one entry, with the times of the last one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
 }
 
 impl HistoryEntry {
@@ -44,6 +55,27 @@ impl HistoryEntry {
     pub fn made_true(&self) -> bool {
         self.phase == Phase::Succeeded && !self.partial
     }
+
+    /// Folds in the entry of an operation that tried the same again by itself; `None` if it was something else.
+    pub(super) fn again(&self, next: &Self) -> Option<Self> {
+        let ids = |entry: &Self| entry.revisions.iter().map(|revision| revision.id.clone()).collect::<Vec<_>>();
+        let same = self.phase == next.phase
+            && self.cause == next.cause
+            && self.initiator == next.initiator
+            && self.partial == next.partial
+            && matches!(&*self.initiator, AUTOMATIC | HEALING)
+            && ids(self) == ids(next);
+        same.then(|| Self { attempts: self.attempts.saturating_add(1), ..next.clone() })
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -14,14 +14,16 @@ use crate::state::{DesiredState, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose};
 
-use super::{HistoryEntry, HookResult, OperationId};
+use super::{HistoryEntry, Hold, HookResult, OperationId};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
-/// for damaged. Whatever is added to the stored form makes a new version.
+/// for damaged. Whatever is added to the stored form, and must not get lost, makes a new version.
 const VERSION: u32 = 2;
 /// Written while the application is being deleted: a program that knows only syncs would bring back what is gone.
 const DELETING: u32 = 3;
+/// Written while a rollback holds: a program that does not know of it would sync again what was rolled back.
+const HOLDING: u32 = 4;
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
@@ -43,6 +45,8 @@ pub struct Ledger {
     pub history: Vec<HistoryEntry>,
     /// Hook objects that are still there.
     pub hooks: Vec<HookResult>,
+    /// The rollback that holds.
+    pub hold: Option<Hold>,
     /// Uid and resource version of the stored object, if there is one.
     stored: Option<(Arc<str>, Arc<str>)>,
     /// Why it is not known what is stored.
@@ -136,6 +140,8 @@ struct Stored {
     managers: Vec<Arc<str>>,
     #[serde(default)]
     hooks: Vec<HookResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
 }
 
 /// A ledger written by a newer program. The application is left alone, never started from nothing.
@@ -195,7 +201,7 @@ impl Ledger {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
         };
         let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
-        if version.as_ref().is_ok_and(|version| *version > DELETING) {
+        if version.as_ref().is_ok_and(|version| *version > HOLDING) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(text) {
@@ -208,7 +214,8 @@ impl Ledger {
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
         let inventory = Inventory { managers: read.managers, ..read.inventory };
-        let ledger = Self { inventory, running, history: read.history, hooks: read.hooks, stored, obstacle: None };
+        let (history, hooks, hold) = (read.history, read.hooks, read.hold);
+        let ledger = Self { inventory, running, history, hooks, hold, stored, obstacle: None };
         Ok((ledger, None))
     }
 
@@ -236,6 +243,13 @@ impl Ledger {
         self.stored.is_some()
     }
 
+    /// Returns whether what was read is the version that is known of the stored object.
+    pub(crate) fn is_stored_as(&self, live: Live<'_>) -> bool {
+        let (Live::Present(object) | Live::MetadataOnly(object)) = live else { return self.stored.is_none() };
+        let known = self.stored.as_ref().map(|(uid, version)| (Some(&**uid), Some(&**version)));
+        known == Some((object.uid(), object.resource_version()))
+    }
+
     /// Returns the write that deletes the stored object, guarded as [`Ledger::write`]; `None` if there is none.
     #[must_use]
     pub fn deletion(&self, key: &ResourceKey) -> Option<Write> {
@@ -261,9 +275,13 @@ impl Ledger {
         object.tree().dig(&["data", FIELD])?.as_str()
     }
 
-    /// Adds an entry to the history and drops the oldest ones, but never the last that made a revision true.
+    /// Adds an entry to the history and drops the oldest ones, but never the last that made a revision true. What was
+    /// tried again by itself takes the place of the try before.
     pub fn remember(&mut self, entry: HistoryEntry) {
-        self.history.insert(0, entry);
+        match self.history.first().and_then(|last| last.again(&entry)) {
+            Some(folded) => self.history.splice(..1, [folded]).for_each(drop),
+            None => self.history.insert(0, entry),
+        }
         while self.history.len() > HISTORY {
             let synced = self.history.iter().position(HistoryEntry::made_true);
             let last = self.history.len().saturating_sub(1);
@@ -285,6 +303,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            _ if self.hold.is_some() => HOLDING,
             Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,
             _ => VERSION,
         }
@@ -299,6 +318,7 @@ impl Ledger {
             running,
             history: self.history.clone(),
             hooks: self.hooks.clone(),
+            hold: self.hold.clone(),
         };
         // Nothing in it has a `Serialize` that fails, or keys that are no text.
         serde_json::to_string(&stored).unwrap_or_default()

@@ -98,13 +98,13 @@ impl Machine {
         // Others may have come since the refusal: a forced apply would meet them as well.
         let foreseen = declared.map(|declared| diff::forecast(&declared, live, &self.context(), scaled));
         if let Some(why) = foreseen.as_ref().and_then(conflict::refused) {
-            return self.fail(id, &why);
+            return self.refuse(id, &why);
         }
         let resolution = conflict::resolve(conflicts, live, &self.context());
         match resolution {
             Resolution::TakeOver => self.apply_to(id, live, Force::Yes, Guard::exactly(live)),
             Resolution::Yield => self.apply_to(id, live, Force::No, Guard::exactly(live)),
-            Resolution::Refuse(message) => self.fail(id, &message),
+            Resolution::Refuse(message) => self.refuse(id, &message),
         }
     }
 

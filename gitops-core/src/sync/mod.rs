@@ -7,10 +7,12 @@
 #![doc = include_str!("refusals.md")]
 
 mod answers;
+mod cause;
 mod conflict;
 mod given_up;
 mod graph;
 mod history;
+mod hold;
 mod hook_run;
 mod hooks;
 mod intent;
@@ -39,7 +41,9 @@ use crate::state::LiveState;
 use crate::time::Timestamp;
 use crate::value::{Digest, Hasher, Purpose};
 
-pub use history::HistoryEntry;
+pub use cause::Cause;
+pub use history::{AUTOMATIC, HEALING, HistoryEntry};
+pub use hold::Hold;
 pub use intent::intend;
 pub use ledger::{BegunHook, HISTORY, Ledger, PlannedHook, Record, RecordV1, TooNew};
 pub use machine::Machine;

@@ -16,7 +16,7 @@ impl Machine {
         let Some(step) = self.step(id) else { return };
         let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
         match plan::instead(&step.key, &options, None) {
-            Some(instead) => self.fail(id, &format!("{error}; {instead}")),
+            Some(instead) => self.refuse(id, &format!("{error}; {instead}")),
             None => self.proceed(id, Next::Look(Look::BeforeRecreate)),
         }
     }
@@ -44,7 +44,7 @@ impl Machine {
                 }
                 self.wait(id, look, &what, now);
             }
-            (.., Some(instead)) => self.fail(id, &format!("cannot be changed in place; {instead}")),
+            (.., Some(instead)) => self.refuse(id, &format!("cannot be changed in place; {instead}")),
             (.., None) => {
                 let guard = Guard::exactly(live);
                 if let Some(run) = self.run_mut(id) {

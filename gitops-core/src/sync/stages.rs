@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
-use crate::plan::{Intent, StepId};
+use crate::plan::{Action, Intent, StepId};
 use crate::policy::Phase as SyncPhase;
 use crate::resource::Propagation;
 use crate::time::Timestamp;
@@ -13,7 +13,7 @@ use super::machine::{Flight, Machine, Stage};
 use super::progress::News;
 use super::recording::backoff;
 use super::step::At;
-use super::{Effect, HistoryEntry, HookResult, Phase, StepOutcome, hooks};
+use super::{Cause, Effect, HistoryEntry, HookResult, Phase, StepOutcome, hooks};
 
 impl Machine {
     /// Begins what is ready, and moves to the next stage when nothing is left of this one.
@@ -180,6 +180,7 @@ impl Machine {
         let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
         self.stage = Stage::Ending;
         self.record_tries = 0;
+        let cause = (phase == Phase::Failed).then(|| self.cause());
         let ledger = &mut self.setup.ledger;
         ledger.running = None;
         // Of an earlier run of the same hook under the same name nothing is left.
@@ -198,6 +199,8 @@ impl Machine {
             phase,
             message: message.into(),
             partial: self.plan.is_partial(),
+            cause,
+            attempts: 1,
         });
         self.store(Vec::new(), now);
     }
@@ -212,6 +215,16 @@ impl Machine {
         self.looks.clear();
         self.timers.clear();
         self.record_at = None;
+    }
+
+    /// Why it failed: of several causes, the one that takes longest to pass.
+    fn cause(&self) -> Cause {
+        let failed = self.plan.steps.iter().zip(&self.runs).filter_map(|(step, run)| match (&run.at, &step.action) {
+            (At::Ended(StepOutcome::Failed, _), Action::Hook { .. }) => Some(Cause::Hook),
+            (At::Ended(StepOutcome::Failed, _), _) => Some(run.cause),
+            _ => None,
+        });
+        failed.max().unwrap_or_default()
     }
 
     fn failures(&self) -> impl Iterator<Item = String> + '_ {

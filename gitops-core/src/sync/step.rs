@@ -14,7 +14,7 @@ use super::answers::SERVED;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
-use super::{HookResult, StepOutcome, hooks};
+use super::{Cause, HookResult, StepOutcome, hooks};
 
 /// How far one step has come.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Run {
     pub(super) taken: u32,
     /// What it waits for, for people.
     pub(super) waiting: String,
+    /// Should it fail: why, as far as it matters for trying again.
+    pub(super) cause: Cause,
 }
 
 /// Where a step is.
@@ -125,6 +127,7 @@ impl Run {
             sent: None,
             taken: 0,
             waiting: String::new(),
+            cause: Cause::Passing,
         }
     }
 

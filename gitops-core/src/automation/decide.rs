@@ -1,0 +1,344 @@
+//! The decision table: does an operation start now, what for, and if not, why not and until when.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::source::RevisionId;
+use crate::sync::{Cause, HistoryEntry, Phase};
+use crate::time::Timestamp;
+
+use super::{AUTOMATIC, Automation, HEALING};
+
+/// What is known of one application at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Situation<'a> {
+    /// The revisions that are wanted and were compared.
+    pub wanted: &'a [RevisionId],
+    /// What a sync would have to do.
+    pub drift: Drift,
+    /// The revisions that were made true last, if any ever were.
+    pub synced: Option<&'a [RevisionId]>,
+    /// The last operation, if it was for what is wanted now.
+    pub attempt: Option<Attempt>,
+    /// Whether an operation for what is wanted was begun and has not ended: the program was stopped meanwhile.
+    pub begun: bool,
+    /// What somebody asked for.
+    pub asked: Option<Arc<str>>,
+    /// What the sync windows say: to one who asks where somebody did, else to what goes by itself.
+    pub permission: Permission,
+    /// What it must wait for: another application that is not ready, and why.
+    pub dependency: Option<Arc<str>>,
+    /// When the first of the objects that differ may be healed again; `None` if some may be healed now.
+    pub rests_until: Option<Timestamp>,
+}
+
+/// What a sync would have to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Drift {
+    /// Nothing.
+    #[default]
+    None,
+    /// Nothing that it may do: what differs is held back, stays on purpose, or could not be read.
+    OutOfReach,
+    /// Something.
+    Something,
+}
+
+/// What sync windows say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Permission {
+    /// Nothing against it.
+    #[default]
+    Granted,
+    /// Not now.
+    Denied {
+        /// Which window, and why.
+        why: Arc<str>,
+        /// When that may change.
+        until: Option<Timestamp>,
+    },
+}
+
+/// The last operation on what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How it ended.
+    pub phase: Phase,
+    /// Why it failed, if it did.
+    pub cause: Cause,
+    /// How often the same was tried in a row.
+    pub tries: u32,
+    /// When it ended.
+    pub finished: Timestamp,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "decision")]
+#[non_exhaustive]
+pub enum Decision {
+    /// An operation starts.
+    Start {
+        /// What for.
+        trigger: Trigger,
+    },
+    /// None starts now.
+    Rest {
+        /// Why.
+        why: Why,
+        /// When that may change by itself; `None` if something must happen first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+}
+
+/// What an operation is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "trigger")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// Somebody asked.
+    Asked {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// It was begun before the program stopped.
+    Begun,
+    /// The source has something new.
+    NewRevision,
+    /// The last one failed, and it may succeed now.
+    Retry {
+        /// Which try this is, counted from 1.
+        attempt: u32,
+    },
+    /// The cluster was changed.
+    Heal,
+}
+
+/// Why nothing starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "why")]
+#[non_exhaustive]
+pub enum Why {
+    /// Everything is as declared.
+    InSync,
+    /// What differs cannot be changed now: it is held back, stays on purpose, or could not be read.
+    OutOfReach,
+    /// The application is suspended.
+    Suspended,
+    /// Nothing is synced automatically.
+    Manual,
+    /// The cluster was changed, and such changes are reported only.
+    DriftReported,
+    /// A sync window says no.
+    Window {
+        /// What it says.
+        text: Arc<str>,
+    },
+    /// Another application must be ready first.
+    Dependency {
+        /// Which one, and what it lacks.
+        text: Arc<str>,
+    },
+    /// The last operation failed, and the pause is not over.
+    Pause {
+        /// Why it failed.
+        cause: Cause,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The last operation failed, and it was tried often enough; another revision, or a request, starts anew.
+    GivenUp {
+        /// Why it failed.
+        cause: Cause,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// Somebody stopped the last operation; another revision, or a request, starts anew.
+    Terminated,
+    /// What differs is rewritten by somebody after each heal, and is left to rest.
+    Fought,
+}
+
+impl<'a> Situation<'a> {
+    /// Begins with an application that wants `wanted`, differs by `drift`, and of which nothing else is known.
+    #[must_use]
+    pub fn new(wanted: &'a [RevisionId], drift: Drift) -> Self {
+        Self {
+            wanted,
+            drift,
+            synced: None,
+            attempt: None,
+            begun: false,
+            asked: None,
+            permission: Permission::Granted,
+            dependency: None,
+            rests_until: None,
+        }
+    }
+}
+
+impl Attempt {
+    /// Reads the last operation from the history, newest first; `None` if it was for something else, for a part of the
+    /// application, or gave way to another.
+    #[must_use]
+    pub fn last(history: &[HistoryEntry], wanted: &[RevisionId]) -> Option<Self> {
+        let last = history.iter().find(|entry| !entry.partial)?;
+        let same = last.revisions.iter().map(|revision| &revision.id).eq(wanted);
+        (same && last.phase != Phase::Superseded).then(|| Self {
+            phase: last.phase,
+            cause: last.cause.unwrap_or_default(),
+            tries: last.attempts,
+            finished: last.finished,
+        })
+    }
+}
+
+/// Decides whether an operation starts.
+///
+/// The first row that applies decides:
+///
+/// | situation | decision |
+/// |---|---|
+/// | suspended | rest |
+/// | asked for, window denies it also to people | rest until the window changes |
+/// | asked for | start |
+/// | an operation was begun, window denies what goes by itself | rest until the window changes |
+/// | an operation was begun | go on with it, also where nothing is synced automatically: somebody wanted it |
+/// | nothing differs | rest |
+/// | nothing that differs can be changed | rest |
+/// | nothing is synced automatically | rest |
+/// | another application must be ready first | rest |
+/// | the window denies it | rest until the window changes |
+/// | somebody stopped the last operation on this revision | rest |
+/// | it failed on this revision, often enough | rest |
+/// | it failed on this revision, a moment ago | rest until the pause is over |
+/// | it failed on this revision | try again |
+/// | the revision was not made true yet | start |
+/// | changes on the cluster are reported only | rest |
+/// | what differs was healed a moment ago | rest until one of it may be healed |
+/// | else | heal |
+///
+/// Faults of Argo CD that are not here: a revision that failed once is never tried again, not even by self-heal (issue
+/// 18442); an operation that died early counts as done; what a person started is lost at a restart; all that differs is
+/// healed again and again at the pace of the worst.
+#[must_use]
+pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> Decision {
+    let rest = |why: Why, until: Option<Timestamp>| Decision::Rest { why, until };
+    let start = |trigger: Trigger| Decision::Start { trigger };
+    let denied = match &seen.permission {
+        Permission::Granted => None,
+        Permission::Denied { why, until } => Some(rest(Why::Window { text: Arc::clone(why) }, *until)),
+    };
+    if automation.suspend.is_on() {
+        return rest(Why::Suspended, None);
+    }
+    if let Some(by) = &seen.asked {
+        return denied.unwrap_or_else(|| start(Trigger::Asked { by: Arc::clone(by) }));
+    }
+    if seen.begun {
+        return denied.unwrap_or_else(|| start(Trigger::Begun));
+    }
+    match seen.drift {
+        Drift::None => return rest(Why::InSync, None),
+        Drift::OutOfReach => return rest(Why::OutOfReach, None),
+        Drift::Something if !automation.sync.is_on() => return rest(Why::Manual, None),
+        Drift::Something => {}
+    }
+    if let Some(text) = &seen.dependency {
+        return rest(Why::Dependency { text: Arc::clone(text) }, None);
+    }
+    if let Some(denied) = denied {
+        return denied;
+    }
+    let failed = seen.attempt.filter(|attempt| attempt.phase != Phase::Succeeded);
+    if let Some(Attempt { phase, cause, tries, finished }) = failed {
+        if phase == Phase::Terminated {
+            return rest(Why::Terminated, None);
+        }
+        return match automation.retry.pause(cause, tries) {
+            None => rest(Why::GivenUp { cause, tries }, None),
+            Some(pause) if finished + pause > now => rest(Why::Pause { cause, tries }, Some(finished + pause)),
+            Some(_) => start(Trigger::Retry { attempt: tries.saturating_add(1) }),
+        };
+    }
+    if seen.synced != Some(seen.wanted) {
+        return start(Trigger::NewRevision);
+    }
+    if !automation.self_heal.is_on() {
+        return rest(Why::DriftReported, None);
+    }
+    match seen.rests_until {
+        Some(until) if until > now => rest(Why::Fought, Some(until)),
+        _ => start(Trigger::Heal),
+    }
+}
+
+impl Trigger {
+    /// Returns who or what the history names for an operation that starts so.
+    #[must_use]
+    pub fn initiator(&self) -> Arc<str> {
+        match self {
+            Self::Asked { by } => Arc::clone(by),
+            Self::Heal => HEALING.into(),
+            Self::Begun | Self::NewRevision | Self::Retry { .. } => AUTOMATIC.into(),
+        }
+    }
+}
+
+impl Why {
+    /// Returns one word for it, for counters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InSync => "inSync",
+            Self::OutOfReach => "outOfReach",
+            Self::Suspended => "suspended",
+            Self::Manual => "manual",
+            Self::DriftReported => "driftReported",
+            Self::Window { .. } => "window",
+            Self::Dependency { .. } => "dependency",
+            Self::Pause { .. } => "pause",
+            Self::GivenUp { .. } => "givenUp",
+            Self::Terminated => "terminated",
+            Self::Fought => "fought",
+        }
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked { by } => write!(f, "asked for by {by}"),
+            Self::Begun => f.write_str("was begun before the program stopped"),
+            Self::NewRevision => f.write_str("a new revision"),
+            Self::Retry { attempt } => write!(f, "try {attempt} of this revision"),
+            Self::Heal => f.write_str("the cluster was changed"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InSync => f.write_str("everything is as declared"),
+            Self::OutOfReach => f.write_str("what differs is held back, stays on purpose, or could not be read"),
+            Self::Suspended => f.write_str("the application is suspended"),
+            Self::Manual => f.write_str("nothing is synced automatically"),
+            Self::DriftReported => f.write_str("the cluster was changed, and self-heal is off"),
+            Self::Window { text } => f.write_str(text),
+            Self::Dependency { text } => write!(f, "waits for {text}"),
+            Self::Pause { cause, tries } => write!(f, "try {tries} failed ({cause}); the pause is not over"),
+            Self::GivenUp { cause, tries } => write!(f, "given up after {tries} tries ({cause})"),
+            Self::Terminated => f.write_str("the last operation on this revision was stopped"),
+            Self::Fought => f.write_str("what differs is rewritten after each heal, and is left to rest"),
+        }
+    }
+}

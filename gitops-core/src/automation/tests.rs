@@ -1,0 +1,139 @@
+//! The decision table, row by row.
+
+use std::time::Duration;
+
+use super::*;
+use crate::source::RevisionId;
+use crate::sync::{Cause, Phase};
+use crate::time::Timestamp;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::EPOCH + Duration::from_secs(seconds)
+}
+
+fn failed(cause: Cause, tries: u32, finished: u64) -> Option<Attempt> {
+    Some(Attempt { phase: Phase::Failed, cause, tries, finished: at(finished) })
+}
+
+fn denied() -> Permission {
+    Permission::Denied { why: "window `night` denies it".into(), until: Some(at(5000)) }
+}
+
+/// Decides at 1,000 s about an application whose revision `new` differs from the cluster; the last one was `old`.
+fn decided(automation: Automation, change: impl FnOnce(&mut Situation<'_>)) -> String {
+    let (wanted, synced) = ([RevisionId::new("new")], [RevisionId::new("old")]);
+    let mut seen = Situation::new(&wanted, Drift::Something);
+    seen.synced = Some(&synced);
+    change(&mut seen);
+    match decide(&automation, &seen, at(1000)) {
+        Decision::Start { trigger } => format!("start: {trigger}"),
+        Decision::Rest { why, until } => match until {
+            Some(until) => format!("rest: {}, until {}", why.name(), until.since(Timestamp::EPOCH).as_secs()),
+            None => format!("rest: {}", why.name()),
+        },
+    }
+}
+
+/// What is wanted was made true before.
+fn was_synced(seen: &mut Situation<'_>) {
+    seen.synced = Some(seen.wanted);
+    seen.attempt = Some(Attempt { phase: Phase::Succeeded, cause: Cause::Passing, tries: 1, finished: at(10) });
+}
+
+#[test]
+fn every_row_of_the_table_decides_as_it_says() {
+    type Change = fn(&mut Situation<'_>);
+    let (healing, syncing, off) = (Automation::healing(), Automation::syncing(), Automation::default());
+    let rows: [(&str, Automation, Change, &str); 22] = [
+        ("a new revision", syncing, |_| {}, "start: a new revision"),
+        ("the very first revision", syncing, |seen| seen.synced = None, "start: a new revision"),
+        ("suspended", healing.suspended(), |_| {}, "rest: suspended"),
+        ("suspended, also for what was begun", healing.suspended(), |seen| seen.begun = true, "rest: suspended"),
+        ("asked for", off, |seen| seen.asked = Some("Ann".into()), "start: asked for by Ann"),
+        (
+            "asked for with nothing to do",
+            off,
+            |seen| (seen.asked, seen.drift) = (Some("Ann".into()), Drift::None),
+            "start: asked for by Ann",
+        ),
+        (
+            "asked for, and a window denies it also to people",
+            off,
+            |seen| (seen.asked, seen.permission) = (Some("Ann".into()), denied()),
+            "rest: window, until 5000",
+        ),
+        (
+            "asked for in the pause after a failure",
+            syncing,
+            |seen| (seen.asked, seen.attempt) = (Some("Ann".into()), failed(Cause::Refused, 9, 999)),
+            "start: asked for by Ann",
+        ),
+        ("begun", off, |seen| seen.begun = true, "start: was begun before the program stopped"),
+        (
+            "begun, and a window denies it",
+            off,
+            |seen| (seen.begun, seen.permission) = (true, denied()),
+            "rest: window, until 5000",
+        ),
+        ("nothing differs", healing, |seen| seen.drift = Drift::None, "rest: inSync"),
+        ("nothing can be done", healing, |seen| seen.drift = Drift::OutOfReach, "rest: outOfReach"),
+        ("no automatic sync", off, |_| {}, "rest: manual"),
+        ("another application is not ready", syncing, |seen| seen.dependency = Some("`db`".into()), "rest: dependency"),
+        ("a window denies it", syncing, |seen| seen.permission = denied(), "rest: window, until 5000"),
+        (
+            "somebody stopped it",
+            healing,
+            |seen| {
+                seen.attempt =
+                    Some(Attempt { phase: Phase::Terminated, cause: Cause::Passing, tries: 1, finished: at(1) });
+            },
+            "rest: terminated",
+        ),
+        (
+            "it failed a moment ago",
+            syncing,
+            |seen| seen.attempt = failed(Cause::Refused, 2, 999),
+            "rest: pause, until 1119",
+        ),
+        (
+            "it failed a while ago",
+            syncing,
+            |seen| seen.attempt = failed(Cause::Refused, 2, 800),
+            "start: try 3 of this revision",
+        ),
+        ("its hooks failed often enough", syncing, |seen| seen.attempt = failed(Cause::Hook, 5, 1), "rest: givenUp"),
+        ("changed on the cluster, and only reported", syncing, was_synced, "rest: driftReported"),
+        ("changed on the cluster", healing, was_synced, "start: the cluster was changed"),
+        (
+            "changed again right after a heal",
+            healing,
+            |seen| {
+                was_synced(seen);
+                seen.rests_until = Some(at(1060));
+            },
+            "rest: fought, until 1060",
+        ),
+    ];
+    for (about, automation, change, expected) in rows {
+        assert_eq!(decided(automation, change), expected, "{about}");
+    }
+}
+
+/// Argo CD 18442: a revision that failed once is never tried again, not even by self-heal.
+#[test]
+fn a_heal_that_failed_is_tried_again() {
+    let decision = decided(Automation::healing(), |seen| {
+        was_synced(seen);
+        seen.attempt = failed(Cause::Passing, 3, 900);
+    });
+    assert_eq!(decision, "start: try 4 of this revision");
+}
+
+/// Argo CD: an operation whose result was lost counts as done.
+#[test]
+fn an_operation_that_could_not_record_its_end_is_tried_again() {
+    let decision = decided(Automation::syncing(), |seen| {
+        seen.attempt = Some(Attempt { phase: Phase::Error, cause: Cause::Passing, tries: 1, finished: at(990) });
+    });
+    assert_eq!(decision, "start: try 2 of this revision");
+}
