@@ -58,6 +58,7 @@
 //! | [`sync`] | the step machine that carries out a plan, and what it records |
 //! | [`automation`] | what an application does by itself: auto-sync, self-heal, retries, fights |
 //! | [`reconcile`] | the thin drivers: sync, preview, report |
+//! | [`engine`] | many applications at once: what to do next, and what came of it |
 //! | [`memory`] | a Kubernetes API server, a source and a clock in memory |
 //! | [`what_if`] | what a sync would come to, on a copy of the cluster |
 //! | `arbitrary` (feature) | strategies of proptest for objects of any kind |
@@ -98,6 +99,8 @@ pub mod sync;
 pub mod automation;
 
 pub mod reconcile;
+
+pub mod engine;
 
 pub mod memory;
 

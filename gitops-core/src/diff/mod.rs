@@ -71,7 +71,7 @@ pub use recompare::recompare;
 pub use render::{Sides, Unified, table};
 pub use repair::{Mending, Repair, repair};
 pub use scaled::autoscaled;
-pub(crate) use scaled::{autoscaler_kinds, is_scalable, unread_autoscalers};
+pub(crate) use scaled::{autoscaler_kinds, is_autoscaler, is_scalable, unread_autoscalers};
 pub use show::lines;
 use undeclared::Claimed;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};

@@ -31,7 +31,7 @@ pub fn autoscaled(desired: &DesiredState, live: &LiveState, model: &ApiModel) ->
 }
 
 /// Whether an autoscaler is of this kind.
-pub(super) fn is_autoscaler(kind: &GroupKind) -> bool {
+pub(crate) fn is_autoscaler(kind: &GroupKind) -> bool {
     AUTOSCALERS.contains(&(&kind.group, &kind.kind))
 }
 

@@ -72,6 +72,17 @@ impl MemoryCluster {
         work(&mut self.lock().faults)
     }
 
+    /// Returns what changed within `interest` since `after`, without waiting.
+    ///
+    /// # Errors
+    /// When the cursor is too old.
+    pub fn changes(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError> {
+        let after = after.as_str().parse::<u64>().map_err(|_| Failure::CursorExpired)?;
+        let mut shared = self.lock();
+        shared.server.settle(self.timer.now());
+        shared.changes(interest, after).ok_or_else(|| Failure::CursorExpired.into())
+    }
+
     /// Returns the present instant of its timer.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -104,20 +115,16 @@ impl Cluster for MemoryCluster {
     }
 
     async fn changed(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError> {
-        let mut after = after.as_str().parse::<u64>().map_err(|_| Failure::CursorExpired)?;
+        let mut after = after.clone();
         for _ in 0..LOOKS {
-            {
-                let mut shared = self.lock();
-                shared.server.settle(self.timer.now());
-                let changes = shared.changes(interest, after).ok_or(Failure::CursorExpired)?;
-                if !changes.changed.is_empty() || !changes.gone.is_empty() {
-                    return Ok(changes);
-                }
-                after = shared.server.version();
+            let changes = self.changes(interest, &after)?;
+            if !changes.changed.is_empty() || !changes.gone.is_empty() {
+                return Ok(changes);
             }
+            after = changes.cursor;
             self.timer.sleep_until(self.timer.now() + PAUSE).await;
         }
-        Ok(Changes::none(Cursor::new(&after.to_string())))
+        Ok(Changes::none(after))
     }
 
     async fn write(&self, write: &Write) -> Result<Written, ClusterError> {

@@ -40,6 +40,7 @@ mod select;
 mod server;
 mod service;
 mod settle;
+mod simulation;
 mod source;
 mod store;
 mod strategic;
@@ -63,6 +64,7 @@ pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Valid
 pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
+pub use simulation::Simulation;
 pub use source::MemorySource;
 pub use url::HttpRequest;
 pub use wire::{Content, Wire};

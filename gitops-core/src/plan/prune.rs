@@ -191,7 +191,9 @@ impl Asker<'_> {
             (self.unseen.contains(&name_of(key)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),
             (!claim.proves_ours(), SkipReason::NoProof),
+            (self.request.declared_elsewhere.contains_key(key), SkipReason::HandedOver),
             (self.policy.prune == Prune::Never, SkipReason::PruneOff),
+            (self.request.unasked.is_some(), SkipReason::OthersUnknown),
             (self.desired.completeness == Completeness::Partial, SkipReason::SourceIncomplete),
             (unreadable_options, SkipReason::Held),
             // Argo CD never prunes hooks; they follow their own delete policy.

@@ -31,6 +31,12 @@ pub struct Request {
     /// The revision that was synced last, where the one that is wanted is older: nothing is pruned then without a yes
     /// (rule 28 of the exact rules).
     pub newer: Option<RevisionId>,
+    /// What is not declared here and another application declares: it is handed over, never pruned (rule 28).
+    pub declared_elsewhere: BTreeMap<ResourceKey, Arc<str>>,
+    /// Why it is not known yet what other applications declare; nothing is pruned until it is (rule 28).
+    pub unasked: Option<Arc<str>>,
+    /// What is left to rest, since somebody rewrites it after each heal (rule 23).
+    pub resting: BTreeSet<ResourceKey>,
     /// The namespace in which the ledger lies.
     pub ledger: Option<Arc<str>>,
 }

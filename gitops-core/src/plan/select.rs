@@ -97,6 +97,7 @@ pub(super) fn narrow(nodes: &mut [Node<'_>], request: &Request) -> BTreeSet<usiz
             (false, HookRun::WithChanges | HookRun::NewRevision) if request.scope.is_partial() => {
                 SkipReason::NotSelected
             }
+            _ if request.resting.contains(node.key) => SkipReason::Fought,
             _ if request.chooses(node.key, Some(&node.declared.resource)) => continue,
             _ => SkipReason::NotSelected,
         };
@@ -142,7 +143,7 @@ pub(super) fn unmatched(request: &Request, nodes: &[Node<'_>], extras: &[Extra<'
 
 impl Request {
     fn asks_for_all(&self) -> bool {
-        self.within.is_none() && !self.scope.is_partial() && self.hooks != HookRun::Never
+        self.within.is_none() && self.resting.is_empty() && !self.scope.is_partial() && self.hooks != HookRun::Never
     }
 
     /// Returns whether an object is asked for.

@@ -76,6 +76,12 @@ pub enum SkipReason {
     DeleteUnconfirmed,
     /// It is the namespace in which the ledger of the application lies.
     HoldsLedger,
+    /// It is no longer declared here, and another application declares it.
+    HandedOver,
+    /// It is no longer declared here, and it is not known yet whether another application declares it.
+    OthersUnknown,
+    /// Somebody rewrites it after each heal, and it is left to rest.
+    Fought,
 }
 
 impl Skipped {
@@ -114,6 +120,9 @@ impl fmt::Display for SkipReason {
             Self::DeleteForbidden => "stays, as its annotation says",
             Self::DeleteUnconfirmed => "its deletion must be confirmed",
             Self::HoldsLedger => "holds the ledger of the application",
+            Self::HandedOver => "another application declares it",
+            Self::OthersUnknown => "not declared here any more; other applications could not be asked yet",
+            Self::Fought => "is rewritten by somebody after each heal, and is left to rest",
         })
     }
 }

@@ -19,6 +19,21 @@ pub(super) async fn contents(
     cluster: &dyn Cluster,
 ) -> BTreeMap<ResourceKey, BTreeSet<ResourceKey>> {
     let mut contents = BTreeMap::new();
+    // Gathered first: what walks the comparison cannot be held while somebody is asked.
+    for (key, interest) in interests(comparison, intent, model) {
+        let Ok(observed) = cluster.observe(&interest).await else { continue };
+        let within =
+            |object: &&Resource| !key.is("", "Namespace") || object.key().namespace.as_ref() == Some(&key.name);
+        let found = observed.live.objects().filter(within).filter(|object| counts(object));
+        let found: BTreeSet<ResourceKey> = found.map(|object| object.key().clone()).collect();
+        contents.insert(key, found);
+    }
+    contents
+}
+
+/// What has to be read to know what dies with what may go.
+fn interests(comparison: &Comparison, intent: Intent, model: &ApiModel) -> Vec<(ResourceKey, Interest)> {
+    let mut interests = Vec::new();
     for (key, compared) in &comparison.entries {
         let may_go = match intent {
             Intent::Sync => matches!(compared.outcome, Outcome::Extra),
@@ -37,14 +52,9 @@ pub(super) async fn contents(
         } else {
             continue;
         };
-        let Ok(observed) = cluster.observe(&interest).await else { continue };
-        let within =
-            |object: &&Resource| !key.is("", "Namespace") || object.key().namespace.as_ref() == Some(&key.name);
-        let found = observed.live.objects().filter(within).filter(|object| counts(object));
-        let found: BTreeSet<ResourceKey> = found.map(|object| object.key().clone()).collect();
-        contents.insert(key.clone(), found);
+        interests.push((key.clone(), interest));
     }
-    contents
+    interests
 }
 
 /// What others own dies with its owner, and what every namespace has is nobody's loss.

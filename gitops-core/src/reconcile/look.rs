@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
-use crate::diff::{self, Answers, Comparison, Forecast, Question};
+use crate::diff::{self, Answers, Comparison, Forecast, Outcome, Question};
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Intent, Plan, Reason, Request};
@@ -53,6 +53,19 @@ pub struct Looked {
 /// When the source, or the cluster's list of kinds, gives no answer at all.
 pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
     let revision = source.resolve(&app.target).await?;
+    read_at(app, revision, source, cluster).await
+}
+
+/// Reads what the source declares for an application at a revision that is known.
+///
+/// # Errors
+/// As [`read_desired`].
+pub(crate) async fn read_at(
+    app: &App,
+    revision: Revision,
+    source: &dyn Source,
+    cluster: &dyn Cluster,
+) -> Result<DesiredState, SyncError> {
     let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
     let mut notes = snapshot.problems.clone();
     let mut files = snapshot.files();
@@ -148,30 +161,8 @@ pub async fn look_again(
     }
     let left = ledger.running.iter().flat_map(Record::hook_objects).cloned();
     let observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
-    let desired = Arc::new(desired);
-    let mut looked = Looked {
-        desired,
-        live: observed.live,
-        model,
-        ledger,
-        comparison: Comparison::default(),
-        plan: Arc::new(Plan::empty(&app.owner)),
-        forecasts: BTreeMap::new(),
-        contents: BTreeMap::new(),
-        newer: None,
-        problems: damage.into_iter().collect(),
-    };
-    looked.problems.extend(unread_autoscalers(&looked));
-    looked.compare(app, &Answers::new(), previous);
-    if app.policy.confirm == Confirm::DryRun {
-        let answers = looked.ask(app, cluster).await;
-        let predicted = std::mem::take(&mut looked.comparison);
-        looked.compare(app, &answers, &predicted);
-    }
-    let intent = app.request.scope.intent;
-    if intent == Intent::Delete || app.policy.prune == Prune::Owned {
-        looked.contents = contents(&looked.comparison, intent, &looked.model, cluster).await;
-    }
+    let mut looked = Looked::compared(app, Arc::new(desired), observed.live, model, (ledger, damage), previous);
+    looked.ask_all(app, cluster).await;
     looked.plan(app);
     Ok(looked)
 }
@@ -186,12 +177,7 @@ pub async fn look_again(
 pub async fn look_at(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
     let desired = read_desired(app, world.source, world.cluster).await?;
     let mut looked = look(app, desired, world.cluster).await?;
-    if looked.plan.steps.iter().any(|step| step.reason == Reason::NotDeclared) {
-        looked.newer = newer(&looked, world.source).await;
-        if looked.newer.is_some() {
-            looked.plan(app);
-        }
-    }
+    looked.ask_history(app, world.source).await;
     Ok(looked)
 }
 
@@ -218,6 +204,69 @@ fn unread_autoscalers(looked: &Looked) -> Option<Problem> {
 }
 
 impl Looked {
+    /// Compares what was read, and asks nobody. There is no plan yet.
+    pub(crate) fn compared(
+        app: &App,
+        desired: Arc<DesiredState>,
+        live: LiveState,
+        model: ApiModel,
+        (ledger, damage): (Ledger, Option<Problem>),
+        previous: &Comparison,
+    ) -> Self {
+        let mut looked = Self {
+            desired,
+            live,
+            model,
+            ledger,
+            comparison: Comparison::default(),
+            plan: Arc::new(Plan::empty(&app.owner)),
+            forecasts: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            newer: None,
+            problems: damage.into_iter().collect(),
+        };
+        looked.problems.extend(unread_autoscalers(&looked));
+        looked.compare(app, &Answers::new(), previous);
+        looked
+    }
+
+    /// Asks the cluster what can only be predicted, and what would die with what may go.
+    pub(crate) async fn ask_all(&mut self, app: &App, cluster: &dyn Cluster) {
+        if app.policy.confirm == Confirm::DryRun {
+            let answers = self.ask(app, cluster).await;
+            let predicted = std::mem::take(&mut self.comparison);
+            self.compare(app, &answers, &predicted);
+        }
+        let intent = app.request.scope.intent;
+        if intent == Intent::Delete || app.policy.prune == Prune::Owned {
+            self.contents = contents(&self.comparison, intent, &self.model, cluster).await;
+        }
+    }
+
+    /// Where the plan prunes: asks the history whether the revision that was synced last is a newer one, and plans again
+    /// if it is (rule 28 of the exact rules).
+    pub(crate) async fn ask_history(&mut self, app: &App, source: &dyn Source) {
+        if self.prunes() {
+            self.newer = newer(self, source).await;
+            if self.newer.is_some() {
+                self.plan(app);
+            }
+        }
+    }
+
+    /// Returns whether source or cluster have to be asked before the plan can be trusted.
+    pub(crate) fn has_questions(&self, app: &App) -> bool {
+        let context = app.context(&self.model, &self.ledger.inventory);
+        let asks = app.policy.confirm == Confirm::DryRun
+            && !diff::questions(&self.comparison, &self.desired, &context).is_empty();
+        let may_go = self.comparison.entries.values().any(|compared| matches!(compared.outcome, Outcome::Extra));
+        asks || app.request.scope.intent == Intent::Delete || (app.policy.prune == Prune::Owned && may_go)
+    }
+
+    fn prunes(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.reason == Reason::NotDeclared)
+    }
+
     fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
         let context = app.context(&self.model, &self.ledger.inventory).with_answers(answers);
         self.comparison = diff::compare(&self.desired, &self.live, &context, previous);
@@ -250,7 +299,8 @@ impl Looked {
         answers
     }
 
-    fn plan(&mut self, app: &App) {
+    /// Plans what a sync would do, by all that is known.
+    pub(crate) fn plan(&mut self, app: &App) {
         let context = app.context(&self.model, &self.ledger.inventory);
         let request = Request {
             hooks: self.hooks(&app.request),

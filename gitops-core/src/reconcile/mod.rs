@@ -29,6 +29,7 @@ use crate::time::Timer;
 
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use follow::{FollowError, follow};
+pub(crate) use look::read_at;
 pub use look::{Looked, look, look_again, look_at, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use watch::{Watcher, Wish, run, run_watched};

@@ -116,6 +116,14 @@ impl DesiredState {
         self.made_namespace.as_ref()
     }
 
+    /// Holds back the object of a problem that stands outside of the source.
+    pub(crate) fn held_by(mut self, problem: Problem) -> Self {
+        self.held.extend(problem.key.clone());
+        self.problems.push(problem);
+        self.problems.sort();
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn hold(&mut self, key: &ResourceKey) {
         self.held.insert(key.clone());

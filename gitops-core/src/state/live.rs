@@ -192,6 +192,34 @@ impl LiveState {
         ResourceKey::of_kind(&self.objects, kind).map(|seen| &seen.resource)
     }
 
+    /// Returns what is known of some objects, with the coverage of their kinds.
+    pub(crate) fn narrowed<'k>(
+        &self,
+        kinds: &BTreeSet<GroupKind>,
+        keys: impl IntoIterator<Item = &'k ResourceKey>,
+    ) -> Self {
+        let mut narrow = Self::default();
+        for kind in kinds {
+            narrow.kinds.extend(self.kinds.get(kind).map(|coverage| (kind.clone(), coverage.clone())));
+        }
+        for key in keys {
+            if let Some((key, seen)) = self.objects.get_key_value(key) {
+                narrow.objects.insert(key.clone(), seen.clone());
+            } else if let Some(why) = self.unreadable.get(key) {
+                narrow.unreadable.insert(key.clone(), why.clone());
+            } else if self.absent.contains(key) {
+                narrow.absent.insert(key.clone());
+            }
+        }
+        narrow
+    }
+
+    /// Takes out an object that is gone, where its kind was listed.
+    pub(crate) fn gone(&mut self, key: &ResourceKey) {
+        self.objects.remove(key);
+        self.unreadable.remove(key);
+    }
+
     /// Adds all that `newer` knows; where both speak, `newer` wins.
     pub fn merge(&mut self, newer: Self) {
         for (kind, coverage) in newer.kinds {

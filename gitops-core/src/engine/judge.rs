@@ -1,0 +1,339 @@
+//! Looking at one application: what is missing to judge it, and the judgement.
+
+use std::sync::Arc;
+
+use crate::automation::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
+use crate::diff::Outcome;
+use crate::health::HealthStatus;
+use crate::plan::{Reason, Request, SkipReason};
+use crate::policy::window::Asked as By;
+use crate::problem::Severity;
+use crate::reconcile::{App, Looked, Report, SyncStatus};
+use crate::resource::ResourceKey;
+use crate::source::RevisionId;
+use crate::sync::{Cause, Hold, Phase, Record};
+
+use super::status::{ConditionKind, Decided, OperationState};
+use super::subject::{HoldWish, Level, Running, Stage, Subject};
+use super::{Counters, Engine, Flight, News, Task};
+
+/// Most objects that news of drift name.
+const NAMED: usize = 5;
+
+impl Engine {
+    /// Goes on with an application as far as that needs no answer from outside.
+    pub(super) fn advance(&mut self, name: &Arc<str>) -> Option<(Task, Flight)> {
+        let subject = self.subjects.get_mut(name)?;
+        if !matches!(subject.stage, Stage::Idle) {
+            return None;
+        }
+        let application = Arc::clone(&subject.application);
+        if subject.ledger.is_none() {
+            return self.read_ledgers(&application.cluster);
+        }
+        if let Some(store) = self.store_hold(name) {
+            return Some(store);
+        }
+        let subject = self.subjects.get(name)?;
+        let wanted = subject.wanted()?;
+        if !subject.is_loaded() {
+            let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
+            let flight = Flight::Load(Arc::clone(name), wanted.id.clone());
+            let app = Box::new(application.app.clone());
+            return Some((Task::Load { app, source, cluster, revision: wanted }, flight));
+        }
+        if !self.knows_kinds(name) || !self.all_were_read(&application.cluster) {
+            // What is missing wakes it when it is there.
+            return None;
+        }
+        let subject = self.subjects.get(name)?;
+        if subject.level == Level::None && subject.asked.is_none() {
+            return None;
+        }
+        let (app, looked) = self.compared(subject)?;
+        if looked.has_questions(&app) {
+            let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
+            if let Some(subject) = self.subjects.get_mut(name) {
+                subject.level = Level::None;
+            }
+            let task = Task::Ask { app: Box::new(app), looked: Box::new(looked), source, cluster };
+            return Some((task, Flight::Ask(Arc::clone(name))));
+        }
+        if let Some(subject) = self.subjects.get_mut(name) {
+            subject.level = Level::None;
+        }
+        self.judged(name, looked);
+        None
+    }
+
+    /// Compares an application with what is known of its cluster, and plans.
+    fn compared(&self, subject: &Subject) -> Option<(App, Looked)> {
+        let cache = self.clusters.get(&subject.application.cluster)?.cache.as_ref()?;
+        let (_, desired) = subject.desired.as_ref()?;
+        let app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now);
+        let desired = self.contest(subject, desired);
+        let model = cache.model.with_crds(desired.declared.values().map(|declared| &declared.resource));
+        let ledger = subject.ledger.clone()?;
+        let mut looked = Looked::compared(&app, desired, subject.view(cache), model, ledger, &subject.comparison);
+        looked.plan(&app);
+        Some((app, looked))
+    }
+
+    /// Whether the cluster was listed for all that this application needs to know; if not, it will be.
+    fn knows_kinds(&mut self, name: &Arc<str>) -> bool {
+        let Some(subject) = self.subjects.get(name) else { return false };
+        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return false };
+        let kinds = subject.kinds(cluster.cache.as_ref());
+        cluster.wanted.extend(kinds.iter().cloned());
+        cluster.cache.as_ref().is_some_and(|cache| cache.kinds.is_superset(&kinds))
+    }
+
+    /// Stores a rollback, or that it holds no longer: somebody says so, or the source names something else by now.
+    fn store_hold(&mut self, name: &Arc<str>) -> Option<(Task, Flight)> {
+        let subject = self.subjects.get(name)?;
+        let head = &subject.head.as_ref()?.id;
+        let mut ledger = subject.ledger.as_ref()?.0.clone();
+        let is_over = ledger.hold.as_ref().is_some_and(|hold| !hold.holds(head));
+        match &subject.hold {
+            Some(HoldWish::Set { to, by, at }) => {
+                ledger.hold = Some(match ledger.hold.take() {
+                    Some(hold) if !is_over => hold.again(to, head, by, *at),
+                    _ => Hold::new(to, head, by, *at),
+                });
+            }
+            Some(HoldWish::Lift) if ledger.hold.is_some() => ledger.hold = None,
+            None if is_over => ledger.hold = None,
+            Some(HoldWish::Lift) | None => return None,
+        }
+        let write = ledger.write(&subject.application.app.ledger_key()).ok()?;
+        let task = Task::Store { cluster: Arc::clone(&subject.application.cluster), write: Box::new(write) };
+        if is_over {
+            self.board.pin(self.now, name, News::HoldEnded { id: head.clone() });
+        }
+        Some((task, Flight::Store(Arc::clone(name))))
+    }
+
+    /// Judges an application that was compared, and starts an operation if that is what is decided.
+    pub(super) fn judged(&mut self, name: &Arc<str>, looked: Looked) {
+        self.counters.compared = self.counters.compared.saturating_add(1);
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let application = Arc::clone(&subject.application);
+        let report = Report::new(&application.app, &looked, self.now);
+        subject.comparison.clone_from(&looked.comparison);
+        let before = (subject.status.sync, subject.status.health);
+        subject.status.take(&report, self.now);
+        subject.status.synced = looked.ledger.last_synced();
+        subject.status.hold.clone_from(&looked.ledger.hold);
+        self.tell_of_changes(name, before, &report, &looked);
+        let decision = self.decide(name, &looked, &report);
+        self.note(name, &looked, &report, &decision);
+        match decision {
+            Decision::Start { trigger } => self.start(name, &looked, trigger),
+            Decision::Rest { until, .. } => {
+                if let Some(subject) = self.subjects.get_mut(name) {
+                    subject.asked = subject.asked.take().filter(|_| until.is_some());
+                }
+                if let Some(until) = until {
+                    self.stir(name, Level::Live, until.since(self.now));
+                }
+            }
+        }
+        if report.health == HealthStatus::Progressing || report.unconfirmed > 0 {
+            let pause = self.settings.health;
+            self.wake_for_health(name, pause);
+        }
+    }
+
+    fn wake_for_health(&mut self, name: &Arc<str>, pause: std::time::Duration) {
+        let idle = self.subjects.get(name).is_some_and(|subject| matches!(subject.stage, Stage::Idle));
+        if idle {
+            self.stir(name, Level::Live, pause);
+        }
+    }
+
+    fn decide(&mut self, name: &Arc<str>, looked: &Looked, report: &Report) -> Decision {
+        let Some(subject) = self.subjects.get(name) else { return rest(Why::Suspended) };
+        let wanted: Vec<RevisionId> = looked.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+        let synced = looked.ledger.last_synced();
+        let fought = looked.plan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Fought);
+        let rests_until = subject.fights.wake_at(fought.map(|skipped| &skipped.key));
+        let drift = match (looked.has_work(), rests_until, report.sync) {
+            (true, ..) | (false, Some(_), _) => Drift::Something,
+            (false, None, SyncStatus::Synced) => Drift::None,
+            (false, None, _) => Drift::OutOfReach,
+        };
+        let mut seen = Situation::new(&wanted, drift);
+        seen.synced = synced.as_deref();
+        seen.attempt = Attempt::last(&looked.ledger.history, &wanted);
+        if let Some(until) = subject.pause_after_errors() {
+            let (phase, cause) = (Phase::Error, Cause::Passing);
+            seen.attempt = Some(Attempt { phase, cause, tries: subject.errors, finished: subject.error_at });
+            if until > self.now && subject.asked.is_none() {
+                let why = Why::Pause { cause, tries: subject.errors };
+                return Decision::Rest { why, until: Some(until) };
+            }
+        }
+        seen.begun = looked.resumed().is_some();
+        seen.asked = subject.asked.as_ref().map(|asked| Arc::clone(&asked.by));
+        let by = if subject.asked.is_some() { By::ByHand } else { By::Automatically };
+        let began = looked.resumed().map(|Record::V1(record)| record.started);
+        let permit = subject.application.windows.decide(by, self.now, began);
+        if !permit.allowed {
+            seen.permission = Permission::Denied { why: permit.reason.into(), until: permit.next_change };
+        }
+        seen.dependency = self.dependency(subject);
+        // What can be healed now is not held up by what cannot.
+        seen.rests_until = rests_until.filter(|_| !looked.has_work());
+        let decision = decide(&subject.application.automation, &seen, self.now);
+        match decision {
+            // It was left to rest when it was compared, and need not rest any longer.
+            Decision::Start { .. } if !looked.has_work() && rests_until.is_some() => {
+                Decision::Rest { why: Why::Fought, until: Some(self.now) }
+            }
+            // Somebody asked for what is there already.
+            Decision::Start { .. } if !looked.has_work() => {
+                rest(if drift == Drift::None { Why::InSync } else { Why::OutOfReach })
+            }
+            Decision::Start { .. } if self.running.len() >= self.settings.operations => {
+                let why = Why::Window { text: "as many operations are under way as may be at once".into() };
+                Decision::Rest { why, until: Some(self.now + self.settings.health) }
+            }
+            decision => decision,
+        }
+    }
+
+    /// Writes down what was decided and what is out of order.
+    fn note(&mut self, name: &Arc<str>, looked: &Looked, report: &Report, decision: &Decision) {
+        let now = self.now;
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let status = &mut subject.status;
+        let known = status.decision.as_ref().is_some_and(|decided| decided.decision == *decision);
+        if !known {
+            if let Decision::Rest { why, .. } = decision {
+                let again = matches!(&status.decision, Some(Decided { decision: Decision::Rest { why: last, .. }, .. }) if last == why);
+                if !again {
+                    Counters::count(&mut self.counters.rests, why.name());
+                    self.board.pin(now, name, News::Rests { why: why.clone() });
+                }
+            }
+            status.decision = Some(Decided { decision: decision.clone(), since: now });
+        }
+        let mut blocks = report.problems.iter().filter(|problem| problem.severity == Severity::Blocks);
+        let first = blocks.next().map(ToString::to_string);
+        let blocked = first.map(|first| match blocks.count() {
+            0 => first,
+            more => format!("{first}; and {more} more"),
+        });
+        let shared = report.problems.iter().find(|problem| problem.code == crate::problem::Code::NotOurs);
+        let failed = looked.ledger.history.first().filter(|last| matches!(last.phase, Phase::Failed | Phase::Error));
+        let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
+        for (kind, message) in [
+            (ConditionKind::Blocked, blocked),
+            (ConditionKind::SharedResource, shared.map(ToString::to_string)),
+            (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
+            (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
+            (ConditionKind::LedgerError, None),
+        ] {
+            self.condition(name, kind, message.map(Arc::from));
+        }
+        if let Some(subject) = self.subjects.get_mut(name) {
+            let Subject { status, fights, .. } = subject;
+            status.fights(fights.fought(), now);
+        }
+    }
+
+    /// States that something is out of order, or no longer is, and tells if that is news.
+    pub(super) fn condition(&mut self, name: &Arc<str>, kind: ConditionKind, message: Option<Arc<str>>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let known = subject.status.conditions.iter().find(|condition| condition.kind == kind);
+        match (known, &message) {
+            (None, Some(message)) => {
+                let message = Arc::clone(message);
+                self.board.pin(self.now, name, News::Condition { kind, message });
+            }
+            (Some(_), None) => self.board.pin(self.now, name, News::Cleared { kind }),
+            _ => {}
+        }
+        subject.status.state(kind, message, self.now);
+    }
+
+    fn tell_of_changes(
+        &mut self,
+        name: &Arc<str>,
+        (sync, health): (SyncStatus, HealthStatus),
+        report: &Report,
+        looked: &Looked,
+    ) {
+        if sync != report.sync {
+            self.board.pin(self.now, name, News::Sync { before: sync, now: report.sync });
+        }
+        if health != report.health {
+            self.board.pin(self.now, name, News::Health { before: health, now: report.health });
+        }
+        let is_synced = looked
+            .ledger
+            .last_synced()
+            .is_some_and(|synced| synced.iter().eq(looked.desired.revisions.iter().map(|revision| &revision.id)));
+        let differs = |(key, compared): (&ResourceKey, &Arc<crate::diff::Compared>)| {
+            matches!(compared.outcome, Outcome::OutOfSync(_) | Outcome::Missing).then(|| key.clone())
+        };
+        let drifted: std::collections::BTreeSet<ResourceKey> =
+            if is_synced { looked.comparison.entries.iter().filter_map(differs).collect() } else { Default::default() };
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let news: Vec<ResourceKey> = drifted.difference(&subject.drifted).cloned().collect();
+        subject.drifted = drifted;
+        if !news.is_empty() {
+            let (count, keys) = (news.len(), news.into_iter().take(NAMED).collect());
+            self.board.pin(self.now, name, News::Drift { keys, count });
+        }
+        if (sync, health) != (report.sync, report.health) {
+            self.stir_dependents(name);
+        }
+    }
+
+    fn start(&mut self, name: &Arc<str>, looked: &Looked, trigger: Trigger) {
+        let now = self.now;
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let mut app = subject.application.app.clone();
+        app.initiator = trigger.initiator();
+        app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);
+        let Some(mut machine) = looked.machine(&app, now) else { return };
+        machine.watch();
+        if trigger == Trigger::Heal {
+            let healed =
+                looked.plan.steps.iter().filter(|step| matches!(step.reason, Reason::Differs | Reason::Missing));
+            for step in healed {
+                let changes = match looked.comparison.get(&step.key).map(|compared| &compared.outcome) {
+                    Some(Outcome::OutOfSync(changes)) => Arc::clone(changes),
+                    _ => Arc::from([]),
+                };
+                let was = subject.fights.fought().count();
+                subject.fights.healed(&step.key, &changes, now);
+                self.counters.heals = self.counters.heals.saturating_add(1);
+                if subject.fights.fought().count() > was
+                    && let Some((key, fight)) = subject.fights.fought().find(|(key, _)| **key == step.key)
+                {
+                    let (key, message) = (key.clone(), fight.to_string().into());
+                    self.board.pin(now, name, News::Fight { key, message });
+                }
+            }
+        } else {
+            subject.fights.clear();
+        }
+        let by = if matches!(trigger, Trigger::Asked { .. }) { By::ByHand } else { By::Automatically };
+        let window_at = subject.application.windows.decide(by, now, Some(now)).next_change;
+        let operation = machine.operation().clone();
+        let steps = looked.plan.steps.len();
+        let text = trigger.to_string().into();
+        subject.status.operation = Some(OperationState::new(&operation, text, now, steps, std::iter::empty()));
+        let told = News::Started { operation, trigger: trigger.clone() };
+        subject.stage = Stage::Running(Box::new(Running { machine, trigger, started: now, steps, window_at }));
+        self.board.pin(now, name, told);
+        self.running.insert(Arc::clone(name));
+        self.moved(name);
+    }
+}
+
+fn rest(why: Why) -> Decision {
+    Decision::Rest { why, until: None }
+}

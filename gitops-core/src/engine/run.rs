@@ -1,0 +1,107 @@
+//! The thin driver of an engine: it performs work, and decides nothing.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Done, Engine, Event, Item, Ports, WorkId};
+
+/// How long the driver waits at most before it asks its observer again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Somebody who watches an engine, and may want something of it.
+///
+/// An implementor promises to return at once: nothing goes on in between.
+pub trait Observer: Send {
+    /// Takes a piece of news, in order.
+    fn saw(&mut self, item: &Item);
+
+    /// Returns something that the engine shall be told, such as a [`Wish`](super::Wish) or what a webhook says; asked
+    /// until there is nothing, at least once a second.
+    fn event(&mut self) -> Option<Event> {
+        None
+    }
+
+    /// Returns whether it is enough; asked whenever something happened.
+    fn is_enough(&mut self, engine: &Engine) -> bool {
+        let _ = engine;
+        false
+    }
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn saw(&mut self, _: &Item) {}
+}
+
+type Pending<'p> = Pin<Box<dyn Future<Output = Done> + Send + 'p>>;
+
+/// Drives an engine until `stop` is ready, or its observer has enough. It spawns nothing and names no runtime.
+///
+/// What is under way then is awaited, and nothing new begins. An operation that has not ended is in its ledger: another
+/// engine goes on with it.
+pub async fn run(
+    engine: &mut Engine,
+    ports: &Ports<'_>,
+    observer: &mut (dyn Observer + '_),
+    stop: impl Future<Output = ()> + Send,
+) {
+    let mut stop = pin!(stop);
+    let mut pending: Vec<(WorkId, Pending<'_>)> = Vec::new();
+    let mut is_over = false;
+    loop {
+        let now = ports.timer.now();
+        while let Some(event) = observer.event() {
+            engine.handle(event, now);
+        }
+        while let Some(work) = engine.next_work(now) {
+            pending.push((work.id, Box::pin(ports.perform(work.task))));
+        }
+        while let Some(item) = engine.next_news() {
+            observer.saw(&item);
+        }
+        if !is_over && observer.is_enough(engine) {
+            is_over = true;
+            engine.handle(Event::Stop, now);
+        }
+        if is_over && engine.in_flight() == 0 {
+            return;
+        }
+        let patience = now + PATIENCE;
+        let wake = engine.wake_at().map_or(patience, |at| at.min(patience));
+        let mut sleep = ports.timer.sleep_until(wake);
+        let done = poll_fn(|context| {
+            if let Some(done) = first(&mut pending, context) {
+                return Poll::Ready(Some(done));
+            }
+            if !is_over && stop.as_mut().poll(context).is_ready() {
+                is_over = true;
+                return Poll::Ready(None);
+            }
+            sleep.as_mut().poll(context).map(|()| None)
+        });
+        let done = done.await;
+        drop(sleep);
+        let now = ports.timer.now();
+        match done {
+            Some((id, done)) => engine.handle(Event::Done { id, done }, now),
+            None if is_over => engine.handle(Event::Stop, now),
+            None => {}
+        }
+    }
+}
+
+/// Returns the first piece of work that is done.
+fn first(pending: &mut Vec<(WorkId, Pending<'_>)>, context: &mut Context<'_>) -> Option<(WorkId, Done)> {
+    let mut found = None;
+    for (at, (id, work)) in pending.iter_mut().enumerate() {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            found = Some((at, *id, done));
+            break;
+        }
+    }
+    let (at, id, done) = found?;
+    drop(pending.swap_remove(at));
+    Some((id, done))
+}

@@ -1,0 +1,192 @@
+//! What applications have to do with each other: the same objects, and one waiting for another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::health::HealthStatus;
+use crate::problem::{Code, Problem};
+use crate::reconcile::SyncStatus;
+use crate::resource::ResourceKey;
+use crate::state::DesiredState;
+
+use super::subject::{Level, Subject};
+use super::{ClusterState, Engine};
+
+/// Most applications on the way of a circle.
+const DEPTH: usize = 64;
+
+impl Engine {
+    /// Takes note of what an application declares, and has those compared again that declare or hold the same.
+    pub(super) fn declare(&mut self, name: &Arc<str>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
+        let declared = subject.desired.iter().flat_map(|(_, desired)| &desired.declared);
+        let declared: BTreeSet<ResourceKey> =
+            declared.filter(|(_, declared)| declared.options.is_resource()).map(|(key, _)| key.clone()).collect();
+        let mut concerned = reindex(&mut cluster.declared, name, &subject.declares, &declared);
+        subject.declares = declared;
+        cluster.unread.remove(name);
+        self.concern(name);
+        concerned.remove(name);
+        let pause = self.settings.gather;
+        for other in concerned {
+            self.stir(&other, Level::Live, pause);
+        }
+    }
+
+    /// Takes note of which objects concern an application, without what it declares.
+    pub(super) fn concern(&mut self, name: &Arc<str>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
+        let keys = subject.keys();
+        drop(reindex(&mut cluster.concerned, name, &subject.concerns, &keys));
+        subject.concerns = keys;
+    }
+
+    /// What an application does not declare any more, or does not declare yet, and others do.
+    pub(super) fn elsewhere(&self, subject: &Subject) -> BTreeMap<ResourceKey, Arc<str>> {
+        let name = subject.application.name();
+        let Some(cluster) = self.clusters.get(&subject.application.cluster) else { return BTreeMap::new() };
+        let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
+        let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
+        let others = claimed.chain(recorded).filter_map(|key| {
+            let other = cluster.declared.get(key)?.iter().find(|other| *other != name)?;
+            Some((key.clone(), Arc::clone(other)))
+        });
+        others.collect()
+    }
+
+    /// Why it is not known yet what other applications of the cluster declare, if it is not. An application whose source
+    /// broke down after it was read counts by what it declared then, unless it shares its source with this one and is
+    /// behind: an object may just be moving from one to the other.
+    pub(super) fn unasked(&self, subject: &Subject) -> Option<Arc<str>> {
+        let name = subject.application.name();
+        let cluster = self.clusters.get(&subject.application.cluster)?;
+        let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
+        let may_go = claimed.chain(&subject.concerns).any(|key| !subject.declares.contains(key));
+        if !may_go {
+            return None;
+        }
+        let mut others =
+            cluster.apps.iter().filter(|other| *other != name).filter_map(|other| self.subjects.get(other));
+        let unknown = |other: &&Subject| {
+            other.desired.is_none() || (other.application.source == subject.application.source && !other.is_loaded())
+        };
+        others.find(unknown).map(|other| format!("`{}` was not read yet", other.application.name()).into())
+    }
+
+    /// Whether every application of a cluster was tried to be read once, so that what two declare is known.
+    pub(super) fn all_were_read(&self, cluster: &Arc<str>) -> bool {
+        self.clusters.get(cluster).is_some_and(|cluster| cluster.unread.is_empty())
+    }
+
+    /// Holds back what another application declares as well: it stays with the one that holds it on the cluster, and if
+    /// none does, nobody applies it.
+    pub(super) fn contest(&self, subject: &Subject, desired: &Arc<DesiredState>) -> Arc<DesiredState> {
+        let name = subject.application.name();
+        let Some(cluster) = self.clusters.get(&subject.application.cluster) else { return Arc::clone(desired) };
+        let mut contested = Vec::new();
+        for (key, declared) in &desired.declared {
+            let Some(apps) = cluster.declared.get(key).filter(|_| declared.options.is_resource()) else { continue };
+            let Some(other) = apps.iter().find(|other| *other != name) else { continue };
+            let holder = holder(cluster, key).filter(|holder| apps.contains(holder));
+            if holder.as_ref() == Some(name) {
+                continue;
+            }
+            let text = match holder {
+                Some(holder) => format!("is declared by application `{holder}` as well, which holds it"),
+                None => format!("is declared by application `{other}` as well, and neither holds it yet"),
+            };
+            let problem = Problem::blocks(Code::NotOurs, text).of(key).hint("declare it in one application only");
+            contested.push(match &declared.origin {
+                Some(origin) => problem.at(origin),
+                None => problem,
+            });
+        }
+        if contested.is_empty() {
+            return Arc::clone(desired);
+        }
+        Arc::new(contested.into_iter().fold(DesiredState::clone(desired), DesiredState::held_by))
+    }
+
+    /// Why an application must wait for another one, if it must.
+    pub(super) fn dependency(&self, subject: &Subject) -> Option<Arc<str>> {
+        if let Some(circle) = self.circle(subject.application.name()) {
+            return Some(format!("itself, in a circle: {circle}; take one of them out of `dependsOn`").into());
+        }
+        let mut lacking = subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other)?)));
+        lacking.next().map(|(other, why)| format!("application `{other}`, which {why}").into())
+    }
+
+    /// What an application lacks to be ready. The contract: it is compared at what its source names now, in sync,
+    /// healthy, and no operation is under way.
+    fn lacks(&self, name: &str) -> Option<&'static str> {
+        let Some(subject) = self.subjects.get(name) else { return Some("is not known here") };
+        let status = &subject.status;
+        match () {
+            () if subject.is_running() => Some("is being synced"),
+            () if status.compared.is_none() || !subject.is_loaded() => Some("was not compared yet at its revision"),
+            () if status.sync != SyncStatus::Synced => Some("is not in sync"),
+            () if status.health != HealthStatus::Healthy => Some("is not healthy"),
+            () => None,
+        }
+    }
+
+    /// The applications on the way from one back to itself.
+    fn circle(&self, name: &Arc<str>) -> Option<String> {
+        let mut ways = vec![vec![Arc::clone(name)]];
+        let mut seen = BTreeSet::new();
+        while let Some(way) = ways.pop() {
+            let Some(subject) = way.last().and_then(|last| self.subjects.get(last)) else { continue };
+            for next in &subject.application.depends_on {
+                if next == name {
+                    let names: Vec<&str> = way.iter().chain([name]).map(|name| &**name).collect();
+                    return Some(names.join(" → "));
+                }
+                if way.len() < DEPTH && seen.insert(Arc::clone(next)) {
+                    ways.push(way.iter().cloned().chain([Arc::clone(next)]).collect());
+                }
+            }
+        }
+        None
+    }
+
+    /// Has those looked at that wait for an application.
+    pub(super) fn stir_dependents(&mut self, name: &Arc<str>) {
+        let waiting = |(_, subject): &(&Arc<str>, &Subject)| subject.application.depends_on.contains(name);
+        let dependents: Vec<Arc<str>> =
+            self.subjects.iter().filter(waiting).map(|(other, _)| Arc::clone(other)).collect();
+        for other in dependents {
+            self.stir(&other, Level::Live, std::time::Duration::ZERO);
+        }
+    }
+}
+
+/// Puts `name`, which was under the keys `before`, under exactly these keys, and returns who else is under one that changed.
+pub(super) fn reindex(
+    index: &mut BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
+    name: &Arc<str>,
+    before: &BTreeSet<ResourceKey>,
+    keys: &BTreeSet<ResourceKey>,
+) -> BTreeSet<Arc<str>> {
+    let mut others = BTreeSet::new();
+    for key in before.difference(keys) {
+        let Some(apps) = index.get_mut(key) else { continue };
+        apps.remove(name);
+        others.extend(apps.iter().cloned());
+        if apps.is_empty() {
+            index.remove(key);
+        }
+    }
+    for key in keys.difference(before) {
+        let apps = index.entry(key.clone()).or_default();
+        apps.insert(Arc::clone(name));
+        others.extend(apps.iter().cloned());
+    }
+    others
+}
+
+/// The application that holds an object on the cluster, by its tracking id.
+fn holder(cluster: &ClusterState, key: &ResourceKey) -> Option<Arc<str>> {
+    cluster.cache.as_ref()?.claimant(key)
+}

@@ -1,0 +1,283 @@
+//! One application inside an engine: what is known of it, and where it stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::automation::{Automation, Backoff, Fights, Retry, Trigger};
+use crate::diff::{self, Comparison};
+use crate::plan::{HookRun, Request};
+use crate::policy::window::Windows;
+use crate::problem::Problem;
+use crate::reconcile::App;
+use crate::resource::{GroupKind, ResourceKey};
+use crate::source::{Revision, RevisionId, Target};
+use crate::state::{DesiredState, LiveState};
+use crate::sync::{Ledger, Machine, Phase, Record};
+use crate::time::Timestamp;
+
+use super::cache::Cache;
+use super::status::AppStatus;
+
+/// One application that an engine looks after.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Application {
+    /// What to read, where to put it, and how. Its name is the name of the application in the engine.
+    pub app: App,
+    /// The source, by the name that the ports give it.
+    pub source: Arc<str>,
+    /// The cluster, by the name that the ports give it.
+    pub cluster: Arc<str>,
+    /// What it may do by itself.
+    pub automation: Automation,
+    /// When it may be synced: the windows of its project that are for it.
+    pub windows: Windows,
+    /// Applications that must be in sync, healthy and up to date before anything starts here by itself.
+    pub depends_on: BTreeSet<Arc<str>>,
+}
+
+impl Application {
+    /// Describes an application of one source and one cluster, which does nothing by itself.
+    #[must_use]
+    pub fn new(app: App, source: &str, cluster: &str) -> Self {
+        let (automation, windows, depends_on) = (Automation::default(), Windows::default(), BTreeSet::new());
+        Self { app, source: source.into(), cluster: cluster.into(), automation, windows, depends_on }
+    }
+
+    /// Sets what it may do by itself.
+    #[must_use]
+    pub fn with_automation(self, automation: Automation) -> Self {
+        Self { automation, ..self }
+    }
+
+    /// Sets when it may be synced.
+    #[must_use]
+    pub fn with_windows(self, windows: Windows) -> Self {
+        Self { windows, ..self }
+    }
+
+    /// Adds an application that must be ready first.
+    #[must_use]
+    pub fn after(mut self, other: &str) -> Self {
+        self.depends_on.insert(other.into());
+        self
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.app.owner.app
+    }
+
+    /// Returns what it follows: a source and a target, which it may share with others.
+    pub(super) fn follows(&self) -> (Arc<str>, Target) {
+        (Arc::clone(&self.source), self.app.target.clone())
+    }
+}
+
+/// An operation that somebody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) by: Arc<str>,
+    pub(super) request: Request,
+}
+
+/// A rollback that somebody asked for.
+#[derive(Clone, Debug)]
+pub(super) enum HoldWish {
+    /// To this revision.
+    Set { to: RevisionId, by: Arc<str>, at: Timestamp },
+    /// That it no longer holds.
+    Lift,
+}
+
+/// Where an application stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing is under way.
+    Idle,
+    /// The answer to its work is awaited.
+    Away,
+    /// An operation is under way.
+    Running(Box<Running>),
+}
+
+/// An operation under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) machine: Machine,
+    pub(super) trigger: Trigger,
+    pub(super) started: Timestamp,
+    pub(super) steps: usize,
+    /// When its windows are asked again.
+    pub(super) window_at: Option<Timestamp>,
+}
+
+/// How much must be looked at again. The most that was asked for counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// Nothing.
+    None,
+    /// What was compared may differ now.
+    Live,
+    /// What is declared may be something else, even at the same revision.
+    Desired,
+}
+
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) application: Arc<Application>,
+    pub(super) head: Option<Revision>,
+    /// What was read, and of which revision.
+    pub(super) desired: Option<(RevisionId, Arc<DesiredState>)>,
+    /// The objects it declares, and those that concern it, as the indexes of its cluster have them.
+    pub(super) declares: BTreeSet<ResourceKey>,
+    pub(super) concerns: BTreeSet<ResourceKey>,
+    pub(super) load_tries: u32,
+    pub(super) ledger: Option<(Ledger, Option<Problem>)>,
+    pub(super) ledger_tries: u32,
+    pub(super) comparison: Comparison,
+    pub(super) level: Level,
+    pub(super) due: Option<Timestamp>,
+    pub(super) stage: Stage,
+    pub(super) asked: Option<Asked>,
+    pub(super) fights: Fights,
+    pub(super) status: AppStatus,
+    /// Operations that could not even store that they began, in a row, and when the last one ended.
+    pub(super) errors: u32,
+    pub(super) error_at: Timestamp,
+    /// A rollback to be stored, or to be taken back.
+    pub(super) hold: Option<HoldWish>,
+    /// What differed when it was last told of drift.
+    pub(super) drifted: BTreeSet<ResourceKey>,
+}
+
+impl Subject {
+    pub(super) fn new(application: Application) -> Self {
+        let status = AppStatus::unknown(application.name());
+        Self {
+            application: Arc::new(application),
+            head: None,
+            desired: None,
+            declares: BTreeSet::new(),
+            concerns: BTreeSet::new(),
+            load_tries: 0,
+            ledger: None,
+            ledger_tries: 0,
+            comparison: Comparison::default(),
+            level: Level::Desired,
+            due: None,
+            stage: Stage::Idle,
+            asked: None,
+            fights: Fights::default(),
+            status,
+            errors: 0,
+            error_at: Timestamp::EPOCH,
+            hold: None,
+            drifted: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running(_))
+    }
+
+    /// Returns the revision that is wanted: what the source names, or what a rollback holds.
+    pub(super) fn wanted(&self) -> Option<Revision> {
+        let head = self.head.as_ref()?;
+        let hold = self.ledger.as_ref().and_then(|(ledger, _)| ledger.hold.as_ref());
+        match hold.filter(|hold| hold.holds(&head.id)) {
+            Some(hold) => Some(Revision::new(&hold.to, &Target::new(hold.to.as_str()))),
+            None => Some(head.clone()),
+        }
+    }
+
+    /// Returns whether what was read is what is wanted.
+    pub(super) fn is_loaded(&self) -> bool {
+        let wanted = self.wanted();
+        let read = self.desired.as_ref().map(|(id, _)| id);
+        wanted.is_some_and(|wanted| read == Some(&wanted.id)) && self.level < Level::Desired
+    }
+
+    /// Returns the kinds that must be known to compare it.
+    pub(super) fn kinds(&self, cache: Option<&Cache>) -> BTreeSet<GroupKind> {
+        let mut kinds: BTreeSet<GroupKind> =
+            [GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")].into();
+        kinds.insert(GroupKind::new("", "ConfigMap"));
+        kinds.extend(self.desired.iter().flat_map(|(_, desired)| desired.kinds()));
+        kinds.extend(self.inventory_keys().map(|key| (*key.group_kind).clone()));
+        if let Some(cache) = cache {
+            kinds.extend(diff::autoscaler_kinds(&cache.model));
+        }
+        kinds
+    }
+
+    fn inventory_keys(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys())
+    }
+
+    /// Returns the objects whose changes concern it: declared, recorded, or left of its hooks.
+    pub(super) fn keys(&self) -> BTreeSet<ResourceKey> {
+        let declared = self.desired.iter().flat_map(|(_, desired)| desired.declared.keys());
+        let running = self.ledger.iter().filter_map(|(ledger, _)| ledger.running.as_ref());
+        let left = running.flat_map(Record::hook_objects);
+        let ledger = [self.application.app.ledger_key()];
+        declared.chain(self.inventory_keys()).chain(left).chain(&ledger).cloned().collect()
+    }
+
+    /// Returns the part of what is known of the cluster that concerns it.
+    pub(super) fn view(&self, cache: &Cache) -> LiveState {
+        let mut keys = self.keys();
+        keys.extend(cache.claimed(self.application.name()).cloned());
+        let namespaces: BTreeSet<Option<Arc<str>>> = keys.iter().map(|key| key.namespace.clone()).collect();
+        for kind in diff::autoscaler_kinds(&cache.model) {
+            let near = cache.live.objects_of(&kind).map(|object| object.key());
+            keys.extend(near.filter(|key| namespaces.contains(&key.namespace)).cloned());
+        }
+        let kinds: BTreeSet<GroupKind> =
+            self.kinds(Some(cache)).into_iter().chain(keys.iter().map(|key| (*key.group_kind).clone())).collect();
+        cache.live.narrowed(&kinds, &keys)
+    }
+
+    /// Returns the application with what is asked of its next plan.
+    pub(super) fn app(
+        &self,
+        elsewhere: BTreeMap<ResourceKey, Arc<str>>,
+        unasked: Option<Arc<str>>,
+        now: Timestamp,
+    ) -> App {
+        let mut app = self.application.app.clone();
+        if let Some(asked) = &self.asked {
+            app.request = asked.request.clone();
+        } else if self.heals() {
+            app.request.resting = self.fights.resting(now);
+            if !self.application.automation.hooks_on_heal.is_on() {
+                app.request.hooks = HookRun::Never;
+            }
+        }
+        app.request.declared_elsewhere = elsewhere;
+        app.request.unasked = unasked;
+        app
+    }
+
+    /// Whether an operation that starts now by itself would only undo what was changed on the cluster.
+    fn heals(&self) -> bool {
+        let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted()) else { return false };
+        let last = ledger.history.iter().find(|entry| !entry.partial);
+        ledger.running.is_none()
+            && last.is_some_and(|last| last.phase == Phase::Succeeded)
+            && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
+    }
+
+    /// When an operation that could not start may be tried again.
+    pub(super) fn pause_after_errors(&self) -> Option<Timestamp> {
+        let pause = Retry::default().pause(crate::sync::Cause::Passing, self.errors.max(1))?;
+        (self.errors > 0).then(|| self.error_at + pause)
+    }
+}
+
+/// The pause before source or cluster are asked again that gave no answer: 5 s doubling to 5 min.
+pub(super) fn pause(tries: u32) -> std::time::Duration {
+    let seconds = std::time::Duration::from_secs;
+    Backoff::new(seconds(5), 2, seconds(300)).pause(tries.max(1))
+}
