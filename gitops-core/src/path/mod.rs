@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::value::{Value, ValueRef, View};
 
+pub(crate) use pattern::quotable;
 pub use pattern::{InvalidPath, PathPattern, TooManySteps};
 
 /// The path of a field, such as `spec.containers[name=web].image`. Cloning shares it.

@@ -67,9 +67,12 @@ enum Part {
     AnyDepth,
 }
 
+/// How much of a text is quoted, in characters.
+const QUOTED: usize = 200;
+
 /// A path that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("path `{text}` cannot be read: column {column}: {why}")]
+#[error("path `{}` cannot be read: column {column}: {why}", quotable(text))]
 #[non_exhaustive]
 pub struct InvalidPath {
     /// The path.
@@ -78,6 +81,16 @@ pub struct InvalidPath {
     pub column: usize,
     /// What is wrong.
     pub why: &'static str,
+}
+
+/// A text that somebody wrote as one line that can be read: control characters are spaces, and the rest is left out.
+pub(crate) fn quotable(text: &str) -> String {
+    let shown = |char: char| if char.is_control() { ' ' } else { char };
+    let mut line: String = text.chars().take(QUOTED).map(shown).collect();
+    if text.chars().nth(QUOTED).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 impl InvalidPath {

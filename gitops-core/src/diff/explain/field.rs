@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::model::TypeRef;
 use crate::path::{FieldPath, PathPattern, Segment};
 use crate::policy::ignore::Rules;
-use crate::resource::{Resource, SERVER_SET};
+use crate::resource::{Resource, ResourceKey, SERVER_SET};
 use crate::ssa::ManagedFields;
 use crate::value::{Value, ValueRef, View};
 
 use super::find::{fields, locate, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
-use crate::diff::mask::{Mask, Seen};
+use crate::diff::mask::{Mask, Seen, is_secret};
 use crate::diff::owned::owns;
 use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Note, Outcome, stamp};
 
@@ -48,7 +48,7 @@ pub fn explain(
         rules: context.rules,
     };
     let named: Vec<FieldPath> = match asked {
-        Some(asked) => fields(asked, live, sent.as_ref(), root)?.into_iter().collect(),
+        Some(asked) => fields(&as_stored(asked, any.key()), live, sent.as_ref(), root)?.into_iter().collect(),
         None => {
             let left = side_by_side.ignored().iter();
             let hidden = left.flat_map(|ignored| &ignored.hidden);
@@ -213,6 +213,16 @@ impl<'a> SideBySide<'a> {
 
 fn value<'a>(found: &Option<(FieldPath, ValueRef<'a>)>) -> Option<ValueRef<'a>> {
     found.as_ref().map(|(_, value)| *value)
+}
+
+/// A field of a Secret by the name under which it is stored: texts are encoded into `data` before anything is compared.
+fn as_stored(asked: &PathPattern, key: &ResourceKey) -> PathPattern {
+    let text = asked.to_string();
+    let (slash, name) = text.strip_prefix('/').map_or(("", &*text), |name| ("/", name));
+    let rest = name.strip_prefix("stringData").filter(|rest| !rest.starts_with(char::is_alphanumeric));
+    let stored = rest.filter(|_| is_secret(key)).map(|rest| format!("{slash}data{rest}"));
+    let read = stored.map(|text| if slash.is_empty() { text.parse() } else { PathPattern::from_pointer(&text) });
+    read.and_then(Result::ok).unwrap_or_else(|| asked.clone())
 }
 
 /// Whether a change is one of this field, or of something around it.

@@ -114,3 +114,18 @@ fn a_field_that_is_not_there_is_refused_with_the_nearest_names() {
         assert_eq!(explained(Some(asked)).unwrap_err().to_string(), expected);
     }
 }
+
+#[test]
+fn a_field_of_a_secret_has_the_name_under_which_git_writes_it_as_well() {
+    let secret = object(
+        r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"key","namespace":"shop"},"data":{"a":"aHVudGVyMg=="}}"#,
+    );
+    let (owner, inventory, model) = (us(), Inventory::default(), ApiModel::builtin());
+    let context = Context::new(&model, &owner, &inventory);
+    let compared = compare_one(&secret, Live::Present(&secret), &context);
+    let asked = ["stringData.a".parse().unwrap(), PathPattern::from_pointer("/stringData/a").unwrap()];
+    for asked in asked.into_iter().chain(["stringData.*".parse().unwrap()]) {
+        let fields = explain(Some(&secret), Some(&compared), Some(&asked), &context).unwrap();
+        assert_eq!(fields.iter().map(|field| field.field.to_string()).collect::<Vec<_>>(), ["data.a"], "{asked}");
+    }
+}

@@ -126,6 +126,16 @@ fn a_rule_that_cannot_be_read_names_itself_and_its_place() {
 }
 
 #[test]
+fn what_cannot_be_read_is_quoted_in_one_short_line() {
+    let path = format!("- {{paths: [\"{}\\n\"]}}", "a.".repeat(10_000));
+    let jq = format!("- jq: [\"{}.a |\\n\"]", "(".repeat(2_000));
+    for text in [path, jq] {
+        let error = read(&text).unwrap_err();
+        assert!(error.contains('…') && error.len() < 400 && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
 fn a_path_that_begins_with_a_slash_is_a_pointer() {
     // Flux's form without a target looks like our own.
     let rules = |text| Rules::read(yaml(text).root()).unwrap();

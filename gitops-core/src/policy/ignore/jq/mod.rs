@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use function::Function;
 
-use crate::path::FieldPath;
+use crate::path::{FieldPath, quotable};
 use crate::value::{Value, ValueRef};
 
 /// Steps one program may take on one object. Every result of every part is one, and values count by their size.
@@ -42,7 +42,7 @@ pub struct Program {
 
 /// A program that cannot be read, or that is not allowed here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("jq program `{text}` cannot be used: column {column}: {why}")]
+#[error("jq program `{}` cannot be used: column {column}: {why}", quotable(text))]
 #[non_exhaustive]
 pub struct InvalidProgram {
     /// The program.
