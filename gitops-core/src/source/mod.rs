@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 pub use error::{SourceError, SourceFailure};
-pub use paths::{InvalidPaths, Paths, Recurse};
+pub use paths::{Globs, InvalidPaths, Paths, Recurse};
 pub use snapshot::{ContentId, Entry, File, Folder, Snapshot};
 
 /// What somebody wants to follow: a branch, tag, commit or range, such as `main`, `v1.2.0`, `HEAD~1`.

@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Which files of a source are wanted: folders or files, narrowed by globs.
 ///
 /// Paths are relative to the root of the source, use `/`, and may not leave it. Globs are matched against the path
-/// below the root it was found under (as Argo CD's `directory.include`): `*` stays within a folder, `**` does not,
-/// `{a,b}` and `[a-z]` work. Exclusion is decided first.
+/// below the root it was found under: `*` stays within a folder, `**` does not, `{a,b}` and `[a-z]` work. Exclusion is
+/// decided first.
 ///
-/// Without an `include`, files ending in `.yaml`, `.yml` or `.json` are wanted.
+/// Without an `include`, files ending in `.yaml`, `.yml` or `.json` are wanted. See [`Globs`] for how Argo CD has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -24,6 +24,29 @@ pub struct Paths {
     pub include: Vec<Arc<str>>,
     /// Files not wanted.
     pub exclude: Vec<Arc<str>>,
+    /// How the globs are read. Default: `withinFolders`.
+    #[serde(skip_serializing_if = "Globs::is_default")]
+    pub globs: Globs,
+}
+
+/// How the globs of [`Paths`] are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum Globs {
+    /// `*` and `?` stay within a folder. What is included may have any ending.
+    #[default]
+    WithinFolders,
+    /// As Argo CD reads `directory.include` and `directory.exclude`: `*` and `?` also stand for `/`, and whatever is
+    /// included, only files ending in `.yaml`, `.yml` or `.json` are wanted.
+    AcrossFolders,
+}
+
+impl Globs {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether folders below the roots are read.
@@ -52,7 +75,13 @@ pub enum InvalidPaths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { roots: vec!["".into()], recurse: Recurse::Yes, include: Vec::new(), exclude: Vec::new() }
+        Self {
+            roots: vec!["".into()],
+            recurse: Recurse::Yes,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            globs: Globs::default(),
+        }
     }
 }
 
@@ -83,6 +112,12 @@ impl Paths {
     pub fn with_exclude(mut self, glob: &str) -> Self {
         self.exclude.push(glob.into());
         self
+    }
+
+    /// Sets how the globs are read.
+    #[must_use]
+    pub fn with_globs(self, globs: Globs) -> Self {
+        Self { globs, ..self }
     }
 
     /// Returns whether every glob can match something. Globs that come from people are worth checking: one that is
@@ -118,15 +153,24 @@ impl Paths {
         if self.recurse == Recurse::No && rest.contains('/') {
             return false;
         }
-        let any = |globs: &[Arc<str>]| globs.iter().any(|glob| fast_glob::glob_match(&**glob, rest));
-        if any(&self.exclude) {
+        let matches = |glob: &Arc<str>| match self.globs {
+            Globs::WithinFolders => fast_glob::glob_match(&**glob, rest),
+            Globs::AcrossFolders => fast_glob::glob_match(flat(glob), flat(rest)),
+        };
+        if self.exclude.iter().any(matches) {
             return false;
         }
+        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| rest.ends_with(end));
         if self.include.is_empty() {
-            return [".yaml", ".yml", ".json"].iter().any(|end| rest.ends_with(end));
+            return is_manifest;
         }
-        any(&self.include)
+        (is_manifest || self.globs == Globs::WithinFolders) && self.include.iter().any(matches)
     }
+}
+
+/// The matcher stops `*` at a `/`; something else in its place does not stop it.
+fn flat(path: &str) -> String {
+    path.replace('/', "\u{1}")
 }
 
 fn read_roots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<str>>, D::Error> {
@@ -181,6 +225,25 @@ fn below<'p>(root: &str, path: &'p str) -> Option<&'p str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn argo_cd_reads_globs_across_folders_and_manifests_only() {
+        let paths = Paths::under(["apps"]).unwrap().with_globs(Globs::AcrossFolders);
+        for (include, exclude, path, wanted) in [
+            ("*.yaml", "", "apps/a/b.yaml", true),
+            ("*", "", "apps/a/README.md", false),
+            ("*", "a*", "apps/a/b.yaml", false),
+            ("{b.yaml,env-*}", "", "apps/env-a/c/d.json", true),
+            ("b.yaml", "", "apps/a/b.yaml", false),
+            ("**/b.yaml", "", "apps/a/c/b.yaml", true),
+        ] {
+            let mut paths = paths.clone().with_include(include);
+            if !exclude.is_empty() {
+                paths = paths.with_exclude(exclude);
+            }
+            assert_eq!(paths.wants(path), wanted, "{include} {exclude} {path}");
+        }
+    }
 
     #[test]
     fn a_file_is_wanted_if_a_root_holds_it_and_the_globs_agree() {
