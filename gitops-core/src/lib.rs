@@ -51,6 +51,7 @@
 //! | [`source`] | the port to desired state: revisions and files |
 //! | [`policy`] | how to sync an application, and the options of one object |
 //! | [`state`] | desired state, live state with its coverage, inventory, ownership |
+//! | [`app`] | applications and projects as they are written down |
 //! | [`cluster`] | the port to live state: observations, and writes as data |
 //! | [`diff`] | desired × live → what differs, and who owns it |
 //! | [`health`] | whether a live object works |
@@ -85,6 +86,8 @@ pub mod source;
 pub mod policy;
 
 pub mod state;
+
+pub mod app;
 
 pub mod cluster;
 

@@ -78,6 +78,12 @@ pub enum Code {
     Immutable,
     /// The cluster refused a write. Holds back the object and what must follow it.
     Refused,
+    /// A document of an application or project that cannot be used. Holds back the application.
+    InvalidApplication,
+    /// Something in the document of an application that means nothing here. A note or warning.
+    NotFollowed,
+    /// What the project of an application does not permit. Holds back the application, or the object.
+    NotPermitted,
 }
 
 /// How far a problem reaches.

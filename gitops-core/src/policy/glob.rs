@@ -20,13 +20,13 @@ use super::ignore::check_glob;
 /// assert!("shop-[".parse::<Glob>().is_err());
 /// # Ok::<(), gitops_core::policy::InvalidGlob>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob(Arc<str>);
 
 /// A text that is no glob.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidGlob(String);
+pub struct InvalidGlob(pub(crate) String);
 
 /// Longer globs are refused.
 const LONGEST: usize = 1024;
@@ -35,10 +35,21 @@ const LONGEST: usize = 1024;
 const SLASH: &str = "\u{1}";
 
 impl Glob {
+    /// Matches everything.
+    #[must_use]
+    pub fn any() -> Self {
+        Self("*".into())
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether the text matches where `*` and `?` stop at a `/`, as in addresses of repositories.
+    pub(crate) fn matches_path(&self, text: &str) -> bool {
+        &*self.0 == "*" || fast_glob::glob_match(&*self.0, text)
     }
 
     /// Returns whether the whole text matches.

@@ -5,6 +5,7 @@
 //! runtime, or waits otherwise than through [`Timer`].
 
 mod contents;
+mod described;
 mod explain;
 mod follow;
 mod look;
@@ -27,6 +28,7 @@ use crate::state::{DesiredState, Inventory, Owner};
 use crate::sync::{Effect, Event, Ledger, TooNew};
 use crate::time::Timer;
 
+pub use described::InvalidApp;
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use follow::{FollowError, follow};
 pub(crate) use look::read_at;

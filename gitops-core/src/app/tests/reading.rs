@@ -1,0 +1,262 @@
+use std::time::Duration;
+
+use super::*;
+use crate::policy::{CreateNamespace, Prune, Shared};
+
+const WHOLE: &str = "
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: guestbook
+  namespace: argocd
+  labels: {team: shop}
+  annotations: {notifications.argoproj.io/subscribe.on-sync-failed.slack: shop}
+  finalizers: [resources-finalizer.argocd.argoproj.io]
+spec:
+  project: default
+  source:
+    repoURL: https://github.com/argoproj/argocd-example-apps.git
+    targetRevision: v1.2.0
+    path: guestbook
+    directory: {recurse: true, jsonnet: {}, include: '*.yaml', exclude: 'test-*'}
+  destination: {server: https://kubernetes.default.svc, namespace: guestbook}
+  info: [{name: url, value: https://example.org}]
+  syncPolicy:
+    automated: {prune: true, selfHeal: true, allowEmpty: false}
+    syncOptions: [Validate=false, CreateNamespace=true, FailOnSharedResource=true, RespectIgnoreDifferences=true]
+    managedNamespaceMetadata: {labels: {team: shop}, annotations: {}}
+    retry: {limit: 3, backoff: {duration: '10', factor: 3, maxDuration: 1m}, refresh: true}
+  ignoreDifferences:
+  - {group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}
+  revisionHistoryLimit: 7
+status: {sync: {status: Synced}, history: []}
+";
+
+#[test]
+fn an_application_of_argo_cd_is_read_as_it_is() {
+    let application = one(WHOLE);
+    let spec = &application.spec;
+    let app = application.app("").unwrap();
+    assert_eq!(
+        (&*application.name, app.target.as_str(), app.namespace.as_deref()),
+        ("guestbook", "v1.2.0", Some("guestbook"))
+    );
+    assert!(app.paths.wants("guestbook/a/b.yaml") && !app.paths.wants("guestbook/test-a.yaml"));
+    assert_eq!((app.policy.prune, app.policy.shared), (Prune::Owned, Shared::Stop));
+    assert!(matches!(&app.policy.create_namespace, CreateNamespace::Managed(metadata) if metadata.labels.len() == 1));
+    assert_eq!(app.rules.iter().count(), 1);
+    let retry = spec.sync_policy.retry.unwrap();
+    let pauses: Vec<_> = (0..4).map(|tried| retry.pause(tried).map(|pause| pause.as_secs())).collect();
+    assert_eq!(pauses, [Some(10), Some(30), Some(60), None]);
+    assert!(spec.automated().is_some_and(|automated| automated.self_heal) && !spec.suspend);
+    assert_eq!((spec.history_limit(), spec.info.len()), (7, 1));
+    assert_eq!(
+        problems(WHOLE),
+        [
+            "a.yaml:9:3: argoproj.io/Application guestbook: `metadata.finalizers`: objects are deleted when that is asked for, never because this document is gone",
+            "a.yaml:23:78: argoproj.io/Application guestbook: `spec.syncPolicy.retry.refresh`: a new revision is always taken up",
+        ]
+    );
+}
+
+#[test]
+fn an_application_of_ours_has_more() {
+    let text = "
+apiVersion: gitops.rs/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec:
+  source: {repoURL: https://example.org/shop.git}
+  dependsOn: [db, cache, db]
+  suspend: true
+  policy: {prune: owned, waveTimeoutSeconds: 60, createNamespace: {managed: {labels: {team: shop}}}, rolloutBudget: 25%}
+  ignoreDifferences: [{kind: Deployment, paths: [spec.replicas]}]
+";
+    let application = one(text);
+    let app = application.app("blue").unwrap();
+    assert_eq!((app.target.as_str(), app.namespace, app.policy.prune), ("HEAD", None, Prune::Owned));
+    assert_eq!(app.policy.wave_timeout, Duration::from_secs(60));
+    assert!(matches!(app.policy.create_namespace, CreateNamespace::Managed(_)));
+    assert!(application.spec.suspend && application.spec.depends_on.len() == 2);
+    assert_eq!(application.spec.destination.cluster(), ("https://kubernetes.default.svc", "in-cluster"));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_line_and_field() {
+    let rows = [
+        ("sorce: {}", "a.yaml:7:3: argoproj.io/Application shop: `spec.sorce`: there is no such field"),
+        (
+            "suspend: sometimes",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.suspend`: a text is written, and a boolean is expected",
+        ),
+        (
+            "syncPolicy:\n  automated:\n    prun: true",
+            "a.yaml:9:7: argoproj.io/Application shop: `spec.syncPolicy.automated.prun`: there is no such field",
+        ),
+        (
+            "syncPolicy:\n  syncOptions:\n  - Prune=fasle",
+            "a.yaml:8:5: argoproj.io/Application shop: `spec.syncPolicy.syncOptions`: `Prune=fasle` is no sync option",
+        ),
+        (
+            "syncPolicy: {syncOptions: [Replace=true, Replace=false]}",
+            "a.yaml:7:16: argoproj.io/Application shop: `spec.syncPolicy.syncOptions`: there are both `Replace=true` and `Replace=false`",
+        ),
+        (
+            "syncPolicy: {retry: {limit: 99999999999}}",
+            "a.yaml:7:24: argoproj.io/Application shop: `spec.syncPolicy.retry.limit`: `99999999999` tries are too many",
+        ),
+        (
+            "syncPolicy: {retry: {backoff: {duration: 5x}}}",
+            "a.yaml:7:34: argoproj.io/Application shop: `spec.syncPolicy.retry.backoff.duration`: `5x` is no duration: there is no unit `x`",
+        ),
+        (
+            "ignoreDifferences:\n- {kind: Pod, jsonPointers: ['x']}",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.ignoreDifferences`: rule 1: path `x` cannot be read: column 1: a JSON pointer begins with `/`",
+        ),
+        (
+            "ignoreDifferences: {}",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.ignoreDifferences`: rule 1: a list of rules is expected, not a map",
+        ),
+        ("info:\n- name: a", "a.yaml:8:5: argoproj.io/Application shop: `spec.info[0]`: `value` is missing"),
+        (
+            "revisionHistoryLimit: -1",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.revisionHistoryLimit`: invalid value: integer `-1`, expected u32",
+        ),
+        (
+            "policy: {prune: sometimes}",
+            "a.yaml:7:12: argoproj.io/Application shop: `spec.policy.prune`: `sometimes` is not known",
+        ),
+    ];
+    for (spec, problem) in rows {
+        let text = argo(&format!("{PLAIN}{spec}"));
+        assert_eq!(problems(&text), [problem], "{spec}");
+        let documents = read(&"a.yaml".into(), text.as_bytes());
+        assert_eq!((documents.applications.len(), documents.held_back.len()), (0, 1), "{spec}");
+    }
+}
+
+#[test]
+fn what_only_the_whole_tells_is_checked_as_well() {
+    let rows = [
+        ("destination: {}", "a.yaml:4:1: argoproj.io/Application shop: `spec`: the application has no source"),
+        ("source: {repoURL: ''}", "a.yaml:5:3: argoproj.io/Application shop: `spec.source`: `repoURL` is empty"),
+        ("source: {path: x}", "a.yaml:5:3: argoproj.io/Application shop: `spec.source`: `repoURL` is missing"),
+        (
+            "source: {repoURL: a, path: ../x}",
+            "a.yaml:5:3: argoproj.io/Application shop: `spec.source`: path `../x` leaves the repository",
+        ),
+        (
+            "source: {repoURL: a, directory: {include: '{a'}}",
+            "a.yaml:5:3: argoproj.io/Application shop: `spec.source`: glob `{a` can match nothing: it is empty, or a bracket is not closed",
+        ),
+        (
+            "sources: [{repoURL: a}, {repoURL: b}]",
+            "a.yaml:5:3: argoproj.io/Application shop: `spec.sources`: several sources cannot be followed yet",
+        ),
+        (
+            "source: {repoURL: a}\ndestination: {server: 'https://me:pass@prod', name: prod}",
+            "a.yaml:6:3: argoproj.io/Application shop: `spec.destination`: both a server (https://prod) and a name (`prod`) are given",
+        ),
+    ];
+    for (spec, problem) in rows {
+        assert_eq!(problems(&argo(spec)), [problem], "{spec}");
+    }
+}
+
+#[test]
+fn what_would_change_the_objects_blocks_and_the_rest_is_noted() {
+    for (spec, words, blocks) in [
+        ("source: {repoURL: a, helm: {}}", "Helm charts are not rendered", true),
+        ("source: {repoURL: a, chart: redis}", "Helm charts are not fetched", true),
+        ("source: {repoURL: a, kustomize: {namePrefix: a-}}", "kustomizations are not built", true),
+        ("source: {repoURL: a, plugin: {name: cue}}", "plugins are not run", true),
+        ("sources: [{repoURL: a, ref: values}]", "one source cannot refer to another", true),
+        ("source: {repoURL: a, directory: {jsonnet: {libs: [lib]}}}", "Jsonnet is not evaluated", true),
+        (
+            "source: {repoURL: a, directory: {disableExtensionFilter: true}}",
+            "are read only where `include` names them",
+            true,
+        ),
+        ("source: {repoURL: a, tagPrefix: web/}", "tags are not searched by prefix", true),
+        ("sourceHydrator: {drySource: {}}\nsource: {repoURL: a}", "sources are not hydrated", true),
+        ("source: {repoURL: a, name: web}", "sources have no names", false),
+        ("source: {repoURL: a}\nsources: [{repoURL: b}]", "`source` means nothing where there are `sources`", false),
+        (
+            "source: {repoURL: a}\nsyncPolicy: {automated: {allowEmpty: true}}",
+            "waits for a person, also with `allowEmpty`",
+            false,
+        ),
+        ("source: {repoURL: a}\nsyncPolicy: {syncOptions: [Replace=true]}", "`Replace=true` is not handed down", false),
+        ("source: {repoURL: a}\nsyncPolicy: {syncOptions: [Delete=false]}", "`Delete=false` is not handed down", false),
+    ] {
+        let documents = read(&"a.yaml".into(), argo(spec).as_bytes());
+        assert!(
+            problems(&argo(spec)).iter().any(|problem| problem.contains(words)),
+            "{spec}: {:?}",
+            documents.problems
+        );
+        assert_eq!(documents.applications.is_empty(), blocks, "{spec}");
+        assert_eq!(documents.held_back.len(), usize::from(blocks), "{spec}");
+    }
+    for spec in [
+        "source: {repoURL: a, helm: null, chart: '', directory: {jsonnet: {}, disableExtensionFilter: false}}",
+        "source: {repoURL: a}\nsyncPolicy: null\nignoreDifferences: null\ninfo: null",
+        "source: {repoURL: a}\nsyncPolicy: {syncOptions: [ServerSideApply=true, Validate=false, Prune=true, Replace=false]}",
+    ] {
+        assert_eq!(problems(&argo(spec)), [""; 0], "{spec}");
+    }
+}
+
+#[test]
+fn one_document_that_cannot_be_used_stops_only_itself() {
+    let other = argo(PLAIN).replace("name: shop", "name: other");
+    let foreign = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    let old = argo(PLAIN).replace("v1alpha1", "v1beta1").replace("name: shop", "name: old");
+    let text = format!("{}---\n{foreign}---\n{other}---\n{old}---\nkind: X\n", argo("helm: {}"));
+    let documents = read(&"a.yaml".into(), text.as_bytes());
+    let names: Vec<_> = documents.applications.iter().map(|application| &*application.name).collect();
+    let held: Vec<_> = documents.held_back.iter().map(|(_, name, _)| &**name).collect();
+    assert_eq!((names, held), (vec!["other"], vec!["shop", "old"]));
+    assert_eq!(documents.applications[0].origin.line, 11);
+    assert_eq!(documents.problems.len(), 4, "{:?}", documents.problems);
+    assert!(documents.incomplete, "a document without a name may be an application");
+    assert!(!read(&"a.yaml".into(), other.as_bytes()).incomplete);
+}
+
+#[test]
+fn prune_options_of_an_application_are_heeded_and_its_own_policy_comes_first() {
+    for (sync_policy, policy, prune) in [
+        ("{}", "{}", Prune::Never),
+        ("{automated: {prune: true}}", "{}", Prune::Owned),
+        ("{}", "{prune: owned}", Prune::Owned),
+        ("{automated: {prune: true}, syncOptions: [Prune=false]}", "{prune: owned}", Prune::Never),
+        ("{automated: {prune: true}, syncOptions: [Prune=confirm]}", "{}", Prune::Never),
+        ("{automated: {prune: true}, syncOptions: [Prune=true]}", "{}", Prune::Owned),
+    ] {
+        let application = one(&argo(&format!("{PLAIN}syncPolicy: {sync_policy}\npolicy: {policy}")));
+        assert_eq!(application.spec.sync_policy().prune, prune, "{sync_policy} {policy}");
+    }
+    let off = one(&argo(&format!("{PLAIN}syncPolicy: {{automated: {{enabled: false, prune: true}}}}")));
+    assert_eq!(off.spec.automated(), None);
+}
+
+#[test]
+fn a_pause_grows_up_to_its_limit_and_never_overflows() {
+    let retry = |limit, seconds: u64, factor, most: u64| Retry {
+        limit,
+        backoff: Backoff { duration: Duration::from_secs(seconds), factor, max_duration: Duration::from_secs(most) },
+    };
+    for (retry, tried, pause) in [
+        (Retry::default(), 0, None),
+        (retry(RetryLimit::Times(1), 5, 2, 180), 0, Some(5)),
+        (retry(RetryLimit::Times(1), 5, 2, 180), 1, None),
+        (retry(RetryLimit::Unlimited, 5, 2, 180), 5, Some(160)),
+        (retry(RetryLimit::Unlimited, 5, 2, 180), 6, Some(180)),
+        (retry(RetryLimit::Unlimited, 5, 2, 180), u32::MAX, Some(180)),
+        (retry(RetryLimit::Unlimited, 5, 0, 180), 9, Some(5)),
+        (retry(RetryLimit::Unlimited, 5, 2, 0), 3, Some(40)),
+        (retry(RetryLimit::Unlimited, u64::MAX, u32::MAX, 0), u32::MAX, Some(604_800)),
+    ] {
+        assert_eq!(retry.pause(tried).map(|pause| pause.as_secs()), pause, "{retry:?} {tried}");
+    }
+}
