@@ -152,10 +152,10 @@ impl<'a> Walk<'a> {
         doubled: &[usize],
         mine: Owned<'a>,
     ) -> Vec<Source> {
-        let places: Vec<Option<usize>> = pairs.iter().map(|pair| pair.map(|(at, _)| at)).collect();
-        if places.iter().all(Option::is_some) && places.is_sorted() {
+        if pairs.iter().all(Option::is_some) && pairs.iter().flatten().map(|(at, _)| at).is_sorted() {
             return Vec::new();
         }
+        let places: Vec<Option<usize>> = pairs.iter().map(|pair| pair.map(|(at, _)| at)).collect();
         let mut owned = Claims::of(mine);
         for (want, found) in desired.iter().zip(pairs) {
             list.take(&mut owned, found.map_or(want, |(_, item)| item));
