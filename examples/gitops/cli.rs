@@ -1,5 +1,7 @@
 //! The arguments of the program.
 
+mod rollback;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gitops_core::plan::Objects;
 use gitops_core::policy::Share;
 use gitops_core::resource::LabelSelector;
+
+pub(crate) use rollback::Rollback;
 
 /// Keeps a cluster as Git says.
 ///
@@ -41,6 +45,8 @@ pub(crate) enum Verb {
     Delete(Delete),
     /// Show the objects with their sync status and health
     Status(Look),
+    /// Go back to an earlier revision and stay there: automatic sync waits for a newer commit, or for `--resume`
+    Rollback(Rollback),
     /// Show what was synced when, by whom and why
     History(History),
     /// Check the manifests without looking at what runs (exit code 0: nothing is held back)
@@ -218,6 +224,9 @@ pub(crate) struct Sync {
         conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision", "confirm", "rollout_budget"]
     )]
     pub(crate) plan: Option<PathBuf>,
+    /// End a rollback, and sync what it keeps back
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

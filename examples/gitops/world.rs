@@ -8,15 +8,18 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use gitops_core::cluster::{Cluster, Interest};
 use gitops_core::health::Checks;
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
 use gitops_core::plan::{Confirmation, Extent, HookRun, Objects, Request, Selection};
 use gitops_core::policy;
 use gitops_core::policy::ignore::Rules;
+use gitops_core::problem::Problem;
 use gitops_core::reconcile::{self, App, Looked};
 use gitops_core::source::Paths;
 use gitops_core::state::Owner;
+use gitops_core::sync::Ledger;
 use gitops_core::time::{Timer, Timestamp};
 use gitops_git::GitSource;
 
@@ -211,6 +214,28 @@ pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
 pub(crate) fn look(app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
     let looked = finish(reconcile::look_at(app, reconcile::World::new(source, &world.cluster, &world.time)))?;
     Ok(looked?)
+}
+
+/// Reads what the cluster keeps of an application that was synced before.
+pub(crate) fn ledger(app: &App, world: &Embedded) -> Result<Ledger, Failure> {
+    match ledger_or_damage(app, world)? {
+        (_, Some(damage)) => Err(damage.to_string().into()),
+        (ledger, None) if ledger.history.is_empty() => Err(never_synced(app)),
+        (ledger, None) => Ok(ledger),
+    }
+}
+
+/// The same, and what is wrong with it.
+pub(crate) fn ledger_or_damage(app: &App, world: &Embedded) -> Result<(Ledger, Option<Problem>), Failure> {
+    let key = app.ledger_key();
+    let observed = finish(world.cluster.observe(&Interest::in_objects([key.clone()])))??;
+    Ok(Ledger::read(&key, observed.live.get(&key))?)
+}
+
+pub(crate) fn never_synced(app: &App) -> Failure {
+    let name = &app.owner.app;
+    format!("application `{name}` was never synced to this cluster; sync it first, or name another one with `--app`")
+        .into()
 }
 
 /// Names an application after the folder it lies in.

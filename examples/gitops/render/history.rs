@@ -1,14 +1,14 @@
 //! What was done before.
 
-use gitops_core::sync::{HistoryEntry, Phase};
+use gitops_core::sync::{Ledger, Phase};
 
-use super::{Cell, Paint, Style, clean, table};
+use super::{Cell, Paint, Style, clean, hold, table};
 
-/// Lists operations, newest first.
-pub(crate) fn history(entries: &[HistoryEntry], paint: Paint) -> String {
+/// Lists operations, newest first, and the rollback that holds.
+pub(crate) fn history(ledger: &Ledger, paint: Paint) -> String {
     let headings = ["NUMBER", "FINISHED", "OUTCOME", "BY", "REVISION", "COMMIT"];
     let mut rows = vec![headings.map(Cell::dim).to_vec()];
-    for entry in entries {
+    for entry in &ledger.history {
         let style = if entry.phase == Phase::Succeeded { Style::Good } else { Style::Bad };
         let revisions: Vec<&str> = entry.revisions.iter().map(|revision| revision.id.short()).collect();
         let commits: Vec<String> = entry
@@ -21,6 +21,9 @@ pub(crate) fn history(entries: &[HistoryEntry], paint: Paint) -> String {
         if entry.phase != Phase::Succeeded {
             commit = format!("{commit} ({})", clean(&entry.message));
         }
+        if entry.attempts > 1 {
+            commit = format!("{commit} (try {})", entry.attempts);
+        }
         rows.push(vec![
             Cell::plain(&entry.number.to_string()),
             Cell::plain(&entry.finished.whole_seconds().to_string()),
@@ -30,5 +33,5 @@ pub(crate) fn history(entries: &[HistoryEntry], paint: Paint) -> String {
             Cell::plain(&commit),
         ]);
     }
-    table(&rows, paint)
+    table(&rows, paint) + &hold(ledger.hold.as_ref(), paint)
 }

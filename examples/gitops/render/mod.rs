@@ -12,6 +12,7 @@ use std::io::{self, IsTerminal};
 use gitops_core::problem::{Problem, Severity};
 use gitops_core::reconcile::{Looked, Report, SyncStatus};
 use gitops_core::source::Revision;
+use gitops_core::sync::Hold;
 use serde::Serialize;
 
 use crate::Failure;
@@ -129,13 +130,27 @@ pub(crate) fn problems(problems: &[Problem], paint: Paint) -> String {
     sorted.iter().map(line).collect()
 }
 
+/// Tells of the rollback that holds.
+pub(crate) fn hold(hold: Option<&Hold>, paint: Paint) -> String {
+    let Some(hold) = hold else { return String::new() };
+    let skipped: Vec<&str> = hold.skipped.iter().map(gitops_core::source::RevisionId::short).collect();
+    let line = format!(
+        "rolled back to {} by {} at {}; {} is kept back until there is something newer, or `--resume`\n",
+        hold.to.short(),
+        clean(&hold.by),
+        hold.at.whole_seconds(),
+        skipped.join(" and ")
+    );
+    paint.paint(&line, Style::Waiting)
+}
+
 /// Says in one line how an application is, and of which revision that is said.
 pub(crate) fn summary(report: &Report, paint: Paint) -> String {
     let sync = paint.paint(&report.sync.to_string(), tree::sync_style(report.sync));
     let health = paint.paint(&report.health.to_string(), tree::health_style(report.health));
     let revisions: Vec<String> = report.revisions.iter().map(revision).collect();
     let at = if revisions.is_empty() { String::new() } else { format!(" at {}", revisions.join(" and ")) };
-    format!("{sync}, {health}{at}\n")
+    format!("{}{sync}, {health}{at}\n", hold(report.hold.as_ref(), paint))
 }
 
 /// The exit code for a report.

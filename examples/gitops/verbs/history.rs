@@ -1,29 +1,21 @@
 //! `history`: what was synced when, by whom and why.
 
-use gitops_core::cluster::{Cluster, Interest};
 use gitops_core::reconcile::App;
-use gitops_core::sync::Ledger;
 
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::world::{self, Access, Embedded};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn history(args: &cli::History, paint: Paint) -> Result<Answer, Failure> {
     let world = Embedded::open(&args.world.cluster, Access::Read)?;
     let app = App::new(world::owner(&args.app)?, "HEAD");
-    let key = app.ledger_key();
-    let observed = finish(world.cluster.observe(&Interest::in_objects([key.clone()])))??;
-    let (ledger, damage) = Ledger::read(&key, observed.live.get(&key))?;
+    let (ledger, damage) = world::ledger_or_damage(&app, &world)?;
     if ledger.history.is_empty() && damage.is_none() {
-        let name = &app.owner.app;
-        return Err(format!(
-            "application `{name}` was never synced to this cluster; sync it first, or name another one with `--app`"
-        )
-        .into());
+        return Err(world::never_synced(&app));
     }
     let text = match args.world.output {
-        Output::Text => render::history(&ledger.history, paint) + &render::problems(damage.as_slice(), paint),
+        Output::Text => render::history(&ledger, paint) + &render::problems(damage.as_slice(), paint),
         Output::Json => render::json(&ledger.history)?,
         Output::Yaml => render::yaml(&ledger.history)?,
     };

@@ -2,6 +2,8 @@
 
 use gitops_core::diff::{Sides, Unified};
 use gitops_core::reconcile::{Looked, Report};
+use gitops_core::source::Target;
+use gitops_core::sync::Hold;
 use gitops_core::time::Timer;
 use gitops_core::value::Value;
 
@@ -40,12 +42,27 @@ fn patches(looked: &Looked, report: &Report, patch: fn(&Sides) -> Value, output:
 }
 
 pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
-    let (world, _, report) = report(args)?;
+    let (world, report) = followed(args)?;
     let text = match args.world.output {
         Output::Text => tree_and_summary(&report, &world, paint)?,
         output => machine_readable(&report, output)?,
     };
     Ok(Answer { text, code: render::code(&report) })
+}
+
+/// Looks at what is followed: where a rollback holds, what it went to.
+fn followed(args: &cli::Look) -> Result<(Embedded, Report), Failure> {
+    let world = Embedded::open(&args.world.cluster, Access::Read)?;
+    let source = world::open_source(&args.source.app)?;
+    let mut app = world::app(&args.source, None)?;
+    let mut looked = world::look(&app, &source, &world)?;
+    let holds = |hold: &&Hold| looked.desired.revisions.iter().any(|revision| hold.holds(&revision.id));
+    if let Some(hold) = looked.ledger.hold.as_ref().filter(holds) {
+        app.target = Target::new(hold.to.as_str());
+        looked = world::look(&app, &source, &world)?;
+    }
+    let report = Report::new(&app, &looked, world.time.now());
+    Ok((world, report))
 }
 
 fn report(args: &cli::Look) -> Result<(Embedded, Looked, Report), Failure> {

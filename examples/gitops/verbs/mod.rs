@@ -6,6 +6,7 @@ mod explain;
 mod history;
 mod look;
 mod plan;
+mod rollback;
 mod sync;
 mod validate;
 mod what_if;
@@ -23,6 +24,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::WhatIf(args) => what_if::run(args, paint),
         Verb::Delete(args) => delete::delete(args, paint),
         Verb::Status(args) => look::status(args, paint),
+        Verb::Rollback(args) => rollback::rollback(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),
         Verb::Cluster { verb } => cluster::run(verb, paint),

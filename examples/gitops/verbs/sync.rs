@@ -8,7 +8,7 @@ use gitops_core::reconcile::{self, App, Looked, Report, Watcher, Wish};
 use gitops_core::sync::Progress;
 use gitops_core::time::Timer;
 
-use super::{look, plan};
+use super::{look, plan, rollback};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::world::{self, Access, Embedded, finish};
@@ -20,10 +20,11 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let source = world::open_source(&of.app)?;
     let mut app = world::app(of, Some(&args.prune))?;
     world::ask(&mut app, &args.select, &world);
-    let looked = match &args.plan {
+    let mut looked = match &args.plan {
         Some(file) => plan::follow(file, &app, &source, &world)?,
         None => world::look(&app, &source, &world)?,
     };
+    let ends = rollback::ends(&app, &looked, args.resume)?;
     if args.dry_run {
         let report = Report::new(&app, &looked, world.time.now());
         return plan::planned(&looked, &report, on.output, paint);
@@ -32,10 +33,11 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
         let text = "nothing was done: the deletions were not confirmed; sync without `--prune` to keep these objects";
         return Err(text.into());
     }
-    let report = if args.progress || io::stderr().is_terminal() {
-        carry_out(&app, &looked, &world, &mut Lines)?
+    let report = if ends {
+        looked.ledger.hold = None;
+        rollback::hold_and_carry_out(&app, &looked, &world, args.progress)?
     } else {
-        carry_out(&app, &looked, &world, &mut ())?
+        carry_out(&app, &looked, &world, args.progress)?
     };
     let text = match on.output {
         Output::Text => told(&report, &world, paint)?,
@@ -59,17 +61,19 @@ impl Watcher for Lines {
 }
 
 /// Makes the plan true, stores the cluster, and looks again.
-fn carry_out(app: &App, looked: &Looked, world: &Embedded, watcher: &mut dyn Watcher) -> Result<Report, Failure> {
+pub(super) fn carry_out(app: &App, looked: &Looked, world: &Embedded, progress: bool) -> Result<Report, Failure> {
     let Some(mut machine) = looked.machine(app, world.time.now()) else {
         return Ok(Report::new(app, looked, world.time.now()));
     };
+    let mut lines = Lines;
+    let watcher: &mut dyn Watcher = if progress || io::stderr().is_terminal() { &mut lines } else { &mut () };
     finish(reconcile::run_watched(&mut machine, &world.cluster, &world.time, watcher))?;
     world.save()?;
     let after = finish(reconcile::look(app, looked.desired.as_ref().clone(), &world.cluster))??;
     Ok(Report::new(app, &after, world.time.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 
-fn told(report: &Report, world: &Embedded, paint: Paint) -> Result<String, Failure> {
+pub(super) fn told(report: &Report, world: &Embedded, paint: Paint) -> Result<String, Failure> {
     let did = match &report.receipt {
         None => "nothing to do\n".to_owned(),
         Some(receipt) => {
@@ -89,7 +93,7 @@ fn seconds(duration: Duration) -> String {
 /// Asks before anything is deleted, if there is somebody to ask.
 ///
 /// Without a terminal the answer is yes: `--prune` was given, and only what is provably ours goes, within the budget.
-fn may_delete(plan: &Plan) -> io::Result<bool> {
+pub(super) fn may_delete(plan: &Plan) -> io::Result<bool> {
     let going: Vec<String> = plan
         .steps
         .iter()

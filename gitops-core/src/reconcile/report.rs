@@ -14,7 +14,7 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, ResourceKey};
 use crate::source::Revision;
 use crate::state::Completeness;
-use crate::sync::{HistoryEntry, Receipt};
+use crate::sync::{HistoryEntry, Hold, Receipt};
 use crate::time::Timestamp;
 
 use super::{App, Looked};
@@ -58,6 +58,9 @@ pub struct Report {
     /// What the sync did, after one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The rollback that holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// What was done before, newest first.
     pub history: Vec<HistoryEntry>,
     /// What came of each rule of what is left alone.
@@ -160,6 +163,7 @@ impl Report {
             resources,
             plan: Arc::clone(&looked.plan),
             receipt: None,
+            hold: looked.ledger.hold.clone(),
             history: looked.ledger.history.clone(),
             rules: looked.comparison.audit(&app.rules),
             problems,

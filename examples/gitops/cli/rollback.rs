@@ -1,0 +1,31 @@
+//! The arguments of `rollback`.
+
+use clap::Args;
+
+use super::{Confirm, Look, Prune};
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// Revision to go back to: the number or commit id (its beginning is enough) of an entry of `gitops history`, or
+    /// whatever the repository knows, such as a tag
+    #[arg(value_name = "REVISION", required_unless_present = "resume")]
+    pub(crate) to: Option<String>,
+    /// End a rollback: automatic sync goes on with what is followed; nothing is synced by this itself
+    #[arg(long, conflicts_with_all = ["to", "dry_run", "prune", "confirm"])]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) prune: Prune,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print what happens while it happens, to standard error (default: on a terminal)
+    #[arg(long)]
+    pub(crate) progress: bool,
+    /// Do not ask before deleting (it is asked only on a terminal)
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

@@ -1,0 +1,152 @@
+//! `rollback`: going back to an earlier revision and staying there, and what that means to a sync.
+
+use gitops_core::cluster::Cluster;
+use gitops_core::reconcile::{App, Looked, Report};
+use gitops_core::resource::ResourceKey;
+use gitops_core::source::{RevisionId, Source, Target};
+use gitops_core::sync::{Hold, Ledger};
+use gitops_core::time::Timer;
+use gitops_git::GitSource;
+
+use super::sync::{carry_out, may_delete, told};
+use super::{look, plan};
+use crate::cli::{self, Output};
+use crate::render::{self, Paint};
+use crate::world::{self, Access, Embedded, finish};
+use crate::{Answer, Failure};
+
+pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Failure> {
+    let cli::Look { source: of, world: on } = &args.look;
+    let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
+    let mut app = world::app(of, Some(&args.prune))?;
+    let ledger = world::ledger(&app, &world)?;
+    let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
+    let source = world::open_source(&of.app)?;
+    let head = finish(source.resolve(&app.target))??;
+    let to = earlier(wanted, &ledger, &source)?;
+    if to == head.id {
+        let (target, id) = (app.target.as_str(), to.short());
+        let text = format!("`{target}` names `{id}` itself, so there is nothing to go back from");
+        return Err(format!("{text}; name an earlier revision, or sync with `--resume` to end a rollback").into());
+    }
+    app.target = Target::new(to.as_str());
+    app.request = world::confirmed(app.request.clone(), &args.confirm, &world);
+    let by = std::mem::replace(&mut app.initiator, "".into());
+    app.initiator = format!("{by} (rollback)").into();
+    let mut looked = world::look(&app, &source, &world)?;
+    if args.dry_run {
+        let report = Report::new(&app, &looked, world.time.now());
+        return plan::planned(&looked, &report, on.output, paint);
+    }
+    if !args.yes && !may_delete(&looked.plan)? {
+        return Err(
+            "nothing was done: the deletions were not confirmed; leave out `--prune` to keep these objects".into()
+        );
+    }
+    let now = world.time.now();
+    looked.ledger.hold = Some(match looked.ledger.hold.take() {
+        Some(hold) if hold.holds(&head.id) => hold.again(&to, &head.id, &by, now),
+        _ => Hold::new(&to, &head.id, &by, now),
+    });
+    let report = hold_and_carry_out(&app, &looked, &world, args.progress)?;
+    let text = match on.output {
+        Output::Text => told(&report, &world, paint)?,
+        output => look::machine_readable(&report, output)?,
+    };
+    Ok(Answer { text, code: render::code(&report) })
+}
+
+/// Makes the plan true; the first thing that is written, and the only one if there is nothing to do, is the ledger with
+/// the rollback that holds, or holds no longer.
+pub(super) fn hold_and_carry_out(
+    app: &App,
+    looked: &Looked,
+    world: &Embedded,
+    progress: bool,
+) -> Result<Report, Failure> {
+    if looked.has_work() {
+        return carry_out(app, looked, world, progress);
+    }
+    store(&looked.ledger, &app.ledger_key(), world)?;
+    Ok(Report::new(app, looked, world.time.now()))
+}
+
+/// Whether a sync ends the rollback that holds, if one does.
+///
+/// What was rolled back is not synced again unless somebody insists: with `--resume`, or by naming the very commit.
+/// Anything else but what the rollback went to ends it, as it does for automatic sync: a newer commit, or a revert.
+pub(super) fn ends(app: &App, looked: &Looked, resume: bool) -> Result<bool, Failure> {
+    let Some(hold) = &looked.ledger.hold else {
+        return if resume { Err(none_holds(app).into()) } else { Ok(false) };
+    };
+    let Some(revision) = looked.desired.revisions.first() else { return Ok(resume) };
+    if revision.id == hold.to {
+        return Ok(resume);
+    }
+    let target = app.target.as_str();
+    let is_named = target.len() >= SHORTEST && revision.id.as_str().starts_with(&*target.to_ascii_lowercase());
+    if !resume && !is_named && hold.holds(&revision.id) {
+        let (id, to, by) = (revision.id.short(), hold.to.short(), render::clean(&hold.by));
+        return Err(format!(
+            "`{id}`, which `{target}` names, was rolled back to `{to}` by {by} at {}; sync with `--resume` to bring it \
+             back, with `--revision {to}` to stay, or commit something newer",
+            hold.at.whole_seconds()
+        )
+        .into());
+    }
+    Ok(true)
+}
+
+/// Git takes no shorter beginning of an id.
+const SHORTEST: usize = 4;
+
+fn resume(app: &App, mut ledger: Ledger, world: &Embedded) -> Result<Answer, Failure> {
+    let Some(hold) = ledger.hold.take() else { return Err(none_holds(app).into()) };
+    store(&ledger, &app.ledger_key(), world)?;
+    let text = format!(
+        "the rollback to {} by {} holds no longer; `gitops sync` brings what is followed\n",
+        hold.to.short(),
+        render::clean(&hold.by)
+    );
+    Ok(Answer { text, code: 0 })
+}
+
+fn none_holds(app: &App) -> String {
+    format!("no rollback of application `{}` holds, so there is nothing to resume; leave out `--resume`", app.owner.app)
+}
+
+fn store(ledger: &Ledger, key: &ResourceKey, world: &Embedded) -> Result<(), Failure> {
+    finish(world.cluster.write(&ledger.write(key)?))??;
+    world.save()
+}
+
+/// Finds the revision that is meant: of the history, or what the repository knows.
+fn earlier(wanted: &str, ledger: &Ledger, source: &GitSource) -> Result<RevisionId, Failure> {
+    let revisions =
+        || ledger.history.iter().flat_map(|entry| entry.revisions.iter().map(move |one| (entry.number, one)));
+    if let Some((_, revision)) = revisions().find(|(number, _)| number.to_string() == wanted) {
+        return Ok(revision.id.clone());
+    }
+    let lower = wanted.to_ascii_lowercase();
+    let mut found: Vec<&RevisionId> = revisions()
+        .map(|(_, revision)| &revision.id)
+        .filter(|id| lower.len() >= SHORTEST && id.as_str().starts_with(&lower))
+        .collect();
+    found.sort();
+    found.dedup();
+    match *found {
+        [id] => return Ok(id.clone()),
+        [] => {}
+        _ => {
+            let ids: Vec<&str> = found.iter().map(|id| id.short()).collect();
+            return Err(format!("`{wanted}` may be each of `{}`; write more of it", ids.join("`, `")).into());
+        }
+    }
+    match finish(source.resolve(&Target::new(wanted)))? {
+        Ok(revision) => Ok(revision.id),
+        Err(error) => {
+            let text = format!("`{wanted}` is neither in the history of the application nor in the repository");
+            Err(format!("{text}: {error}; `gitops history` shows what was synced").into())
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `gitops rollback`: going back to an earlier revision and staying there.
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
+mod support;
+
+use support::{NAMESPACE, World, config};
+
+/// Three revisions, each synced; the last one is bad.
+fn broken() -> (World, [String; 3]) {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "colour: blue"))]);
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.gitops("sync").exits(0);
+    let second = world.change("web.yaml", &config("web", "colour: green"), "Paint it green");
+    world.gitops("sync").exits(0);
+    let bad = world.change("web.yaml", &config("web", "colour: red"), "Paint it red");
+    world.gitops("sync").exits(0);
+    (world, [first, second, bad])
+}
+
+fn colour(world: &World) -> String {
+    let object = world.gitops("cluster get cm/web -n shop").exits(0);
+    object.lines().find_map(|line| line.trim().strip_prefix("colour: ")).unwrap().to_owned()
+}
+
+#[test]
+fn a_rollback_brings_an_earlier_revision_and_keeps_the_bad_one_out() {
+    let (world, [first, second, bad]) = broken();
+    let told = world.run(&["rollback", &second[..8]]).exits(0);
+    assert_eq!(colour(&world), "green");
+    let (to, from) = (&second[..12], &bad[..12]);
+    let held = format!("rolled back to {to} by ann at ");
+    assert!(told.contains(&held) && told.contains(&format!("{from} is kept back until")), "{told}");
+
+    let status = world.gitops("status").exits(0);
+    assert!(status.contains(&held) && status.contains("Synced, Healthy"), "{status}");
+    assert_eq!(world.gitops("status -o json").json()["hold"]["skipped"][0], *bad);
+    let history = world.gitops("history").exits(0);
+    assert!(history.contains(&held) && history.contains("ann (rollback)"), "{history}");
+
+    let refused = world.gitops("sync").refuses();
+    assert!(
+        refused.starts_with(&format!("error: `{from}`, which `HEAD` names, was rolled back to `{to}` by ann at "))
+            && refused.contains("`--resume`"),
+        "{refused}"
+    );
+    assert_eq!(colour(&world), "green");
+
+    // Further back, by its number in the history: both are kept back.
+    let told = world.gitops("rollback 1").exits(0);
+    assert_eq!(colour(&world), "blue");
+    assert!(told.contains(&format!("rolled back to {}", &first[..12])) && told.contains(" and "), "{told}");
+}
+
+#[test]
+fn a_newer_commit_ends_a_rollback_by_itself() {
+    let (world, [_, second, _]) = broken();
+    world.run(&["rollback", &second]).exits(0);
+    world.change("web.yaml", &config("web", "colour: white"), "Paint it white");
+    let told = world.gitops("sync").exits(0);
+    assert!(!told.contains("rolled back"), "{told}");
+    assert_eq!(colour(&world), "white");
+    assert!(world.gitops("sync --resume").refuses().contains("no rollback of application `shop` holds"));
+}
+
+#[test]
+fn somebody_who_insists_gets_what_was_rolled_back() {
+    for arguments in ["sync --resume", "sync --revision ID"] {
+        let (world, [_, second, bad]) = broken();
+        world.run(&["rollback", &second]).exits(0);
+        // To sync what it went to keeps it.
+        assert!(world.run(&["sync", "--revision", &second]).exits(0).contains("rolled back to"));
+        world.gitops(&arguments.replace("ID", &bad)).exits(0);
+        assert_eq!(colour(&world), "red", "{arguments}");
+        assert!(!world.gitops("history").exits(0).contains("rolled back to"), "{arguments}");
+    }
+    let (world, [_, second, _]) = broken();
+    world.run(&["rollback", &second]).exits(0);
+    let told = world.gitops("rollback --resume").exits(0);
+    assert_eq!(
+        told,
+        format!("the rollback to {} by ann holds no longer; `gitops sync` brings what is followed\n", &second[..12])
+    );
+    assert_eq!(colour(&world), "green");
+    world.gitops("sync").exits(0);
+    assert_eq!(colour(&world), "red");
+}
+
+#[test]
+fn a_rollback_to_nowhere_says_what_is_wrong_and_changes_nothing() {
+    let (world, [_, _, bad]) = broken();
+    let before = world.state();
+    for (arguments, expected) in [
+        ("rollback v9", "error: `v9` is neither in the history of the application nor in the repository: "),
+        ("rollback HEAD", "error: `HEAD` names `ID` itself, so there is nothing to go back from"),
+        ("rollback --resume", "error: no rollback of application `shop` holds, so there is nothing to resume"),
+        ("rollback 1 --app other", "error: application `other` was never synced to this cluster"),
+    ] {
+        let told = world.gitops(arguments).refuses();
+        assert!(told.starts_with(&expected.replace("ID", &bad[..12])), "{arguments}: {told}");
+    }
+    assert!(world.gitops("rollback").refuses().contains("<REVISION>"));
+    let planned = world.gitops("rollback 1 --dry-run").exits(1);
+    assert!(planned.contains("apply ConfigMap shop/web") || planned.contains("ConfigMap shop/web"), "{planned}");
+    assert_eq!(world.state(), before);
+}
+
+#[test]
+fn an_object_that_came_later_stays_unless_its_deletion_is_confirmed() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "colour: blue"))]);
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.gitops("sync").exits(0);
+    world.change("new.yaml", &config("new", "a: one"), "Add new");
+    world.gitops("sync").exits(0);
+    let kept = world.run(&["rollback", &first, "--prune"]);
+    assert!(kept.out.contains("nothing is pruned: this revision is older"), "{}{}", kept.out, kept.err);
+    world.gitops("cluster get cm/new -n shop").exits(0);
+    let told = world.run(&["rollback", &first, "--prune", "--confirm"]).exits(0);
+    assert!(told.contains("deleted"), "{told}");
+    assert_eq!(world.gitops("cluster get cm/new -n shop").code, 2);
+}
