@@ -108,36 +108,81 @@ impl Hasher {
     /// Adds all nodes in preorder, each behind its key. Counts precede contents, so the sequence says the shape.
     fn walk(&mut self, value: ValueRef<'_>) {
         let tree = value.tree;
+        let mut pieces = Pieces { to: &mut self.0, held: [0; HELD], length: 0 };
         for at in value.at..value.at.saturating_add(tree.span(value.at)) {
             if at != value.at && tree.has_key(at) {
-                self.piece(tree.key(at).as_bytes());
+                pieces.piece(tree.key(at).as_bytes());
             }
             match tree.view(at) {
-                View::Null => self.0.update(b"n"),
-                View::Bool(flag) => self.0.update([b'b', u8::from(flag)]),
+                View::Null => pieces.add(b"n"),
+                View::Bool(flag) => pieces.add(&[b'b', u8::from(flag)]),
                 View::Int(number) => {
-                    self.0.update(b"i");
-                    self.0.update(number.to_le_bytes());
+                    pieces.add(b"i");
+                    pieces.add(&number.to_le_bytes());
                 }
                 View::Float(number) => {
-                    self.0.update(b"f");
+                    pieces.add(b"f");
                     // `-0.0` equals `0.0`, so both have one digest.
-                    self.0.update((number + 0.0).to_bits().to_le_bytes());
+                    pieces.add(&(number + 0.0).to_bits().to_le_bytes());
                 }
                 View::String(text) => {
-                    self.0.update(b"s");
-                    self.piece(text.as_bytes());
+                    pieces.add(b"s");
+                    pieces.piece(text.as_bytes());
                 }
                 View::List(list) => {
-                    self.0.update(b"[");
-                    self.0.update((list.len() as u64).to_le_bytes());
+                    pieces.add(b"[");
+                    pieces.add(&(list.len() as u64).to_le_bytes());
                 }
                 View::Map(map) => {
-                    self.0.update(b"{");
-                    self.0.update((map.len() as u64).to_le_bytes());
+                    pieces.add(b"{");
+                    pieces.add(&(map.len() as u64).to_le_bytes());
                 }
             }
         }
+        pieces.flush();
+    }
+}
+
+/// How much [`Pieces`] hold back.
+const HELD: usize = 512;
+
+/// Gathers the small pieces of a tree, so that the digest is fed whole blocks.
+struct Pieces<'h> {
+    to: &'h mut Sha256,
+    held: [u8; HELD],
+    length: usize,
+}
+
+impl Pieces<'_> {
+    fn piece(&mut self, bytes: &[u8]) {
+        self.add(&(bytes.len() as u64).to_le_bytes());
+        self.add(bytes);
+    }
+
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        let end = self.length.saturating_add(bytes.len());
+        match self.held.get_mut(self.length..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.length = end;
+            }
+            None => {
+                self.flush();
+                match self.held.get_mut(..bytes.len()) {
+                    Some(room) => {
+                        room.copy_from_slice(bytes);
+                        self.length = bytes.len();
+                    }
+                    None => self.to.update(bytes),
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.to.update(self.held.get(..self.length).unwrap_or_default());
+        self.length = 0;
     }
 }
 
