@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Serialize, Serializer};
 
 use super::{ResourceKey, split_api_version};
-use crate::value::{Builder, Digest, Draft, JsonError, Purpose, Value, ValueRef, View};
+use crate::value::{Digest, Draft, JsonError, Purpose, Value, ValueRef, View};
 
 /// One Kubernetes object. Cloning shares it; `Debug` prints the key; it cannot be serialised by accident.
 ///
@@ -225,36 +225,14 @@ impl Resource {
     /// Returns a copy with these annotations, each replacing one of its name. Costs little: what an object is stays.
     #[must_use]
     pub fn annotated(&self, annotations: &[(&str, &str)]) -> Self {
-        let mut builder = Builder::new();
-        builder.start_map();
-        for (name, value) in self.tree().as_map().into_iter().flatten() {
-            builder.key(name);
-            if name != "metadata" {
-                builder.value(value);
-                continue;
-            }
-            builder.start_map();
-            let fields = value.as_map().into_iter().flatten();
-            for (name, value) in fields.filter(|(name, _)| *name != "annotations") {
-                builder.key(name);
-                builder.value(value);
-            }
-            builder.key("annotations");
-            builder.start_map();
-            for (name, value) in value.get("annotations").and_then(ValueRef::as_map).into_iter().flatten() {
-                builder.key(name);
-                builder.value(value);
-            }
-            for (name, text) in annotations {
-                builder.key(name);
-                builder.string(text);
-            }
-            builder.end();
-            builder.end();
-        }
-        builder.end();
-        // Events that copy a tree form a tree.
-        let Ok(tree) = builder.finish() else { return self.clone() };
+        let Some(tree) = self.0.tree.with_texts("metadata", "annotations", annotations) else {
+            // Something else stands where a text would.
+            let edited = self.edit(|draft| {
+                let place = draft.entry("metadata").entry("annotations");
+                annotations.iter().for_each(|(name, text)| place.set(name, *text));
+            });
+            return edited.unwrap_or_else(|_| self.clone());
+        };
         let (key, version) = (self.0.key.clone(), Arc::clone(&self.0.version));
         Self(Arc::new(Inner { key, version, tree, intent: OnceLock::new() }))
     }
@@ -342,6 +320,9 @@ mod tests {
             r#"{"name":"web"}"#,
             r#"{"annotations":{"a":"1","b":"2"},"name":"web","uid":"u"}"#,
             r#"{"annotations":null,"generateName":"web-","labels":{"x":"y"}}"#,
+            r#"{"annotations":{},"name":"web"}"#,
+            r#"{"annotations":{"b":["list"],"z":"1"},"name":"web"}"#,
+            r#"{"annotations":{"b":[],"c":{"b":"c"},"data":"v"},"c":"b","name":"web"}"#,
         ] {
             let text = format!(r#"{{"apiVersion":"v1","data":{{"k":"v"}},"kind":"ConfigMap","metadata":{metadata}}}"#);
             let object = Resource::new(Value::from_json(text.as_bytes()).unwrap()).unwrap();

@@ -10,6 +10,7 @@ mod draft;
 mod json;
 mod keys;
 mod read;
+mod splice;
 mod tree;
 mod write;
 
@@ -110,6 +111,11 @@ impl Value {
     #[must_use]
     pub fn empty_map() -> Self {
         Draft::map().freeze()
+    }
+
+    /// Returns a copy with these texts in the map `inner` of the map `outer`; `None` where these are no maps.
+    pub(crate) fn with_texts(&self, outer: &str, inner: &str, texts: &[(&str, &str)]) -> Option<Self> {
+        self.0.with_texts(outer, inner, texts).map(|tree| Self(Arc::new(tree)))
     }
 
     /// Returns the bytes this tree keeps on the heap.
