@@ -8,11 +8,12 @@ use crate::resource::{Resource, split_api_version};
 use crate::state::{AppliedFields, Entry};
 use crate::value::{Draft, ValueRef};
 
-use super::adapt::{Ignored, Scaled};
+use super::adapt::{Ignored, Scaled, may_adapt};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
 use super::mask::{LAST_APPLIED, Seen};
 use super::owned::{Owned, applied, are_readable};
+use super::repair::mended;
 use super::subject::Subject;
 use super::tree::{Stamp, Walk};
 use super::{
@@ -173,6 +174,30 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
             Verdict { open, ..judged(changes, doubts, Evidence::Predicted) }
         }
     }
+}
+
+/// Returns whether reading the answer to an apply of `desired` tells all there is to tell: another one would change
+/// nothing, and nothing was left behind of what was applied before. Then a later comparison needs no memory of it.
+///
+/// Where anything may be left alone, or ownership is to be repaired, that is not told here.
+pub(crate) fn is_plainly_applied(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> bool {
+    if may_adapt(desired, context, scaled) || mended(live, desired, context).is_some() {
+        return false;
+    }
+    let manager = &*context.owner.manager();
+    let of = context.model.schema(&desired.key().group_kind, desired.version());
+    let Basis { strategy: Strategy::Ownership, mine, doubt: None } = basis(desired, live, context, manager, of) else {
+        return false;
+    };
+    let id = Draft::String(context.owner.tracking_id(desired.key()));
+    let stamp_of = Stamp { annotation: context.owner.annotation(), id: &id };
+    let mut walk = Walk::new(live, manager, stamp_of, mine, Seen::of(desired, live, context.rules));
+    walk.run(desired, of, mine.unwrap_or_default());
+    let Walk { trail, found, .. } = walk;
+    let entry = context.inventory.get(live.key());
+    trail.changes.is_empty()
+        && found.doubts.is_empty()
+        && !needs_memory(live, Strategy::Ownership, found.gives_up, entry, mine)
 }
 
 /// Whether there may be fields that an apply alone leaves behind.

@@ -67,6 +67,7 @@ pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_fields};
 pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
+pub(crate) use judge::is_plainly_applied;
 pub use recompare::recompare;
 pub use render::{Sides, Unified, table};
 pub use repair::{Mending, Repair, repair};

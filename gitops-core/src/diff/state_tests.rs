@@ -1,7 +1,9 @@
 use super::tests::{object, us};
 use super::*;
 use crate::resource::GroupKind;
+use crate::ssa;
 use crate::state::{DesiredState, Entry, Live, LiveState, Namespaces};
+use crate::value::Draft;
 
 #[test]
 fn what_could_not_be_read_is_unknown_and_never_missing() {
@@ -146,7 +148,7 @@ fn the_comparison_holds_what_is_declared_or_claimed_and_nothing_else() {
     // A second pass over the same inputs keeps every entry; one changed object changes one entry.
     let again = compare(&desired, &live, &context, &comparison);
     assert!(again.entries.iter().all(|(key, entry)| Arc::ptr_eq(entry, comparison.entries.get(key).unwrap())));
-    live.insert(annotated("declared").edit(|draft| draft.set("data", crate::value::Draft::map())).unwrap());
+    live.insert(annotated("declared").edit(|draft| draft.set("data", Draft::map())).unwrap());
     let third = compare(&desired, &live, &context, &again);
     let changed: Vec<&ResourceKey> = third
         .entries
@@ -225,5 +227,47 @@ fn an_object_whose_ownership_cannot_be_read_is_compared_all_the_same_and_the_oth
         let codes: Vec<_> = comparison.problems.iter().map(|problem| problem.code).collect();
         assert_eq!(codes, [crate::problem::Code::UnreadableOwnership; 2], "{broken}");
         assert!(questions(&comparison, &desired, &context).is_empty(), "no server applies to it: {broken}");
+    }
+}
+
+#[test]
+fn what_is_plainly_applied_is_in_sync_by_reading_alone_and_leaves_nothing_behind() {
+    let (owner, model) = (us(), ApiModel::builtin());
+    let config = |data: &str| {
+        object(&format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a","namespace":"shop"}},"data":{data}}}"#
+        ))
+    };
+    let apply = |live: Option<&Resource>, sent: &Resource, manager: &str| {
+        ssa::apply(&ssa::Apply::new(live, sent, manager, Timestamp::EPOCH, &model)).unwrap()
+    };
+    let ours = |data: &str| apply(None, &stamp(&config(data), &owner), &owner.manager());
+    let wanted = config(r#"{"a":"1"}"#);
+    let plain = ours(r#"{"a":"1"}"#).edit(|draft| draft.entry("metadata").set("uid", "u")).unwrap();
+    let edited = |edit: &dyn Fn(&mut Draft)| plain.edit(|draft| edit(draft)).unwrap();
+    let more = |draft: &mut Draft| draft.entry("metadata").set("managedFields", "damaged");
+    let (nothing, model_of) = (Inventory::default(), ApiModel::builtin());
+    let before = applied_fields(&ours(r#"{"a":"1","b":"2"}"#), &Context::new(&model_of, &owner, &nothing));
+    let same = applied_fields(&plain, &Context::new(&model_of, &owner, &nothing));
+    for (about, live, remembered, expected) in [
+        ("an answer", plain.clone(), None, true),
+        ("applied before as now", plain.clone(), same, true),
+        ("more was applied before", plain.clone(), before, false),
+        ("others hold something else", apply(Some(&plain), &config(r#"{"b":"2"}"#), "other"), None, true),
+        ("rewritten", edited(&|draft| draft.entry("data").set("a", "2")), None, false),
+        ("dropped", edited(&|draft| drop(draft.remove("data"))), None, false),
+        ("unreadable", edited(&more), None, false),
+        ("not by us", edited(&|draft| drop(draft.entry("metadata").remove("managedFields"))), None, false),
+        ("not stamped", edited(&|draft| drop(draft.entry("metadata").remove("annotations"))), None, false),
+    ] {
+        let entry = Entry::held(Standing::Created, "u", "v1", 0).with_fields(remembered);
+        let inventory = Inventory::whole([(wanted.key().clone(), entry)]);
+        let context = Context::new(&model, &owner, &inventory);
+        assert_eq!(is_plainly_applied(&wanted, &live, &context, Scaled::No), expected, "{about}");
+        if expected {
+            let compared = compare_one(&wanted, Live::Present(&live), &context);
+            assert_eq!((&compared.outcome, compared.evidence), (&Outcome::Synced, Evidence::Read), "{about}");
+            assert!(takeover(&wanted, &live, &context, Scaled::No).is_none(), "{about}");
+        }
     }
 }

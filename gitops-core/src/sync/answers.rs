@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::{ClusterError, Failure, Guard, WriteOutcome, Written};
 use crate::diff;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, StepId};
 use crate::resource::Resource;
 use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
@@ -46,8 +46,11 @@ impl Machine {
     }
 
     fn written(&mut self, id: u32, next: &Next, written: &Written, now: Timestamp) {
-        let Some(step) = self.step(id) else { return };
+        let plan = Arc::clone(&self.plan);
+        let Some(step) = plan.step(StepId(id)) else { return };
         let object = written.object.as_ref();
+        let is_change = matches!(next, Next::Create | Next::Apply(..) | Next::Replace(_));
+        let is_plain = is_change && self.is_plain(step, object);
         match next {
             Next::Delete(guard) | Next::HookDelete(guard) => {
                 let asked = match guard {
@@ -62,17 +65,17 @@ impl Machine {
             }
             Next::HookCreate => self.hook_runs(id, object, Answer::of(written), now),
             Next::Own(mending) => self.owned(id, mending, object),
-            Next::TakeOver(_) => self.apply_again(id, &step),
-            Next::Apply(..) if self.take_over(id, &step, object) => {}
+            Next::TakeOver(_) => self.apply_again(id, step),
+            Next::Apply(..) if !is_plain && self.take_over(id, step, object) => {}
             Next::Create | Next::Apply(..) | Next::Replace(_) => {
                 let outcome = match written.outcome {
                     WriteOutcome::Created => StepOutcome::Created,
                     WriteOutcome::Unchanged => StepOutcome::Unchanged,
                     _ => StepOutcome::Changed,
                 };
-                let settled = self.settled(&step, object);
+                let settled = if is_plain { None } else { self.settled(step, object) };
                 let applied = Applied { outcome, object, settled, answer: Answer::of(written) };
-                self.applied(id, &step, applied, now);
+                self.applied(id, step, applied, now);
             }
             Next::Look(_) => {}
         }
@@ -93,6 +96,14 @@ impl Machine {
             self.fail(id, "somebody writes again and again what Git no longer declares; find out who, and sync again");
         }
         true
+    }
+
+    /// Whether the answer to a write shows what was declared and nothing else of ours. Then nothing is to be taken over,
+    /// and no later comparison need know what was answered: it will see the same.
+    fn is_plain(&self, step: &Step, answer: Option<&Resource>) -> bool {
+        self.setup.desired.get(&step.key).zip(answer).is_some_and(|(of, live)| {
+            diff::is_plainly_applied(&of.resource, live, &self.context(), self.scaled(&step.key))
+        })
     }
 
     /// What the answer to a write settles. An object that was read later settles nothing: somebody may have written it

@@ -1,9 +1,11 @@
 //! What a step makes of what it sees.
 
+use std::sync::Arc;
+
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
 use crate::health::{self, Clues, HealthStatus, Standstill};
-use crate::plan::{Action, Intent, Precondition, Reason};
+use crate::plan::{Action, Intent, Precondition, Reason, StepId};
 use crate::policy::{self, Permission};
 use crate::problem::Severity;
 use crate::resource::Resource;
@@ -149,7 +151,8 @@ impl Machine {
     }
 
     fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
-        let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
+        let plan = Arc::clone(&self.plan);
+        let Some((step, run)) = plan.step(StepId(id)).zip(self.run(id)) else { return };
         let is_hook = matches!(step.action, Action::Hook { .. });
         let applied = run.applied.unwrap_or(StepOutcome::Unchanged);
         let Some(live) = live.filter(|live| run.uid.as_deref().is_none_or(|uid| live.uid() == Some(uid))) else {
@@ -174,7 +177,7 @@ impl Machine {
         match (health.status, is_hook) {
             (HealthStatus::Healthy, false) => self.finish(id, At::Ended(applied, "".into())),
             (HealthStatus::Healthy, true) => {
-                let result = hook_result(&step, run, true);
+                let result = hook_result(step, run, true);
                 self.hook_ended(id, result);
             }
             (HealthStatus::Degraded, _) => self.fail_or_end_hook(id, &degraded(&health)),

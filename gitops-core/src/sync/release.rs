@@ -19,8 +19,8 @@ impl Machine {
 
     /// Whether anything of the object of a step may be left alone.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
-        let declared = self.declared(step);
-        declared.is_some_and(|declared| diff::may_adapt(&declared, &self.context(), self.scaled(&step.key)))
+        let declared = self.setup.desired.get(&step.key);
+        declared.is_some_and(|of| diff::may_adapt(&of.resource, &self.context(), self.scaled(&step.key)))
     }
 
     /// What objects are compared against.

@@ -174,10 +174,12 @@ impl Machine {
 
     /// Begins a step that waits for nothing any more.
     pub(super) fn begin(&mut self, id: u32, now: Timestamp) {
-        let Some(step) = self.step(id) else { return };
-        let deadline = now + self.timeout(&step);
-        let has_rules = self.has_rules(&step);
-        let own_key = self.own_key(&step);
+        let plan = Arc::clone(&self.plan);
+        let Some(step) = plan.step(StepId(id)) else { return };
+        let deadline = now + self.timeout(step);
+        // Asked only where something is applied over what is there.
+        let has_rules = matches!(step.action, Action::Apply { .. }) && self.has_rules(step);
+        let own_key = self.own_key(step);
         let Some(run) = self.run_mut(id) else { return };
         (run.since, run.started, run.deadline) = (now, Some(now), deadline);
         run.key = own_key;
@@ -192,7 +194,7 @@ impl Machine {
             (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
             (Action::Recreate { .. }, _) => Next::Look(Look::BeforeRecreate),
             (Action::Delete { .. }, _) => Next::Look(Look::BeforeDelete),
-            (Action::Hook { .. }, _) => self.before_hook(id, &step),
+            (Action::Hook { .. }, _) => self.before_hook(id, step),
         };
         if let Some(done) = self.record.hooks.iter().find(|hook| hook.is_of(&step.key, step.phase)) {
             // It ran before a restart.
@@ -240,24 +242,25 @@ impl Machine {
 
     /// Does what is next.
     pub(super) fn proceed(&mut self, id: u32, next: Next) {
-        let Some(step) = self.step(id) else { return };
         if let Next::Look(_) = &next {
             if let Some(run) = self.run_mut(id) {
                 run.at = At::Flying(next);
             }
             return self.look(id);
         }
+        let plan = Arc::clone(&self.plan);
+        let Some(step) = plan.step(StepId(id)) else { return };
         let Some(key) = self.run(id).map(|run| run.key.clone()) else { return };
         let write = match &next {
             Next::Delete(guard) => {
-                Some(Write::delete(&key, &step.version, self.propagation(&step)).guarded(guard.clone()))
+                Some(Write::delete(&key, &step.version, self.propagation(step)).guarded(guard.clone()))
             }
             Next::HookDelete(guard) => {
                 Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
             }
             Next::Own(mending) => Some(mending.write.clone()),
             Next::TakeOver(write) => Some(Write::clone(write)),
-            _ => self.payload(id, &step, &next),
+            _ => self.payload(id, step, &next),
         };
         match write {
             Some(write) => self.send(id, next, write),
