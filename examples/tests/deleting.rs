@@ -65,6 +65,13 @@ fn a_namespace_is_pruned_when_it_is_confirmed_and_the_plan_counts_what_dies_with
     assert!(plan.contains("Namespace old: not declared any more; pruning it must be confirmed"), "{plan}");
     let plan = world.gitops("plan --prune --confirm=ns/old -o ../plan.json").exits(1);
     assert!(plan.contains("Namespace old: deletion confirmed by ann at "), "{plan}");
+    let late = config("late", "a: one").replace("namespace: shop", "namespace: old");
+    std::fs::write(world.inner("late.yaml"), late).unwrap();
+    world.gitops("cluster apply ../late.yaml").exits(0);
+    let stale = world.gitops("sync --plan ../plan.json").refuses();
+    let why = "Namespace old: more would die with it than was approved: `ConfigMap old/late`; plan and approve anew";
+    assert!(stale.contains(why), "{stale}");
+    world.gitops("cluster delete cm/late -n old").exits(0);
     let done = world.gitops("sync --plan ../plan.json").exits(0);
     assert!(done.contains("deleted  Namespace old"), "{done}");
 }

@@ -131,7 +131,7 @@ fn a_file_that_is_not_the_reviewed_plan_is_refused_with_one_clear_error() {
         ),
         (
             "future.json",
-            plan.replace("plan/v1", "plan/v9"),
+            plan.replace("plan/v2", "plan/v9"),
             "`future.json` has the format `gitops.rs/plan/v9`, which this program does not know",
         ),
         ("cut.json", plan[..plan.len() - 40].to_owned(), "`cut.json` is not JSON, or not all of it"),

@@ -41,6 +41,7 @@ impl Claim {
     /// Returns whether the object is ours to delete. Rule 28 of the exact rules: a tracking id that is ours and names
     /// this object, our field manager's entry or the inventory's uid, and no owner that Git did not give it.
     pub(crate) fn proves_ours(&self) -> bool {
+        // An entry that was rebuilt from the tracking id proves no more than that.
         let recorded = matches!(self.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
         self.tracked && !self.owned && (self.applied || recorded) && self.standing != Some(Standing::Releasing)
     }

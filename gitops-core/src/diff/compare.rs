@@ -193,7 +193,11 @@ impl<'a> Pass<'a> {
         let read = inputs.object();
         let claim = read.map(|live| claim::of(live, Some(desired), self.context, &self.manager)).unwrap_or_default();
         let verdict = match (inputs.held, inputs.live) {
-            (Held::Yes, _) => Verdict::of(Outcome::Unknown(Why::Held)),
+            (Held::Yes, live) => Verdict::of(match self.without_content(key, live) {
+                // What is held and cannot be looked at is not said to be there, nor to be missing.
+                unknown @ Outcome::Unknown(_) if read.is_none() => unknown,
+                _ => Outcome::Unknown(Why::Held),
+            }),
             (Held::No, Live::Present(live)) if !live.is_terminating() => {
                 judge(desired, live, self.context, &self.manager, inputs.entry, inputs.scaled)
             }

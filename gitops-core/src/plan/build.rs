@@ -11,7 +11,7 @@ use crate::state::{Declared, DesiredState, Owner, Tracking};
 
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, budget, delete, depend, impact, order, prune, recreate, select,
+    adopt, budget, contents, delete, depend, impact, order, prune, recreate, select,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -40,7 +40,8 @@ pub fn plan(
     }
     let hooks = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let (mut nodes, extras) = decided(comparison, desired, context.owner, request.scope.extent, &mut problems);
+    let judge = Judge { owner: context.owner, policy, request: &request };
+    let (mut nodes, extras) = decided(comparison, desired, &judge, &mut problems);
     problems.extend(select::unmatched(&request, &nodes, &extras));
     let absent = select::narrow(&mut nodes, &request);
     let (mut removals, mut skipped) =
@@ -70,9 +71,13 @@ pub fn plan(
     problems.sort();
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).collect();
+    let recreated = nodes.iter().filter_map(|node| recreate::confirmed(node, comparison, policy, &request));
+    let mut confirmed: Vec<_> =
+        removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(recreated).collect();
+    confirmed.sort();
+    let contents = contents::contents(&request, &removals);
     let (owner, scope) = (context.owner.clone(), request.scope);
-    Plan { format: Format::V1, owner, revisions, scope, confirmed, steps, gates, skipped, problems }
+    Plan { format: Format::V2, owner, revisions, scope, confirmed, contents, steps, gates, skipped, problems }
 }
 
 /// A declared object, and what becomes of it. What every pass over the nodes asks stands here, not behind a pointer.
@@ -166,8 +171,7 @@ fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: 
 fn decided<'a>(
     comparison: &'a Comparison,
     desired: &'a DesiredState,
-    owner: &Owner,
-    extent: Extent,
+    judge: &Judge<'_>,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Node<'a>>, Vec<prune::Extra<'a>>) {
     let (mut nodes, mut extras) = (Vec::with_capacity(desired.declared.len()), Vec::new());
@@ -186,9 +190,9 @@ fn decided<'a>(
         let compared = found.map(|row| &*row.compared);
         // Most often there is nothing to do, and nothing more need be read to know.
         let at_rest = !held && declared.options.is_resource() && found.is_some_and(|row| row.is_at_rest);
-        let mut fate = if at_rest { Fate::InPlace } else { decide(key, declared, compared, held, owner, problems) };
-        if let (Extent::Everything, Fate::InPlace, Some(compared)) = (extent, &fate, compared) {
-            fate = again(key, declared, compared);
+        let mut fate = if at_rest { Fate::InPlace } else { judge.decide(key, declared, compared, held, problems) };
+        if let (Extent::Everything, Fate::InPlace, Some(compared)) = (judge.request.scope.extent, &fate, compared) {
+            fate = judge.again(key, declared, compared);
         }
         nodes.push(Node::new(key, declared, fate, Intent::Sync));
     }
@@ -196,44 +200,101 @@ fn decided<'a>(
     (nodes, extras)
 }
 
-fn decide(
-    key: &ResourceKey,
-    declared: &Declared,
-    compared: Option<&Compared>,
-    held: bool,
-    owner: &Owner,
-    problems: &mut Vec<Problem>,
-) -> Fate {
-    if held {
-        return Fate::Skip(SkipReason::Held);
-    }
-    match declared.options.role {
-        Role::Ignored => return Fate::Skip(SkipReason::Ignored),
-        Role::Hook => return hook(declared),
-        Role::Resource => {}
-    }
-    let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
-    match &compared.outcome {
-        Outcome::Synced => claims(key, declared, compared, owner),
-        Outcome::Missing => missing(declared),
-        // Something that is applied before will bring the kind (rule 34 of the exact rules).
-        Outcome::Unknown(Why::UnknownKind) if declared.options.skip_dry_run_on_missing_resource => missing(declared),
-        Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
-        Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, owner) {
-            Some(tracking) => {
-                problems.push(at(declared, not_ours(tracking).of(key)));
-                Fate::Skip(SkipReason::NotOurs)
-            }
-            None => differs(key, declared, compared, changes, problems),
-        },
-        Outcome::Terminating => {
-            let text = "is being deleted; once it is gone, the next sync creates it again";
-            problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));
-            Fate::Skip(SkipReason::Terminating)
+/// Who decides on objects, and by what.
+struct Judge<'a> {
+    owner: &'a Owner,
+    policy: &'a SyncPolicy,
+    request: &'a Request,
+}
+
+impl Judge<'_> {
+    fn decide(
+        &self,
+        key: &ResourceKey,
+        declared: &Declared,
+        compared: Option<&Compared>,
+        held: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Fate {
+        if held {
+            return Fate::Skip(SkipReason::Held);
         }
-        Outcome::Unknown(Why::UnknownKind | Why::Held) => Fate::Skip(SkipReason::Held),
-        // `Extra` is never said of a declared object.
-        Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
+        match declared.options.role {
+            Role::Ignored => return Fate::Skip(SkipReason::Ignored),
+            Role::Hook => return hook(declared),
+            Role::Resource => {}
+        }
+        let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
+        match &compared.outcome {
+            Outcome::Synced => claims(key, declared, compared, self.owner),
+            Outcome::Missing => missing(declared),
+            // Something that is applied before will bring the kind (rule 34 of the exact rules).
+            Outcome::Unknown(Why::UnknownKind) if declared.options.skip_dry_run_on_missing_resource => {
+                missing(declared)
+            }
+            Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
+            Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, self.owner) {
+                Some(tracking) => {
+                    problems.push(at(declared, not_ours(tracking).of(key)));
+                    Fate::Skip(SkipReason::NotOurs)
+                }
+                None => self.differs(key, declared, compared, changes, problems),
+            },
+            Outcome::Terminating => {
+                let text = "is being deleted; once it is gone, the next sync creates it again";
+                problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));
+                Fate::Skip(SkipReason::AwaitsDeletion)
+            }
+            Outcome::Unknown(Why::UnknownKind | Why::Held) => Fate::Skip(SkipReason::Held),
+            // `Extra` is never said of a declared object.
+            Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
+        }
+    }
+
+    /// Applies what is in sync once more.
+    fn again(&self, key: &ResourceKey, declared: &Declared, compared: &Compared) -> Fate {
+        if declared.options.create_only {
+            return Fate::Skip(SkipReason::CreateOnly);
+        }
+        match self.differs(key, declared, compared, &[], &mut Vec::new()) {
+            Fate::Do(work) => Fate::Do(Box::new(Work { reason: Reason::Asked, impact: Impact::Rewrites, ..*work })),
+            fate => fate,
+        }
+    }
+
+    fn differs(
+        &self,
+        key: &ResourceKey,
+        declared: &Declared,
+        compared: &Compared,
+        changes: &[Change],
+        problems: &mut Vec<Problem>,
+    ) -> Fate {
+        let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
+        let payload = payload(declared);
+        if let Some(fixed) = recreate::fixed(compared) {
+            let instead = recreate::instead(key, &declared.options, self.policy, Some(&compared.claim));
+            let instead = instead.or_else(|| recreate::unasked(declared, compared, self.policy, self.request));
+            let Some(instead) = instead else {
+                let propagation = declared.options.propagation.unwrap_or_default();
+                let (action, impact) = (Action::Recreate { payload, propagation }, Impact::Recreates);
+                return Fate::Do(Box::new(Work {
+                    action,
+                    requires,
+                    reason: Reason::Differs,
+                    impact,
+                    repairs: Vec::new(),
+                }));
+            };
+            problems.push(at(declared, recreate::problem(key, &fixed, instead)));
+        }
+        let replace = declared.options.replace;
+        let repairs = repairs(declared, compared);
+        let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
+        let claimed = compared.claim.tracked || compared.claim.standing.is_some();
+        let reason = if !claimed && changes.iter().all(impact::is_stamp) { Reason::Adopt } else { Reason::Differs };
+        let impact = impact::of(&declared.resource, changes);
+        Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
     }
 }
 
@@ -245,17 +306,6 @@ fn missing(declared: &Declared) -> Fate {
         impact: Impact::Creates,
         repairs: Vec::new(),
     }))
-}
-
-/// Applies what is in sync once more.
-fn again(key: &ResourceKey, declared: &Declared, compared: &Compared) -> Fate {
-    if declared.options.create_only {
-        return Fate::Skip(SkipReason::CreateOnly);
-    }
-    match differs(key, declared, compared, &[], &mut Vec::new()) {
-        Fate::Do(work) => Fate::Do(Box::new(Work { reason: Reason::Asked, impact: Impact::Rewrites, ..*work })),
-        fate => fate,
-    }
 }
 
 fn hook(declared: &Declared) -> Fate {
@@ -298,32 +348,6 @@ fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
     }
     repairs.sort();
     repairs
-}
-
-fn differs(
-    key: &ResourceKey,
-    declared: &Declared,
-    compared: &Compared,
-    changes: &[Change],
-    problems: &mut Vec<Problem>,
-) -> Fate {
-    let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
-    let payload = payload(declared);
-    if let Some(fixed) = recreate::fixed(compared) {
-        let Some(instead) = recreate::instead(key, &declared.options, Some(&compared.claim)) else {
-            let propagation = declared.options.propagation.unwrap_or_default();
-            let (action, impact) = (Action::Recreate { payload, propagation }, Impact::Recreates);
-            return Fate::Do(Box::new(Work { action, requires, reason: Reason::Differs, impact, repairs: Vec::new() }));
-        };
-        problems.push(at(declared, recreate::problem(key, &fixed, instead)));
-    }
-    let replace = declared.options.replace;
-    let repairs = repairs(declared, compared);
-    let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
-    let claimed = compared.claim.tracked || compared.claim.standing.is_some();
-    let reason = if !claimed && changes.iter().all(impact::is_stamp) { Reason::Adopt } else { Reason::Differs };
-    let impact = impact::of(&declared.resource, changes);
-    Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
 }
 
 /// Demands the object that the decision was made on.

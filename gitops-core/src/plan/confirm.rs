@@ -1,15 +1,16 @@
 //! A person's yes to deletions that ask for one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Options, PRUNE, Permission, SyncPolicy};
+use crate::diff::Claim;
+use crate::policy::{Options, PRUNE, Permission, PruneAdopted, SyncPolicy};
 use crate::resource::{Resource, ResourceKey};
+use crate::state::Standing;
 use crate::time::Timestamp;
 
-use super::prune::is_container;
+use super::contents::is_protected;
 use super::{Objects, Plan, Request};
 
 /// A person's yes to deletions that ask for one: an input, said to whoever makes a plan.
@@ -63,36 +64,51 @@ pub(super) enum Consent {
     Given(Confirmed),
     /// A yes, and there is none.
     Missing,
+    /// The same; and nothing but its record, which was lost, makes it ask.
+    MissingForRecord,
 }
 
 impl Request {
     /// Says what the deletion of an object needs of a person.
     ///
     /// It asks by its own options, by its kind (policy, and rule 31 of the exact rules: what else lies in a namespace or
-    /// is of the kind of a CRD dies with it), unless its own annotation answers that. A yes is an argument, or the
-    /// annotation `deletion-approved` (Argo CD's), if it was set after the last operation.
+    /// is of the kind of a CRD dies with it), unless its own annotation answers that; and where its record was lost, so
+    /// that it may have been here before us. A yes is an argument, or the annotation `deletion-approved` (Argo CD's), if
+    /// it was set after the last operation, and not in the future.
     pub(super) fn consent(
         &self,
         live: &Resource,
         options: &Options,
         permissions: &[Permission],
         policy: &SyncPolicy,
+        claim: &Claim,
     ) -> Consent {
         let key = live.key();
-        let is_protected = is_container(key) || policy.protected.contains(&*key.group_kind);
-        let asks =
-            permissions.contains(&Permission::Confirm) || (is_protected && live.annotation(PRUNE) != Some("enabled"));
-        if !asks {
-            return Consent::NotAsked;
-        }
-        let approved = options.deletion_approved.filter(|at| self.approvals_after.is_none_or(|after| *at >= after));
+        let asks = permissions.contains(&Permission::Confirm)
+            || (is_protected(key, policy) && live.annotation(PRUNE) != Some("enabled"));
+        let is_rebuilt = claim.standing == Some(Standing::Rebuilt) && policy.prune_adopted == PruneAdopted::No;
+        let missing = match (asks, is_rebuilt) {
+            (true, _) => Consent::Missing,
+            (false, true) => Consent::MissingForRecord,
+            (false, false) => return Consent::NotAsked,
+        };
+        let approved = options.deletion_approved.filter(|at| {
+            self.approvals_after.is_none_or(|after| *at > after)
+                && self.approvals_until.is_none_or(|until| *at <= until)
+        });
         if let Some(at) = approved {
             return Consent::Given(Confirmed { key: key.clone(), by: "annotation".into(), at });
         }
         let confirmation = self.confirmations.iter().find(|confirmation| confirmation.covers(key));
-        confirmation.map_or(Consent::Missing, |Confirmation { by, at, .. }| {
+        confirmation.map_or(missing, |Confirmation { by, at, .. }| {
             Consent::Given(Confirmed { key: key.clone(), by: Arc::clone(by), at: *at })
         })
+    }
+
+    /// Returns whether a person named the kind of an object to say yes to it, and not just all that asks.
+    pub(super) fn confirms_by_name(&self, key: &ResourceKey) -> bool {
+        let mut named = self.confirmations.iter().flat_map(|confirmation| &confirmation.objects);
+        named.any(|objects| objects.kind_text() != "*" && objects.contain(key))
     }
 
     /// Returns whether a person said yes to the deletion of an object.
@@ -103,22 +119,6 @@ impl Request {
     /// Returns whether an object is the namespace in which the ledger lies.
     pub(super) fn holds_ledger(&self, key: &ResourceKey) -> bool {
         key.is("", "Namespace") && self.ledger.as_deref() == Some(&*key.name)
-    }
-
-    /// Says how many objects die with a namespace or CRD and are not among `going`; empty where that is not known.
-    pub(super) fn dying(&self, container: &ResourceKey, going: &BTreeSet<&ResourceKey>) -> String {
-        const SHOWN: usize = 3;
-        let Some(contents) = self.contents.get(container) else { return String::new() };
-        let others: Vec<&ResourceKey> = contents.iter().filter(|key| !going.contains(key)).collect();
-        let names: Vec<String> = others.iter().take(SHOWN).map(|key| format!("`{key}`")).collect();
-        match others.len() {
-            0 => "; nothing is in it that is not in this plan".to_owned(),
-            1 => format!("; 1 object that is not in this plan dies with it: {}", names.concat()),
-            many => {
-                let more = if many > SHOWN { format!(" and {} more", many - SHOWN) } else { String::new() };
-                format!("; {many} objects that are not in this plan die with it: {}{more}", names.join(", "))
-            }
-        }
     }
 }
 

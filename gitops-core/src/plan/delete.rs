@@ -1,18 +1,19 @@
 //! What the deletion of an application does: its PreDelete hooks, its objects in the reverse order, its PostDelete hooks.
 //! The ledger goes last, by the machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Compared, Comparison, Context, Outcome, Why};
 use crate::policy::{self, Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
 
 use super::build::{Fate, Node, Work, as_seen, foreign, payload};
 use super::confirm::Consent;
+use super::contents::{self, is_container};
 use super::depend::Graph;
-use super::prune::{self, Removal, is_container};
+use super::prune::{self, Removal};
 use super::{
     Action, Format, HookRun, Impact, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped, hooks, order,
 };
@@ -27,15 +28,18 @@ pub(super) fn plan(
 ) -> Plan {
     let mut problems = Vec::new();
     let mut nodes = hook_nodes(desired, &request, &mut problems);
-    let mut asking = BTreeSet::new();
+    let mut asking = BTreeMap::new();
     let (mut removals, mut skipped) =
         removals(comparison, desired, policy, context, &request, &mut asking, &mut problems);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
     problems.extend(hooks::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
-    for asking in removals.extract_if(.., |removal| asking.contains(removal.key)) {
-        skipped.push(Skipped::new(asking.key, SkipReason::DeleteUnconfirmed));
+    for (key, reason) in removals
+        .extract_if(.., |removal| asking.contains_key(removal.key))
+        .filter_map(|removal| asking.get(removal.key).map(|reason| (removal.key, *reason)))
+    {
+        skipped.push(Skipped::new(key, reason));
     }
     problems.extend(obstacles(&nodes, &skipped, &going, desired, context, &request));
     if problems.iter().any(|problem| problem.severity == Severity::Blocks) {
@@ -58,8 +62,9 @@ pub(super) fn plan(
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
     let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).collect();
-    let (format, owner, scope) = (Format::V1, context.owner.clone(), request.scope.clone());
-    Plan { format, owner, revisions, scope, confirmed, steps, gates, skipped, problems }
+    let contents = contents::contents(&request, &removals);
+    let (format, owner, scope) = (Format::V2, context.owner.clone(), request.scope.clone());
+    Plan { format, owner, revisions, scope, confirmed, contents, steps, gates, skipped, problems }
 }
 
 /// The hooks of a deletion.
@@ -100,7 +105,7 @@ fn removals<'a>(
     policy: &SyncPolicy,
     context: &Context<'_>,
     request: &Request,
-    asking: &mut BTreeSet<&'a ResourceKey>,
+    asking: &mut BTreeMap<&'a ResourceKey, SkipReason>,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
     let asker = Asker { policy, context, request };
@@ -130,15 +135,22 @@ impl Asker<'_> {
         key: &'c ResourceKey,
         compared: &'c Compared,
         declared: Option<&Declared>,
-        asking: &mut BTreeSet<&'c ResourceKey>,
+        asking: &mut BTreeMap<&'c ResourceKey, SkipReason>,
     ) -> Option<Result<Removal<'c>, SkipReason>> {
+        // Held objects may be dying as well.
+        let is_dying =
+            compared.outcome == Outcome::Terminating || compared.live.as_ref().is_some_and(Resource::is_terminating);
         match compared.outcome {
+            // Held, and looked for in vain, is missing as well.
             Outcome::Missing => return None,
+            Outcome::Unknown(Why::Held) if compared.live.is_none() => return None,
             // What holds the ledger cannot outlive this operation.
-            Outcome::Terminating if self.request.holds_ledger(key) => return Some(Err(SkipReason::Terminating)),
-            Outcome::Terminating => return Some(Removal::under_way(key, compared, self.context)),
-            // A kind that nobody serves has no objects.
-            Outcome::Unknown(Why::UnknownKind) => return None,
+            _ if is_dying && self.request.holds_ledger(key) => return Some(Err(SkipReason::Terminating)),
+            _ if is_dying => return Some(Removal::under_way(key, compared, self.context)),
+            // What was never recorded was never created. Of what was, the kind may be back tomorrow, and its objects
+            // with it (rule 29); unless a person says that they are gone.
+            Outcome::Unknown(Why::UnknownKind) if self.context.inventory.get(key).is_none() => return None,
+            Outcome::Unknown(Why::UnknownKind) => return Some(Err(SkipReason::NotServed)),
             Outcome::Unknown(_) if compared.live.is_none() => return Some(Err(SkipReason::Unknown)),
             _ => {}
         }
@@ -153,11 +165,15 @@ impl Asker<'_> {
         // What Git says and what was applied last both count; the more careful one wins.
         let said = declared.map_or(Permission::Default, |declared| declared.options.delete);
         let permissions = [options.delete, options.prune, said];
-        let confirmed = match self.request.consent(live, &options, &permissions, self.policy) {
+        let confirmed = match self.request.consent(live, &options, &permissions, self.policy, &compared.claim) {
             Consent::Given(confirmed) => Some(confirmed),
             Consent::NotAsked => None,
             Consent::Missing => {
-                asking.insert(key);
+                asking.insert(key, SkipReason::DeleteUnconfirmed);
+                None
+            }
+            Consent::MissingForRecord => {
+                asking.insert(key, SkipReason::Rebuilt);
                 None
             }
         };
@@ -200,7 +216,9 @@ fn why_kept(reason: SkipReason) -> Option<Problem> {
         SkipReason::DeleteForbidden => ("stays when the application is deleted, as its annotation says", ""),
         SkipReason::Adopted => ("stays: it existed before this application", "delete it by hand if nobody needs it"),
         SkipReason::HoldsLedger => ("stays: it holds the ledger of the application", "delete it by hand afterwards"),
-        SkipReason::Held => ("stays: its annotations cannot be read", "correct them, or delete it by hand"),
+        SkipReason::NoProof => {
+            ("stays: nothing proves that it is ours to delete", "delete it by hand if nobody needs it")
+        }
         _ => return None,
     };
     let problem = Problem::note(Code::PruneGuard, text);
@@ -217,6 +235,7 @@ fn obstacles(
     context: &Context<'_>,
     request: &Request,
 ) -> Vec<Problem> {
+    let of = |reason| skipped.iter().filter(move |skipped| skipped.reason == reason).map(|skipped| &skipped.key);
     let first = |reason| skipped.iter().find(|skipped| skipped.reason == reason).map(|skipped| &skipped.key);
     let mut obstacles = Vec::new();
     if context.inventory.trust == Trust::Lost {
@@ -228,6 +247,18 @@ fn obstacles(
         let hint = "see to it that it can be read, then delete again";
         obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(key).hint(hint));
     }
+    for key in of(SkipReason::Held) {
+        let text = "nothing is deleted: its annotations cannot be read, so that nobody knows whether it may go";
+        let hint = "correct them on the cluster, or delete it by hand, then delete again";
+        obstacles.push(Problem::blocks(Code::PruneGuard, text).of(key).hint(hint));
+    }
+    for key in of(SkipReason::NotServed).filter(|key| !request.confirms_by_name(key)) {
+        let text = "nothing is deleted: its kind is not served now, so that nobody knows whether it is there";
+        let hint =
+            format!("see to it that the kind is served; if it is gone for good, name it (`--confirm={}`)", name(key));
+        obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(key).hint(hint));
+    }
+    obstacles.extend(lost_records(&of(SkipReason::Rebuilt).collect::<Vec<_>>()));
     for unconfirmed in skipped.iter().filter(|skipped| skipped.reason == SkipReason::DeleteUnconfirmed) {
         let text = if is_container(&unconfirmed.key) {
             let dying = request.dying(&unconfirmed.key, going);
@@ -246,4 +277,31 @@ fn obstacles(
         obstacles.push(Problem::blocks(Code::IncompleteSource, text).hint(hint));
     }
     obstacles
+}
+
+/// One problem for all that was recorded anew after the record was lost: there are as many as the application has objects.
+fn lost_records(keys: &[&ResourceKey]) -> Option<Problem> {
+    let count = match keys.len() {
+        0 => return None,
+        1 => "1 object".to_owned(),
+        many => format!("{many} objects"),
+    };
+    let named = contents::named(keys);
+    let text = format!(
+        "nothing is deleted: the record of the application was lost, so that {count} may have been here before: {named}"
+    );
+    let hint = "confirm that they go (`gitops delete --confirm`), or keep them with the option `Delete=false`";
+    Some(Problem::blocks(Code::PruneGuard, text).hint(hint))
+}
+
+/// An object as a confirmation names it.
+fn name(key: &ResourceKey) -> String {
+    let kind = match key.group() {
+        "" => key.kind().to_owned(),
+        group => format!("{}.{group}", key.kind()),
+    };
+    match &key.namespace {
+        Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
+        None => format!("{kind}/{}", key.name),
+    }
 }

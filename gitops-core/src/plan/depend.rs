@@ -366,8 +366,8 @@ fn is_foreign(node: &Node<'_>) -> bool {
 }
 
 fn is_blocked(node: &Node<'_>) -> bool {
-    use SkipReason::{FollowsHeld, FollowsNotSelected, Held, RolloutBudget, Terminating, Unknown};
-    matches!(node.fate, Fate::Skip(Held | FollowsHeld | FollowsNotSelected | RolloutBudget | Unknown | Terminating))
+    use SkipReason::{AwaitsDeletion, FollowsHeld, FollowsNotSelected, Held, RolloutBudget, Unknown};
+    matches!(node.fate, Fate::Skip(Held | FollowsHeld | FollowsNotSelected | RolloutBudget | Unknown | AwaitsDeletion))
 }
 
 fn blocked_hook(nodes: &[Node<'_>], phase: Phase) -> bool {

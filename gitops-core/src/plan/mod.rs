@@ -6,6 +6,7 @@ mod adopt;
 mod budget;
 mod build;
 mod confirm;
+mod contents;
 mod cycle;
 mod delete;
 mod depend;
@@ -41,8 +42,9 @@ use crate::value::{Digest, Hasher, Purpose};
 
 pub use build::plan;
 pub use confirm::{Confirmation, Confirmed};
+pub use contents::Contents;
 pub use file::{PlanFileError, StoredPlan};
-pub(crate) use recreate::instead;
+pub(crate) use recreate::{instead, unconfirmed};
 pub use request::{Extent, HookRun, Intent, Request, Scope};
 pub use select::{InvalidSelection, Objects, Selection};
 pub use skip::{SkipReason, Skipped};
@@ -65,6 +67,9 @@ pub struct Plan {
     /// The deletions in it that ask for a person, and who said yes; in order of their keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirmed: Vec<Confirmed>,
+    /// What dies with the namespaces and CRDs that it deletes, as far as that is known; in order of their keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Contents>,
     /// What will be done. `steps[n].id` is `n`; every dependency of a step has a smaller id.
     pub steps: Vec<Step>,
     /// Barriers. `gates[n].id` is `n`.
@@ -81,10 +86,13 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Format {
-    /// The first.
-    #[default]
+    /// The first. It does not say what dies with namespaces and CRDs, so it is read, and not followed.
     #[serde(rename = "gitops.rs/plan/v1")]
     V1,
+    /// Says what dies with namespaces and CRDs, and what is being deleted already.
+    #[default]
+    #[serde(rename = "gitops.rs/plan/v2")]
+    V2,
 }
 
 /// Names a step of a plan: its index.
@@ -299,11 +307,12 @@ impl Plan {
     #[must_use]
     pub fn empty(owner: &Owner) -> Self {
         Self {
-            format: Format::V1,
+            format: Format::V2,
             owner: owner.clone(),
             revisions: Vec::new(),
             scope: Scope::default(),
             confirmed: Vec::new(),
+            contents: Vec::new(),
             steps: Vec::new(),
             gates: Vec::new(),
             skipped: Vec::new(),
@@ -320,7 +329,8 @@ impl Plan {
     /// Returns whether it leaves out anything that a sync of the application would do.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.scope.is_partial() || self.skipped.iter().any(|skipped| skipped.reason == SkipReason::RolloutBudget)
+        let waits = |reason| matches!(reason, SkipReason::RolloutBudget | SkipReason::AwaitsDeletion);
+        self.scope.is_partial() || self.skipped.iter().any(|skipped| waits(skipped.reason))
     }
 
     /// Returns a step.
@@ -329,14 +339,17 @@ impl Plan {
         self.steps.get(id.0 as usize)
     }
 
-    /// Returns the digest of format, owner, revisions, scope, confirmations, steps and gates; wording is out, so that better texts void no
-    /// approval.
+    /// Returns the digest of format, owner, revisions, scope, confirmations, steps, gates and what dies with them; wording
+    /// is out, so that better texts void no approval.
     #[must_use]
     pub fn digest(&self) -> Digest {
         // Serialising these to JSON cannot fail: no maps with other keys than text, no foreign `Serialize`.
         let about = (self.format, &self.owner, &self.revisions, &self.scope, &self.confirmed);
         let what = (about, &self.steps, &self.gates);
-        let bytes = serde_json::to_vec(&what);
+        let bytes = match self.format {
+            Format::V1 => serde_json::to_vec(&what),
+            Format::V2 => serde_json::to_vec(&(what, &self.contents)),
+        };
         Hasher::new(Purpose::Plan).bytes(&bytes.unwrap_or_default()).finish()
     }
 }

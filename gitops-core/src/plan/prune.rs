@@ -10,6 +10,7 @@ use crate::state::{Completeness, DesiredState, Standing, Trust};
 
 use super::build::{as_seen, foreign};
 use super::confirm::Consent;
+use super::contents::is_container;
 use super::depend::defines;
 use super::{Confirmed, Precondition, Reason, Request, SkipReason, Skipped};
 
@@ -208,9 +209,10 @@ impl Asker<'_> {
         if self.request.newer.is_some() && !self.request.confirms(key) {
             return Err(SkipReason::OlderRevision);
         }
-        match self.request.consent(live, options, &[options.prune], self.policy) {
+        match self.request.consent(live, options, &[options.prune], self.policy, claim) {
             Consent::NotAsked => Ok(None),
             Consent::Given(confirmed) => Ok(Some(confirmed)),
+            Consent::MissingForRecord => Err(SkipReason::Rebuilt),
             Consent::Missing => Err(SkipReason::PruneUnconfirmed),
         }
     }
@@ -249,16 +251,16 @@ fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
             "is not pruned: its deletion must be confirmed",
             "confirm it (`--confirm`), or set its annotation `gitops.rs/prune` to `enabled`",
         ),
+        SkipReason::Rebuilt => (
+            "is not pruned: the record of the application was lost, so that it may have been here before",
+            "confirm it (`--confirm`), or set `pruneAdopted` to `yes`",
+        ),
         SkipReason::Adopted => {
             ("is not pruned: it existed before this application", "delete it by hand, or set `pruneAdopted` to `yes`")
         }
         _ => return None,
     };
     Some(Problem::note(Code::PruneGuard, text).hint(hint))
-}
-
-pub(super) fn is_container(key: &ResourceKey) -> bool {
-    key.is("", "Namespace") || key.is("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
 /// Keeps namespaces and CRDs that hold something that stays.

@@ -1,22 +1,28 @@
 //! Whether an object is deleted and created again, where a change of it is refused since it cannot be made in place.
 
-use crate::diff::{Claim, Compared, Note};
-use crate::policy::Options;
+use crate::diff::{Claim, Compared, Comparison, Note};
+use crate::policy::{self, Options, Permission, PruneAdopted, SyncPolicy};
 use crate::problem::{Code, Problem};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
+use crate::state::{Declared, Standing};
 
-/// Kinds whose objects hold what a new object would not have: data, or all that lives in them.
-const PROTECTED: [(&str, &str); 4] = [
-    ("", "Namespace"),
-    ("", "PersistentVolume"),
-    ("", "PersistentVolumeClaim"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-];
+use super::build::Node;
+use super::confirm::Consent;
+use super::contents::is_protected;
+use super::{Confirmed, Request};
+
+const UNCONFIRMED: &str =
+    "undo the change, or confirm that the object is deleted and created again (`--confirm`), since it asks for that";
 
 /// Returns what to do instead, where an object is not deleted and created again. `claim`: what ties the live object to us;
 /// nothing is deleted without proof that it is ours (rule 28 of the exact rules).
-pub(crate) fn instead(key: &ResourceKey, options: &Options, claim: Option<&Claim>) -> Option<&'static str> {
-    if PROTECTED.iter().any(|(group, kind)| key.is(group, kind)) {
+pub(crate) fn instead(
+    key: &ResourceKey,
+    options: &Options,
+    policy: &SyncPolicy,
+    claim: Option<&Claim>,
+) -> Option<&'static str> {
+    if is_protected(key, policy) {
         return Some(
             "undo the change; what the object holds would be lost with it, so it is never deleted and created again",
         );
@@ -30,6 +36,61 @@ pub(crate) fn instead(key: &ResourceKey, options: &Options, claim: Option<&Claim
         return Some("undo the change, or delete the object by hand: nothing proves that it is ours to delete");
     }
     None
+}
+
+/// Returns what to do, where nobody has said yes to the end of a live object whose options, or whose record, ask for it.
+pub(crate) fn unconfirmed(
+    declared: &Options,
+    live: &Resource,
+    claim: &Claim,
+    policy: &SyncPolicy,
+) -> Option<&'static str> {
+    let is_rebuilt = claim.standing == Some(Standing::Rebuilt) && policy.prune_adopted == PruneAdopted::No;
+    let asks = is_rebuilt || permissions(declared, &policy::options(live).0).contains(&Permission::Confirm);
+    asks.then_some(UNCONFIRMED)
+}
+
+/// What Git says and what was applied last both count.
+fn permissions(declared: &Options, live: &Options) -> [Permission; 4] {
+    [declared.delete, declared.prune, live.delete, live.prune]
+}
+
+/// Asks for the yes to the end of an object that differs.
+fn consent(declared: &Declared, compared: &Compared, policy: &SyncPolicy, request: &Request) -> Consent {
+    let Some(live) = &compared.live else { return Consent::NotAsked };
+    let (options, _) = policy::options(live);
+    let permissions = permissions(&declared.options, &options);
+    request.consent(live, &options, &permissions, policy, &compared.claim)
+}
+
+/// Returns what to do instead, where an object that differs asks and nobody said yes.
+pub(super) fn unasked(
+    declared: &Declared,
+    compared: &Compared,
+    policy: &SyncPolicy,
+    request: &Request,
+) -> Option<&'static str> {
+    match consent(declared, compared, policy, request) {
+        Consent::Missing | Consent::MissingForRecord => Some(UNCONFIRMED),
+        Consent::Given(_) | Consent::NotAsked => None,
+    }
+}
+
+/// Returns the yes to the end of an object that is created again, or may be once the cluster refuses its change.
+pub(super) fn confirmed(
+    node: &Node<'_>,
+    comparison: &Comparison,
+    policy: &SyncPolicy,
+    request: &Request,
+) -> Option<Confirmed> {
+    if node.work().is_none() || !node.is_resource() || !node.declared.options.force {
+        return None;
+    }
+    let compared = comparison.get(node.key)?;
+    match consent(node.declared, compared, policy, request) {
+        Consent::Given(confirmed) if !is_protected(node.key, policy) => Some(confirmed),
+        _ => None,
+    }
 }
 
 /// The fields that cannot change once set, where the cluster said that this is all it finds wrong.

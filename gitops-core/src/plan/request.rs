@@ -23,9 +23,12 @@ pub struct Request {
     pub within: Option<Arc<BTreeSet<ResourceKey>>>,
     /// What persons said yes to.
     pub confirmations: Vec<Confirmation>,
-    /// Annotations that approve a deletion count when they are not older than this: the end of the last operation, so
-    /// that no yes is taken twice.
+    /// Annotations that approve a deletion count when they are later than this: the end of the last operation, so that
+    /// no yes is taken twice.
     pub approvals_after: Option<Timestamp>,
+    /// And when they are not later than this: the present time, with an allowance for clocks that differ. The drivers
+    /// set it, where it is not set, to five minutes from now; without it a date in the future would count for ever.
+    pub approvals_until: Option<Timestamp>,
     /// What lies in namespaces, or is of the kind of CRDs, that may go.
     pub contents: BTreeMap<ResourceKey, BTreeSet<ResourceKey>>,
     /// The revision that was synced last, where the one that is wanted is older: nothing is pruned then without a yes

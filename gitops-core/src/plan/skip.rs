@@ -30,6 +30,8 @@ pub enum SkipReason {
     Unknown,
     /// It is being deleted.
     Terminating,
+    /// It is declared, and is being deleted: a sync after that creates it again.
+    AwaitsDeletion,
     /// It belongs to another application.
     NotOurs,
     /// Another object belongs to another application, and the policy does nothing then.
@@ -46,6 +48,10 @@ pub enum SkipReason {
     NoProof,
     /// It is no longer declared, existed before us, and the policy keeps such objects.
     Adopted,
+    /// It is known by its tracking id alone, since the record was lost, and a person must confirm that it goes.
+    Rebuilt,
+    /// Its kind is not served now, so that it cannot be looked at.
+    NotServed,
     /// It is no longer declared, and the source is incomplete.
     SourceIncomplete,
     /// It is no longer declared, and a guard stopped all pruning.
@@ -97,6 +103,7 @@ impl fmt::Display for SkipReason {
             Self::FollowsHeld => "must follow an object that is held back",
             Self::Unknown => "could not be read",
             Self::Terminating => "is being deleted",
+            Self::AwaitsDeletion => "is being deleted",
             Self::NotOurs => "belongs to another application",
             Self::StopsAtShared => "nothing is done while an object belongs to another application",
             Self::NotAdopted => "was not created by this application",
@@ -105,6 +112,8 @@ impl fmt::Display for SkipReason {
             Self::PruneUnconfirmed => "not declared any more; pruning it must be confirmed",
             Self::NoProof => "not declared any more; no proof that it is ours",
             Self::Adopted => "not declared any more; it existed before us",
+            Self::Rebuilt => "its record was lost; its deletion must be confirmed",
+            Self::NotServed => "its kind is not served now",
             Self::SourceIncomplete => "not declared any more, as far as the source could be read",
             Self::Guarded => "not declared any more; a guard stopped pruning",
             Self::CreateOnly => "is created only once",

@@ -6,9 +6,10 @@ use crate::policy::{Options, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 
+use super::contents::is_container;
 use super::depend::{self, Graph, NeedKind, Subject};
 use super::kinds::{is_deleted_early, rank};
-use super::prune::{Removal, is_container};
+use super::prune::Removal;
 use super::{After, GateId, StepId, cycle, refs};
 
 /// When an object is deleted. Turns are barriers.

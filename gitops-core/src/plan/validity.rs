@@ -42,6 +42,7 @@ impl Plan {
     /// one ([`super::Request::following`]). What `fresh` has beyond this plan is never done. Owner, revisions, format,
     /// and of each step action, payload and precondition (absent, or the uid and all that was read of the object) must
     /// be as they were; a step whose object is as declared by now, or is gone where it was to be deleted, is left out.
+    /// A namespace or CRD holds only while nothing would die with it that was not told.
     /// The deletion of an application holds only while it deletes all that would be deleted by now: once its ledger is
     /// gone, whatever came later would be nobody's.
     #[must_use]
@@ -59,7 +60,12 @@ impl Plan {
         for (step, needed) in self.steps.iter().zip(&mut needed) {
             let now = planned.get(&place(step)).copied();
             match verdict(step, now, fresh, seen) {
-                Verdict::Needed => *needed = true,
+                Verdict::Needed => {
+                    match self.unapproved(step, fresh).filter(|_| !is_under_way(step, seen.get(&step.key))) {
+                        Some(reason) => stale.push((Some(step.id), reason.into())),
+                        None => *needed = true,
+                    }
+                }
                 Verdict::Done => {}
                 Verdict::Stale(reason) => stale.push((Some(step.id), reason.into())),
             }
@@ -82,7 +88,7 @@ impl Plan {
             return Some(format!("it is a plan of application `{}`, and this is `{}`", of.app, now.app));
         }
         if self.format != fresh.format {
-            return Some("it has another format".to_owned());
+            return Some("it was written by an older program, and does not say all that is to be approved".to_owned());
         }
         if self.revisions != fresh.revisions {
             let list = |plan: &Self| plan.revisions.iter().map(|id| id.short()).collect::<Vec<_>>().join(", ");

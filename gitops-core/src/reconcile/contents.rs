@@ -10,8 +10,8 @@ use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::Namespaces;
 use crate::value::ValueRef;
 
-/// Reads what lies in the namespaces, and is of the kinds of the CRDs, that may go. What cannot be read is left out: the
-/// plan then says nothing of it.
+/// Reads what lies in the namespaces, and is of the kinds of the CRDs, that may go. Of one
+/// that cannot be read whole nothing is returned: the plan then says nothing of it, rather than too little.
 pub(super) async fn contents(
     comparison: &Comparison,
     intent: Intent,
@@ -22,6 +22,9 @@ pub(super) async fn contents(
     // Gathered first: what walks the comparison cannot be held while somebody is asked.
     for (key, interest) in interests(comparison, intent, model) {
         let Ok(observed) = cluster.observe(&interest).await else { continue };
+        if interest.kinds.iter().any(|kind| observed.live.is_unread_somewhere(kind)) {
+            continue;
+        }
         let within =
             |object: &&Resource| !key.is("", "Namespace") || object.key().namespace.as_ref() == Some(&key.name);
         let found = observed.live.objects().filter(within).filter(|object| counts(object));

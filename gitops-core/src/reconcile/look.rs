@@ -17,6 +17,7 @@ use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 
 use super::contents::contents;
+use super::gone_kinds;
 use super::{App, SyncError, World};
 
 /// Everything known of one application at one moment.
@@ -160,7 +161,10 @@ pub async fn look_again(
         kinds.extend(diff::autoscaler_kinds(&model));
     }
     let left = ledger.running.iter().flat_map(Record::hook_objects).cloned();
-    let observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
+    let mut observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
+    if app.request.scope.intent == Intent::Delete {
+        gone_kinds::settle(&mut observed.live, &ledger.inventory, cluster).await;
+    }
     let mut looked = Looked::compared(app, Arc::new(desired), observed.live, model, (ledger, damage), previous);
     looked.ask_all(app, cluster).await;
     looked.plan(app);
@@ -176,6 +180,7 @@ pub async fn look_again(
 /// When source or cluster give no answer at all, or a newer program works on this application.
 pub async fn look_at(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
     let desired = read_desired(app, world.source, world.cluster).await?;
+    let app = &app.as_of(world.timer.now());
     let mut looked = look(app, desired, world.cluster).await?;
     looked.ask_history(app, world.source).await;
     Ok(looked)

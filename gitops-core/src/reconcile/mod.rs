@@ -8,11 +8,13 @@ mod contents;
 mod described;
 mod explain;
 mod follow;
+mod gone_kinds;
 mod look;
 mod report;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::diff::Context;
@@ -26,7 +28,7 @@ use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
 use crate::state::{DesiredState, Inventory, Owner};
 use crate::sync::{Effect, Event, Ledger, TooNew};
-use crate::time::Timer;
+use crate::time::{Timer, Timestamp};
 
 pub use described::InvalidApp;
 pub use explain::{ExplainError, Explanation, PlannedStep, explain};
@@ -35,6 +37,9 @@ pub(crate) use look::read_at;
 pub use look::{Looked, look, look_again, look_at, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use watch::{Watcher, Wish, run, run_watched};
+
+/// How much the clock that dated an approval may be ahead of ours.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 /// One application: what to read, where to put it, and how.
 #[derive(Clone, Debug)]
@@ -160,6 +165,14 @@ impl App {
         Context::new(model, &self.owner, inventory).with_rules(&self.rules).with_conflicts(&self.policy.conflicts)
     }
 
+    /// Sets until when annotations that approve a deletion count, where nobody did. Clocks of clusters, and of those who
+    /// write the annotations, differ.
+    pub(super) fn as_of(&self, now: Timestamp) -> Self {
+        let mut app = self.clone();
+        app.request.approvals_until.get_or_insert(now + CLOCKS_DIFFER);
+        app
+    }
+
     /// Returns where the ledger lies.
     #[must_use]
     pub fn ledger_key(&self) -> ResourceKey {
@@ -212,7 +225,7 @@ pub async fn delete(app: &App, world: World<'_>) -> Result<Report, SyncError> {
 /// # Errors
 /// When source or cluster give no answer at all.
 pub async fn look_to_delete(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
-    let mut app = app.clone();
+    let mut app = app.as_of(world.timer.now());
     app.request.scope = Scope { propagation: app.request.scope.propagation, ..Request::to_delete().scope };
     let desired = match app.request.hooks {
         HookRun::Never => DesiredState::default(),
@@ -245,7 +258,7 @@ pub async fn sync_watched(
     timer: &dyn Timer,
     watcher: &mut (dyn Watcher + '_),
 ) -> Result<Report, SyncError> {
-    let looked = look(app, desired, cluster).await?;
+    let looked = look(&app.as_of(timer.now()), desired, cluster).await?;
     carry_out(app, looked, cluster, timer, watcher).await
 }
 
@@ -261,7 +274,8 @@ async fn carry_out(
         return Ok(Report::new(app, &looked, timer.now()));
     };
     run_watched(&mut machine, cluster, timer, watcher).await;
-    let after = look_again(app, looked.desired.as_ref().clone(), cluster, &looked.comparison).await?;
+    let after =
+        look_again(&app.as_of(timer.now()), looked.desired.as_ref().clone(), cluster, &looked.comparison).await?;
     Ok(Report::new(app, &after, timer.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 

@@ -74,6 +74,8 @@ pub enum Standing {
     Created,
     /// It existed before us.
     Adopted,
+    /// The record was lost, and its tracking id says that it is ours: whether we created it cannot be told any more.
+    Rebuilt,
     /// We are letting it go without deleting it.
     Releasing,
     /// We are deleting it.
@@ -128,6 +130,12 @@ impl Inventory {
     #[must_use]
     pub fn get(&self, key: &ResourceKey) -> Option<&Entry> {
         self.entries.get(key)
+    }
+
+    /// Returns whether any entry was made anew after the record was lost.
+    #[must_use]
+    pub fn is_rebuilt(&self) -> bool {
+        self.entries.values().any(|entry| entry.standing == Standing::Rebuilt)
     }
 
     /// Returns the number of entries.

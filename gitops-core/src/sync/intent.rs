@@ -9,8 +9,8 @@ use super::OperationId;
 
 /// Returns the inventory to record before a plan is carried out. Rules 26, 27 and 30 of the exact rules.
 ///
-/// Objects about to be created are `Intended`; objects that exist and are, or become, ours without an entry are
-/// `Adopted`. Entries leave only when their object is confirmed gone. What is known of an object that still has the
+/// Objects about to be created are `Intended`; objects that exist and become ours, or are ours without an entry, are
+/// `Adopted`; where there was no record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when their object is confirmed gone. What is known of an object that still has the
 /// recorded uid is never lost. `context` holds the inventory before.
 #[must_use]
 pub fn intend(
@@ -36,6 +36,7 @@ pub fn intend(
             Some(Entry { standing: Standing::Intended(_), .. }) if compared.claim.standing.is_some() => {
                 Standing::Created
             }
+            _ if compared.claim.tracked && previous.trust == Trust::Lost => Standing::Rebuilt,
             _ if compared.claim.tracked => Standing::Adopted,
             Some(_) => {
                 // Another object stands there now.

@@ -24,6 +24,9 @@ const VERSION: u32 = 2;
 const DELETING: u32 = 3;
 /// Written while a rollback holds: a program that does not know of it would sync again what was rolled back.
 const HOLDING: u32 = 4;
+/// Written while entries are rebuilt from tracking ids: a program that does not know them would take the ledger for
+/// damaged, and rebuild it again, as adopted objects.
+const REBUILT: u32 = 5;
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
@@ -201,7 +204,7 @@ impl Ledger {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
         };
         let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
-        if version.as_ref().is_ok_and(|version| *version > HOLDING) {
+        if version.as_ref().is_ok_and(|version| *version > REBUILT) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(text) {
@@ -303,6 +306,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            _ if self.inventory.is_rebuilt() => REBUILT,
             _ if self.hold.is_some() => HOLDING,
             Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,
             _ => VERSION,

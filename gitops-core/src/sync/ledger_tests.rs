@@ -68,9 +68,22 @@ fn while_an_application_is_deleted_its_ledger_is_one_that_a_program_without_dele
 }
 
 #[test]
+fn a_ledger_with_entries_rebuilt_from_tracking_ids_is_one_that_a_program_without_them_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    ledger.running = None;
+    for entry in ledger.inventory.entries.values_mut() {
+        entry.standing = Standing::Rebuilt;
+    }
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":5,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+}
+
+#[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":4", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":6", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [

@@ -15,7 +15,7 @@ impl Machine {
     pub(super) fn cannot_change(&mut self, id: u32, error: &ClusterError) {
         let Some(step) = self.step(id) else { return };
         let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
-        match plan::instead(&step.key, &options, None) {
+        match plan::instead(&step.key, &options, &self.setup.policy, None) {
             Some(instead) => self.refuse(id, &format!("{error}; {instead}")),
             None => self.proceed(id, Next::Look(Look::BeforeRecreate)),
         }
@@ -34,7 +34,12 @@ impl Machine {
         };
         let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
         let claim = self.claims(live);
-        match (planned, live.uid(), plan::instead(&step.key, &options, Some(&claim))) {
+        let policy = &self.setup.policy;
+        let instead = plan::instead(&step.key, &options, policy, Some(&claim)).or_else(|| {
+            let asks = plan::unconfirmed(&options, live, &claim, policy);
+            asks.filter(|_| !self.plan.is_confirmed(&step.key))
+        });
+        match (planned, live.uid(), instead) {
             (false, ..) => self.fail(id, "is another object by now, so it is kept; sync again"),
             (_, Some(uid), _) if live.is_terminating() => {
                 let what = deletion(live);

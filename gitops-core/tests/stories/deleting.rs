@@ -1,6 +1,6 @@
 //! The end of an application: hooks, objects, ledger, in this order and each once.
 
-use gitops_core::cluster::Cluster;
+use gitops_core::cluster::{Cluster, Write};
 use gitops_core::memory::ready;
 use gitops_core::plan::{Action, Confirmation, HookRun, Plan, Request, StoredPlan};
 use gitops_core::reconcile::{self, App, Report, look_to_delete, perform};
@@ -206,4 +206,44 @@ fn a_deletion_that_is_tried_again_waits_for_what_is_dying_before_its_namespace_g
     shop.edit(&held, |draft| drop(draft.entry("metadata").remove("finalizers")));
     assert_eq!(delete(&shop, &deleting(&shop)).receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded));
     assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
+}
+
+#[test]
+fn an_application_whose_ledger_was_lost_is_deleted_whole_once_a_person_says_so() {
+    let shop = shop();
+    let lose = Write::delete(&shop.app.ledger_key(), "v1", Propagation::Background);
+    ready(shop.cluster.inner.write(&lose)).unwrap().unwrap();
+    shop.sync();
+    shop.written();
+    let yes = Confirmation::of("ann", shop.time.now(), ["Namespace/shop".parse().unwrap()]);
+    let report = delete(&shop, &shop.app.clone().with_request(Request::to_delete().confirmed(yes)));
+    let text = report.plan.to_string();
+    assert!(
+        text.contains("the record of the application was lost, so that 3 objects may have been here before"),
+        "{text}"
+    );
+    assert!(report.receipt.is_none() && shop.written().is_empty() && ledger(&shop).is_some());
+    assert_eq!(delete(&shop, &deleting(&shop)).receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded));
+    assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
+}
+
+const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.example.org}\n\
+    spec:\n  group: example.org\n  scope: Namespaced\n  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}\n  \
+    versions:\n    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}\n";
+
+#[test]
+fn what_went_with_its_definition_holds_no_deletion_back_with_hooks_and_without() {
+    for hooks in [HookRun::WithChanges, HookRun::Never] {
+        let shop = shop();
+        let widget = "{apiVersion: example.org/v1, kind: Widget, metadata: {name: small}}";
+        shop.commit("widgets", &[("crd.yaml", Some(DEFINITION)), ("w.yaml", Some(widget))]);
+        assert_eq!(shop.sync().receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded));
+        let key = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "widgets.example.org");
+        ready(shop.cluster.inner.write(&Write::delete(&key, "v1", Propagation::Background))).unwrap().unwrap();
+        let mut app = deleting(&shop);
+        app.request.hooks = hooks;
+        let report = delete(&shop, &app);
+        assert_eq!(report.receipt.map(|receipt| receipt.phase), Some(Phase::Succeeded), "{:?}", report.problems);
+        assert_eq!((left(&shop), ledger(&shop)), (Vec::<String>::new(), None));
+    }
 }

@@ -1,8 +1,9 @@
 //! Changes that cannot be made in place.
 
+use gitops_core::plan::{Confirmation, Request};
 use gitops_core::policy::{Confirm, SyncPolicy};
 use gitops_core::reconcile::SyncStatus;
-use gitops_core::resource::{Resource, ResourceKey};
+use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::{Live, Standing};
 use gitops_core::sync::Ledger;
 
@@ -97,4 +98,30 @@ fn a_claim_is_never_deleted_to_be_created_again() {
     let message = report.receipt.unwrap().message.to_string();
     assert!(message.contains("is never deleted and created again"), "{message}");
     assert_eq!(shop.get("PersistentVolumeClaim", "data").as_ref().and_then(Resource::uid).map(str::to_owned), before);
+}
+
+#[test]
+fn what_asks_before_it_goes_or_is_protected_is_not_created_again_without_a_yes() {
+    let asks = FORCE.replace("Force=true", "\"Force=true,Delete=confirm\"");
+    for confirm in [Confirm::DryRun, Confirm::Never] {
+        let mut shop = shop(confirm);
+        let before = uid(&shop);
+        shop.commit("ask", &[("web.yaml", Some(&web("other", &asks)))]);
+        let message = shop.sync().receipt.unwrap().message.to_string();
+        assert!(message.contains("confirm that the object is deleted and created again"), "{message}");
+        assert_eq!(uid(&shop), before);
+
+        let yes = Confirmation::of_all("ann", "2026-03-01T08:00:00Z".parse().unwrap());
+        shop.app.request = Request::default().confirmed(yes);
+        shop.app.policy.protected.insert(GroupKind::new("apps", "Deployment"));
+        let message = shop.sync().receipt.unwrap().message.to_string();
+        assert!(message.contains("never deleted and created again"), "{message}");
+        assert_eq!(uid(&shop), before);
+
+        shop.app.policy = SyncPolicy::default().with_confirm(confirm);
+        let report = shop.sync();
+        assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
+        assert!(report.plan.confirmed.iter().any(|confirmed| &*confirmed.key.name == "web"));
+        assert_ne!(uid(&shop), before);
+    }
 }

@@ -1,8 +1,11 @@
 //! First syncs, second syncs, new commits, reverts.
 
+use gitops_core::cluster::{Cluster, Write};
 use gitops_core::health::HealthStatus;
+use gitops_core::memory::ready;
 use gitops_core::policy::{SyncPolicy, WaitFor};
 use gitops_core::reconcile::SyncStatus;
+use gitops_core::resource::Propagation;
 use gitops_core::sync::Phase;
 
 use crate::world::{NAMESPACE, Shop, config, deployment};
@@ -142,4 +145,22 @@ fn a_claim_that_names_its_volume_keeps_it() {
     shop.commit("claim", &[("claim.yaml", Some(claim))]);
     let report = shop.sync();
     assert_eq!((report.sync, report.health), (SyncStatus::Synced, HealthStatus::Healthy), "{:?}", report.resources);
+}
+
+#[test]
+fn a_sync_over_an_object_that_is_being_deleted_does_not_make_its_revision_true() {
+    let shop = Shop::new();
+    let held = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, finalizers: [example.org/hold]}, data: {key: a}}";
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(held)), ("b.yaml", Some(&config("b", "1")))]);
+    shop.sync();
+    let key = shop.get("ConfigMap", "a").unwrap().key().clone();
+    ready(shop.cluster.inner.write(&Write::delete(&key, "v1", Propagation::Background))).unwrap().unwrap();
+    shop.commit("second", &[("b.yaml", Some(&config("b", "2")))]);
+    let report = shop.sync();
+    assert!(report.plan.is_partial() && !report.history[0].made_true(), "{:?}", report.history);
+    let dying = shop.get("ConfigMap", "a").unwrap();
+    shop.edit(&dying, |draft| drop(draft.entry("metadata").remove("finalizers")));
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced);
+    assert!(report.history[0].made_true(), "{:?}", report.history);
 }

@@ -56,6 +56,13 @@ fn an_approval_counts_once_and_a_policy_protects_other_kinds() {
     let stale = world.asked(&pruning(), after("2026-03-01T11:00:00Z"));
     assert_eq!(fate(&stale, "ConfigMap shop/old"), Some(PruneUnconfirmed), "it was given for another operation");
 
+    let until = |at| Request { approvals_until: Some(time(at)), ..Request::default() };
+    assert_eq!(world.asked(&pruning(), until("2026-03-01T10:00:00Z")).steps.len(), 1);
+    let early = world.asked(&pruning(), until("2026-03-01T09:59:59Z"));
+    assert_eq!(fate(&early, "ConfigMap shop/old"), Some(PruneUnconfirmed), "a date in the future would count for ever");
+    let same = world.asked(&pruning(), after("2026-03-01T10:00:00Z"));
+    assert_eq!(fate(&same, "ConfigMap shop/old"), Some(PruneUnconfirmed), "the operation may have followed it");
+
     let mut policy = pruning();
     policy.protected = BTreeSet::from([GroupKind::new("", "Secret")]);
     let world = World::new(&format!(

@@ -1,7 +1,8 @@
 use super::{World, edges, shows};
 use crate::plan::{Confirmation, HookRun, Plan, Request};
-use crate::policy::SyncPolicy;
-use crate::state::{Completeness, Trust};
+use crate::policy::{PruneAdopted, SyncPolicy};
+use crate::resource::ResourceKey;
+use crate::state::{Completeness, Entry, Standing, Trust};
 use crate::time::Timestamp;
 
 const APP: &str = "
@@ -85,6 +86,7 @@ fn what_is_to_stay_stays_and_so_does_what_holds_it() {
           Secret shop/theirs: belongs to another application
         problems
           note: Namespace shop: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
+          note: Secret shop/copy: stays: nothing proves that it is ours to delete; delete it by hand if nobody needs it
           note: Secret shop/found: stays: it existed before this application; delete it by hand if nobody needs it
           note: Secret shop/key: stays when the application is deleted, as its annotation says
         ",
@@ -204,4 +206,65 @@ fn nobody_is_asked_about_what_is_being_deleted_already() {
           Namespace gitops-system: is being deleted
         ",
     );
+}
+
+#[test]
+fn what_is_known_by_its_tracking_id_alone_goes_only_when_a_person_says_so() {
+    let lines =
+        "v1 ConfigMap shop/a | synced rebuilt\nv1 ConfigMap shop/b | extra rebuilt\nv1 ConfigMap shop/c | synced";
+    let plan = deletion(lines, Request::to_delete());
+    let why = "nothing is deleted: the record of the application was lost, so that 2 objects may have been here before: \
+        `ConfigMap shop/a`, `ConfigMap shop/b`; confirm that they go";
+    assert!(plan.is_empty() && plan.to_string().contains(why), "{plan}");
+    assert_eq!(deletion(lines, yes()).steps.len(), 3);
+    let adopting = SyncPolicy { prune_adopted: PruneAdopted::Yes, ..SyncPolicy::default() };
+    assert_eq!(World::new(lines).asked(&adopting, Request::to_delete()).steps.len(), 3);
+}
+
+#[test]
+fn an_object_that_was_never_created_holds_no_deletion_back() {
+    let lines =
+        "v1 ConfigMap shop/a | synced\nv1 ConfigMap shop/bad | held\nexample.org/v1 Widget shop/w | unknown-kind";
+    let plan = deletion(lines, Request::to_delete());
+    assert_eq!((plan.steps.len(), plan.problems.len()), (1, 0), "{plan}");
+}
+
+#[test]
+fn an_object_whose_kind_is_not_served_holds_a_deletion_back_until_it_is_named() {
+    let mut world = World::new("v1 ConfigMap shop/a | synced\nexample.org/v1 Widget shop/w | unknown-kind");
+    let key = ResourceKey::new("example.org", "Widget", "shop", "w");
+    world.inventory.entries.insert(key, Entry::held(Standing::Created, "u", "v1", 0));
+    let of = |objects: &[&str]| {
+        let objects = objects.iter().map(|text| text.parse().unwrap());
+        let request = Request::to_delete().confirmed(Confirmation::of("ann", Timestamp::EPOCH, objects));
+        world.asked(&SyncPolicy::default(), request)
+    };
+    let why = "example.org/Widget shop/w: nothing is deleted: its kind is not served now, so that nobody knows whether \
+        it is there; see to it that the kind is served; if it is gone for good, name it \
+        (`--confirm=Widget.example.org/shop/w`)";
+    for objects in [&[][..], &["*"], &["Widget.example.org/shop/other"]] {
+        let plan = of(objects);
+        assert!(plan.is_empty() && plan.to_string().contains(why), "{objects:?}: {plan}");
+    }
+    let plan = of(&["Widget.example.org/shop/w"]);
+    assert_eq!(plan.steps.len(), 1, "{plan}");
+    assert!(plan.to_string().contains("Widget shop/w: its kind is not served now"), "it is told all the same: {plan}");
+}
+
+#[test]
+fn an_object_whose_annotations_cannot_be_read_holds_a_deletion_back() {
+    let lines = "v1 ConfigMap shop/a | synced\nv1 ConfigMap shop/b options=Delete=maybe | extra";
+    let plan = deletion(lines, yes());
+    let why = "ConfigMap shop/b: nothing is deleted: its annotations cannot be read";
+    assert!(plan.is_empty() && plan.to_string().contains(why), "{plan}");
+}
+
+#[test]
+fn a_deletion_that_waits_for_a_yes_counts_what_else_dies_and_not_what_it_deletes_itself() {
+    let lines = "v1 Namespace shop | synced\nv1 ConfigMap shop/a | synced";
+    let mut request = Request::to_delete();
+    let key = |name| ResourceKey::new("", "ConfigMap", "shop", name);
+    request.contents.insert(ResourceKey::new("", "Namespace", None, "shop"), [key("a"), key("other")].into());
+    let text = deletion(lines, request).to_string();
+    assert!(text.contains("1 object that is not in this plan dies with it: `ConfigMap shop/other`"), "{text}");
 }

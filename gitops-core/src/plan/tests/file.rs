@@ -67,16 +67,16 @@ fn what_is_no_plan_is_refused_with_the_reason() {
     let file = text(&planned());
     for (text, expected) in [
         (String::new(), "is not JSON, or not all of it"),
-        ("format: gitops.rs/plan/v1".to_owned(), "is not JSON"),
+        ("format: gitops.rs/plan/v2".to_owned(), "is not JSON"),
         ("[]".to_owned(), "holds no plan: it is a list"),
         ("{}".to_owned(), "holds no plan: it has no `format`"),
         (r#"{"format":"v1"}"#.to_owned(), "holds no plan: its format is `v1`"),
         (
-            file.replacen("plan/v1", "plan/v2", 1),
-            "has the format `gitops.rs/plan/v2`, which this program does not know",
+            file.replacen("plan/v2", "plan/v3", 1),
+            "has the format `gitops.rs/plan/v3`, which this program does not know",
         ),
         (
-            file.replacen("plan/v1\"", "plan/v1\",\"more\":1", 1),
+            file.replacen("plan/v2\"", "plan/v2\",\"more\":1", 1),
             "was changed after it was written: it does not match its own checksum",
         ),
         (file.replace("\"checksum\"", "\"sum\""), "it has no `checksum`"),

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{World, pruning};
+use crate::diff::{Outcome, Why};
 use crate::plan::{Action, After, Confirmation, Plan, Precondition, Reason, Request, Step, StoredPlan, Validity};
 use crate::policy::{self, Order, Permission, Phase, Prune, SyncPolicy, Verb};
 use crate::problem::Problem;
-use crate::state::{Completeness, DesiredState};
+use crate::state::{Completeness, DesiredState, Standing};
 
 const KINDS: [&str; 9] = [
     "v1 Namespace {name} {opts}",
@@ -19,7 +20,7 @@ const KINDS: [&str; 9] = [
     "admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration {name} {opts}",
     "batch/v1 Job {ns}/{name} {opts}",
 ];
-const STATES: [&str; 12] = [
+const STATES: [&str; 14] = [
     "missing",
     "missing",
     "synced",
@@ -29,6 +30,8 @@ const STATES: [&str; 12] = [
     "held",
     "unreadable",
     "terminating",
+    "terminating of=other",
+    "extra rebuilt",
     "extra",
     "extra adopted",
     "extra tracked",
@@ -68,6 +71,11 @@ fn line() -> impl Strategy<Value = String> {
             .replace("{opts}", &options);
         format!("{object} | {state}")
     })
+}
+
+/// With a yes; an object that existed before us stays all the same.
+fn may_go(standing: &Standing) -> bool {
+    matches!(standing, Standing::Created | Standing::Rebuilt)
 }
 
 fn lines() -> impl Strategy<Value = Vec<String>> {
@@ -193,13 +201,18 @@ proptest! {
         let plan = world.asked(&SyncPolicy::default(), yes(Request::to_delete()));
         for step in plan.steps.iter().filter(|step| is_delete(step)) {
             let compared = world.comparison.get(&step.key).unwrap();
-            prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
+            if step.reason == Reason::Terminating {
+                prop_assert!(compared.outcome == Outcome::Terminating, "only what goes already is waited for");
+                continue;
+            }
+            prop_assert!(compared.claim.tracked && compared.claim.standing.as_ref().is_some_and(may_go));
             let options = policy::options(compared.live.as_ref().unwrap()).0;
             prop_assert!(options.delete != Permission::Never);
-            prop_assert!(options.delete != Permission::Confirm || plan.is_confirmed(&step.key));
+            let asks = options.delete == Permission::Confirm || compared.claim.standing == Some(Standing::Rebuilt);
+            prop_assert!(!asks || plan.is_confirmed(&step.key));
         }
         let unsure = world.comparison.entries.values().any(|compared| {
-            matches!(&compared.outcome, crate::diff::Outcome::Unknown(why) if *why != crate::diff::Why::UnknownKind)
+            matches!(&compared.outcome, Outcome::Unknown(why) if !matches!(why, Why::UnknownKind | Why::Held))
         });
         prop_assert!(!unsure || plan.is_empty());
         let unconfirmed = world.asked(&SyncPolicy::default(), Request::to_delete());
@@ -302,7 +315,7 @@ proptest! {
         let mut world = World::new(&lines.join("\n"));
         for step in world.plan(&raised()).steps.iter().filter(|step| is_delete(step)) {
             let compared = world.comparison.get(&step.key).unwrap();
-            prop_assert!(compared.claim.tracked && compared.claim.standing == Some(crate::state::Standing::Created));
+            prop_assert!(compared.claim.tracked && compared.claim.standing == Some(Standing::Created));
             prop_assert!(!world.desired.declared.contains_key(&step.key));
             let seen = Precondition::Present {
                 uid: compared.live.as_ref().unwrap().uid().unwrap().into(),
@@ -317,7 +330,7 @@ proptest! {
         }
         for step in world.asked(&raised(), yes(Request::default())).steps.iter().filter(|step| is_delete(step)) {
             let compared = world.comparison.get(&step.key).unwrap();
-            prop_assert!(compared.claim.standing == Some(crate::state::Standing::Created), "a yes is no proof");
+            prop_assert!(compared.claim.standing.as_ref().is_some_and(may_go), "a yes is no proof");
             prop_assert!(policy::options(compared.live.as_ref().unwrap()).0.prune != Permission::Never);
         }
         let none = |plan: &Plan| !plan.steps.iter().any(is_delete);
@@ -336,7 +349,7 @@ proptest! {
             let planned = plan.steps.iter().any(|step| step.key == *key);
             let left = plan.skipped.iter().any(|skipped| skipped.key == *key);
             prop_assert!(!(planned && left), "{} is in both", key);
-            let fine = matches!(compared.outcome, crate::diff::Outcome::Synced);
+            let fine = matches!(compared.outcome, Outcome::Synced);
             prop_assert!(planned || left || fine, "{} is in neither", key);
         }
         for key in plan.steps.iter().map(|step| &step.key).chain(plan.skipped.iter().map(|skipped| &skipped.key)) {

@@ -37,8 +37,8 @@ use crate::value::{Digest, Draft, Purpose};
 /// `label` (the value of the label `app`), `approved` (when a person approved the deletion).
 /// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
-/// Claims: `created`, `adopted`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
-/// `child` (has an owner), `of=app`. A `created` or `adopted` object has an entry in the inventory.
+/// Claims: `created`, `adopted`, `rebuilt`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
+/// `child` (has an owner), `of=app`. A `created`, `adopted` or `rebuilt` object has an entry in the inventory.
 #[derive(Clone, Debug)]
 struct World {
     desired: DesiredState,
@@ -82,6 +82,7 @@ impl World {
         let standing = match claim {
             "created" => Some(Standing::Created),
             "adopted" => Some(Standing::Adopted),
+            "rebuilt" => Some(Standing::Rebuilt),
             _ => None,
         };
         let claim = match claim {

@@ -1,6 +1,7 @@
 use super::{World, pruning, shows};
 use crate::plan::{Confirmation, Plan, Request, Validity};
 use crate::policy::SyncPolicy;
+use crate::resource::ResourceKey;
 use crate::source::RevisionId;
 use crate::state::Owner;
 
@@ -199,5 +200,49 @@ fn an_approved_deletion_that_is_under_way_still_holds_and_is_waited_for() {
         let fresh = now.asked(&pruning(), Request::following(&plan));
         let validity = plan.revalidate(&fresh, &now.comparison);
         assert_eq!(validity == Validity::StillValid, expected, "{validity:?}");
+    }
+}
+
+/// What becomes of the plan that deletes the namespace `old`, approved with and followed with these contents of it.
+fn followed(approved: Option<&[&str]>, now: Option<&[&str]>) -> Validity {
+    let world = World::new(
+        "
+        v1 ConfigMap shop/stays | synced
+        v1 Namespace old prune=enabled | extra
+        v1 ConfigMap old/a | extra
+        ",
+    );
+    let with = |mut request: Request, names: Option<&[&str]>| {
+        let keys = names.map(|names| names.iter().map(|name| ResourceKey::new("", "ConfigMap", "old", name)).collect());
+        request.contents.extend(keys.map(|keys| (ResourceKey::new("", "Namespace", None, "old"), keys)));
+        request
+    };
+    let plan = world.asked(&pruning(), with(Request::default(), approved));
+    let fresh = world.asked(&pruning(), with(Request::following(&plan), now));
+    plan.revalidate(&fresh, &world.comparison)
+}
+
+#[test]
+fn a_namespace_dies_only_with_what_was_told_when_it_was_approved() {
+    for (approved, now, expected) in [
+        (None, None, None),
+        (None, Some(&["a"][..]), None),
+        (None, Some(&["a", "b"]), Some("more would die with it than was approved: `ConfigMap old/b`")),
+        (Some(&["a", "b"][..]), Some(&["a", "b"]), None),
+        (Some(&["a", "b"]), Some(&["b"]), None),
+        (
+            Some(&["a", "b"]),
+            Some(&["b", "c", "d", "e", "f"]),
+            Some(
+                "more would die with it than was approved: `ConfigMap old/c`, `ConfigMap old/d`, `ConfigMap old/e` and 1 more",
+            ),
+        ),
+        (Some(&["a"]), None, Some("what dies with it cannot be told by now")),
+    ] {
+        let reason = match followed(approved, now) {
+            Validity::Stale(reasons) => Some(reasons.into_iter().map(|(_, why)| why.to_string()).collect::<String>()),
+            _ => None,
+        };
+        assert_eq!(reason.as_deref(), expected, "{approved:?}, {now:?}");
     }
 }

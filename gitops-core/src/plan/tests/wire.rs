@@ -1,5 +1,5 @@
 use super::{World, pruning};
-use crate::plan::{Payload, Plan};
+use crate::plan::{Contents, Format, Payload, Plan, Validity};
 use crate::resource::Origin;
 
 const WORLD: &str = "
@@ -20,8 +20,20 @@ fn a_stored_plan_reads_back_and_is_the_same_bytes() {
     assert_eq!(read, plan);
     assert_eq!(serde_json::to_string(&read).unwrap(), json);
     assert_eq!(read.digest(), plan.digest());
-    let later = json.replacen("plan/v1", "plan/v2", 1);
+    let later = json.replacen("plan/v2", "plan/v3", 1);
     assert!(serde_json::from_str::<Plan>(&later).is_err(), "an unknown format is refused");
+}
+
+#[test]
+fn a_plan_of_the_first_format_keeps_its_digest_and_is_not_followed() {
+    let world = World::new(WORLD);
+    let plan = Plan { format: Format::V1, ..world.plan(&pruning()) };
+    let more = Contents { of: plan.steps[0].key.clone(), dies: [plan.steps[0].key.clone()].into() };
+    assert_eq!(Plan { contents: vec![more.clone()], ..plan.clone() }.digest(), plan.digest());
+    let second = Plan { format: Format::V2, ..plan.clone() };
+    assert_ne!(Plan { contents: vec![more], ..second.clone() }.digest(), second.digest());
+    let Validity::Stale(reasons) = plan.revalidate(&world.plan(&pruning()), &world.comparison) else { panic!() };
+    assert!(reasons[0].1.contains("written by an older program"), "{reasons:?}");
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! What lies in namespaces, and is of the kinds of CRDs, and dies with them: rule 31 of the exact rules.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::SyncPolicy;
+use crate::resource::ResourceKey;
+
+use super::prune::Removal;
+use super::{Impact, Plan, Request, Step};
+
+/// Most names that a text shows.
+const SHOWN: usize = 3;
+
+/// What dies with a namespace or CRD that a plan deletes: what whoever approves the plan agrees to. A plan without such
+/// an entry says nothing of it, since it could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Contents {
+    /// The namespace or CRD.
+    pub of: ResourceKey,
+    /// What is in it and has no step of its own; in order.
+    pub dies: BTreeSet<ResourceKey>,
+}
+
+/// Whether all of something else dies with an object.
+pub(super) fn is_container(key: &ResourceKey) -> bool {
+    key.is("", "Namespace") || key.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+/// Whether an object holds what another one of its name would not have: data, or all that lives in it. Such objects are
+/// deleted only when a person says so, and never to be created again.
+pub(super) fn is_protected(key: &ResourceKey, policy: &SyncPolicy) -> bool {
+    is_container(key) || policy.protected.contains(&*key.group_kind)
+}
+
+/// Returns what dies with the containers among the removals that are not dying already.
+pub(super) fn contents(request: &Request, removals: &[Removal<'_>]) -> Vec<Contents> {
+    let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
+    let containers = removals.iter().filter(|removal| is_container(removal.key) && !removal.is_under_way());
+    let known = containers.filter_map(|removal| {
+        let dies = request.contents.get(removal.key)?.iter().filter(|key| !going.contains(key));
+        Some(Contents { of: removal.key.clone(), dies: dies.cloned().collect() })
+    });
+    known.collect()
+}
+
+impl Request {
+    /// Says how many objects die with a namespace or CRD and are not among `going`; empty where that is not known.
+    pub(super) fn dying(&self, container: &ResourceKey, going: &BTreeSet<&ResourceKey>) -> String {
+        let Some(contents) = self.contents.get(container) else { return String::new() };
+        let others: Vec<&ResourceKey> = contents.iter().filter(|key| !going.contains(key)).collect();
+        match others.len() {
+            0 => "; nothing is in it that is not in this plan".to_owned(),
+            1 => format!("; 1 object that is not in this plan dies with it: {}", named(&others)),
+            many => format!("; {many} objects that are not in this plan die with it: {}", named(&others)),
+        }
+    }
+}
+
+/// Names some objects, and counts the others.
+pub(super) fn named(keys: &[&ResourceKey]) -> String {
+    let names: Vec<String> = keys.iter().take(SHOWN).map(|key| format!("`{key}`")).collect();
+    match keys.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+impl Plan {
+    /// Says what dies with the object of a step by now and was not told when this plan was approved.
+    pub(super) fn unapproved(&self, step: &Step, fresh: &Self) -> Option<String> {
+        if step.impact != Impact::DeletesContents {
+            return None;
+        }
+        let of = |plan: &Self| {
+            let found = plan.contents.binary_search_by(|contents| contents.of.cmp(&step.key)).ok()?;
+            plan.contents.get(found).map(|contents| contents.dies.clone())
+        };
+        let (approved, now) = match (of(self), of(fresh)) {
+            (None, None) => return None,
+            (Some(_), None) => return Some("what dies with it cannot be told by now".to_owned()),
+            (approved, Some(now)) => (approved.unwrap_or_default(), now),
+        };
+        let own: BTreeSet<&ResourceKey> = self.steps.iter().map(|step| &step.key).collect();
+        let more: Vec<&ResourceKey> = now.iter().filter(|key| !approved.contains(key) && !own.contains(key)).collect();
+        (!more.is_empty()).then(|| format!("more would die with it than was approved: {}", named(&more)))
+    }
+}
