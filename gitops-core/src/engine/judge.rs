@@ -70,7 +70,7 @@ impl Engine {
     fn compared(&self, subject: &Subject) -> Option<(App, Looked)> {
         let cache = self.clusters.get(&subject.application.cluster)?.cache.as_ref()?;
         let (_, desired) = subject.desired.as_ref()?;
-        let app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now);
+        let app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now).as_of(self.now);
         let desired = self.contest(subject, desired);
         let model = cache.model.with_crds(desired.declared.values().map(|declared| &declared.resource));
         let ledger = subject.ledger.clone()?;

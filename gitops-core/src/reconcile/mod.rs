@@ -167,7 +167,7 @@ impl App {
 
     /// Sets until when annotations that approve a deletion count, where nobody did. Clocks of clusters, and of those who
     /// write the annotations, differ.
-    pub(super) fn as_of(&self, now: Timestamp) -> Self {
+    pub(crate) fn as_of(&self, now: Timestamp) -> Self {
         let mut app = self.clone();
         app.request.approvals_until.get_or_insert(now + CLOCKS_DIFFER);
         app
