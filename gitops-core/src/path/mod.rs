@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::value::{Value, ValueRef, View};
 
+#[cfg(feature = "jq")]
 pub(crate) use pattern::quotable;
 pub use pattern::{InvalidPath, PathPattern, TooManySteps};
 
