@@ -3,6 +3,7 @@
 //! Each function takes bytes and panics where a law is broken. `fuzz_targets/` hands them to libFuzzer, one line each;
 //! `tests/replay.rs` runs every one of them over `corpus/` and over bytes made from it, so that they never rot.
 
+mod app;
 mod apply;
 mod checks;
 mod diff;
@@ -15,6 +16,7 @@ mod rules;
 mod stored;
 mod values;
 
+pub use app::app_spec;
 pub use apply::apply_sequence;
 pub use checks::checks;
 pub use diff::diff;
@@ -32,6 +34,7 @@ pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("app_spec", app_spec),
     ("apply_sequence", apply_sequence),
     ("checks", checks),
     ("cluster_state", cluster_state),
