@@ -34,6 +34,8 @@ mod options;
 mod project;
 mod read;
 mod restrict;
+#[cfg(feature = "schema")]
+mod schema;
 mod settings;
 mod spec;
 #[cfg(test)]

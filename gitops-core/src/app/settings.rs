@@ -11,6 +11,7 @@ use crate::policy::{CreateNamespace, NamespaceMetadata, Permission, Prune, Share
 
 /// What an application does by itself, and how it is synced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct SyncSettings {
@@ -30,6 +31,7 @@ pub struct SyncSettings {
 
 /// What an application does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Automated {
@@ -45,6 +47,7 @@ pub struct Automated {
 
 /// How an operation that failed is tried again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Retry {
@@ -67,16 +70,19 @@ pub enum RetryLimit {
 
 /// How long the pauses between tries are: each one a multiple of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The first pause: a duration such as `5s`; a bare number is seconds. Default: 5 s.
     #[serde(with = "pause")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub duration: Duration,
     /// By what each further pause is longer. Default: 2.
     pub factor: u32,
     /// The longest pause; zero is no limit. Default: 3 m.
     #[serde(with = "pause")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub max_duration: Duration,
 }
 

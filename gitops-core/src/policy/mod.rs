@@ -34,6 +34,7 @@ pub use share::{InvalidShare, Share};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct SyncPolicy {
@@ -43,12 +44,15 @@ pub struct SyncPolicy {
     pub wait: WaitFor,
     /// Longest wait for one wave to turn healthy. Whole seconds on the wire. Default: 600 s (rule 38).
     #[serde(rename = "waveTimeoutSeconds", with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub wave_timeout: Duration,
     /// Longest wait for one hook. Whole seconds on the wire. Default: 1,800 s (rule 38).
     #[serde(rename = "hookTimeoutSeconds", with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub hook_timeout: Duration,
     /// Longest wait for an object to be gone. Whole seconds on the wire. Default: 300 s (rule 38).
     #[serde(rename = "deletionTimeoutSeconds", with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub deletion_timeout: Duration,
     /// How often a write that failed for a passing reason is tried again. Default: 5.
     pub retries: u32,
@@ -88,6 +92,7 @@ const PROTECTED: [(&str, &str); 7] = [
 
 /// Whether the cluster is asked where a verdict can only be predicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum Confirm {
@@ -100,6 +105,7 @@ pub enum Confirm {
 
 /// Which live objects may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum Prune {
@@ -112,6 +118,7 @@ pub enum Prune {
 
 /// What a sync waits for before it ends. Rule 39 of the exact rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum WaitFor {
@@ -124,6 +131,7 @@ pub enum WaitFor {
 
 /// Whether objects that existed before us may be pruned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum PruneAdopted {
@@ -138,6 +146,7 @@ pub enum PruneAdopted {
 ///
 /// An object of another application is never taken: there is a step for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum Adopt {
@@ -150,6 +159,7 @@ pub enum Adopt {
 
 /// What to do where a declared object belongs to another application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "a named boolean")]
 pub enum Shared {

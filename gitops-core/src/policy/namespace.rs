@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(matches!(serde_json::from_str(managed), Ok(CreateNamespace::Managed(_))));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CreateNamespace {
@@ -30,6 +31,7 @@ pub enum CreateNamespace {
 
 /// What a namespace is labelled and annotated with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct NamespaceMetadata {

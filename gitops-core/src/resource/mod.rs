@@ -17,6 +17,7 @@ pub use object::{Exposed, InvalidResource, Resource, SERVER_SET};
 
 /// An API group and kind; the version is not part of what a thing is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GroupKind {

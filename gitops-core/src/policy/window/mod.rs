@@ -58,6 +58,7 @@ pub use zone::{InvalidZone, Zone};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Window {
@@ -67,6 +68,7 @@ pub struct Window {
     pub schedule: Schedule,
     /// How long it is open. Written as Go does, such as `1h30m`.
     #[serde(with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub duration: Duration,
     /// Where the clock hangs that the schedule is read from. Default: UTC.
     #[serde(default, skip_serializing_if = "Zone::is_utc")]
@@ -96,6 +98,7 @@ pub struct Window {
 
 /// What a window does while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::exhaustive_enums, reason = "the kinds of Argo CD")]
 pub enum Kind {
