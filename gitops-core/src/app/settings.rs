@@ -140,7 +140,7 @@ impl AppSpec {
     #[must_use]
     pub fn sync_policy(&self) -> SyncPolicy {
         let mut policy = self.policy.clone();
-        if self.sync_policy.automated.is_some_and(|automated| automated.prune) {
+        if self.automated().is_some_and(|automated| automated.prune) {
             policy.prune = Prune::Owned;
         }
         for option in self.sync_policy.sync_options.iter() {

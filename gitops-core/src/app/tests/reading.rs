@@ -237,7 +237,7 @@ fn prune_options_of_an_application_are_heeded_and_its_own_policy_comes_first() {
         assert_eq!(application.spec.sync_policy().prune, prune, "{sync_policy} {policy}");
     }
     let off = one(&argo(&format!("{PLAIN}syncPolicy: {{automated: {{enabled: false, prune: true}}}}")));
-    assert_eq!(off.spec.automated(), None);
+    assert_eq!((off.spec.automated(), off.spec.sync_policy().prune), (None, Prune::Never));
 }
 
 #[test]
