@@ -68,6 +68,20 @@ fn while_an_application_is_deleted_its_ledger_is_one_that_a_program_without_dele
 }
 
 #[test]
+fn while_a_rollback_holds_the_ledger_is_one_that_a_program_without_rollbacks_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let revision = crate::source::RevisionId::new;
+    ledger.hold = Some(Hold::new(&revision("good"), &revision("bad"), "Ann", Timestamp::EPOCH));
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":4,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+
+    ledger.hold = None;
+    assert!(text(&ledger).starts_with(r#"{"version":2,"#), "whoever could go on is not shut out");
+}
+
+#[test]
 fn a_ledger_with_entries_rebuilt_from_tracking_ids_is_one_that_a_program_without_them_refuses() {
     let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
     ledger.running = None;
