@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gitops_core::plan::Objects;
-use gitops_core::policy::Share;
+use gitops_core::policy::{InvalidSyncOption, Share, SyncOption};
 use gitops_core::resource::LabelSelector;
 
 pub(crate) use rollback::Rollback;
@@ -280,10 +280,22 @@ pub(crate) struct Source {
     /// repeated)
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore: Vec<PathBuf>,
+    /// Sync option of all objects that say nothing else, such as `Prune=confirm`, or of the application, such as
+    /// `CreateNamespace=true` (may be repeated)
+    #[arg(long = "sync-option", value_name = "OPTION=VALUE", value_parser = sync_option)]
+    pub(crate) sync_options: Vec<SyncOption>,
     /// Checks of health of your own: a directory of Lua scripts laid out as Argo CD's `resource_customizations`, or a
     /// file with Flux's `healthCheckExprs` or Argo CD's ConfigMap (may be repeated; later ones win)
     #[arg(long, value_name = "PATH")]
     pub(crate) health: Vec<PathBuf>,
+}
+
+fn sync_option(text: &str) -> Result<SyncOption, String> {
+    let option: SyncOption = text.parse().map_err(|error: InvalidSyncOption| error.to_string())?;
+    if option.is_unheeded() {
+        return Err(format!("`{option}` has no effect: what it turns off is always done; leave it out"));
+    }
+    Ok(option)
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,8 @@ use gitops_core::health::Checks;
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
 use gitops_core::plan::{Confirmation, Extent, HookRun, Objects, Request, Selection};
-use gitops_core::policy;
 use gitops_core::policy::ignore::Rules;
+use gitops_core::policy::{self, SyncOptions};
 use gitops_core::problem::Problem;
 use gitops_core::reconcile::{self, App, Looked};
 use gitops_core::source::Paths;
@@ -117,6 +117,7 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
         }
         app.policy.prune_budget_percent = prune.prune_budget;
     }
+    app.policy = app.policy.with_sync_options(&SyncOptions::new(source.sync_options.iter().copied())?);
     Ok(app)
 }
 

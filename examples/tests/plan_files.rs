@@ -186,3 +186,28 @@ fn everything_is_applied_again_on_request() {
     let text = world.gitops("sync --reapply").exits(0);
     assert!(text.contains("unchanged  ConfigMap shop/web"), "{text}");
 }
+
+#[test]
+fn sync_options_of_the_application_are_arguments_and_what_they_decide_is_in_the_stored_plan() {
+    let world = changed();
+    let plan = world.gitops("plan --prune --sync-option Prune=confirm").exits(1);
+    assert!(plan.contains("Secret shop/key: not declared any more; pruning it must be confirmed"), "{plan}");
+    let plan = world.gitops("plan --prune --sync-option Prune=confirm --confirm -o ../plan.json").exits(1);
+    assert!(plan.contains("Secret shop/key: deletion confirmed by ann at "), "{plan}");
+    assert!(!plan_file(&world).contains("\"recreate\""));
+    let forced = world.gitops("plan --sync-option Force=true -o ../forced.json").exits(1);
+    assert!(forced.contains("apply"), "{forced}");
+    let stored = fs::read_to_string(world.inner("forced.json")).unwrap();
+    assert!(stored.contains("\"recreate\": \"foreground\""), "{stored}");
+    world.gitops("sync --plan ../plan.json").exits(0);
+
+    for (option, told) in [
+        ("Prune=fasle", "`Prune=fasle` is no sync option; its value is `true`, `false` or `confirm`"),
+        ("Prnue=false", "did you mean `Prune`"),
+        ("ServerSideApply=false", "`ServerSideApply=false` has no effect: what it turns off is always done"),
+        ("Prune=true --sync-option Prune=false", "there are both `Prune=true` and `Prune=false`; remove one"),
+    ] {
+        let error = world.gitops(&format!("plan --sync-option {option}")).refuses();
+        assert!(error.contains(told), "{error}");
+    }
+}

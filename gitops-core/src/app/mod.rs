@@ -30,7 +30,6 @@
 mod catalog;
 mod differences;
 mod fields;
-mod options;
 mod project;
 mod read;
 mod restrict;
@@ -48,7 +47,6 @@ use crate::resource::Origin;
 
 pub use catalog::Catalog;
 pub use differences::IgnoreDifferences;
-pub use options::{InvalidSyncOption, SyncOption, SyncOptions};
 pub use project::{InvalidPattern, Kinds, NamedKinds, Pattern, Place, Project, Repository};
 pub use read::{Declared, Documents, read};
 pub use restrict::Answer;

@@ -215,9 +215,8 @@ impl Reading<'_> {
         }
         let options = FieldPath::fields(&["spec", "syncPolicy", "syncOptions"]);
         for option in spec.unheeded_options() {
-            let text = format!("`{option}` is not handed down to the objects of the application yet");
-            let problem = Problem::warning(Code::NotFollowed, text);
-            problems.push(self.about(problem.hint("annotate the objects that it is meant for"), &options));
+            let text = format!("`{option}` has no effect: what it turns off is always done");
+            problems.push(self.about(Problem::note(Code::NotFollowed, text).hint("remove it"), &options));
         }
         if spec.automated().is_some_and(|automated| automated.allow_empty) {
             let text = "what would prune everything waits for a person, also with `allowEmpty`";

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{AppSpec, IgnoreDifferences, Pattern, Project, Repository, RetryLimit, SyncOptions};
+use super::{AppSpec, IgnoreDifferences, Pattern, Project, Repository, RetryLimit};
 use crate::policy::window::{Schedule, Window, Windows, Zone};
-use crate::policy::{Glob, Share};
+use crate::policy::{Glob, Share, SyncOptions};
 use crate::value::Value;
 
 impl AppSpec {

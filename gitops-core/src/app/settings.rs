@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::AppSpec;
 use super::spec::is_default;
-use super::{AppSpec, SyncOption, SyncOptions};
-use crate::policy::{CreateNamespace, NamespaceMetadata, Permission, Prune, Shared, SyncPolicy, duration};
+use crate::policy::{CreateNamespace, NamespaceMetadata, Prune, SyncOption, SyncOptions, SyncPolicy, duration};
 
 /// What an application does by itself, and how it is synced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,45 +134,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
 
 impl AppSpec {
     /// Returns how it is synced: `policy`, and over it what `syncPolicy` says.
-    ///
-    /// Of the sync options that speak of single objects, `Prune=false` and `Prune=confirm` mean here that nothing is
-    /// pruned; for the others see [`AppSpec::unheeded_options`].
     #[must_use]
     pub fn sync_policy(&self) -> SyncPolicy {
         let mut policy = self.policy.clone();
         if self.automated().is_some_and(|automated| automated.prune) {
             policy.prune = Prune::Owned;
         }
-        for option in self.sync_policy.sync_options.iter() {
-            match option {
-                SyncOption::CreateNamespace(true) => {
-                    let metadata = self.sync_policy.managed_namespace_metadata.clone();
-                    policy.create_namespace = metadata.map_or(CreateNamespace::IfMissing, CreateNamespace::Managed);
-                }
-                SyncOption::CreateNamespace(false) => policy.create_namespace = CreateNamespace::Never,
-                SyncOption::FailOnSharedResource(stop) => {
-                    policy.shared = if stop { Shared::Stop } else { Shared::Leave };
-                }
-                SyncOption::Prune(Permission::Never | Permission::Confirm) => policy.prune = Prune::Never,
-                _ => {}
-            }
+        let options = &self.sync_policy.sync_options;
+        let metadata = self.sync_policy.managed_namespace_metadata.as_ref();
+        if let Some(metadata) = metadata.filter(|_| options.has(SyncOption::CreateNamespace(true))) {
+            policy.create_namespace = CreateNamespace::Managed(metadata.clone());
         }
-        policy
+        policy.with_sync_options(options)
     }
 
-    /// Returns the sync options that would be for each object of the application, and are not heeded.
+    /// Returns the sync options that ask for what is never done, and are not heeded.
     pub fn unheeded_options(&self) -> impl Iterator<Item = SyncOption> {
-        self.sync_policy.sync_options.iter().filter(|option| {
-            matches!(
-                option,
-                SyncOption::PruneLast(true)
-                    | SyncOption::Replace(true)
-                    | SyncOption::Force(true)
-                    | SyncOption::SkipDryRunOnMissingResource(true)
-                    | SyncOption::PrunePropagationPolicy(_)
-                    | SyncOption::Delete(Permission::Never | Permission::Confirm)
-            )
-        })
+        self.sync_policy.sync_options.iter().filter(|option| option.is_unheeded())
     }
 }
 

@@ -35,6 +35,7 @@ pub fn plan(
     request: impl Into<Request>,
 ) -> Plan {
     let request = request.into();
+    let desired = &*desired.as_heir(&policy.sync_options);
     if request.scope.intent == Intent::Delete {
         return delete::plan(comparison, desired, policy, context, request);
     }
@@ -273,7 +274,8 @@ impl Judge<'_> {
         let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
         let payload = payload(declared);
         if let Some(fixed) = recreate::fixed(compared) {
-            let instead = recreate::instead(key, &declared.options, self.policy, Some(&compared.claim));
+            let allowed = recreate::allowed(&declared.options);
+            let instead = recreate::instead(key, allowed, self.policy, Some(&compared.claim));
             let instead = instead.or_else(|| recreate::unasked(declared, compared, self.policy, self.request));
             let Some(instead) = instead else {
                 let propagation = declared.options.propagation.unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Compared, Comparison, Context, Outcome, Why};
-use crate::policy::{self, Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
@@ -146,7 +146,7 @@ impl Asker<'_> {
             Outcome::Unknown(Why::Held) if compared.live.is_none() => return None,
             // What holds the ledger cannot outlive this operation.
             _ if is_dying && self.request.holds_ledger(key) => return Some(Err(SkipReason::Terminating)),
-            _ if is_dying => return Some(Removal::under_way(key, compared, self.context)),
+            _ if is_dying => return Some(Removal::under_way(key, compared, self.context, self.policy)),
             // What was never recorded was never created. Of what was, the kind may be back tomorrow, and its objects
             // with it (rule 29); unless a person says that they are gone.
             Outcome::Unknown(Why::UnknownKind) if self.context.inventory.get(key).is_none() => return None,
@@ -157,7 +157,7 @@ impl Asker<'_> {
         let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
             return Some(Err(SkipReason::Unknown));
         };
-        let (options, wrong) = policy::options(live);
+        let (options, wrong) = self.policy.options_of(live);
         let unreadable = wrong.iter().any(|problem| problem.severity == Severity::Blocks);
         if let Err(reason) = self.may_go(key, compared, &options, declared, unreadable) {
             return Some(Err(reason));
@@ -213,7 +213,7 @@ impl Asker<'_> {
 
 fn why_kept(reason: SkipReason) -> Option<Problem> {
     let (text, hint) = match reason {
-        SkipReason::DeleteForbidden => ("stays when the application is deleted, as its annotation says", ""),
+        SkipReason::DeleteForbidden => ("stays when the application is deleted, as its options say", ""),
         SkipReason::Adopted => ("stays: it existed before this application", "delete it by hand if nobody needs it"),
         SkipReason::HoldsLedger => ("stays: it holds the ledger of the application", "delete it by hand afterwards"),
         SkipReason::NoProof => {

@@ -130,6 +130,10 @@ pub struct Step {
     pub reason: Reason,
     /// What it means for what runs.
     pub impact: Impact,
+    /// How the object is deleted and created again, should the cluster answer that the change cannot be made in place.
+    /// `None`: it is not, and the step fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recreate: Option<Propagation>,
 }
 
 /// What a step does.

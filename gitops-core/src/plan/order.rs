@@ -17,7 +17,7 @@ use super::kinds::{by_kind, rank};
 use super::places::{Place, Places, places};
 use super::prune::Removal;
 use super::undo::Undo;
-use super::{Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, cycle, refs};
+use super::{Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, cycle, recreate, refs};
 
 /// A step that is not numbered yet.
 #[derive(Clone, Copy)]
@@ -40,7 +40,9 @@ impl Item<'_> {
     ) -> Step {
         let version = node.map_or_else(Arc::default, |node| Arc::clone(node.declared.resource.shared_version()));
         let (key, phase, wave) = (self.key.clone(), self.place.phase, self.place.wave);
-        Step { id, key, version, phase, wave, action, requires, after, reason, impact }
+        let changes = matches!(action, Action::Apply { .. } | Action::Replace { .. });
+        let recreate = node.filter(|_| changes).and_then(|node| recreate::allowed(&node.declared.options));
+        Step { id, key, version, phase, wave, action, requires, after, reason, impact, recreate }
     }
 }
 
@@ -267,6 +269,7 @@ impl Layout<'_> {
                     after,
                     reason: removal.reason,
                     impact,
+                    recreate: None,
                 });
                 gone.push(After::Gone(id));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{self, Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Standing, Trust};
@@ -43,11 +43,12 @@ impl<'a> Removal<'a> {
         key: &'a ResourceKey,
         compared: &'a Compared,
         context: &Context<'_>,
+        policy: &SyncPolicy,
     ) -> Result<Self, SkipReason> {
         let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
             return Err(SkipReason::Unknown);
         };
-        let (options, _) = policy::options(live);
+        let (options, _) = policy.options_of(live);
         let wave = context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
         let (last, propagation) = (options.prune_last, options.propagation.unwrap_or_default());
         let reason = Reason::Terminating;
@@ -148,7 +149,7 @@ impl Asker<'_> {
             Outcome::Terminating
                 if self.policy.prune == Prune::Owned && compared.claim.is_ours() && !self.request.holds_ledger(key) =>
             {
-                return Some(Removal::under_way(key, compared, self.context));
+                return Some(Removal::under_way(key, compared, self.context, self.policy));
             }
             Outcome::Terminating => return Some(Err(SkipReason::Terminating)),
             Outcome::Unknown(_) => return Some(Err(SkipReason::Unknown)),
@@ -157,7 +158,7 @@ impl Asker<'_> {
         let (Some(live), Some(requires)) = (&compared.live, as_seen(compared)) else {
             return Some(Err(SkipReason::Unknown));
         };
-        let (options, mut wrong) = policy::options(live);
+        let (options, mut wrong) = self.policy.options_of(live);
         wrong.retain(|problem| problem.severity == Severity::Blocks);
         let confirmed = match self.may_go(key, compared, live, &options, !wrong.is_empty()) {
             Ok(confirmed) => confirmed,

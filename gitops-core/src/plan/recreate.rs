@@ -1,9 +1,9 @@
 //! Whether an object is deleted and created again, where a change of it is refused since it cannot be made in place.
 
 use crate::diff::{Claim, Compared, Comparison, Note};
-use crate::policy::{self, Options, Permission, PruneAdopted, SyncPolicy};
+use crate::policy::{Options, Permission, PruneAdopted, SyncPolicy};
 use crate::problem::{Code, Problem};
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::{Declared, Standing};
 
 use super::build::Node;
@@ -14,11 +14,18 @@ use super::{Confirmed, Request};
 const UNCONFIRMED: &str =
     "undo the change, or confirm that the object is deleted and created again (`--confirm`), since it asks for that";
 
-/// Returns what to do instead, where an object is not deleted and created again. `claim`: what ties the live object to us;
+/// Returns how an object is deleted and created again, should a change of it be refused as one that cannot be made;
+/// `None` where its options do not allow that.
+pub(super) fn allowed(options: &Options) -> Option<Propagation> {
+    options.force.then(|| options.propagation.unwrap_or_default())
+}
+
+/// Returns what to do instead, where an object is not deleted and created again. `recreate`: how its options allow it, if
+/// they do. `claim`: what ties the live object to us;
 /// nothing is deleted without proof that it is ours (rule 28 of the exact rules).
 pub(crate) fn instead(
     key: &ResourceKey,
-    options: &Options,
+    recreate: Option<Propagation>,
     policy: &SyncPolicy,
     claim: Option<&Claim>,
 ) -> Option<&'static str> {
@@ -27,7 +34,7 @@ pub(crate) fn instead(
             "undo the change; what the object holds would be lost with it, so it is never deleted and created again",
         );
     }
-    if !options.force {
+    if recreate.is_none() {
         return Some(
             "undo the change, or set the sync option `Force=true`: the object is deleted and created again then",
         );
@@ -46,7 +53,7 @@ pub(crate) fn unconfirmed(
     policy: &SyncPolicy,
 ) -> Option<&'static str> {
     let is_rebuilt = claim.standing == Some(Standing::Rebuilt) && policy.prune_adopted == PruneAdopted::No;
-    let asks = is_rebuilt || permissions(declared, &policy::options(live).0).contains(&Permission::Confirm);
+    let asks = is_rebuilt || permissions(declared, &policy.options_of(live).0).contains(&Permission::Confirm);
     asks.then_some(UNCONFIRMED)
 }
 
@@ -58,7 +65,7 @@ fn permissions(declared: &Options, live: &Options) -> [Permission; 4] {
 /// Asks for the yes to the end of an object that differs.
 fn consent(declared: &Declared, compared: &Compared, policy: &SyncPolicy, request: &Request) -> Consent {
     let Some(live) = &compared.live else { return Consent::NotAsked };
-    let (options, _) = policy::options(live);
+    let (options, _) = policy.options_of(live);
     let permissions = permissions(&declared.options, &options);
     request.consent(live, &options, &permissions, policy, &compared.claim)
 }

@@ -126,7 +126,7 @@ impl fmt::Display for SkipReason {
             Self::HooksOff => "is a hook, and hooks were not asked for",
             Self::OlderRevision => "not declared by this revision, which is older than the one synced last",
             Self::RolloutBudget => "waits for the next sync: this one may restart no more",
-            Self::DeleteForbidden => "stays, as its annotation says",
+            Self::DeleteForbidden => "stays, as its options say",
             Self::DeleteUnconfirmed => "its deletion must be confirmed",
             Self::HoldsLedger => "holds the ledger of the application",
             Self::HandedOver => "another application declares it",

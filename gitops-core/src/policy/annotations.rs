@@ -11,6 +11,7 @@ use crate::problem::{Code, Problem};
 use crate::resource::Resource;
 use crate::value::Map;
 
+use super::sync_options::Said;
 use super::words::{self, Effect, Speaker, Word};
 use super::{Hook, HookDelete, Options, Permission, Role};
 
@@ -128,6 +129,7 @@ impl<'a> Reader<'a> {
                 "confirm" => options.prune = Permission::Confirm,
                 _ => self.invalid(found, "use `enabled`, `disabled` or `confirm`"),
             }
+            options.said.add(Said::Prune);
         }
         self.compare_options();
         if let Some(found) = self.first(&[IGNORE_HEALTH, ARGO_IGNORE_HEALTH], Code::InvalidOption) {
@@ -267,7 +269,7 @@ impl<'a> Reader<'a> {
         for (name, word) in [(HELM_POLICY, "keep"), (CLI_ON_REMOVE, "keep"), (LIFECYCLE_DELETION, "detach")] {
             let Some(found) = self.get(name, Code::InvalidOption) else { continue };
             if found.text.trim().eq_ignore_ascii_case(word) {
-                (options.prune, options.delete) = (Permission::Never, Permission::Never);
+                options.stay();
             } else {
                 self.invalid(found, &format!("use `{word}`, or remove the annotation"));
             }
@@ -289,14 +291,17 @@ impl<'a> Reader<'a> {
             let Some(found) = found else { continue };
             match (name, found.text.to_ascii_lowercase().as_str()) {
                 (FLUX_PRUNE, "disabled") => {
-                    (options.prune, options.delete) = (Permission::Never, Permission::Never);
+                    options.stay();
                 }
                 (FLUX_RECONCILE, "disabled") | (FLUX_SSA, "ignore") => {
                     (options.role, options.hook) = (Role::Ignored, None);
-                    (options.prune, options.delete) = (Permission::Never, Permission::Never);
+                    options.stay();
                 }
                 (FLUX_SSA, "ifnotpresent") => options.create_only = true,
-                (FLUX_FORCE, "enabled") => options.force = true,
+                (FLUX_FORCE, word @ ("enabled" | "disabled")) => {
+                    options.force = word == "enabled";
+                    options.said.add(Said::Force);
+                }
                 // `Merge` keeps the fields of others, which we always do.
                 (FLUX_SSA, "override" | "merge") => {}
                 (FLUX_SSA, _) => self.invalid(found, "use `Override`, `Merge`, `IfNotPresent` or `Ignore`"),

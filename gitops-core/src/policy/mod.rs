@@ -8,6 +8,7 @@ mod glob;
 pub mod ignore;
 mod namespace;
 mod share;
+mod sync_options;
 #[cfg(test)]
 mod tests;
 pub mod window;
@@ -31,6 +32,7 @@ pub use dependencies::{ChangeRule, Order, Verb, reference};
 pub use glob::{Glob, InvalidGlob};
 pub use namespace::{CreateNamespace, NamespaceMetadata};
 pub use share::{InvalidShare, Share};
+pub use sync_options::{InvalidSyncOption, SyncOption, SyncOptions};
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +79,10 @@ pub struct SyncPolicy {
     pub shared: Shared,
     /// Whether the namespace of the application is made, where nothing declares it. Default: `never`.
     pub create_namespace: CreateNamespace,
+    /// Sync options that objects inherit, where they do not say otherwise. Default: none. For options that are about the
+    /// whole application see [`SyncPolicy::with_sync_options`].
+    #[serde(skip_serializing_if = "SyncOptions::is_empty", deserialize_with = "sync_options::of_objects")]
+    pub sync_options: SyncOptions,
 }
 
 /// What holds data, or all of something else. Rule 31 of the exact rules, and the conservative choice beyond it.
@@ -188,6 +194,7 @@ impl Default for SyncPolicy {
             conflicts: Conflicts::default(),
             shared: Shared::Leave,
             create_namespace: CreateNamespace::Never,
+            sync_options: SyncOptions::default(),
         }
     }
 }
@@ -327,6 +334,8 @@ pub struct Options {
     pub change_groups: Vec<Arc<str>>,
     /// Groups of kapp that it is applied or deleted before or after.
     pub change_rules: Vec<ChangeRule>,
+    /// What the object says itself, and thus does not inherit.
+    said: sync_options::AllSaid,
 }
 
 impl Options {

@@ -2,7 +2,7 @@
 
 use crate::resource::Propagation;
 
-use super::{HookDelete, Options, Permission, Phase};
+use super::{HookDelete, Options, Permission, Phase, SyncOption};
 
 /// What a word of a hook annotation means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,14 @@ const PROPAGATIONS: &str = "`foreground`, `background` or `orphan` as its value"
 
 /// Reads one option of Argo CD's `sync-options`.
 pub(super) fn sync_option(option: &str, speaker: Speaker, options: &mut Options) -> Effect {
+    let effect = set(option, speaker, options);
+    if let (Effect::Done, Some(said)) = (&effect, option.parse().ok().and_then(SyncOption::said)) {
+        options.said.add(said);
+    }
+    effect
+}
+
+fn set(option: &str, speaker: Speaker, options: &mut Options) -> Effect {
     let (key, value) = option.split_once('=').unwrap_or((option, ""));
     let set_flag = |field: &mut bool| match flag(value) {
         Some(flag) => {

@@ -89,6 +89,7 @@ pub(crate) async fn read_at(
     let kinds = kinds_of(&parsed);
     let model = cluster.model(&kinds).await?;
     let desired = DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref());
+    let desired = desired.inheriting(&app.policy.sync_options);
     Ok(match &app.namespace {
         Some(name) => desired.with_namespace(name, &app.policy.create_namespace),
         None => desired,
@@ -218,6 +219,11 @@ impl Looked {
         (ledger, damage): (Ledger, Option<Problem>),
         previous: &Comparison,
     ) -> Self {
+        let desired = if desired.inherits(&app.policy.sync_options) {
+            desired
+        } else {
+            Arc::new(desired.as_ref().clone().inheriting(&app.policy.sync_options))
+        };
         let mut looked = Self {
             desired,
             live,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::manifest::ParsedFile;
 use crate::model::{ApiModel, KindFacts, SchemaFlaw, Scope, ServedKind, defined_by};
-use crate::policy::{self, Options};
+use crate::policy::{self, Options, SyncOptions};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Names, Origin, Resource, ResourceKey};
 use crate::source::Revision;
@@ -26,10 +26,14 @@ pub struct DesiredState {
     pub problems: Vec<Problem>,
     /// Whether all of the source could be read.
     pub completeness: Completeness,
-    held: BTreeSet<ResourceKey>,
+    pub(super) held: BTreeSet<ResourceKey>,
     unplaced_kinds: BTreeSet<GroupKind>,
     /// The namespace that the policy adds to what the source declares.
     pub(super) made_namespace: Option<ResourceKey>,
+    /// What the objects inherit.
+    pub(super) inherited: SyncOptions,
+    /// Problems that hold nothing back, for what is inherited.
+    pub(super) waived: Vec<Problem>,
 }
 
 /// One declared object and where it stands.
@@ -40,7 +44,7 @@ pub struct Declared {
     pub resource: Resource,
     /// Where it was declared; `None` for objects built in a program.
     pub origin: Option<Origin>,
-    /// How to treat it, from its annotations.
+    /// How to treat it, from its annotations, and from its application ([`DesiredState::inheriting`]).
     pub options: Options,
 }
 
@@ -258,11 +262,12 @@ impl DesiredState {
 
 /// A kind that is not served is no fault where the object says that something else of the set will bring it. Rule 34 of
 /// the exact rules.
-fn awaited(problem: Problem) -> Problem {
+pub(super) fn awaited(problem: Problem) -> Problem {
     if problem.code != Code::UnknownKind {
         return problem;
     }
-    Problem::note(Code::UnknownKind, "the cluster does not serve this kind yet; the sync waits until it does")
+    let text = "the cluster does not serve this kind yet; the sync waits until it does".into();
+    Problem { severity: Severity::Note, text, hint: None, ..problem }
 }
 
 /// What is wrong with the schema of a CRD, where nothing else was found to be wrong.

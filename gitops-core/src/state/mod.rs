@@ -5,6 +5,7 @@
 
 mod applied;
 mod desired;
+mod inherit;
 mod inventory;
 mod live;
 mod namespace;

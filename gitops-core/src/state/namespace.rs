@@ -29,6 +29,7 @@ impl DesiredState {
         // A name that is no name is refused by the cluster, with the reason.
         let Ok(resource) = Resource::new(namespace(name, metadata).freeze()) else { return self };
         let (mut options, problems) = policy::options(&resource);
+        options.inherit(&self.inherited);
         options.create_only |= *create == CreateNamespace::IfMissing;
         let key = resource.key().clone();
         if problems.iter().any(|problem| problem.severity == Severity::Blocks) {

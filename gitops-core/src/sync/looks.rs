@@ -6,7 +6,7 @@ use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
 use crate::health::{self, Clues, HealthStatus, Standstill};
 use crate::plan::{Action, Intent, Precondition, Reason, StepId};
-use crate::policy::{self, Permission};
+use crate::policy::Permission;
 use crate::problem::Severity;
 use crate::resource::Resource;
 use crate::state::{Live, OPERATION_ANNOTATION};
@@ -129,7 +129,7 @@ impl Machine {
             // It was to be waited for: neither proof nor consent was asked for.
             return self.fail(id, "is not being deleted any more, so it is kept; sync again");
         }
-        let (options, wrong) = policy::options(live);
+        let (options, wrong) = self.setup.policy.options_of(live);
         let readable = wrong.iter().all(|problem| problem.severity != Severity::Blocks);
         let permission = match self.plan.scope.intent {
             Intent::Delete => options.delete,

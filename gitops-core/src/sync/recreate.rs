@@ -14,8 +14,7 @@ impl Machine {
     /// A write was refused, and all that is wrong is that fields cannot change once set.
     pub(super) fn cannot_change(&mut self, id: u32, error: &ClusterError) {
         let Some(step) = self.step(id) else { return };
-        let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
-        match plan::instead(&step.key, &options, &self.setup.policy, None) {
+        match plan::instead(&step.key, recreate(&step), &self.setup.policy, None) {
             Some(instead) => self.refuse(id, &format!("{error}; {instead}")),
             None => self.proceed(id, Next::Look(Look::BeforeRecreate)),
         }
@@ -35,7 +34,7 @@ impl Machine {
         let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
         let claim = self.claims(live);
         let policy = &self.setup.policy;
-        let instead = plan::instead(&step.key, &options, policy, Some(&claim)).or_else(|| {
+        let instead = plan::instead(&step.key, recreate(&step), policy, Some(&claim)).or_else(|| {
             let asks = plan::unconfirmed(&options, live, &claim, policy);
             asks.filter(|_| !self.plan.is_confirmed(&step.key))
         });
@@ -74,8 +73,16 @@ impl Machine {
     pub(super) fn propagation(&self, step: &Step) -> Propagation {
         let declared = self.setup.desired.get(&step.key).and_then(|declared| declared.options.propagation);
         match step.action {
-            Action::Delete { propagation } | Action::Recreate { propagation, .. } => propagation,
-            _ => declared.unwrap_or_default(),
+            Action::Delete { propagation } => propagation,
+            _ => recreate(step).or(declared).unwrap_or_default(),
         }
+    }
+}
+
+/// How the plan says that the object of a step is deleted and created again.
+fn recreate(step: &Step) -> Option<Propagation> {
+    match step.action {
+        Action::Recreate { propagation, .. } => Some(propagation),
+        _ => step.recreate,
     }
 }

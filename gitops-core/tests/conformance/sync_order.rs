@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gitops_core::diff::{Comparison, Context, compare};
 use gitops_core::model::ApiModel;
 use gitops_core::plan::{HookRun, plan};
-use gitops_core::policy::{self, CreateNamespace, Options, Permission, Phase, Role, SyncPolicy};
+use gitops_core::policy::{self, CreateNamespace, Options, Permission, Phase, Role, SyncOptions, SyncPolicy};
 use gitops_core::problem::Severity;
 use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
@@ -95,8 +95,11 @@ fn read(function: &str, input: &Json, expected: &Json) -> Verdict {
             let ends = ["HookSucceeded", "HookFailed"].iter().any(|policy| policies.contains(*policy));
             same(&ends.into(), expected)
         }
-        "isObjRequiresDeletionConfirmation" if input["appSyncOptions"].is_null() => {
-            let options = options(object)?;
+        "isObjRequiresDeletionConfirmation" => {
+            let mut options = options(object)?;
+            let of_app = input["appSyncOptions"].as_array().into_iter().flatten();
+            let of_app: Vec<_> = of_app.map(|option| option.as_str().unwrap().parse().unwrap()).collect();
+            options.inherit(&SyncOptions::new(of_app).unwrap());
             same(&[options.delete, options.prune].contains(&Permission::Confirm).into(), expected)
         }
         "syncNamespace" => made_namespace(input, expected),

@@ -8,6 +8,7 @@ mod drift;
 mod explaining;
 mod health;
 mod hooks;
+mod inheriting;
 mod interruptions;
 mod missing_kinds;
 mod namespaces;

@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::policy::window::{Kind, Schedule, Window, Windows, Zone};
-use crate::policy::{CreateNamespace, NamespaceMetadata, Permission, Prune, SyncPolicy};
+use crate::policy::{CreateNamespace, NamespaceMetadata, Permission, Prune, SyncOption, SyncOptions, SyncPolicy};
 use crate::resource::Propagation;
 use crate::value::Value;
 

@@ -186,8 +186,11 @@ fn what_would_change_the_objects_blocks_and_the_rest_is_noted() {
             "waits for a person, also with `allowEmpty`",
             false,
         ),
-        ("source: {repoURL: a}\nsyncPolicy: {syncOptions: [Replace=true]}", "`Replace=true` is not handed down", false),
-        ("source: {repoURL: a}\nsyncPolicy: {syncOptions: [Delete=false]}", "`Delete=false` is not handed down", false),
+        (
+            "source: {repoURL: a}\nsyncPolicy: {syncOptions: [ServerSideApply=false]}",
+            "`ServerSideApply=false` has no effect: what it turns off is always done",
+            false,
+        ),
     ] {
         let documents = read(&"a.yaml".into(), argo(spec).as_bytes());
         assert!(
@@ -224,20 +227,35 @@ fn one_document_that_cannot_be_used_stops_only_itself() {
 }
 
 #[test]
-fn prune_options_of_an_application_are_heeded_and_its_own_policy_comes_first() {
-    for (sync_policy, policy, prune) in [
-        ("{}", "{}", Prune::Never),
-        ("{automated: {prune: true}}", "{}", Prune::Owned),
-        ("{}", "{prune: owned}", Prune::Owned),
-        ("{automated: {prune: true}, syncOptions: [Prune=false]}", "{prune: owned}", Prune::Never),
-        ("{automated: {prune: true}, syncOptions: [Prune=confirm]}", "{}", Prune::Never),
-        ("{automated: {prune: true}, syncOptions: [Prune=true]}", "{}", Prune::Owned),
+fn options_of_an_application_are_those_of_its_objects_and_its_own_are_its_policy() {
+    for (sync_policy, policy, expected) in [
+        ("{}", "{}", (Prune::Never, vec![])),
+        ("{automated: {prune: true}}", "{}", (Prune::Owned, vec![])),
+        ("{}", "{prune: owned}", (Prune::Owned, vec![])),
+        ("{automated: {prune: true}, syncOptions: [Prune=false]}", "{}", (Prune::Owned, vec!["Prune=false"])),
+        ("{syncOptions: [Prune=confirm]}", "{prune: owned}", (Prune::Owned, vec!["Prune=confirm"])),
+        (
+            "{syncOptions: [Force=true]}",
+            "{syncOptions: [Prune=true]}",
+            (Prune::Never, vec!["Force=true", "Prune=true"]),
+        ),
+        ("{syncOptions: [Force=true]}", "{syncOptions: [Force=false]}", (Prune::Never, vec!["Force=true"])),
+        ("{syncOptions: [CreateNamespace=true, ServerSideApply=true]}", "{}", (Prune::Never, vec![])),
     ] {
         let application = one(&argo(&format!("{PLAIN}syncPolicy: {sync_policy}\npolicy: {policy}")));
-        assert_eq!(application.spec.sync_policy().prune, prune, "{sync_policy} {policy}");
+        let found = application.spec.sync_policy();
+        let options: Vec<_> = found.sync_options.iter().map(|option| option.to_string()).collect();
+        assert_eq!((found.prune, options), (expected.0, expected.1.iter().map(ToString::to_string).collect()));
     }
     let off = one(&argo(&format!("{PLAIN}syncPolicy: {{automated: {{enabled: false, prune: true}}}}")));
     assert_eq!((off.spec.automated(), off.spec.sync_policy().prune), (None, Prune::Never));
+    let made = one(&argo(&format!(
+        "{PLAIN}syncPolicy: {{syncOptions: [CreateNamespace=true], managedNamespaceMetadata: {{labels: {{a: b}}}}}}"
+    )));
+    assert!(matches!(made.spec.sync_policy().create_namespace, CreateNamespace::Managed(_)));
+    let text = argo(&format!("{PLAIN}policy: {{syncOptions: [FailOnSharedResource=true]}}"));
+    let wrong = problems(&text);
+    assert!(wrong[0].contains("`FailOnSharedResource=true` is no option of objects"), "{wrong:?}");
 }
 
 #[test]

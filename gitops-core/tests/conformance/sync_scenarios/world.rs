@@ -9,7 +9,7 @@ use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::diff;
 use gitops_core::memory::{MemoryCluster, Outcome, VirtualTime, ready};
 use gitops_core::plan::{Action, Plan, StepId};
-use gitops_core::policy::{Prune, SyncPolicy, WaitFor};
+use gitops_core::policy::{Prune, SyncOptions, SyncPolicy, WaitFor};
 use gitops_core::reconcile::{App, SyncError, look, perform, sync_desired};
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::state::{DesiredState, Owner};
@@ -67,9 +67,10 @@ impl World {
     }
 
     pub(super) fn set(&mut self, options: &Json, wait: WaitFor) {
-        let prunes = options["prune"] == true && options["defaultPruneOption"] != "false";
-        let prune = if prunes { Prune::Owned } else { Prune::Never };
-        let mut policy = SyncPolicy::default().with_prune(prune).with_wait(wait);
+        let prune = if options["prune"] == true { Prune::Owned } else { Prune::Never };
+        let inherited = options["defaultPruneOption"].as_str().map(|prune| format!("Prune={prune}").parse().unwrap());
+        let inherited = SyncOptions::new(inherited).unwrap();
+        let mut policy = SyncPolicy::default().with_prune(prune).with_wait(wait).with_sync_options(&inherited);
         policy.prune_budget_percent = 100;
         self.app.policy = policy;
     }
