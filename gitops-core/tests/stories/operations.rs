@@ -1,6 +1,6 @@
 //! Operations that are interrupted, given up, watched and accounted for.
 
-use gitops_core::cluster::{Verb, Write};
+use gitops_core::cluster::{Failure, Verb, Write};
 use gitops_core::memory::ready;
 use gitops_core::reconcile::{
     self, Looked, Report, SyncStatus, Watcher, Wish, look, perform, read_desired, run_watched,
@@ -295,4 +295,27 @@ fn a_receipt_tells_what_was_there_before_and_after_what_the_server_answered_and_
     let json = serde_json::to_string(receipt(&changed)).unwrap();
     assert!(!json.contains("hunter") && !json.contains("aHVudGVy"), "{json}");
     assert_eq!(&serde_json::from_str::<Receipt>(&json).unwrap(), receipt(&changed));
+}
+
+/// Rule 35 of the exact rules.
+#[test]
+fn a_webhook_that_cannot_be_reached_is_waited_for_until_its_deadline_and_one_that_says_no_is_not() {
+    let failed = "failed calling webhook \"check.shop.example.org\": connection refused";
+    let denied = "admission webhook \"check.shop.example.org\" denied the request: no";
+    let unavailable = Failure::WebhookUnavailable { message: failed.into() };
+    for (failure, text, waits) in
+        [(unavailable, failed, 180..=240), (Failure::Refused { message: denied.into() }, denied, 0..=5)]
+    {
+        let shop = Shop::new();
+        shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("web.yaml", Some(&config("web", "a")))]);
+        *shop.cluster.meets.lock().unwrap() = Some(("web", failure));
+        let began = shop.time.now();
+        let receipt = shop.sync().receipt.unwrap();
+        let waited = shop.time.now().since(began).as_secs();
+        assert_eq!(receipt.phase, Phase::Failed);
+        assert!(receipt.message.contains("ConfigMap shop/web") && receipt.message.contains(text), "{receipt:?}");
+        assert!(waits.contains(&waited), "{waited} s");
+        *shop.cluster.meets.lock().unwrap() = None;
+        assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Spy {
     pub(crate) before_patch: Mutex<Option<Request>>,
     /// A definition that an operator installs, right after somebody missed its kind.
     pub(crate) installs: Mutex<Option<Resource>>,
+    /// What every write to the object of this name meets.
+    pub(crate) meets: Mutex<Option<(&'static str, Failure)>>,
 }
 
 impl Shop {
@@ -48,6 +50,7 @@ impl Shop {
                 writes: Mutex::default(),
                 before_patch: Mutex::default(),
                 installs: Mutex::default(),
+                meets: Mutex::default(),
             },
             time,
             app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
@@ -172,6 +175,9 @@ impl Cluster for Spy {
             let now = self.inner.now();
             let answer = self.inner.with_server(|server| server.handle(&request, now));
             assert!(answer.refusal().is_none(), "{answer:?}");
+        }
+        if let Some((_, failure)) = self.meets.lock().unwrap().as_ref().filter(|(name, _)| *name == &*write.key.name) {
+            return Err(ClusterError::new(failure.clone()));
         }
         let written = self.inner.write(&admitted(write)).await;
         if written.as_ref().is_err_and(|error| error.failure == Failure::KindNotServed)
