@@ -15,6 +15,7 @@ mod shipped;
 mod standstill;
 mod workloads;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ApiModel;
-use crate::resource::Resource;
+use crate::resource::{GroupKind, Resource};
 use crate::time::Timestamp;
 use crate::value::ValueRef;
 
@@ -170,6 +171,18 @@ pub fn assess(live: &Resource, clues: &Clues<'_>) -> Health {
 #[must_use]
 pub fn reports(live: &Resource) -> bool {
     live.tree().dig(&["status", "conditions"]).and_then(ValueRef::as_list).is_some_and(|list| !list.is_empty())
+}
+
+/// Returns the kinds of which any of these objects reports conditions.
+#[must_use]
+pub fn reporting<'a>(live: impl IntoIterator<Item = &'a Resource>) -> BTreeSet<GroupKind> {
+    let mut kinds = BTreeSet::new();
+    for object in live.into_iter().filter(|live| reports(live)) {
+        if !kinds.contains(&*object.key().group_kind) {
+            kinds.insert((*object.key().group_kind).clone());
+        }
+    }
+    kinds
 }
 
 /// Judges by the rule of a built-in kind, by one of those shipped for others, or by what most controllers write.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Answers, Comparison, Forecast, Outcome, Question};
+use crate::health;
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Intent, Plan, Reason, Request};
@@ -409,6 +410,7 @@ impl Looked {
             ledger,
             rules: app.rules.clone(),
             checks: app.checks.clone(),
+            reporting: health::reporting(self.live.objects()),
             scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),
         };

@@ -1,6 +1,5 @@
 //! What there is to say about one application: a value that people and programs read.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part, SETTLE_R
 use crate::path::FieldPath;
 use crate::plan::{Plan, SkipReason};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin, ResourceKey};
+use crate::resource::{Origin, ResourceKey};
 use crate::source::Revision;
 use crate::state::Completeness;
 use crate::sync::{HistoryEntry, Hold, Receipt};
@@ -136,8 +135,7 @@ impl Report {
         let clues = Clues::new(&looked.model, now).checking(&app.checks);
         let entries = &looked.comparison.entries;
         // Where others of a kind report, the silence of one is waited out longer (rule 40).
-        let reporting = looked.live.objects().filter(|live| health::reports(live));
-        let reporting: BTreeSet<&GroupKind> = reporting.map(|live| &*live.key().group_kind).collect();
+        let reporting = health::reporting(looked.live.objects());
         let judged = |key: &ResourceKey, compared: &Compared| {
             let settle = if reporting.contains(&*key.group_kind) { SETTLE_REPORTING } else { clues.settle };
             resource(looked, key, compared, &clues.settling(settle))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
-use crate::health::{self, Clues, HealthStatus, Standstill};
+use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
 use crate::plan::{Action, Intent, Precondition, Reason, StepId};
 use crate::policy::Permission;
 use crate::problem::Severity;
@@ -151,6 +151,11 @@ impl Machine {
     }
 
     fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        if let Some(kind) = live.filter(|live| health::reports(live)).map(|live| &live.key().group_kind)
+            && !self.setup.reporting.contains(&**kind)
+        {
+            self.setup.reporting.insert((**kind).clone());
+        }
         let plan = Arc::clone(&self.plan);
         let Some((step, run)) = plan.step(StepId(id)).zip(self.run(id)) else { return };
         let is_hook = matches!(step.action, Action::Hook { .. });
@@ -173,6 +178,8 @@ impl Machine {
             return self.wait(id, Look::Health, what, now);
         }
         let clues = Clues::new(&self.setup.model, now).changed_at(run.applied_at).checking(&self.setup.checks);
+        let others_report = self.setup.reporting.contains(&*step.key.group_kind);
+        let clues = if others_report { clues.settling(SETTLE_REPORTING) } else { clues };
         let health = health::assess(live, &clues);
         match (health.status, is_hook) {
             (HealthStatus::Healthy, false) => self.finish(id, At::Ended(applied, "".into())),

@@ -7,7 +7,7 @@ use crate::health::Checks;
 use crate::model::ApiModel;
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
-use crate::resource::ResourceKey;
+use crate::resource::{GroupKind, ResourceKey};
 use crate::state::{DesiredState, Owner};
 
 use super::Ledger;
@@ -34,6 +34,9 @@ pub struct Setup {
     pub checks: Checks,
     /// What autoscalers scale: see [`crate::diff::autoscaled`].
     pub scaled: BTreeSet<ResourceKey>,
+    /// Kinds of which live objects report how they are: the silence of another one is waited out longer (rule 40 of the
+    /// exact rules). See [`crate::health::reporting`]. What is seen while the operation runs is added.
+    pub reporting: BTreeSet<GroupKind>,
     /// Who or what starts the operation.
     pub initiator: Arc<str>,
 }
@@ -50,7 +53,7 @@ impl Setup {
         ledger: Ledger,
     ) -> Self {
         let (rules, checks) = (Rules::default(), Checks::default());
-        let (scaled, initiator) = (BTreeSet::new(), "unknown".into());
-        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, initiator }
+        let (scaled, reporting, initiator) = (BTreeSet::new(), BTreeSet::new(), "unknown".into());
+        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, reporting, initiator }
     }
 }

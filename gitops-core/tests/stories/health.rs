@@ -1,8 +1,12 @@
 //! How an application is, and what a sync does not wait for.
 
 use gitops_core::health::{HealthStatus, Standstill};
+use gitops_core::memory::{Action, Patch, Request};
 use gitops_core::reconcile::SyncStatus;
+use gitops_core::resource::ResourceKey;
 use gitops_core::sync::Phase;
+use gitops_core::time::Timer;
+use gitops_core::value::Value;
 
 use crate::world::{NAMESPACE, Shop, config, deployment};
 
@@ -49,4 +53,44 @@ fn the_report_names_what_makes_the_application_unwell() {
     assert_eq!((report.sync, report.health), (SyncStatus::Synced, HealthStatus::Progressing), "{:?}", report.problems);
     let causes: Vec<&str> = report.health_causes.iter().map(|key| &*key.name).collect();
     assert_eq!((causes, report.unconfirmed), (vec!["bad"], 0));
+}
+
+/// Rule 40 of the exact rules.
+#[test]
+fn a_wave_waits_longer_for_a_silent_object_where_others_of_its_kind_report() {
+    let crd = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.org"},
+        "spec":{"group":"example.org","scope":"Namespaced","names":{"kind":"Widget","listKind":"WidgetList","plural":"widgets","singular":"widget"},
+        "versions":[{"name":"v1","served":true,"storage":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":
+        {"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
+    let theirs = r#"{"apiVersion":"example.org/v1","kind":"Widget","metadata":{"name":"theirs","namespace":"shop"}}"#;
+    let ours = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: ours}\n";
+    let next = config("next", "a").replacen(
+        "  name: next\n",
+        "  name: next\n  annotations: {argocd.argoproj.io/sync-wave: '1'}\n",
+        1,
+    );
+    for (others_report, waits) in [(false, 30..=120), (true, 300..=400)] {
+        let shop = Shop::new();
+        shop.create(crd, "operator");
+        shop.commit("first", &[("n.yaml", Some(NAMESPACE))]);
+        shop.sync();
+        if others_report {
+            shop.create(theirs, "operator");
+            let key = ResourceKey::new("example.org", "Widget", "shop", "theirs");
+            let patch = br#"{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"#;
+            let patch = Patch::Merge(Value::from_json(patch).unwrap());
+            let now = shop.cluster.inner.now();
+            let answer = shop.cluster.inner.with_server(|server| {
+                let endpoint = server.endpoint(&key, "v1").unwrap().under("status");
+                server.handle(&Request::new(endpoint, Action::Patch(patch)).by("operator"), now)
+            });
+            assert!(answer.refusal().is_none(), "{answer:?}");
+        }
+        shop.commit("second", &[("ours.yaml", Some(ours)), ("next.yaml", Some(&next))]);
+        let began = shop.time.now();
+        let receipt = shop.sync().receipt.unwrap();
+        assert_eq!(receipt.phase, Phase::Succeeded, "{receipt:?}");
+        let waited = shop.time.now().since(began).as_secs();
+        assert!(waits.contains(&waited), "{others_report}: {waited} s");
+    }
 }
