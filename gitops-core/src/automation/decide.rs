@@ -165,6 +165,8 @@ pub enum Why {
     Terminated,
     /// What differs is rewritten by somebody after each heal, and is left to rest.
     Fought,
+    /// As many operations are under way as may be at once; it has its turn when one of them ends.
+    Busy,
 }
 
 impl<'a> Situation<'a> {
@@ -265,7 +267,10 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
         }
         return match automation.retry.pause(cause, tries) {
             None => rest(Why::GivenUp { cause, tries }, None),
-            Some(pause) if finished + pause > now => rest(Why::Pause { cause, tries }, Some(finished + pause)),
+            // An end that lies further ahead than the pause was written by a clock that was wrong.
+            Some(pause) if finished + pause > now && finished <= now + pause => {
+                rest(Why::Pause { cause, tries }, Some(finished + pause))
+            }
             Some(_) => start(Trigger::Retry { attempt: tries.saturating_add(1) }),
         };
     }
@@ -309,6 +314,7 @@ impl Why {
             Self::GivenUp { .. } => "givenUp",
             Self::Terminated => "terminated",
             Self::Fought => "fought",
+            Self::Busy => "busy",
         }
     }
 }
@@ -338,6 +344,7 @@ impl fmt::Display for Why {
             Self::Pause { cause, tries } => write!(f, "try {tries} failed ({cause}); the pause is not over"),
             Self::GivenUp { cause, tries } => write!(f, "given up after {tries} tries ({cause})"),
             Self::Terminated => f.write_str("the last operation on this revision was stopped"),
+            Self::Busy => f.write_str("as many operations are under way as may be at once"),
             Self::Fought => f.write_str("what differs is rewritten after each heal, and is left to rest"),
         }
     }

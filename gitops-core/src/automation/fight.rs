@@ -70,16 +70,27 @@ impl Fights {
         self.0.clear();
     }
 
+    /// Takes all back by a while, as a clock was set.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let back = |at: Timestamp| {
+            Timestamp::from_millis(at.millis().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+        };
+        for fight in self.0.values_mut() {
+            (fight.first, fight.last) = (back(fight.first), back(fight.last));
+        }
+    }
+
     /// Returns the objects that are left to rest.
     #[must_use]
     pub fn resting(&self, now: Timestamp) -> BTreeSet<ResourceKey> {
         self.0.iter().filter(|(_, fight)| fight.rests_until() > now).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Returns when the first of `keys` may be healed again.
+    /// Returns when the first of `keys` may be healed again, of those that could not be healed at `since` yet.
     #[must_use]
-    pub fn wake_at<'k>(&self, keys: impl IntoIterator<Item = &'k ResourceKey>) -> Option<Timestamp> {
-        keys.into_iter().filter_map(|key| self.0.get(key)).map(Fight::rests_until).min()
+    pub fn wake_at<'k>(&self, keys: impl IntoIterator<Item = &'k ResourceKey>, since: Timestamp) -> Option<Timestamp> {
+        let fights = keys.into_iter().filter_map(|key| self.0.get(key));
+        fights.map(Fight::rests_until).filter(|until| *until > since).min()
     }
 
     /// Returns what is fought over, in order.
@@ -183,7 +194,7 @@ mod tests {
         }
         let (_, fight) = fights.fought().next().unwrap();
         assert_eq!(fight.to_string(), "the cluster does not keep  after each heal (3 so far, every 90 s)");
-        assert_eq!(fights.wake_at([&key]), Some(at(180 + 240)));
+        assert_eq!(fights.wake_at([&key], at(180)), Some(at(180 + 240)));
         fights.healed(&key, &[], at(5000));
         assert_eq!(fights.fought().count(), 0);
     }

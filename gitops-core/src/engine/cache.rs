@@ -1,6 +1,6 @@
 //! What the engine knows of one cluster: one list of each kind in use, kept true by one watch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{Changes, Cursor, Observed};
@@ -34,6 +34,8 @@ pub(super) struct Cache {
     claimed: BTreeMap<Arc<str>, BTreeSet<ResourceKey>>,
     /// Uids of objects that we saw go: an older piece of news must not bring them back.
     buried: BTreeSet<Arc<str>>,
+    /// The same, oldest first.
+    graves: VecDeque<Arc<str>>,
 }
 
 impl Cache {
@@ -44,7 +46,15 @@ impl Cache {
                 claimed.entry(tracking.app).or_default().insert(object.key().clone());
             }
         }
-        Self { live: observed.live, model, kinds, cursor: observed.cursor, claimed, buried: BTreeSet::new() }
+        Self {
+            live: observed.live,
+            model,
+            kinds,
+            cursor: observed.cursor,
+            claimed,
+            buried: BTreeSet::new(),
+            graves: VecDeque::new(),
+        }
     }
 
     /// Returns the objects that carry the tracking id of an application of this name.
@@ -103,10 +113,13 @@ impl Cache {
 
     /// Takes note that the object with this uid is gone; returns whether that is news.
     pub(super) fn bury(&mut self, key: &ResourceKey, uid: &Arc<str>) -> bool {
-        while self.buried.len() >= BURIED {
-            self.buried.pop_first();
+        if self.buried.insert(Arc::clone(uid)) {
+            self.graves.push_back(Arc::clone(uid));
         }
-        self.buried.insert(Arc::clone(uid));
+        while self.graves.len() > BURIED {
+            let oldest = self.graves.pop_front();
+            oldest.map(|uid| self.buried.remove(&uid));
+        }
         let known = match self.live.get(key) {
             Live::Present(known) | Live::MetadataOnly(known) => known.uid() == Some(&**uid),
             _ => false,
@@ -116,6 +129,11 @@ impl Cache {
             self.live.gone(key);
         }
         known
+    }
+
+    /// Returns how many uids of deleted objects are remembered.
+    pub(super) fn buried(&self) -> usize {
+        self.buried.len()
     }
 
     fn unclaim(&mut self, key: &ResourceKey) {

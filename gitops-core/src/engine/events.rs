@@ -4,31 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{Changes, ClusterError, Failure, Observed, WriteOutcome};
-use crate::model::ApiModel;
-use crate::reconcile::SyncError;
-use crate::resource::ResourceKey;
+use crate::cluster::{ClusterError, WriteOutcome, Written};
+use crate::reconcile::{Looked, SyncError};
 use crate::source::{Revision, RevisionId, SourceError, Target};
 use crate::state::{DesiredState, LiveState};
 use crate::sync::{self, Ledger, Phase};
 use crate::value::{Hasher, Purpose};
 
-use super::cache::{Cache, Told};
 use super::status::{ConditionKind, OperationState};
-use super::subject::{HoldWish, Level, Stage, pause};
-use super::{Counters, Done, Engine, Event, Flight, News, Wish};
+use super::subject::{Level, Stage, pause};
+use super::{Counters, Done, Engine, Event, Flight, News, UnderWay, WorkId};
 
 impl Engine {
-    /// Takes an event. Answers to unknown work are ignored. A clock that runs back stands still for the engine.
+    /// Takes an event. Answers to unknown work are ignored. A clock may be set back: what is due comes that
+    /// much earlier then.
     pub fn handle(&mut self, event: Event, now: crate::time::Timestamp) {
         self.tell(now);
         match event {
             Event::Done { id, done } => {
                 let Some(flight) = self.flying.remove(&id) else { return };
-                if !matches!(flight, Flight::Watch(_)) {
+                if !matches!(flight, Flight::Watch(..)) {
                     self.counted = self.counted.saturating_sub(1);
                 }
-                self.done(flight, done);
+                self.done(id, flight, done);
             }
             Event::Wish { app, wish } => self.wished(&app, wish),
             Event::SourceChanged { source } => self.source_changed(&source),
@@ -36,68 +34,86 @@ impl Engine {
         }
     }
 
-    fn done(&mut self, flight: Flight, done: Done) {
+    fn done(&mut self, id: WorkId, flight: Flight, done: Done) {
         match (flight, done) {
             (Flight::Resolve(source, target), Done::Resolved(result)) => self.resolved((source, target), result),
-            (Flight::Load(name, id), Done::Loaded(result)) => self.loaded(&name, id, result),
-            (Flight::List(cluster), Done::Listed(result)) => self.listed(&cluster, result),
-            (Flight::Watch(cluster), Done::Changed(result)) => self.changed(&cluster, result),
-            (Flight::Ledgers(names), Done::Seen(result)) => self.saw_ledgers(&names, &result),
-            (Flight::Ask(name), Done::Asked(looked)) => {
-                self.at_rest(&name);
-                let stale = self.subjects.get(&name).is_none_or(|subject| subject.level > Level::None);
-                match stale {
-                    // Something changed meanwhile: what was learned is kept, and compared with what is there now.
-                    true => {
-                        if let Some(subject) = self.subjects.get_mut(&name) {
-                            subject.comparison = looked.comparison;
-                        }
-                        self.wake(&name, Duration::ZERO);
-                    }
-                    false => self.judged(&name, *looked),
-                }
+            (Flight::Load(name, revision, edition), Done::Loaded(result)) => {
+                self.loaded(&name, id, (revision, edition), result);
             }
-            (Flight::Effect(name, deleted), Done::Performed(event)) => self.performed(&name, deleted, event),
-            (Flight::Store(name), Done::Stored(result)) => {
-                self.at_rest(&name);
-                match &result {
-                    Ok(_) => {
-                        if let Some(subject) = self.subjects.get_mut(&name) {
-                            subject.hold = None;
-                        }
-                    }
-                    Err(error) => {
-                        self.fault("store");
-                        self.condition(&name, ConditionKind::LedgerError, Some(error.to_string().into()));
-                    }
-                }
-                self.forget_ledger(&name, if result.is_ok() { 0 } else { 1 });
-            }
+            (Flight::List(cluster), Done::Listed(result)) => self.listed(&cluster, id, result),
+            (Flight::Watch(cluster, epoch), Done::Changed(result)) => self.changed(&cluster, epoch, result),
+            (Flight::Ledgers(names), Done::Seen(result)) => self.saw_ledgers(id, &names, &result),
+            (Flight::Ask(name), Done::Asked(looked)) => self.answered(&name, id, *looked),
+            (Flight::Effect(under_way), Done::Performed(event)) => self.performed(&under_way, event),
+            (Flight::Store(name, ended), Done::Stored(result)) => self.stored(&name, id, ended, &result),
             // A driver that answers with something else than was asked for is not believed.
-            (Flight::Ledgers(names), _) => names.iter().for_each(|name| self.at_rest(name)),
-            (Flight::Load(name, _) | Flight::Ask(name) | Flight::Store(name), _) => self.at_rest(&name),
+            (Flight::Ledgers(names), _) => names.iter().for_each(|name| self.unanswered(name, id)),
+            (Flight::Load(name, ..) | Flight::Ask(name) | Flight::Store(name, _), _) => self.unanswered(&name, id),
             _ => {}
         }
     }
 
-    fn fault(&mut self, what: &'static str) {
-        Counters::count(&mut self.counters.failed, what);
+    fn answered(&mut self, name: &Arc<str>, id: WorkId, looked: Looked) {
+        if !self.at_rest(name, id) {
+            return;
+        }
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        if subject.level == Level::None {
+            return self.judged(name, looked);
+        }
+        // Something changed meanwhile: what was learned is kept, and compared with what is there now.
+        subject.comparison = looked.comparison;
+        self.wake(name, Duration::ZERO);
     }
 
-    fn at_rest(&mut self, name: &Arc<str>) {
-        if let Some(subject) = self.subjects.get_mut(name)
-            && matches!(subject.stage, Stage::Away)
-        {
-            subject.stage = Stage::Idle;
+    fn stored(
+        &mut self,
+        name: &Arc<str>,
+        id: WorkId,
+        ended: Option<RevisionId>,
+        result: &Result<Written, ClusterError>,
+    ) {
+        if !self.at_rest(name, id) {
+            return;
+        }
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        subject.ledger = None;
+        match result {
+            Ok(_) => {
+                (subject.hold, subject.store_tries) = (None, 0);
+                if let Some(id) = ended {
+                    self.board.pin(self.now, name, News::HoldEnded { id });
+                }
+                self.stir(name, Level::Live, Duration::ZERO);
+            }
+            Err(error) => {
+                subject.store_tries = subject.store_tries.saturating_add(1);
+                let after = pause(subject.store_tries);
+                subject.store_at = self.now + after;
+                self.fault("store");
+                self.condition(name, ConditionKind::LedgerError, Some(error.to_string().into()));
+                self.stir(name, Level::Live, after);
+            }
         }
     }
 
-    fn forget_ledger(&mut self, name: &Arc<str>, tries: u32) {
-        if let Some(subject) = self.subjects.get_mut(name) {
-            subject.ledger = None;
-            subject.ledger_tries = if tries == 0 { 0 } else { subject.ledger_tries.saturating_add(tries) };
-            let after = if tries == 0 { Duration::ZERO } else { pause(subject.ledger_tries) };
-            self.stir(name, Level::Live, after);
+    pub(super) fn fault(&mut self, what: &'static str) {
+        Counters::count(&mut self.counters.failed, what);
+    }
+
+    /// The answer to this work came; returns whether the application still waits for it.
+    fn at_rest(&mut self, name: &Arc<str>, id: WorkId) -> bool {
+        let Some(subject) = self.subjects.get_mut(name) else { return false };
+        let waited = matches!(subject.stage, Stage::Away(awaited) if awaited == id);
+        if waited {
+            subject.stage = Stage::Idle;
+        }
+        waited
+    }
+
+    fn unanswered(&mut self, name: &Arc<str>, id: WorkId) {
+        if self.at_rest(name, id) {
+            self.stir(name, Level::Live, pause(1));
         }
     }
 
@@ -113,26 +129,27 @@ impl Engine {
         let interval = self.interval(&follows);
         let Some(followed) = self.followed.get_mut(&follows) else { return };
         followed.is_flying = false;
-        let apps = followed.apps.clone();
+        followed.tries = if result.is_ok() { 0 } else { followed.tries.saturating_add(1) };
         let after = match &result {
+            _ if std::mem::take(&mut followed.is_stale) => Duration::ZERO,
             Ok(_) => interval,
-            Err(_) => pause(followed.tries.saturating_add(1)),
+            Err(_) => pause(followed.tries),
         };
-        let due = self.now + after;
+        let (due, apps) = (self.now + after, followed.apps.clone());
         followed.due = Some(due);
+        self.resolves.insert((due, follows.clone()));
         match result {
             Ok(revision) => {
-                followed.tries = 0;
-                let before = followed.head.replace(revision.clone());
-                self.resolves.insert((due, follows));
+                let before =
+                    self.followed.get_mut(&follows).and_then(|followed| followed.head.replace(revision.clone()));
                 for name in apps {
-                    self.condition(&name, ConditionKind::SourceError, None);
+                    if self.subjects.get(&name).is_some_and(|subject| subject.load_tries == 0) {
+                        self.condition(&name, ConditionKind::SourceError, None);
+                    }
                     self.headed(&name, &revision, before.as_ref().map(|before| &before.id));
                 }
             }
             Err(error) => {
-                followed.tries = followed.tries.saturating_add(1);
-                self.resolves.insert((due, follows));
                 self.fault("resolve");
                 let text: Arc<str> = error.to_string().into();
                 for name in apps {
@@ -161,7 +178,7 @@ impl Engine {
             && !matches!(running.trigger, crate::automation::Trigger::Asked { .. })
             && subject.application.automation.sync.is_on()
         {
-            running.machine.handle(sync::Event::Superseded, self.now);
+            running.handle(sync::Event::Superseded, self.now);
         }
         let (id, before) = (revision.id.clone(), before.cloned());
         self.board.pin(self.now, name, News::Revision { id, before });
@@ -169,15 +186,28 @@ impl Engine {
         self.moved(name);
     }
 
-    fn loaded(&mut self, name: &Arc<str>, id: RevisionId, result: Result<Box<DesiredState>, SyncError>) {
-        self.at_rest(name);
+    fn loaded(
+        &mut self,
+        name: &Arc<str>,
+        work: WorkId,
+        (id, edition): (RevisionId, u64),
+        result: Result<Box<DesiredState>, SyncError>,
+    ) {
+        if !self.at_rest(name, work) {
+            return;
+        }
         let Some(subject) = self.subjects.get_mut(name) else { return };
         match result {
             Ok(desired) => {
                 subject.desired = Some((id, Arc::new(*desired)));
                 subject.load_tries = 0;
-                subject.level = Level::Live;
+                // Somebody may have described it otherwise meanwhile, or asked to look again.
+                subject.level = if subject.edition == edition { Level::Live } else { Level::Desired };
+                let is_up = self.clusters.get(&subject.application.cluster).is_none_or(|cluster| cluster.tries == 0);
                 self.condition(name, ConditionKind::SourceError, None);
+                if is_up {
+                    self.condition(name, ConditionKind::ClusterError, None);
+                }
                 self.declare(name);
                 self.wake(name, Duration::ZERO);
             }
@@ -200,8 +230,7 @@ impl Engine {
     fn tried_to_read(&mut self, name: &Arc<str>) {
         let Some(subject) = self.subjects.get(name) else { return };
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
-        cluster.unread.remove(name);
-        if cluster.unread.is_empty() {
+        if cluster.unread.remove(name) && cluster.unread.is_empty() {
             let apps = cluster.apps.clone();
             for app in apps {
                 self.wake(&app, Duration::ZERO);
@@ -209,110 +238,11 @@ impl Engine {
         }
     }
 
-    fn listed(&mut self, name: &Arc<str>, result: Result<Box<(ApiModel, Observed)>, ClusterError>) {
-        let Some(cluster) = self.clusters.get_mut(name) else { return };
-        cluster.is_listing = false;
-        let apps = cluster.apps.clone();
-        match result {
-            Ok(listed) => {
-                let (model, observed) = *listed;
-                // The one that was asked for: what came to be wanted meanwhile is listed next.
-                let kinds = std::mem::take(&mut cluster.asked);
-                cluster.cache = Some(Cache::new(kinds, model, observed));
-                (cluster.is_lost, cluster.tries) = (false, 0);
-                for app in apps {
-                    self.condition(&app, ConditionKind::ClusterError, None);
-                    self.stir(&app, Level::Live, Duration::ZERO);
-                }
-            }
-            Err(error) => self.cluster_failed(name, &error, "list"),
-        }
-    }
-
-    fn cluster_failed(&mut self, name: &Arc<str>, error: &ClusterError, what: &'static str) {
-        self.fault(what);
-        let Some(cluster) = self.clusters.get_mut(name) else { return };
-        cluster.tries = cluster.tries.saturating_add(1);
-        cluster.retry_at = Some(self.now + pause(cluster.tries));
-        let (apps, text) = (cluster.apps.clone(), Arc::<str>::from(error.to_string()));
-        for app in apps {
-            self.condition(&app, ConditionKind::ClusterError, Some(Arc::clone(&text)));
-        }
-    }
-
-    fn changed(&mut self, name: &Arc<str>, result: Result<Changes, ClusterError>) {
-        let Some(cluster) = self.clusters.get_mut(name) else { return };
-        cluster.is_watching = false;
-        match result {
-            Ok(changes) => {
-                if std::mem::take(&mut cluster.tries) > 0 {
-                    let apps = cluster.apps.clone();
-                    apps.iter().for_each(|app| self.condition(app, ConditionKind::ClusterError, None));
-                }
-                self.took(name, changes);
-            }
-            Err(ClusterError { failure: Failure::CursorExpired, .. }) => cluster.is_lost = true,
-            Err(error) => self.cluster_failed(name, &error, "watch"),
-        }
-    }
-
-    fn took(&mut self, name: &Arc<str>, changes: Changes) {
-        let Some(cache) = self.clusters.get_mut(name).and_then(|cluster| cluster.cache.as_mut()) else { return };
-        let count = changes.changed.len().saturating_add(changes.gone.len()) as u64;
-        let told = cache.take(changes);
-        self.counters.watched = self.counters.watched.saturating_add(count);
-        self.counters.noise = self.counters.noise.saturating_add(count.saturating_sub(told.len() as u64));
-        for (key, told, before) in told {
-            self.touch(name, &key, told, before);
-        }
-    }
-
-    /// Has those look that an object concerns.
-    fn touch(&mut self, cluster: &Arc<str>, key: &ResourceKey, told: Told, before: Option<Arc<str>>) {
-        let Some(state) = self.clusters.get_mut(cluster) else { return };
-        if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told == Told::Change {
-            // Kinds may have come or gone, or their schemas changed.
-            state.is_lost = true;
-        }
-        let mut apps: BTreeSet<Arc<str>> = state.concerned.get(key).cloned().unwrap_or_default();
-        let claimant = state.cache.as_ref().and_then(|cache| cache.claimant(key));
-        apps.extend(before.into_iter().chain(claimant).filter(|app| state.apps.contains(app)));
-        if crate::diff::is_autoscaler(&key.group_kind) && told == Told::Change {
-            let near = state.concerned.range(..).filter(|(other, _)| other.namespace == key.namespace);
-            apps.extend(near.flat_map(|(_, apps)| apps.iter().cloned()));
-        }
-        let after = match told {
-            Told::Status => {
-                self.counters.statuses = self.counters.statuses.saturating_add(1);
-                self.settings.gather_statuses
-            }
-            _ => self.settings.gather,
-        };
-        for app in apps {
-            if !self.saw_ledger(&app, cluster, key) {
-                self.stir(&app, Level::Live, after);
-            }
-        }
-    }
-
-    /// A watch told of the ledger of an application, unless that is no ledger: somebody else may have written it.
-    fn saw_ledger(&mut self, app: &Arc<str>, cluster: &Arc<str>, key: &ResourceKey) -> bool {
-        let Some(cache) = self.clusters.get(cluster).and_then(|state| state.cache.as_ref()) else { return false };
-        let Some(subject) = self.subjects.get_mut(app) else { return false };
-        if !key.is("", "ConfigMap") || subject.application.app.ledger_key() != *key {
-            return false;
-        }
-        let known = subject.ledger.as_ref().is_some_and(|(ledger, _)| ledger.is_stored_as(cache.live.get(key)));
-        if !known && matches!(subject.stage, Stage::Idle) {
-            subject.ledger = None;
-            self.stir(app, Level::Live, Duration::ZERO);
-        }
-        true
-    }
-
-    fn saw_ledgers(&mut self, names: &BTreeSet<Arc<str>>, result: &Result<LiveState, ClusterError>) {
+    fn saw_ledgers(&mut self, id: WorkId, names: &BTreeSet<Arc<str>>, result: &Result<LiveState, ClusterError>) {
         for name in names {
-            self.at_rest(name);
+            if !self.at_rest(name, id) {
+                continue;
+            }
             let Some(subject) = self.subjects.get_mut(name) else { continue };
             let key = subject.application.app.ledger_key();
             let read = match result {
@@ -340,39 +270,32 @@ impl Engine {
         }
     }
 
-    fn performed(&mut self, name: &Arc<str>, deleted: Option<(ResourceKey, Arc<str>)>, event: sync::Event) {
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        let cluster = Arc::clone(&subject.application.cluster);
-        let Stage::Running(running) = &mut subject.stage else { return };
+    fn performed(&mut self, under_way: &UnderWay, event: sync::Event) {
+        let UnderWay { app: name, cluster, turn, deletes } = under_way;
         let mut seen = None;
+        let mut is_gone = false;
         match &event {
             sync::Event::Wrote { result: Ok(written), .. } | sync::Event::Recorded { result: Ok(written), .. } => {
+                is_gone = written.outcome == WriteOutcome::Gone;
                 seen = written.object.clone();
-                if written.outcome == WriteOutcome::Gone
-                    && let Some((key, uid)) = deleted
-                    && let Some(cache) = self.clusters.get_mut(&cluster).and_then(|state| state.cache.as_mut())
-                    && cache.bury(&key, &uid)
-                {
-                    running.machine.handle(event, self.now);
-                    self.touch(&cluster, &key, Told::Change, None);
-                    return self.moved(name);
-                }
             }
             sync::Event::Wrote { result: Err(_), .. } | sync::Event::Recorded { result: Err(_), .. } => {
                 Counters::count(&mut self.counters.failed, "effect");
             }
             _ => {}
         }
-        running.machine.handle(event, self.now);
-        // A comparison that follows must not be older than our own writes.
-        if let Some(object) = seen
-            && let Some(cache) = self.clusters.get_mut(&cluster).and_then(|state| state.cache.as_mut())
+        // An answer to an operation that is over says what is there, and nothing else.
+        if let Some(subject) = self.subjects.get_mut(name)
+            && let Stage::Running(running) = &mut subject.stage
+            && running.turn == *turn
         {
-            let key = object.key().clone();
-            match cache.put(object) {
-                Told::Nothing => {}
-                told => self.touch(&cluster, &key, told, None),
-            }
+            running.handle(event, self.now);
+        }
+        if let Some(object) = seen {
+            self.wrote(cluster, object);
+        }
+        if let Some((key, uid)) = deletes.as_ref().filter(|_| is_gone) {
+            self.deleted(cluster, key, uid);
         }
         self.moved(name);
     }
@@ -383,7 +306,7 @@ impl Engine {
         let Stage::Running(running) = &mut subject.stage else { return };
         let operation = running.machine.operation().clone();
         while let Some(progress) = running.machine.next_progress() {
-            let (operation, at) = (operation.clone(), progress.at);
+            let (operation, at) = (operation.clone(), progress.at.min(self.now));
             self.board.pin(at, name, News::Progress { operation, progress });
         }
         let Some(receipt) = running.machine.outcome() else {
@@ -403,64 +326,10 @@ impl Engine {
         self.running.remove(name);
         Counters::count(&mut self.counters.operations, phase_name(phase));
         self.board.pin(self.now, name, News::Ended { operation, phase, message, millis });
-        self.forget_ledger(name, 0);
-        self.stir_dependents(name);
-    }
-
-    fn source_changed(&mut self, source: &Arc<str>) {
-        let follows: Vec<_> = self.followed.keys().filter(|(name, _)| name == source).cloned().collect();
-        for follows in follows {
-            let Some(followed) = self.followed.get_mut(&follows) else { continue };
-            if let Some(due) = followed.due.filter(|_| !followed.is_flying) {
-                self.resolves.remove(&(due, follows.clone()));
-                followed.due = Some(self.now);
-                self.resolves.insert((self.now, follows));
-            }
-        }
-    }
-
-    fn wished(&mut self, app: &str, wish: Wish) {
-        let Some((name, subject)) = self.subjects.get_key_value(app) else { return };
-        let (name, source) = (Arc::clone(name), Arc::clone(&subject.application.source));
-        match wish {
-            Wish::Refresh => {
-                self.source_changed(&source);
-                self.stir(&name, Level::Desired, Duration::ZERO);
-            }
-            Wish::Sync { by, request } => {
-                if let Some(subject) = self.subjects.get_mut(&name) {
-                    Self::ask_of(subject, by, *request);
-                    subject.errors = 0;
-                }
-                self.stir(&name, Level::Live, Duration::ZERO);
-            }
-            Wish::Rollback { by, to } => self.roll_back(&name, &by, &to),
-            Wish::Resume => {
-                if let Some(subject) = self.subjects.get_mut(&name) {
-                    subject.hold = Some(HoldWish::Lift);
-                }
-                self.stir(&name, Level::Live, Duration::ZERO);
-            }
-            Wish::Terminate => {
-                if let Some(subject) = self.subjects.get_mut(&name)
-                    && let Stage::Running(running) = &mut subject.stage
-                {
-                    running.machine.handle(sync::Event::Terminate, self.now);
-                    self.moved(&name);
-                }
-            }
-        }
-    }
-
-    fn roll_back(&mut self, name: &Arc<str>, by: &Arc<str>, to: &RevisionId) {
-        let now = self.now;
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        subject.hold = Some(HoldWish::Set { to: to.clone(), by: Arc::clone(by), at: now });
-        Self::ask_of(subject, Arc::clone(by), crate::plan::Request::default());
-        if let Stage::Running(running) = &mut subject.stage {
-            running.machine.handle(sync::Event::Superseded, now);
-        }
+        subject.ledger = None;
         self.stir(name, Level::Live, Duration::ZERO);
+        self.stir_dependents(name);
+        self.next_turn();
     }
 }
 

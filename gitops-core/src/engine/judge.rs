@@ -11,19 +11,21 @@ use crate::problem::Severity;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
 use crate::resource::ResourceKey;
 use crate::source::RevisionId;
-use crate::sync::{Cause, Hold, Phase, Record};
+use crate::sync::{Cause, HEALING, Hold, Phase, Record};
 
 use super::status::{ConditionKind, Decided, OperationState};
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
-use super::{Counters, Engine, Flight, News, Task};
+use super::{Counters, Engine, Flight, News, Task, WorkId};
 
 /// Most objects that news of drift name.
 const NAMED: usize = 5;
+/// When an application asks again at the latest that waits for its turn.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
 impl Engine {
     /// Goes on with an application as far as that needs no answer from outside.
     pub(super) fn advance(&mut self, name: &Arc<str>) -> Option<(Task, Flight)> {
-        let subject = self.subjects.get_mut(name)?;
+        let subject = self.subjects.get(name)?;
         if !matches!(subject.stage, Stage::Idle) {
             return None;
         }
@@ -32,13 +34,17 @@ impl Engine {
             return self.read_ledgers(&application.cluster);
         }
         if let Some(store) = self.store_hold(name) {
-            return Some(store);
+            if store.is_none() {
+                let at = subject.store_at;
+                self.wake_at_time(name, at);
+            }
+            return store;
         }
         let subject = self.subjects.get(name)?;
         let wanted = subject.wanted()?;
         if !subject.is_loaded() {
             let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
-            let flight = Flight::Load(Arc::clone(name), wanted.id.clone());
+            let flight = Flight::Load(Arc::clone(name), wanted.id.clone(), subject.edition);
             let app = Box::new(application.app.clone());
             return Some((Task::Load { app, source, cluster, revision: wanted }, flight));
         }
@@ -51,6 +57,15 @@ impl Engine {
             return None;
         }
         let (app, looked) = self.compared(subject)?;
+        let now = self.now;
+        if let Some(subject) = self.subjects.get_mut(name) {
+            subject.looked_at = now;
+        }
+        if app.request.unasked.is_some()
+            && let Some(cluster) = self.clusters.get_mut(&application.cluster)
+        {
+            cluster.held.insert(Arc::clone(name));
+        }
         if looked.has_questions(&app) {
             let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
             if let Some(subject) = self.subjects.get_mut(name) {
@@ -83,34 +98,37 @@ impl Engine {
     fn knows_kinds(&mut self, name: &Arc<str>) -> bool {
         let Some(subject) = self.subjects.get(name) else { return false };
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return false };
-        let kinds = subject.kinds(cluster.cache.as_ref());
-        cluster.wanted.extend(kinds.iter().cloned());
-        cluster.cache.as_ref().is_some_and(|cache| cache.kinds.is_superset(&kinds))
+        cluster.wanted.extend(subject.kinds.difference(&cluster.wanted).cloned().collect::<Vec<_>>());
+        let Some(cache) = cluster.cache.as_ref() else { return false };
+        let scalers: Vec<_> = crate::diff::autoscaler_kinds(&cache.model).collect();
+        let knows = cache.kinds.is_superset(&subject.kinds) && scalers.iter().all(|kind| cache.kinds.contains(kind));
+        cluster.wanted.extend(scalers);
+        knows
     }
 
     /// Stores a rollback, or that it holds no longer: somebody says so, or the source names something else by now.
-    fn store_hold(&mut self, name: &Arc<str>) -> Option<(Task, Flight)> {
+    /// `Some(None)` if that could not be done a moment ago, and is tried again later.
+    fn store_hold(&self, name: &Arc<str>) -> Option<Option<(Task, Flight)>> {
         let subject = self.subjects.get(name)?;
         let head = &subject.head.as_ref()?.id;
-        let mut ledger = subject.ledger.as_ref()?.0.clone();
-        let is_over = ledger.hold.as_ref().is_some_and(|hold| !hold.holds(head));
-        match &subject.hold {
-            Some(HoldWish::Set { to, by, at }) => {
-                ledger.hold = Some(match ledger.hold.take() {
-                    Some(hold) if !is_over => hold.again(to, head, by, *at),
-                    _ => Hold::new(to, head, by, *at),
-                });
-            }
-            Some(HoldWish::Lift) if ledger.hold.is_some() => ledger.hold = None,
-            None if is_over => ledger.hold = None,
-            Some(HoldWish::Lift) | None => return None,
+        let stored = &subject.ledger.as_ref()?.0;
+        let is_over = stored.hold.as_ref().is_some_and(|hold| !hold.holds(head));
+        let hold = match (&subject.hold, &stored.hold) {
+            (Some(HoldWish::Set { to, by, at }), Some(hold)) if !is_over => Some(hold.clone().again(to, head, by, *at)),
+            (Some(HoldWish::Set { to, by, at }), _) => Some(Hold::new(to, head, by, *at)),
+            (Some(HoldWish::Lift), Some(_)) => None,
+            (None, Some(_)) if is_over => None,
+            (Some(HoldWish::Lift) | None, _) => return None,
+        };
+        if subject.store_at > self.now {
+            return Some(None);
         }
+        let ended = (is_over && hold.is_none()).then(|| head.clone());
+        let mut ledger = stored.clone();
+        ledger.hold = hold;
         let write = ledger.write(&subject.application.app.ledger_key()).ok()?;
         let task = Task::Store { cluster: Arc::clone(&subject.application.cluster), write: Box::new(write) };
-        if is_over {
-            self.board.pin(self.now, name, News::HoldEnded { id: head.clone() });
-        }
-        Some((task, Flight::Store(Arc::clone(name))))
+        Some(Some((task, Flight::Store(Arc::clone(name), ended))))
     }
 
     /// Judges an application that was compared, and starts an operation if that is what is decided.
@@ -138,6 +156,10 @@ impl Engine {
                 }
             }
         }
+        self.stir_waiting(name);
+        if self.running.len() < self.settings.operations {
+            self.next_turn();
+        }
         if report.health == HealthStatus::Progressing || report.unconfirmed > 0 {
             let pause = self.settings.health;
             self.wake_for_health(name, pause);
@@ -156,7 +178,7 @@ impl Engine {
         let wanted: Vec<RevisionId> = looked.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
         let synced = looked.ledger.last_synced();
         let fought = looked.plan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Fought);
-        let rests_until = subject.fights.wake_at(fought.map(|skipped| &skipped.key));
+        let rests_until = subject.fights.wake_at(fought.map(|skipped| &skipped.key), subject.looked_at);
         let drift = match (looked.has_work(), rests_until, report.sync) {
             (true, ..) | (false, Some(_), _) => Drift::Something,
             (false, None, SyncStatus::Synced) => Drift::None,
@@ -188,15 +210,15 @@ impl Engine {
         match decision {
             // It was left to rest when it was compared, and need not rest any longer.
             Decision::Start { .. } if !looked.has_work() && rests_until.is_some() => {
-                Decision::Rest { why: Why::Fought, until: Some(self.now) }
+                Decision::Rest { why: Why::Fought, until: rests_until.map(|until| until.max(self.now)) }
             }
             // Somebody asked for what is there already.
             Decision::Start { .. } if !looked.has_work() => {
                 rest(if drift == Drift::None { Why::InSync } else { Why::OutOfReach })
             }
             Decision::Start { .. } if self.running.len() >= self.settings.operations => {
-                let why = Why::Window { text: "as many operations are under way as may be at once".into() };
-                Decision::Rest { why, until: Some(self.now + self.settings.health) }
+                self.queue_up(name);
+                Decision::Rest { why: Why::Busy, until: Some(self.now + BUSY) }
             }
             decision => decision,
         }
@@ -295,11 +317,13 @@ impl Engine {
         let now = self.now;
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let mut app = subject.application.app.clone();
-        app.initiator = trigger.initiator();
+        let is_heal = matches!(trigger, Trigger::Heal | Trigger::Retry { .. }) && subject.heals();
+        // What is tried again is what it was before, so that its tries add up.
+        app.initiator = if is_heal && subject.undoes() { HEALING.into() } else { trigger.initiator() };
         app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);
         let Some(mut machine) = looked.machine(&app, now) else { return };
         machine.watch();
-        if trigger == Trigger::Heal {
+        if is_heal {
             let healed =
                 looked.plan.steps.iter().filter(|step| matches!(step.reason, Reason::Differs | Reason::Missing));
             for step in healed {
@@ -317,9 +341,11 @@ impl Engine {
                     self.board.pin(now, name, News::Fight { key, message });
                 }
             }
-        } else {
+        } else if matches!(trigger, Trigger::Asked { .. } | Trigger::NewRevision) {
             subject.fights.clear();
         }
+        self.last_id = self.last_id.saturating_add(1);
+        let turn = WorkId(self.last_id);
         let by = if matches!(trigger, Trigger::Asked { .. }) { By::ByHand } else { By::Automatically };
         let window_at = subject.application.windows.decide(by, now, Some(now)).next_change;
         let operation = machine.operation().clone();
@@ -327,7 +353,15 @@ impl Engine {
         let text = trigger.to_string().into();
         subject.status.operation = Some(OperationState::new(&operation, text, now, steps, std::iter::empty()));
         let told = News::Started { operation, trigger: trigger.clone() };
-        subject.stage = Stage::Running(Box::new(Running { machine, trigger, started: now, steps, window_at }));
+        subject.stage = Stage::Running(Box::new(Running {
+            machine,
+            turn,
+            ahead: std::time::Duration::ZERO,
+            trigger,
+            started: now,
+            steps,
+            window_at,
+        }));
         self.board.pin(now, name, told);
         self.running.insert(Arc::clone(name));
         self.moved(name);

@@ -22,17 +22,21 @@
 //! application declares, or may declare (rule 28 of the exact rules).
 
 mod cache;
+mod clock;
+mod clusters;
 mod events;
 mod judge;
+mod members;
 mod news;
 mod run;
 mod schedule;
 mod shared;
 mod status;
 mod subject;
+mod wishes;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +126,33 @@ pub enum Wish {
     Terminate,
 }
 
+/// How much an engine keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Sizes {
+    /// Applications.
+    pub applications: usize,
+    /// Targets that they follow.
+    pub targets: usize,
+    /// Clusters.
+    pub clusters: usize,
+    /// Objects of the clusters.
+    pub objects: usize,
+    /// Entries of the indexes by object.
+    pub indexed: usize,
+    /// Uids of deleted objects; at most 10,000 for each cluster.
+    pub buried: usize,
+    /// Applications and targets that are due at some time; each once.
+    pub due: usize,
+    /// Applications that wait for their turn.
+    pub waiting: usize,
+    /// Pieces of work under way, watches included.
+    pub under_way: usize,
+    /// Pieces of news that nobody has fetched; at most [`BACKLOG`].
+    pub news: usize,
+}
+
 /// Looks after many applications. See the module documentation.
 #[derive(Debug)]
 pub struct Engine {
@@ -134,6 +165,11 @@ pub struct Engine {
     /// When applications are to be looked at.
     ready: BTreeSet<(Timestamp, Arc<str>)>,
     running: BTreeSet<Arc<str>>,
+    /// Who would begin an operation if not as many were under way as may be; each once, in order.
+    queue: VecDeque<Arc<str>>,
+    queued: BTreeSet<Arc<str>>,
+    /// Who depends on an application.
+    dependents: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Who was served last of those that run.
     served: Option<Arc<str>>,
     flying: BTreeMap<WorkId, Flight>,
@@ -153,6 +189,8 @@ struct Followed {
     apps: BTreeSet<Arc<str>>,
     due: Option<Timestamp>,
     is_flying: bool,
+    /// Whether it may have changed since it was asked.
+    is_stale: bool,
     tries: u32,
 }
 
@@ -160,36 +198,81 @@ struct Followed {
 #[derive(Debug, Default)]
 struct ClusterState {
     cache: Option<Cache>,
+    /// Which listing made the cache: what an older watch tells moves it on no further.
+    epoch: WorkId,
     apps: BTreeSet<Arc<str>>,
     /// Those of which nobody has tried yet to read what they declare.
     unread: BTreeSet<Arc<str>>,
+    /// Those of which it is not known what they declare.
+    undeclared: BTreeSet<Arc<str>>,
+    /// By their source, those of which it is not known what they declare now.
+    behind: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Those that prune nothing until more is known of others.
+    held: BTreeSet<Arc<str>>,
+    /// Those whose ledger must be read.
+    bare: BTreeSet<Arc<str>>,
     /// Which kinds must be known.
     wanted: BTreeSet<GroupKind>,
-    /// Which kinds are being listed.
-    asked: BTreeSet<GroupKind>,
     /// Whether everything must be listed anew.
     is_lost: bool,
-    is_listing: bool,
+    /// The listing under way, of which kinds, and what was written and seen since it began.
+    listing: Option<Listing>,
     is_watching: bool,
     retry_at: Option<Timestamp>,
     tries: u32,
+    /// When kinds are listed again that could not be read, and how often that was tried in a row.
+    relist_at: Option<Timestamp>,
+    /// Until when it is not listed again only because something was missed.
+    calm_until: Option<Timestamp>,
+    relists: u32,
     /// Whom a change of an object concerns.
     concerned: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
     /// Who declares an object.
     declared: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
+    /// Whom objects of a namespace concern.
+    places: BTreeMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
+}
+
+/// A listing under way.
+#[derive(Debug)]
+struct Listing {
+    id: WorkId,
+    kinds: BTreeSet<GroupKind>,
+    since: Vec<Sight>,
+}
+
+/// Something that was seen of an object while it was listed.
+#[derive(Debug)]
+enum Sight {
+    Seen(crate::resource::Resource),
+    Gone(ResourceKey, Arc<str>),
 }
 
 /// What an answer will be about.
 #[derive(Clone, Debug)]
 enum Flight {
     Resolve(Arc<str>, Target),
-    Load(Arc<str>, RevisionId),
+    /// Of which revision, and what the application was like then.
+    Load(Arc<str>, RevisionId, u64),
     List(Arc<str>),
-    Watch(Arc<str>),
+    /// Of which cluster, and over which listing.
+    Watch(Arc<str>, WorkId),
     Ledgers(BTreeSet<Arc<str>>),
     Ask(Arc<str>),
-    Effect(Arc<str>, Option<(ResourceKey, Arc<str>)>),
-    Store(Arc<str>),
+    Effect(UnderWay),
+    /// With the revision that ended a rollback, if that is what is stored.
+    Store(Arc<str>, Option<RevisionId>),
+}
+
+/// An effect under way.
+#[derive(Clone, Debug)]
+struct UnderWay {
+    app: Arc<str>,
+    cluster: Arc<str>,
+    /// Of which of its operations.
+    turn: WorkId,
+    /// What it deletes for good, as far as that is known before.
+    deletes: Option<(ResourceKey, Arc<str>)>,
 }
 
 impl Default for Settings {
@@ -217,6 +300,9 @@ impl Engine {
             clusters: BTreeMap::new(),
             ready: BTreeSet::new(),
             running: BTreeSet::new(),
+            queue: VecDeque::new(),
+            queued: BTreeSet::new(),
+            dependents: BTreeMap::new(),
             served: None,
             flying: BTreeMap::new(),
             counted: 0,
@@ -226,56 +312,6 @@ impl Engine {
             board: Board::default(),
             counters: Counters::default(),
         }
-    }
-
-    /// Looks after an application from now on, or after one of its name otherwise than before. An operation under way
-    /// goes on as it was begun.
-    pub fn put(&mut self, application: Application, now: Timestamp) {
-        self.tell(now);
-        let name = Arc::clone(application.name());
-        let follows = application.follows();
-        match self.subjects.get_mut(&name) {
-            Some(known) => {
-                let (before, cluster) = (known.application.follows(), Arc::clone(&known.application.cluster));
-                if cluster != application.cluster {
-                    let left = std::mem::replace(known, Subject::new(application.clone()));
-                    self.forget_cluster(&name, &left);
-                    self.running.remove(&name);
-                }
-                if before != follows {
-                    self.unfollow(&name, &before);
-                }
-                if let Some(known) = self.subjects.get_mut(&name) {
-                    if before != follows {
-                        known.head = None;
-                    }
-                    known.level = Level::Desired;
-                    known.application = Arc::new(application);
-                }
-            }
-            None => drop(self.subjects.insert(Arc::clone(&name), Subject::new(application))),
-        }
-        self.follow(&name, follows);
-        if let Some(subject) = self.subjects.get(&name) {
-            let cluster = self.clusters.entry(Arc::clone(&subject.application.cluster)).or_default();
-            if cluster.apps.insert(Arc::clone(&name)) {
-                cluster.unread.insert(Arc::clone(&name));
-            }
-        }
-        self.wake(&name, Duration::ZERO);
-    }
-
-    /// No longer looks after an application. Nothing of it is deleted; an operation under way is left as recorded.
-    pub fn remove(&mut self, name: &str, now: Timestamp) {
-        self.tell(now);
-        let Some((name, subject)) = self.subjects.remove_entry(name) else { return };
-        self.unfollow(&name, &subject.application.follows());
-        self.forget_cluster(&name, &subject);
-        self.running.remove(&name);
-        if let Some(due) = subject.due {
-            self.ready.remove(&(due, Arc::clone(&name)));
-        }
-        self.board.pin(self.now, &name, News::Gone);
     }
 
     /// Returns what there is to say about an application.
@@ -328,49 +364,28 @@ impl Engine {
         self.counted
     }
 
-    fn tell(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-    }
-
-    fn follow(&mut self, name: &Arc<str>, follows: (Arc<str>, Target)) {
-        let followed = self.followed.entry(follows.clone()).or_default();
-        followed.apps.insert(Arc::clone(name));
-        if let Some(subject) = self.subjects.get_mut(name) {
-            subject.head.clone_from(&followed.head);
-            subject.status.head.clone_from(&followed.head);
-        }
-        if followed.due.is_none() && !followed.is_flying {
-            followed.due = Some(self.now);
-            self.resolves.insert((self.now, follows));
-        }
-    }
-
-    fn unfollow(&mut self, name: &Arc<str>, follows: &(Arc<str>, Target)) {
-        let Some(followed) = self.followed.get_mut(follows) else { return };
-        followed.apps.remove(name);
-        if followed.apps.is_empty() {
-            if let Some(due) = followed.due {
-                self.resolves.remove(&(due, follows.clone()));
-            }
-            self.followed.remove(follows);
-        }
-    }
-
-    fn forget_cluster(&mut self, name: &Arc<str>, left: &Subject) {
-        let cluster = &left.application.cluster;
-        let Some(state) = self.clusters.get_mut(cluster) else { return };
-        state.apps.remove(name);
-        state.unread.remove(name);
-        for (index, keys) in [(&mut state.concerned, &left.concerns), (&mut state.declared, &left.declares)] {
-            drop(shared::reindex(index, name, keys, &BTreeSet::new()));
-        }
-        if state.apps.is_empty() {
-            self.clusters.remove(cluster);
+    /// Returns how much is kept, for metrics and to see that nothing grows without end.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let clusters = || self.clusters.values();
+        let caches = || clusters().filter_map(|cluster| cluster.cache.as_ref());
+        Sizes {
+            applications: self.subjects.len(),
+            targets: self.followed.len(),
+            clusters: self.clusters.len(),
+            objects: caches().map(|cache| cache.live.objects().count()).sum(),
+            indexed: clusters().map(|cluster| cluster.concerned.len().saturating_add(cluster.declared.len())).sum(),
+            buried: caches().map(Cache::buried).sum(),
+            due: self.ready.len().saturating_add(self.resolves.len()),
+            waiting: self.queue.len(),
+            under_way: self.flying.len(),
+            news: self.board.len(),
         }
     }
 
     /// Looks at an application after a while, or sooner if that was wanted.
     fn wake(&mut self, name: &Arc<str>, after: Duration) {
+        self.reckon(name);
         let at = self.now + after;
         self.wake_at_time(name, at);
     }

@@ -171,6 +171,10 @@ impl Board {
         self.items.push_back(Item { at, app: Arc::clone(app), news });
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     pub(super) fn take(&mut self) -> Option<Item> {
         let first = self.items.front()?;
         match std::mem::take(&mut self.missed) {

@@ -5,14 +5,14 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::automation::{Trigger, Why};
-use crate::cluster::{Guard, Interest};
+use crate::cluster::{Failure, Guard, Interest, Verb};
 use crate::policy::window::Asked;
-use crate::resource::ResourceKey;
+use crate::resource::{GroupKind, ResourceKey};
 use crate::sync::{self, Effect};
 use crate::time::Timestamp;
 
 use super::subject::{Level, Stage};
-use super::{Counters, Engine, Flight, News, Task, Work, WorkId};
+use super::{ClusterState, Counters, Engine, Flight, Listing, News, Task, UnderWay, Work, WorkId};
 
 impl Engine {
     /// Returns the next piece of work; `None` when there is nothing to do before [`Engine::wake_at`] or an event.
@@ -37,14 +37,21 @@ impl Engine {
         if self.is_stopping {
             return None;
         }
-        let resolve = self.resolves.first().map(|(due, _)| *due);
-        let look = self.ready.first().map(|(due, _)| *due);
-        let list = self.clusters.values().filter_map(|cluster| cluster.retry_at).min();
         let machines = self.running.iter().filter_map(|name| match &self.subjects.get(name)?.stage {
-            Stage::Running(running) => [running.machine.wake_at(), running.window_at].into_iter().flatten().min(),
+            Stage::Running(running) => [running.wake_at(), running.window_at].into_iter().flatten().min(),
             _ => None,
         });
-        [resolve, look, list, machines.min()].into_iter().flatten().min()
+        let watch = self.clusters.values().filter(|cluster| cluster.may_watch());
+        let watch = watch.map(|cluster| cluster.retry_at.unwrap_or(self.now));
+        let next = machines.chain(watch).min();
+        if self.counted >= self.settings.in_flight {
+            // An answer comes first.
+            return next;
+        }
+        let resolve = self.resolves.first().map(|(due, _)| *due);
+        let look = self.ready.first().map(|(due, _)| *due);
+        let list = self.clusters.values().filter_map(|cluster| cluster.list_at(self.now)).min();
+        [next, resolve, look, list].into_iter().flatten().min()
     }
 
     /// Tells machines that time has passed.
@@ -61,13 +68,13 @@ impl Engine {
                 if !permit.allowed {
                     // What was written stays; the rest waits for the window.
                     self.board.pin(self.now, &name, News::Rests { why: Why::Window { text: permit.reason.into() } });
-                    running.machine.handle(sync::Event::Superseded, self.now);
+                    running.handle(sync::Event::Superseded, self.now);
                     self.moved(&name);
                     continue;
                 }
             }
-            if running.machine.wake_at().is_some_and(|at| at <= self.now) {
-                running.machine.handle(sync::Event::Tick, self.now);
+            if running.wake_at().is_some_and(|at| at <= self.now) {
+                running.handle(sync::Event::Tick, self.now);
                 self.moved(&name);
             }
         }
@@ -77,7 +84,7 @@ impl Engine {
         self.last_id = self.last_id.saturating_add(1);
         let id = WorkId(self.last_id);
         Counters::count(&mut self.counters.work, task.verb());
-        if !matches!(flight, Flight::Watch(_)) {
+        if !matches!(flight, Flight::Watch(..)) {
             self.counted = self.counted.saturating_add(1);
         }
         self.flying.insert(id, flight);
@@ -100,31 +107,36 @@ impl Engine {
     /// Lists what some application needs to know and nobody does.
     fn list(&mut self) -> Option<Work> {
         let now = self.now;
-        let missing = |(_, cluster): &(&Arc<str>, &mut super::ClusterState)| {
-            let known = cluster.cache.as_ref().is_some_and(|cache| cache.kinds.is_superset(&cluster.wanted));
-            let due = cluster.retry_at.is_none_or(|at| at <= now);
-            !cluster.is_listing && due && !cluster.wanted.is_empty() && (!known || cluster.is_lost)
-        };
-        let (name, cluster) = self.clusters.iter_mut().find(missing)?;
-        cluster.is_listing = true;
-        cluster.retry_at = None;
-        cluster.asked.clone_from(&cluster.wanted);
-        let (name, kinds) = (Arc::clone(name), cluster.wanted.clone());
-        Some(self.begin(Task::List { cluster: Arc::clone(&name), kinds }, Flight::List(name)))
+        let due = |(_, cluster): &(&Arc<str>, &mut ClusterState)| cluster.list_at(now).is_some_and(|at| at <= now);
+        let (name, cluster) = self.clusters.iter_mut().find(due)?;
+        // Kinds that nobody needs any longer are not listed again.
+        let subjects = cluster.apps.iter().filter_map(|app| self.subjects.get(app));
+        let mut kinds: BTreeSet<GroupKind> = subjects.flat_map(|subject| subject.kinds.iter().cloned()).collect();
+        if let Some(cache) = &cluster.cache {
+            kinds.extend(crate::diff::autoscaler_kinds(&cache.model));
+        }
+        cluster.wanted.clone_from(&kinds);
+        (cluster.is_lost, cluster.retry_at, cluster.relist_at) = (false, None, None);
+        let name = Arc::clone(name);
+        let work = self
+            .begin(Task::List { cluster: Arc::clone(&name), kinds: kinds.clone() }, Flight::List(Arc::clone(&name)));
+        if let Some(cluster) = self.clusters.get_mut(&name) {
+            cluster.listing = Some(Listing { id: work.id, kinds, since: Vec::new() });
+        }
+        Some(work)
     }
 
     fn watch(&mut self) -> Option<Work> {
         let now = self.now;
-        let idle = |(_, cluster): &(&Arc<str>, &mut super::ClusterState)| {
-            let due = cluster.retry_at.is_none_or(|at| at <= now);
-            cluster.cache.is_some() && !cluster.is_watching && !cluster.is_lost && !cluster.is_listing && due
+        let idle = |(_, cluster): &(&Arc<str>, &mut ClusterState)| {
+            cluster.may_watch() && cluster.retry_at.is_none_or(|at| at <= now)
         };
         let (name, cluster) = self.clusters.iter_mut().find(idle)?;
         let cache = cluster.cache.as_ref()?;
         (cluster.is_watching, cluster.retry_at) = (true, None);
-        let name = Arc::clone(name);
+        let (name, epoch) = (Arc::clone(name), cluster.epoch);
         let (interest, after) = (Interest::in_kinds(cache.kinds.iter().cloned()), cache.cursor.clone());
-        Some(self.begin(Task::Watch { cluster: Arc::clone(&name), interest, after }, Flight::Watch(name)))
+        Some(self.begin(Task::Watch { cluster: Arc::clone(&name), interest, after }, Flight::Watch(name, epoch)))
     }
 
     /// Serves the operations under way one after the other.
@@ -139,12 +151,38 @@ impl Engine {
             let Some(subject) = self.subjects.get_mut(&name) else { continue };
             let Stage::Running(running) = &mut subject.stage else { continue };
             let Some(effect) = running.machine.next_effect() else { continue };
-            let cluster = Arc::clone(&subject.application.cluster);
-            let deletes = deleted(&effect);
+            let (cluster, turn) = (Arc::clone(&subject.application.cluster), running.turn);
             self.served = Some(Arc::clone(&name));
-            return Some(self.begin(Task::Effect { cluster, effect }, Flight::Effect(name, deletes)));
+            if let Some(refusal) = self.keep(&name, &cluster, &effect) {
+                self.answer(&name, refusal);
+                continue;
+            }
+            let deletes = deleted(&effect);
+            let under_way = UnderWay { app: name, cluster: Arc::clone(&cluster), turn, deletes };
+            return Some(self.begin(Task::Effect { cluster, effect }, Flight::Effect(under_way)));
         }
         None
+    }
+
+    /// Refuses to delete what another application came to declare since the operation was planned: it is handed over.
+    fn keep(&self, name: &Arc<str>, cluster: &Arc<str>, effect: &Effect) -> Option<sync::Event> {
+        let Effect::Write { id, write } = effect else { return None };
+        let own = self.subjects.get(name)?.declares.contains(&write.key);
+        if own || !matches!(write.verb, Verb::Delete { .. }) {
+            return None;
+        }
+        let other = self.clusters.get(cluster)?.declared.get(&write.key)?.iter().find(|other| *other != name)?;
+        let message = format!("application `{other}` declares it by now").into();
+        Some(sync::Event::Wrote { id: *id, result: Err(Failure::Refused { message }.into()) })
+    }
+
+    fn answer(&mut self, name: &Arc<str>, event: sync::Event) {
+        if let Some(subject) = self.subjects.get_mut(name)
+            && let Stage::Running(running) = &mut subject.stage
+        {
+            running.handle(event, self.now);
+        }
+        self.moved(name);
     }
 
     /// Looks at the next application that is due. What needs no answer from outside is done at once.
@@ -155,28 +193,31 @@ impl Engine {
                 subject.due = None;
             }
             if let Some((task, flight)) = self.advance(&name) {
-                if let Some(subject) = self.subjects.get_mut(&name)
-                    && matches!(subject.stage, Stage::Idle)
-                {
-                    subject.stage = Stage::Away;
+                let names = match &flight {
+                    Flight::Ledgers(names) => names.clone(),
+                    _ => [name].into(),
+                };
+                let work = self.begin(task, flight);
+                for name in names {
+                    if let Some(subject) = self.subjects.get_mut(&name) {
+                        subject.stage = Stage::Away(work.id);
+                    }
                 }
-                return Some(self.begin(task, flight));
+                return Some(work);
             }
         }
         None
     }
 
     /// Reads the ledgers of all applications of a cluster that need it.
-    pub(super) fn read_ledgers(&mut self, cluster: &Arc<str>) -> Option<(Task, Flight)> {
+    pub(super) fn read_ledgers(&self, cluster: &Arc<str>) -> Option<(Task, Flight)> {
         let state = self.clusters.get(cluster)?;
-        let mut keys: BTreeSet<ResourceKey> = BTreeSet::new();
-        let mut names = BTreeSet::new();
-        for name in &state.apps {
-            let Some(subject) = self.subjects.get_mut(name) else { continue };
+        let (mut keys, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for name in &state.bare {
+            let Some(subject) = self.subjects.get(name) else { continue };
             if subject.ledger.is_none() && matches!(subject.stage, Stage::Idle) {
                 keys.insert(subject.application.app.ledger_key());
                 names.insert(Arc::clone(name));
-                subject.stage = Stage::Away;
             }
         }
         let task = Task::Look { cluster: Arc::clone(cluster), keys };
@@ -187,8 +228,32 @@ impl Engine {
     pub(super) fn stir(&mut self, name: &Arc<str>, level: Level, after: std::time::Duration) {
         if let Some(subject) = self.subjects.get_mut(name) {
             subject.level = subject.level.max(level);
+            if level == Level::Desired {
+                subject.edition = subject.edition.saturating_add(1);
+            }
         }
         self.wake(name, after);
+    }
+}
+
+impl ClusterState {
+    /// When it is to be listed; `None` if not before something else happens.
+    fn list_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.listing.is_some() || self.wanted.is_empty() || (self.cache.is_none() && !self.unread.is_empty()) {
+            return None;
+        }
+        let retry = self.retry_at.unwrap_or(now);
+        let lacks = !self.cache.as_ref().is_some_and(|cache| cache.kinds.is_superset(&self.wanted));
+        if lacks {
+            return Some(retry);
+        }
+        let lost = self.is_lost.then(|| self.calm_until.unwrap_or(now));
+        let next = lost.into_iter().chain(self.relist_at).min();
+        next.map(|at| at.max(retry))
+    }
+
+    fn may_watch(&self) -> bool {
+        self.cache.is_some() && !self.is_watching && !self.is_lost && self.listing.is_none()
     }
 }
 
@@ -196,7 +261,7 @@ impl Engine {
 fn deleted(effect: &Effect) -> Option<(ResourceKey, Arc<str>)> {
     let Effect::Write { write, .. } = effect else { return None };
     match (&write.verb, &write.guard) {
-        (crate::cluster::Verb::Delete { .. }, Guard::Present { uid, .. }) => Some((write.key.clone(), Arc::clone(uid))),
+        (Verb::Delete { .. }, Guard::Present { uid, .. }) => Some((write.key.clone(), Arc::clone(uid))),
         _ => None,
     }
 }

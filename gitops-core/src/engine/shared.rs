@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::automation::{Decision, Why};
 use crate::health::HealthStatus;
 use crate::problem::{Code, Problem};
 use crate::reconcile::SyncStatus;
 use crate::resource::ResourceKey;
 use crate::state::DesiredState;
 
+use super::status::Decided;
 use super::subject::{Level, Subject};
 use super::{ClusterState, Engine};
 
@@ -25,7 +27,6 @@ impl Engine {
             declared.filter(|(_, declared)| declared.options.is_resource()).map(|(key, _)| key.clone()).collect();
         let mut concerned = reindex(&mut cluster.declared, name, &subject.declares, &declared);
         subject.declares = declared;
-        cluster.unread.remove(name);
         self.concern(name);
         concerned.remove(name);
         let pause = self.settings.gather;
@@ -39,8 +40,10 @@ impl Engine {
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
         let keys = subject.keys();
-        drop(reindex(&mut cluster.concerned, name, &subject.concerns, &keys));
-        subject.concerns = keys;
+        let places = keys.iter().map(|key| key.namespace.clone()).collect();
+        reindex(&mut cluster.concerned, name, &subject.concerns, &keys);
+        reindex(&mut cluster.places, name, &subject.places, &places);
+        (subject.kinds, subject.concerns, subject.places) = (subject.kinds(), keys, places);
     }
 
     /// What an application does not declare any more, or does not declare yet, and others do.
@@ -63,16 +66,13 @@ impl Engine {
         let name = subject.application.name();
         let cluster = self.clusters.get(&subject.application.cluster)?;
         let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
-        let may_go = claimed.chain(&subject.concerns).any(|key| !subject.declares.contains(key));
-        if !may_go {
+        let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
+        if claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
             return None;
         }
-        let mut others =
-            cluster.apps.iter().filter(|other| *other != name).filter_map(|other| self.subjects.get(other));
-        let unknown = |other: &&Subject| {
-            other.desired.is_none() || (other.application.source == subject.application.source && !other.is_loaded())
-        };
-        others.find(unknown).map(|other| format!("`{}` was not read yet", other.application.name()).into())
+        let behind = cluster.behind.get(&subject.application.source);
+        let mut unknown = cluster.undeclared.iter().chain(behind.into_iter().flatten());
+        unknown.find(|other| *other != name).map(|other| format!("`{other}` was not read yet").into())
     }
 
     /// Whether every application of a cluster was tried to be read once, so that what two declare is known.
@@ -153,21 +153,30 @@ impl Engine {
 
     /// Has those looked at that wait for an application.
     pub(super) fn stir_dependents(&mut self, name: &Arc<str>) {
-        let waiting = |(_, subject): &(&Arc<str>, &Subject)| subject.application.depends_on.contains(name);
-        let dependents: Vec<Arc<str>> =
-            self.subjects.iter().filter(waiting).map(|(other, _)| Arc::clone(other)).collect();
-        for other in dependents {
+        for other in self.dependents.get(name).cloned().unwrap_or_default() {
             self.stir(&other, Level::Live, std::time::Duration::ZERO);
+        }
+    }
+
+    /// Has those looked at that rest because they wait for another one: it was just compared.
+    pub(super) fn stir_waiting(&mut self, name: &Arc<str>) {
+        for other in self.dependents.get(name).cloned().unwrap_or_default() {
+            let decision = self.subjects.get(&other).and_then(|subject| subject.status.decision.as_ref());
+            let waits =
+                |decided: &Decided| matches!(decided.decision, Decision::Rest { why: Why::Dependency { .. }, .. });
+            if decision.is_some_and(waits) && self.lacks(name).is_none() {
+                self.stir(&other, Level::Live, std::time::Duration::ZERO);
+            }
         }
     }
 }
 
 /// Puts `name`, which was under the keys `before`, under exactly these keys, and returns who else is under one that changed.
-pub(super) fn reindex(
-    index: &mut BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
+pub(super) fn reindex<K: Clone + Ord>(
+    index: &mut BTreeMap<K, BTreeSet<Arc<str>>>,
     name: &Arc<str>,
-    before: &BTreeSet<ResourceKey>,
-    keys: &BTreeSet<ResourceKey>,
+    before: &BTreeSet<K>,
+    keys: &BTreeSet<K>,
 ) -> BTreeSet<Arc<str>> {
     let mut others = BTreeSet::new();
     for key in before.difference(keys) {

@@ -12,9 +12,10 @@ use crate::reconcile::App;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, RevisionId, Target};
 use crate::state::{DesiredState, LiveState};
-use crate::sync::{Ledger, Machine, Phase, Record};
+use crate::sync::{HEALING, Hold, Ledger, Machine, Phase, Record};
 use crate::time::Timestamp;
 
+use super::WorkId;
 use super::cache::Cache;
 use super::status::AppStatus;
 
@@ -96,8 +97,8 @@ pub(super) enum HoldWish {
 pub(super) enum Stage {
     /// Nothing is under way.
     Idle,
-    /// The answer to its work is awaited.
-    Away,
+    /// The answer to this work is awaited.
+    Away(WorkId),
     /// An operation is under way.
     Running(Box<Running>),
 }
@@ -106,6 +107,10 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) machine: Machine,
+    /// Which operation of the engine it is: answers to an earlier one are not for it.
+    pub(super) turn: WorkId,
+    /// How far its own time is ahead of the clock, which was set back.
+    pub(super) ahead: std::time::Duration,
     pub(super) trigger: Trigger,
     pub(super) started: Timestamp,
     pub(super) steps: usize,
@@ -133,10 +138,17 @@ pub(super) struct Subject {
     /// The objects it declares, and those that concern it, as the indexes of its cluster have them.
     pub(super) declares: BTreeSet<ResourceKey>,
     pub(super) concerns: BTreeSet<ResourceKey>,
+    /// The namespaces of these, and the kinds that must be known to compare it.
+    pub(super) places: BTreeSet<Option<Arc<str>>>,
+    pub(super) kinds: BTreeSet<GroupKind>,
+    /// Counts how often it was described anew, or was to be read anew.
+    pub(super) edition: u64,
     pub(super) load_tries: u32,
     pub(super) ledger: Option<(Ledger, Option<Problem>)>,
     pub(super) ledger_tries: u32,
     pub(super) comparison: Comparison,
+    /// When it was compared last.
+    pub(super) looked_at: Timestamp,
     pub(super) level: Level,
     pub(super) due: Option<Timestamp>,
     pub(super) stage: Stage,
@@ -148,6 +160,8 @@ pub(super) struct Subject {
     pub(super) error_at: Timestamp,
     /// A rollback to be stored, or to be taken back.
     pub(super) hold: Option<HoldWish>,
+    pub(super) store_tries: u32,
+    pub(super) store_at: Timestamp,
     /// What differed when it was last told of drift.
     pub(super) drifted: BTreeSet<ResourceKey>,
 }
@@ -161,10 +175,14 @@ impl Subject {
             desired: None,
             declares: BTreeSet::new(),
             concerns: BTreeSet::new(),
+            places: BTreeSet::new(),
+            kinds: BTreeSet::new(),
+            edition: 0,
             load_tries: 0,
             ledger: None,
             ledger_tries: 0,
             comparison: Comparison::default(),
+            looked_at: Timestamp::EPOCH,
             level: Level::Desired,
             due: None,
             stage: Stage::Idle,
@@ -174,6 +192,8 @@ impl Subject {
             errors: 0,
             error_at: Timestamp::EPOCH,
             hold: None,
+            store_tries: 0,
+            store_at: Timestamp::EPOCH,
             drifted: BTreeSet::new(),
         }
     }
@@ -185,30 +205,34 @@ impl Subject {
     /// Returns the revision that is wanted: what the source names, or what a rollback holds.
     pub(super) fn wanted(&self) -> Option<Revision> {
         let head = self.head.as_ref()?;
-        let hold = self.ledger.as_ref().and_then(|(ledger, _)| ledger.hold.as_ref());
-        match hold.filter(|hold| hold.holds(&head.id)) {
+        match self.held(&head.id) {
             Some(hold) => Some(Revision::new(&hold.to, &Target::new(hold.to.as_str()))),
             None => Some(head.clone()),
         }
     }
 
-    /// Returns whether what was read is what is wanted.
-    pub(super) fn is_loaded(&self) -> bool {
-        let wanted = self.wanted();
-        let read = self.desired.as_ref().map(|(id, _)| id);
-        wanted.is_some_and(|wanted| read == Some(&wanted.id)) && self.level < Level::Desired
+    fn held(&self, head: &RevisionId) -> Option<&Hold> {
+        let hold = self.ledger.as_ref().and_then(|(ledger, _)| ledger.hold.as_ref());
+        hold.filter(|hold| hold.holds(head))
     }
 
-    /// Returns the kinds that must be known to compare it.
-    pub(super) fn kinds(&self, cache: Option<&Cache>) -> BTreeSet<GroupKind> {
+    /// Returns whether what was read is what is wanted.
+    pub(super) fn is_loaded(&self) -> bool {
+        let wanted = self.head.as_ref().map(|head| match self.held(&head.id) {
+            Some(hold) => &hold.to,
+            None => &head.id,
+        });
+        let read = self.desired.as_ref().map(|(id, _)| id);
+        wanted.is_some() && read == wanted && self.level < Level::Desired
+    }
+
+    /// Returns the kinds that must be known to compare it, autoscalers apart.
+    pub(super) fn kinds(&self) -> BTreeSet<GroupKind> {
         let mut kinds: BTreeSet<GroupKind> =
             [GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")].into();
         kinds.insert(GroupKind::new("", "ConfigMap"));
         kinds.extend(self.desired.iter().flat_map(|(_, desired)| desired.kinds()));
         kinds.extend(self.inventory_keys().map(|key| (*key.group_kind).clone()));
-        if let Some(cache) = cache {
-            kinds.extend(diff::autoscaler_kinds(&cache.model));
-        }
         kinds
     }
 
@@ -227,15 +251,17 @@ impl Subject {
 
     /// Returns the part of what is known of the cluster that concerns it.
     pub(super) fn view(&self, cache: &Cache) -> LiveState {
-        let mut keys = self.keys();
+        let mut keys = self.concerns.clone();
         keys.extend(cache.claimed(self.application.name()).cloned());
         let namespaces: BTreeSet<Option<Arc<str>>> = keys.iter().map(|key| key.namespace.clone()).collect();
-        for kind in diff::autoscaler_kinds(&cache.model) {
-            let near = cache.live.objects_of(&kind).map(|object| object.key());
-            keys.extend(near.filter(|key| namespaces.contains(&key.namespace)).cloned());
+        let scalers: Vec<_> = diff::autoscaler_kinds(&cache.model).collect();
+        for kind in &scalers {
+            let near = namespaces.iter().flatten().flat_map(|namespace| cache.live.objects_in(kind, namespace));
+            keys.extend(near.map(|object| object.key().clone()));
         }
-        let kinds: BTreeSet<GroupKind> =
-            self.kinds(Some(cache)).into_iter().chain(keys.iter().map(|key| (*key.group_kind).clone())).collect();
+        let mut kinds = self.kinds.clone();
+        kinds.extend(scalers);
+        kinds.extend(cache.claimed(self.application.name()).map(|key| (*key.group_kind).clone()));
         cache.live.narrowed(&kinds, &keys)
     }
 
@@ -251,7 +277,7 @@ impl Subject {
             app.request = asked.request.clone();
         } else if self.heals() {
             app.request.resting = self.fights.resting(now);
-            if !self.application.automation.hooks_on_heal.is_on() {
+            if !self.application.automation.hooks_on_heal.is_on() && self.undoes() {
                 app.request.hooks = HookRun::Never;
             }
         }
@@ -260,13 +286,17 @@ impl Subject {
         app
     }
 
-    /// Whether an operation that starts now by itself would only undo what was changed on the cluster.
-    fn heals(&self) -> bool {
+    /// Whether an operation that starts now by itself is about a revision that was made true before: it undoes what was
+    /// changed on the cluster.
+    pub(super) fn heals(&self) -> bool {
         let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted()) else { return false };
-        let last = ledger.history.iter().find(|entry| !entry.partial);
-        ledger.running.is_none()
-            && last.is_some_and(|last| last.phase == Phase::Succeeded)
-            && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
+        ledger.running.is_none() && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
+    }
+
+    /// Whether the last operation left no hook to be run: it went well, or it was a heal itself.
+    pub(super) fn undoes(&self) -> bool {
+        let last = self.ledger.iter().find_map(|(ledger, _)| ledger.history.iter().find(|entry| !entry.partial));
+        last.is_some_and(|last| last.phase == Phase::Succeeded || &*last.initiator == HEALING)
     }
 
     /// When an operation that could not start may be tried again.

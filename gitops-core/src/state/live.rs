@@ -192,6 +192,15 @@ impl LiveState {
         ResourceKey::of_kind(&self.objects, kind).map(|seen| &seen.resource)
     }
 
+    /// Returns the objects of one kind in one namespace that were read, in order of their keys.
+    pub(crate) fn objects_in<'a>(&'a self, kind: &GroupKind, namespace: &str) -> impl Iterator<Item = &'a Resource> {
+        let first = ResourceKey::new(&kind.group, &kind.kind, namespace, "");
+        let (kind, namespace) = (Arc::clone(&first.group_kind), first.namespace.clone());
+        let near = self.objects.range(first..);
+        let near = near.take_while(move |(key, _)| key.group_kind == kind && key.namespace == namespace);
+        near.map(|(_, seen)| &seen.resource)
+    }
+
     /// Returns what is known of some objects, with the coverage of their kinds.
     pub(crate) fn narrowed<'k>(
         &self,

@@ -1,0 +1,199 @@
+//! What clusters say: lists, and what watches tell.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::automation::Backoff;
+use crate::cluster::{Changes, ClusterError, Failure, Observed};
+use crate::model::ApiModel;
+use crate::resource::{Resource, ResourceKey};
+use crate::state::Live;
+
+use super::cache::{Cache, Told};
+use super::status::ConditionKind;
+use super::subject::{Level, Stage, pause};
+use super::{ClusterState, Engine, Listing, Sight, WorkId};
+
+/// How long after a list the next one is made only because a watch missed something, or kinds changed.
+const CALM: Duration = Duration::from_secs(10);
+
+/// When kinds are listed again that could not be read.
+fn again(tries: u32) -> Duration {
+    let seconds = Duration::from_secs;
+    Backoff::new(seconds(30), 2, seconds(900)).pause(tries.max(1))
+}
+
+impl Engine {
+    pub(super) fn listed(
+        &mut self,
+        name: &Arc<str>,
+        id: WorkId,
+        result: Result<Box<(ApiModel, Observed)>, ClusterError>,
+    ) {
+        let now = self.now;
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let Some(listing) = cluster.listing.take_if(|listing| listing.id == id) else { return };
+        let listed = match result {
+            Ok(listed) => listed,
+            Err(error) => {
+                cluster.is_lost = true;
+                return self.cluster_failed(name, &error, "list");
+            }
+        };
+        let (model, observed) = *listed;
+        let unread = listing.kinds.iter().any(|kind| observed.live.is_unread_somewhere(kind));
+        let is_doubtful = cluster.take_list(listing, model, observed);
+        cluster.tries = 0;
+        cluster.calm_until = Some(now + CALM);
+        cluster.relists = if unread || is_doubtful { cluster.relists.saturating_add(1) } else { 0 };
+        cluster.relist_at = (cluster.relists > 0).then(|| now + again(cluster.relists));
+        let apps = cluster.apps.clone();
+        for app in apps {
+            self.condition(&app, ConditionKind::ClusterError, None);
+            self.stir(&app, Level::Live, Duration::ZERO);
+        }
+    }
+
+    pub(super) fn cluster_failed(&mut self, name: &Arc<str>, error: &ClusterError, what: &'static str) {
+        self.fault(what);
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        cluster.tries = cluster.tries.saturating_add(1);
+        cluster.retry_at = Some(self.now + pause(cluster.tries));
+        let (apps, text) = (cluster.apps.clone(), Arc::<str>::from(error.to_string()));
+        for app in apps {
+            self.condition(&app, ConditionKind::ClusterError, Some(Arc::clone(&text)));
+        }
+    }
+
+    pub(super) fn changed(&mut self, name: &Arc<str>, epoch: WorkId, result: Result<Changes, ClusterError>) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        if cluster.epoch != epoch {
+            // It watched less than is known by now: what it saw is true, but where it stopped is nothing to go on from.
+            if let (Ok(mut changes), Some(cache)) = (result, cluster.cache.as_ref()) {
+                changes.cursor = cache.cursor.clone();
+                self.took(name, changes);
+            }
+            return;
+        }
+        cluster.is_watching = false;
+        match result {
+            Ok(changes) => {
+                if std::mem::take(&mut cluster.tries) > 0 {
+                    let apps = cluster.apps.clone();
+                    apps.iter().for_each(|app| self.condition(app, ConditionKind::ClusterError, None));
+                }
+                self.took(name, changes);
+            }
+            Err(ClusterError { failure: Failure::CursorExpired, .. }) => cluster.is_lost = true,
+            Err(error) => self.cluster_failed(name, &error, "watch"),
+        }
+    }
+
+    fn took(&mut self, name: &Arc<str>, changes: Changes) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        if let Some(listing) = &mut cluster.listing {
+            listing.since.extend(changes.changed.iter().cloned().map(Sight::Seen));
+            listing.since.extend(changes.gone.iter().cloned().map(|(key, uid)| Sight::Gone(key, uid)));
+        }
+        let Some(cache) = cluster.cache.as_mut() else { return };
+        let count = changes.changed.len().saturating_add(changes.gone.len()) as u64;
+        let told = cache.take(changes);
+        self.counters.watched = self.counters.watched.saturating_add(count);
+        self.counters.noise = self.counters.noise.saturating_add(count.saturating_sub(told.len() as u64));
+        for (key, told, before) in told {
+            self.touch(name, &key, told, before);
+        }
+    }
+
+    /// Takes an object as one of our own writes left it, so that no comparison is older than that.
+    pub(super) fn wrote(&mut self, cluster: &Arc<str>, object: Resource) {
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        if let Some(listing) = &mut state.listing {
+            listing.since.push(Sight::Seen(object.clone()));
+        }
+        let Some(cache) = state.cache.as_mut() else { return };
+        let (key, before) = (object.key().clone(), cache.claimant(object.key()));
+        match cache.put(object) {
+            Told::Nothing => {}
+            told => self.touch(cluster, &key, told, before),
+        }
+    }
+
+    /// Takes note that one of our own writes deleted an object.
+    pub(super) fn deleted(&mut self, cluster: &Arc<str>, key: &ResourceKey, uid: &Arc<str>) {
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        if let Some(listing) = &mut state.listing {
+            listing.since.push(Sight::Gone(key.clone(), Arc::clone(uid)));
+        }
+        let Some(cache) = state.cache.as_mut() else { return };
+        let before = cache.claimant(key);
+        if cache.bury(key, uid) {
+            self.touch(cluster, key, Told::Change, before);
+        }
+    }
+
+    /// Has those look that an object concerns.
+    pub(super) fn touch(&mut self, cluster: &Arc<str>, key: &ResourceKey, told: Told, before: Option<Arc<str>>) {
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told == Told::Change {
+            // Kinds may have come or gone, or their schemas changed.
+            state.is_lost = true;
+        }
+        let mut apps: BTreeSet<Arc<str>> = state.concerned.get(key).cloned().unwrap_or_default();
+        let claimant = state.cache.as_ref().and_then(|cache| cache.claimant(key));
+        apps.extend(before.into_iter().chain(claimant).filter(|app| state.apps.contains(app)));
+        if crate::diff::is_autoscaler(&key.group_kind) && told == Told::Change {
+            apps.extend(state.places.get(&key.namespace).into_iter().flatten().cloned());
+        }
+        let after = match told {
+            Told::Status => {
+                self.counters.statuses = self.counters.statuses.saturating_add(1);
+                self.settings.gather_statuses
+            }
+            _ => self.settings.gather,
+        };
+        for app in apps {
+            if !self.saw_ledger(&app, cluster, key) {
+                self.stir(&app, Level::Live, after);
+            }
+        }
+    }
+
+    /// A watch told of the ledger of an application, unless that is no ledger: somebody else may have written it.
+    fn saw_ledger(&mut self, app: &Arc<str>, cluster: &Arc<str>, key: &ResourceKey) -> bool {
+        let Some(cache) = self.clusters.get(cluster).and_then(|state| state.cache.as_ref()) else { return false };
+        let Some(subject) = self.subjects.get_mut(app) else { return false };
+        if !key.is("", "ConfigMap") || subject.application.app.ledger_key() != *key {
+            return false;
+        }
+        let known = subject.ledger.as_ref().is_some_and(|(ledger, _)| ledger.is_stored_as(cache.live.get(key)));
+        if !known && matches!(subject.stage, Stage::Idle) {
+            subject.ledger = None;
+            self.stir(app, Level::Live, Duration::ZERO);
+        }
+        true
+    }
+}
+
+impl ClusterState {
+    /// Takes a list, and what was seen since it was begun, which may be newer; returns whether it is in doubt for some
+    /// object whether it is still there.
+    fn take_list(&mut self, listing: Listing, model: ApiModel, observed: Observed) -> bool {
+        let mut cache = Cache::new(listing.kinds, model, observed);
+        let mut is_doubtful = false;
+        for sight in listing.since {
+            match sight {
+                Sight::Gone(key, uid) => drop(cache.bury(&key, &uid)),
+                Sight::Seen(object) => {
+                    let is_new = !matches!(cache.live.get(object.key()), Live::Present(_));
+                    is_doubtful |= cache.put(object) != Told::Nothing && is_new;
+                }
+            }
+        }
+        self.cache = Some(cache);
+        self.epoch = listing.id;
+        self.is_watching = false;
+        is_doubtful
+    }
+}

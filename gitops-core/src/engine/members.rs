@@ -1,0 +1,210 @@
+//! Which applications there are, and what they follow.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::source::Target;
+use crate::time::Timestamp;
+
+use super::subject::{Level, Stage, Subject};
+use super::{Application, Engine, News, shared};
+
+impl Engine {
+    /// Looks after an application from now on, or after one of its name otherwise than before. An operation under way
+    /// goes on as it was begun.
+    pub fn put(&mut self, application: Application, now: Timestamp) {
+        self.tell(now);
+        let name = Arc::clone(application.name());
+        let follows = application.follows();
+        if let Some(known) = self.subjects.get(&name) {
+            let before = Arc::clone(&known.application);
+            if before.cluster != application.cluster {
+                // Another place is another application; an operation under way is left as recorded.
+                self.forget(&name);
+            } else {
+                self.leave_ranks(&name);
+                if before.follows() != follows {
+                    self.unfollow(&name, &before.follows());
+                }
+            }
+        }
+        match self.subjects.get_mut(&name) {
+            Some(known) => {
+                if known.application.follows() != follows {
+                    known.head = None;
+                }
+                if known.application.app.ledger_key() != application.app.ledger_key()
+                    && !matches!(known.stage, Stage::Running(_))
+                {
+                    known.ledger = None;
+                }
+                known.application = Arc::new(application);
+                known.level = Level::Desired;
+                known.edition = known.edition.saturating_add(1);
+            }
+            None => drop(self.subjects.insert(Arc::clone(&name), Subject::new(application))),
+        }
+        self.follow(&name, follows);
+        if let Some(subject) = self.subjects.get(&name) {
+            for other in &subject.application.depends_on {
+                self.dependents.entry(Arc::clone(other)).or_default().insert(Arc::clone(&name));
+            }
+            let cluster = self.clusters.entry(Arc::clone(&subject.application.cluster)).or_default();
+            if cluster.apps.insert(Arc::clone(&name)) {
+                cluster.unread.insert(Arc::clone(&name));
+            }
+        }
+        self.wake(&name, Duration::ZERO);
+        self.stir_dependents(&name);
+    }
+
+    /// No longer looks after an application. Nothing of it is deleted; an operation under way is left as recorded.
+    pub fn remove(&mut self, name: &str, now: Timestamp) {
+        self.tell(now);
+        if let Some(name) = self.forget(name) {
+            self.board.pin(self.now, &name, News::Gone);
+            self.stir_dependents(&name);
+            self.next_turn();
+        }
+    }
+
+    fn forget(&mut self, name: &str) -> Option<Arc<str>> {
+        self.leave_ranks(name);
+        let (name, subject) = self.subjects.remove_entry(name)?;
+        self.unfollow(&name, &subject.application.follows());
+        self.running.remove(&name);
+        if let Some(due) = subject.due {
+            self.ready.remove(&(due, Arc::clone(&name)));
+        }
+        self.forget_cluster(&name, &subject);
+        Some(name)
+    }
+
+    /// Takes an application out of the indexes that follow from how it is described.
+    fn leave_ranks(&mut self, name: &str) {
+        let Some(subject) = self.subjects.get(name) else { return };
+        for other in &subject.application.depends_on {
+            if let Some(dependents) = self.dependents.get_mut(other) {
+                dependents.remove(name);
+                if dependents.is_empty() {
+                    self.dependents.remove(other);
+                }
+            }
+        }
+        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
+        cluster.leave(&subject.application.source, name);
+    }
+
+    pub(super) fn follow(&mut self, name: &Arc<str>, follows: (Arc<str>, Target)) {
+        let followed = self.followed.entry(follows.clone()).or_default();
+        followed.apps.insert(Arc::clone(name));
+        if let Some(subject) = self.subjects.get_mut(name) {
+            subject.head.clone_from(&followed.head);
+            subject.status.head.clone_from(&followed.head);
+        }
+        if followed.due.is_none() && !followed.is_flying {
+            followed.due = Some(self.now);
+            self.resolves.insert((self.now, follows));
+        }
+    }
+
+    fn unfollow(&mut self, name: &Arc<str>, follows: &(Arc<str>, Target)) {
+        let Some(followed) = self.followed.get_mut(follows) else { return };
+        followed.apps.remove(name);
+        if followed.apps.is_empty() {
+            if let Some(due) = followed.due {
+                self.resolves.remove(&(due, follows.clone()));
+            }
+            self.followed.remove(follows);
+        }
+    }
+
+    /// Takes an application out of its cluster; those look again that had to do with it.
+    fn forget_cluster(&mut self, name: &Arc<str>, left: &Subject) {
+        let cluster = &left.application.cluster;
+        let Some(state) = self.clusters.get_mut(cluster) else { return };
+        state.apps.remove(name);
+        let was_last = state.unread.remove(name) && state.unread.is_empty();
+        shared::reindex(&mut state.concerned, name, &left.concerns, &BTreeSet::new());
+        shared::reindex(&mut state.places, name, &left.places, &BTreeSet::new());
+        let mut others = shared::reindex(&mut state.declared, name, &left.declares, &BTreeSet::new());
+        others.extend(std::mem::take(&mut state.held));
+        if was_last {
+            others.extend(state.apps.iter().cloned());
+        }
+        if state.apps.is_empty() {
+            self.clusters.remove(cluster);
+        }
+        for other in others {
+            self.stir(&other, Level::Live, Duration::ZERO);
+        }
+    }
+
+    /// Lets the next application begin that waits for its turn.
+    pub(super) fn next_turn(&mut self) {
+        while let Some(name) = self.queue.pop_front() {
+            self.queued.remove(&name);
+            if self.subjects.contains_key(&name) {
+                return self.stir(&name, Level::Live, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Has an application wait for its turn.
+    pub(super) fn queue_up(&mut self, name: &Arc<str>) {
+        if self.queued.insert(Arc::clone(name)) {
+            self.queue.push_back(Arc::clone(name));
+        }
+    }
+
+    /// Notes what is not known of an application that others must know, and has those look again that waited for it.
+    pub(super) fn reckon(&mut self, name: &Arc<str>) {
+        let Some(subject) = self.subjects.get(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
+        set(&mut cluster.bare, name, subject.ledger.is_none());
+        let mut eased = set(&mut cluster.undeclared, name, subject.desired.is_none());
+        let source = &subject.application.source;
+        if subject.is_loaded() {
+            eased |= cluster.catch_up(source, name);
+        } else {
+            cluster.behind.entry(Arc::clone(source)).or_default().insert(Arc::clone(name));
+        }
+        if !eased || cluster.held.is_empty() {
+            return;
+        }
+        let at = self.now + self.settings.gather;
+        for other in std::mem::take(&mut cluster.held) {
+            if let Some(held) = self.subjects.get_mut(&other) {
+                held.level = held.level.max(Level::Live);
+            }
+            self.wake_at_time(&other, at);
+        }
+    }
+}
+
+impl super::ClusterState {
+    fn leave(&mut self, source: &str, name: &str) {
+        self.bare.remove(name);
+        self.undeclared.remove(name);
+        self.catch_up(source, name);
+    }
+
+    fn catch_up(&mut self, source: &str, name: &str) -> bool {
+        let Some(behind) = self.behind.get_mut(source) else { return false };
+        let was = behind.remove(name);
+        if behind.is_empty() {
+            self.behind.remove(source);
+        }
+        was
+    }
+}
+
+/// Puts a name into a set or takes it out; returns whether it was taken out.
+fn set(names: &mut BTreeSet<Arc<str>>, name: &Arc<str>, is_in: bool) -> bool {
+    if is_in {
+        names.insert(Arc::clone(name));
+        return false;
+    }
+    names.remove(name)
+}

@@ -1,0 +1,73 @@
+//! What people and webhooks want.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::source::{RevisionId, Target};
+use crate::sync;
+
+use super::subject::{HoldWish, Level, Stage};
+use super::{Engine, Wish};
+
+impl Engine {
+    pub(super) fn source_changed(&mut self, source: &Arc<str>) {
+        let first = (Arc::clone(source), Target::new(""));
+        let of_it = self.followed.range(first..).take_while(|((name, _), _)| name == source);
+        let follows: Vec<_> = of_it.map(|(follows, _)| follows.clone()).collect();
+        for follows in follows {
+            let Some(followed) = self.followed.get_mut(&follows) else { continue };
+            // What is asked already may be answered by how it was.
+            followed.is_stale = followed.is_flying;
+            if let Some(due) = followed.due.filter(|_| !followed.is_flying) {
+                self.resolves.remove(&(due, follows.clone()));
+                followed.due = Some(self.now);
+                self.resolves.insert((self.now, follows));
+            }
+        }
+    }
+
+    pub(super) fn wished(&mut self, app: &str, wish: Wish) {
+        let Some((name, subject)) = self.subjects.get_key_value(app) else { return };
+        let (name, source) = (Arc::clone(name), Arc::clone(&subject.application.source));
+        match wish {
+            Wish::Refresh => {
+                self.source_changed(&source);
+                self.stir(&name, Level::Desired, Duration::ZERO);
+            }
+            Wish::Sync { by, request } => {
+                if let Some(subject) = self.subjects.get_mut(&name) {
+                    Self::ask_of(subject, by, *request);
+                    subject.errors = 0;
+                }
+                self.stir(&name, Level::Live, Duration::ZERO);
+            }
+            Wish::Rollback { by, to } => self.roll_back(&name, &by, &to),
+            Wish::Resume => {
+                if let Some(subject) = self.subjects.get_mut(&name) {
+                    subject.hold = Some(HoldWish::Lift);
+                }
+                self.stir(&name, Level::Live, Duration::ZERO);
+            }
+            Wish::Terminate => {
+                if let Some(subject) = self.subjects.get_mut(&name)
+                    && let Stage::Running(running) = &mut subject.stage
+                {
+                    running.handle(sync::Event::Terminate, self.now);
+                    self.moved(&name);
+                }
+            }
+        }
+    }
+
+    fn roll_back(&mut self, name: &Arc<str>, by: &Arc<str>, to: &RevisionId) {
+        let now = self.now;
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        subject.hold = Some(HoldWish::Set { to: to.clone(), by: Arc::clone(by), at: now });
+        Self::ask_of(subject, Arc::clone(by), crate::plan::Request::default());
+        if let Stage::Running(running) = &mut subject.stage {
+            running.handle(sync::Event::Superseded, now);
+        }
+        self.stir(name, Level::Live, Duration::ZERO);
+        self.moved(name);
+    }
+}
