@@ -64,7 +64,7 @@ pub use request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Valid
 pub use response::{Body, CauseReason, Details, Event, Events, List, Reason, Response, Status};
 pub use server::ApiServer;
 pub use settle::{AFTER_ANNOTATION, OUTCOME_ANNOTATION, Outcome};
-pub use simulation::Simulation;
+pub use simulation::{Performed, Simulation};
 pub use source::MemorySource;
 pub use url::HttpRequest;
 pub use wire::{Content, Wire};

@@ -1,26 +1,32 @@
 //! An engine in a world of its own: virtual time, a seeded schedule, and everything repeatable.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{ClusterError, Failure};
-use crate::engine::{Done, Engine, Event, Ports, Task, Work, WorkId};
+use crate::cluster::{ClusterError, Failure, Write};
+use crate::engine::{Application, Done, Engine, Event, Ports, Settings, Task, Work, WorkId};
 use crate::reconcile::SyncError;
+use crate::resource::Resource;
 use crate::source::{SourceError, SourceFailure};
 use crate::sync::{self, Effect};
 use crate::time::{Timer, Timestamp};
 
 use super::{MemoryCluster, MemorySource, VirtualTime, ready};
 
-/// How often watches are looked at while nothing else happens, and the slowest answer.
+/// How often watches are looked at while nothing else happens, and the slowest half of an answer.
 const LOOKS: Duration = Duration::from_secs(15);
-const SLOWEST: u64 = 400;
+const SLOWEST: u64 = 200;
+/// How long a watch waits before it answers that nothing happened.
+const LONG_POLL: Duration = Duration::from_secs(300);
+/// So often does nothing happen at one moment that will ever end.
+const ENDLESS: u32 = 2_000;
 
 /// An [`Engine`] over a [`MemoryCluster`] and a [`MemorySource`], through virtual time.
 ///
-/// Applications name their source `git` and their cluster `cluster`. Every answer takes a while, up to 0.4 s, that is
-/// drawn from the seed: so answers come in another order with each seed, and in the same order with the same seed. A
-/// month of nothing takes a moment.
+/// Applications name their source `git` and their cluster `cluster`. Work takes effect after a while that is drawn from
+/// the seed, up to 0.2 s, and the answer comes after another while: so effects and answers come in another order with
+/// each seed, and in the same order with the same seed. A month of nothing takes a moment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,13 +60,32 @@ pub struct Simulation {
     pub source_is_down: bool,
     /// Whether the cluster gives no answer.
     pub cluster_is_down: bool,
-    applications: BTreeMap<std::sync::Arc<str>, crate::engine::Application>,
-    settings: crate::engine::Settings,
+    applications: BTreeMap<Arc<str>, Application>,
+    settings: Settings,
     seed: u64,
-    /// What is under way, by when it will be done.
+    /// How far the clock of the engine is ahead of that of the cluster, in milliseconds.
+    ahead: i64,
+    /// What is under way, by when it will take effect, and answers on their way.
     pending: BTreeMap<(Timestamp, WorkId), Task>,
-    watches: Vec<(WorkId, Task)>,
+    arriving: BTreeMap<(Timestamp, WorkId), Done>,
+    written: Vec<Performed>,
+    is_stuck: bool,
+    watches: Vec<(WorkId, Task, Timestamp)>,
     looked: Timestamp,
+}
+
+/// A write that was performed, or failed, in a [`Simulation`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Performed {
+    /// When.
+    pub at: Timestamp,
+    /// What was to be done.
+    pub write: Write,
+    /// The object before.
+    pub before: Option<Resource>,
+    /// The object after.
+    pub after: Option<Resource>,
 }
 
 impl Simulation {
@@ -68,7 +93,7 @@ impl Simulation {
     #[must_use]
     pub fn new(seed: u64, at: Timestamp) -> Self {
         let time = VirtualTime::starting(at);
-        let settings = crate::engine::Settings::default();
+        let settings = Settings::default();
         Self {
             engine: Engine::new(settings),
             cluster: MemoryCluster::new(seed, time.clone()),
@@ -79,7 +104,11 @@ impl Simulation {
             applications: BTreeMap::new(),
             settings,
             seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            ahead: 0,
             pending: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            written: Vec::new(),
+            is_stuck: false,
             watches: Vec::new(),
             looked: at,
         }
@@ -91,59 +120,104 @@ impl Simulation {
         self.time.now()
     }
 
+    /// Returns what the clock of the engine shows.
+    #[must_use]
+    pub fn clock(&self) -> Timestamp {
+        Timestamp::from_millis(self.time.now().millis().saturating_add(self.ahead))
+    }
+
+    /// Sets the clock of the engine ahead of that of the cluster, or behind it.
+    pub fn set_clock(&mut self, ahead_millis: i64) {
+        self.ahead = ahead_millis;
+    }
+
     /// Looks after an application from now on.
-    pub fn put(&mut self, application: crate::engine::Application) {
-        self.applications.insert(std::sync::Arc::clone(application.name()), application.clone());
-        self.engine.put(application, self.time.now());
+    pub fn put(&mut self, application: Application) {
+        self.applications.insert(Arc::clone(application.name()), application.clone());
+        self.engine.put(application, self.clock());
+    }
+
+    /// No longer looks after an application.
+    pub fn remove(&mut self, name: &str) {
+        self.applications.remove(name);
+        self.engine.remove(name, self.clock());
     }
 
     /// Tells the engine something, such as a wish.
     pub fn tell(&mut self, event: Event) {
-        self.engine.handle(event, self.time.now());
+        self.engine.handle(event, self.clock());
     }
 
-    /// The program dies, and another one begins: what was under way is never answered.
+    /// The program dies, and another one begins: what was under way may have had its effect, and is never answered.
     pub fn crash(&mut self) {
         self.pending.clear();
+        self.arriving.clear();
         self.watches.clear();
         self.engine = Engine::new(self.settings);
         for application in self.applications.values() {
-            self.engine.put(application.clone(), self.time.now());
+            self.engine.put(application.clone(), self.clock());
         }
+    }
+
+    /// Returns the writes of the engine since the last call, dry runs apart, in order.
+    pub fn take_writes(&mut self) -> Vec<Performed> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Returns whether the engine once wanted to go on and on without time passing. That is a fault of the engine.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck
     }
 
     /// Lets time pass; returns how many answers were given.
     pub fn pass(&mut self, duration: Duration) -> usize {
         let until = self.time.now() + duration;
-        let mut answers = 0;
-        loop {
+        let (mut answers, mut rounds) = (0, 0);
+        while !self.is_stuck {
             self.fetch();
             self.watch();
             self.fetch();
-            let done = self.pending.first_key_value().map(|((at, _), _)| *at);
+            let effect = self.pending.first_key_value().map(|((at, _), _)| *at);
+            let answer = self.arriving.first_key_value().map(|((at, _), _)| *at);
+            let wake = self.engine.wake_at();
+            let wake = wake.map(|at| Timestamp::from_millis(at.millis().saturating_sub(self.ahead)));
             let look = (!self.watches.is_empty()).then(|| self.looked + LOOKS);
-            let next = [done, self.engine.wake_at(), look].into_iter().flatten().min();
+            let next = [effect, answer, wake, look].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= until) else { break };
+            rounds = if next > self.time.now() { 0 } else { rounds + 1 };
+            self.is_stuck = rounds > ENDLESS;
             self.time.advance_to(next);
-            let now = self.time.now();
-            while let Some(due) = self.pending.first_entry().filter(|due| due.key().0 <= now) {
-                let ((_, id), task) = due.remove_entry();
-                answers += 1;
-                if let Some(done) = self.perform(task) {
-                    self.engine.handle(Event::Done { id, done }, now);
-                }
-            }
+            answers += self.answer();
         }
         self.time.advance_to(until);
+        answers
+    }
+
+    /// Does what is to take effect by now, and delivers what has arrived.
+    fn answer(&mut self) -> usize {
+        let (now, mut answers) = (self.time.now(), 0);
+        while let Some(due) = self.pending.first_entry().filter(|due| due.key().0 <= now) {
+            let ((_, id), task) = due.remove_entry();
+            if let Some(done) = self.perform(task) {
+                let at = now + self.latency();
+                self.arriving.insert((at, id), done);
+            }
+        }
+        while let Some(due) = self.arriving.first_entry().filter(|due| due.key().0 <= now) {
+            let ((_, id), done) = due.remove_entry();
+            answers += 1;
+            self.engine.handle(Event::Done { id, done }, self.clock());
+        }
         answers
     }
 
     /// Fetches what the engine wants done.
     fn fetch(&mut self) {
         let now = self.time.now();
-        while let Some(Work { id, task }) = self.engine.next_work(now) {
+        while let Some(Work { id, task }) = self.engine.next_work(self.clock()) {
             if matches!(task, Task::Watch { .. }) {
-                self.watches.push((id, task));
+                self.watches.push((id, task, now));
             } else {
                 let at = now + self.latency();
                 self.pending.insert((at, id), task);
@@ -155,21 +229,45 @@ impl Simulation {
     fn watch(&mut self) {
         let now = self.time.now();
         self.looked = now;
-        for (id, task) in std::mem::take(&mut self.watches) {
+        for (id, task, since) in std::mem::take(&mut self.watches) {
             let Task::Watch { interest, after, .. } = &task else { continue };
             let result = match self.cluster_is_down {
                 true => Err(down().into()),
                 false => self.cluster.changes(interest, after),
             };
             match result {
-                Ok(changes) if changes.changed.is_empty() && changes.gone.is_empty() => self.watches.push((id, task)),
-                result => self.engine.handle(Event::Done { id, done: Done::Changed(result) }, now),
+                Ok(changes)
+                    if changes.changed.is_empty() && changes.gone.is_empty() && now.since(since) < LONG_POLL =>
+                {
+                    self.watches.push((id, task, since));
+                }
+                result => {
+                    let at = now + self.latency();
+                    self.arriving.insert((at, id), Done::Changed(result));
+                }
             }
         }
     }
 
     /// Does a piece of work; a world in memory waits for nothing.
-    fn perform(&self, task: Task) -> Option<Done> {
+    fn perform(&mut self, task: Task) -> Option<Done> {
+        let write = match &task {
+            Task::Effect { effect: Effect::Write { write, .. } | Effect::Record { write, .. }, .. } => {
+                Some((**write).clone())
+            }
+            Task::Store { write, .. } => Some((**write).clone()),
+            _ => None,
+        };
+        let Some(write) = write else { return self.answered(task) };
+        let look = |world: &Self| world.cluster.with_server(|server| server.get(&write.key).cloned());
+        let before = look(self);
+        let done = self.answered(task);
+        let after = look(self);
+        self.written.push(Performed { at: self.time.now(), write, before, after });
+        done
+    }
+
+    fn answered(&self, task: Task) -> Option<Done> {
         let cluster_error = || ClusterError::from(down());
         let source_error = || SourceError::from(SourceFailure::Unavailable { what: "the source is down".into() });
         match &task {

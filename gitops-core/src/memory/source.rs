@@ -110,6 +110,17 @@ impl MemorySource {
         repository.head = branch.into();
     }
 
+    /// Sets the present branch to a revision, as a push by force does; returns whether there is such a revision.
+    pub fn reset(&self, revision: &RevisionId) -> bool {
+        let mut repository = self.lock();
+        let is_known = repository.commits.contains_key(revision);
+        if is_known {
+            let head = Arc::clone(&repository.head);
+            repository.branches.insert(head, revision.clone());
+        }
+        is_known
+    }
+
     /// Gives a revision a name for ever; `None` takes the name away.
     pub fn tag(&self, name: &str, revision: Option<&RevisionId>) {
         let mut repository = self.lock();
