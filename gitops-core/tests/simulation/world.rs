@@ -1,0 +1,174 @@
+//! A world of three applications of one repository on one cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gitops_core::automation::Automation;
+use gitops_core::cluster::{Cluster, Force, PatchStep, Write};
+use gitops_core::engine::Application;
+use gitops_core::memory::{Simulation, ready};
+use gitops_core::path::FieldPath;
+use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::reconcile::App;
+use gitops_core::resource::{Propagation, Resource, ResourceKey};
+use gitops_core::source::{Paths, RevisionId};
+use gitops_core::state::Owner;
+use gitops_core::time::Timestamp;
+use gitops_core::value::Value;
+
+use super::chance::Chance;
+
+pub(crate) const APPS: [&str; 3] = ["a", "b", "c"];
+pub(crate) const NAMES: [&str; 6] = ["m0", "m1", "m2", "m3", "m4", "m5"];
+pub(crate) const COLOURS: [&str; 5] = ["blue", "red", "green", "white", "black"];
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) chance: Chance,
+    pub(crate) sim: Simulation,
+    pub(crate) start: Timestamp,
+    /// The files of the head, and the revisions there were.
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) revisions: Vec<(RevisionId, BTreeMap<String, String>)>,
+    /// The folder that each application reads.
+    pub(crate) roots: BTreeMap<&'static str, String>,
+    pub(crate) windows: BTreeMap<&'static str, &'static str>,
+    pub(crate) suspended: BTreeSet<&'static str>,
+    pub(crate) gone: BTreeSet<&'static str>,
+    pub(crate) told: Vec<String>,
+    /// What happened, for a seed that fails.
+    pub(crate) diary: Vec<String>,
+    pub(crate) made: BTreeSet<String>,
+    pub(crate) runs: BTreeMap<String, u32>,
+    pub(crate) starts: usize,
+}
+
+pub(crate) fn config(name: &str) -> ResourceKey {
+    ResourceKey::new("", "ConfigMap", "default", name)
+}
+
+pub(crate) fn map(name: &str, colour: &str, wave: u64) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: \
+         \"{wave}\"}}}}\ndata: {{colour: {colour}}}\n"
+    )
+}
+
+pub(crate) fn hook(app: &str, outcome: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: hook-{app}\n  annotations:\n    argocd.argoproj.io/hook: \
+         PreSync\n    memory.gitops.rs/outcome: {outcome}\nspec:\n  template:\n    spec:\n      restartPolicy: \
+         Never\n      containers: [{{name: run, image: busybox}}]\n"
+    )
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let start = "2026-03-01T12:00:00Z".parse().unwrap();
+        let mut world = Self {
+            seed,
+            chance: Chance::new(seed),
+            sim: Simulation::new(seed, start),
+            start,
+            files: BTreeMap::new(),
+            revisions: Vec::new(),
+            roots: APPS.map(|app| (app, app.to_owned())).into(),
+            windows: BTreeMap::new(),
+            suspended: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            told: Vec::new(),
+            diary: Vec::new(),
+            made: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            starts: 0,
+        };
+        for name in ["theirs", "stranger"] {
+            let tracking = if name == "stranger" {
+                r#","annotations":{"gitops.rs/tracking-id":"other:/ConfigMap:default/stranger"}"#
+            } else {
+                ""
+            };
+            let json = format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","namespace":"default"{tracking}}}}}"#
+            );
+            let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+            world.write(&Write::apply(&object, "somebody", Force::No));
+        }
+        for (at, name) in NAMES.iter().enumerate() {
+            let app = APPS.get(at % 3).unwrap();
+            world.files.insert(format!("{app}/{name}.yaml"), map(name, "blue", world.chance.below(3)));
+        }
+        world.files.insert("a/hook.yaml".to_owned(), hook("a", "succeed"));
+        for app in APPS {
+            world.files.insert(format!("{app}/own.yaml"), map(&format!("own-{app}"), "blue", 0));
+        }
+        world.commit("begin");
+        APPS.iter().for_each(|app| world.put(app));
+        world
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.sim.now().since(self.start)
+    }
+
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
+        let line = format!("{} {}", self.sim.now(), text.into());
+        self.diary.push(line);
+    }
+
+    pub(crate) fn write(&self, write: &Write) {
+        // By hand: whether it comes to pass is of no interest.
+        drop(ready(self.sim.cluster.write(write)));
+    }
+
+    pub(crate) fn put(&mut self, name: &'static str) {
+        let mut app = App::new(Owner::new("", name).unwrap(), "main").with_namespace("default");
+        app.policy = SyncPolicy::default().with_prune(Prune::Owned);
+        app.paths = Paths::under([self.roots.get(name).unwrap().as_str()]).unwrap();
+        let automation = Automation::healing();
+        let automation = if self.suspended.contains(name) { automation.suspended() } else { automation };
+        let mut application = Application::new(app, "git", "cluster").with_automation(automation);
+        if let Some(windows) = self.windows.get(name) {
+            application = application.with_windows(serde_json::from_str(windows).unwrap());
+        }
+        if name == "c" {
+            application = application.after("a");
+        }
+        self.gone.remove(name);
+        self.sim.put(application);
+    }
+
+    pub(crate) fn commit(&mut self, message: &str) {
+        let before = self.revisions.last().map(|(_, files)| files.clone()).unwrap_or_default();
+        let gone = before.keys().filter(|path| !self.files.contains_key(*path)).map(|path| (path.as_str(), None));
+        let files = self.files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str())));
+        let id = self.sim.source.commit("Ann <ann@example.org>", self.sim.now(), message, files.chain(gone));
+        self.revisions.push((id, self.files.clone()));
+    }
+
+    pub(crate) fn paint(&self, name: &str, colour: &str, manager: &str) {
+        let colour = Value::from_json(format!("\"{colour}\"").as_bytes()).unwrap();
+        let steps = vec![PatchStep::Set(FieldPath::fields(&["data", "colour"]), colour)];
+        self.write(&Write::patch(&config(name), "v1", steps, manager));
+    }
+
+    pub(crate) fn delete(&self, name: &str) {
+        self.write(&Write::delete(&config(name), "v1", Propagation::Background));
+    }
+
+    pub(crate) fn colour(&self, name: &str) -> Option<String> {
+        self.sim.cluster.with_server(|server| {
+            Some(server.get(&config(name))?.tree().dig(&["data", "colour"])?.as_str()?.to_owned())
+        })
+    }
+
+    /// Who declares a name at the head, and the colour there.
+    pub(crate) fn declared(&self, name: &str) -> Vec<(&'static str, String)> {
+        let of = |app: &'static str| {
+            let text = self.files.get(&format!("{}/{name}.yaml", self.roots.get(app)?))?;
+            let colour = text.split("colour: ").nth(1)?.trim_end_matches(['}', '\n']);
+            Some((app, colour.to_owned()))
+        };
+        APPS.iter().filter_map(|app| of(app)).collect()
+    }
+}
