@@ -44,7 +44,7 @@ fn was_synced(seen: &mut Situation<'_>) {
 fn every_row_of_the_table_decides_as_it_says() {
     type Change = fn(&mut Situation<'_>);
     let (healing, syncing, off) = (Automation::healing(), Automation::syncing(), Automation::default());
-    let rows: [(&str, Automation, Change, &str); 22] = [
+    let rows: [(&str, Automation, Change, &str); 23] = [
         ("a new revision", syncing, |_| {}, "start: a new revision"),
         ("the very first revision", syncing, |seen| seen.synced = None, "start: a new revision"),
         ("suspended", healing.suspended(), |_| {}, "rest: suspended"),
@@ -99,6 +99,12 @@ fn every_row_of_the_table_decides_as_it_says() {
             "it failed a while ago",
             syncing,
             |seen| seen.attempt = failed(Cause::Refused, 2, 800),
+            "start: try 3 of this revision",
+        ),
+        (
+            "it failed at a time that the clock, set back since, does not know yet",
+            syncing,
+            |seen| seen.attempt = failed(Cause::Refused, 2, 90_000),
             "start: try 3 of this revision",
         ),
         ("its hooks failed often enough", syncing, |seen| seen.attempt = failed(Cause::Hook, 5, 1), "rest: givenUp"),
