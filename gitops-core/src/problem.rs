@@ -70,6 +70,8 @@ pub enum Code {
     Predicted,
     /// Something was asked for that the application does not have. The rest of what was asked for goes on.
     NotFound,
+    /// Something stands where a hook runs, and may not be deleted for it. Holds back the hook and what follows it.
+    HookOccupied,
     /// A guard stopped a deletion. Holds back all pruning.
     PruneGuard,
     /// The object is being deleted: neither there nor gone. A note.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use gitops_core::automation::{Automation, Decision, Why};
 use gitops_core::engine::{Application, ConditionKind, Event, News, Wish};
 use gitops_core::memory::Simulation;
+use gitops_core::policy::Prune;
 use gitops_core::reconcile::{App, SyncStatus};
-use gitops_core::resource::ResourceKey;
+use gitops_core::resource::{GroupKind, ResourceKey};
 use gitops_core::source::RevisionId;
 use gitops_core::state::Owner;
 use gitops_core::sync::{HEALING, Phase};
@@ -370,4 +371,68 @@ fn many_applications_have_their_turns_one_after_the_other() {
     world.0.pass(Duration::from_secs(60));
     let synced = world.0.engine.statuses().filter(|status| status.sync == SyncStatus::Synced).count();
     assert_eq!(synced, names.len());
+}
+
+fn hook(name: &str, policy: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: {name}, annotations: {{gitops.rs/hook: PreSync, \
+         gitops.rs/hook-delete-policy: {policy}}}}}}}"
+    )
+}
+
+fn secret(world: &World, name: &str) -> Option<String> {
+    let key = ResourceKey::new("", "Secret", "default", name);
+    world.0.cluster.with_server(|server| Some(server.get(&key)?.uid()?.to_owned()))
+}
+
+#[test]
+fn a_hook_runs_once_per_revision_and_what_it_left_goes_when_it_is_no_longer_declared() {
+    let mut world = World::new(11);
+    let mut shop = application("shop");
+    shop.app.policy.prune = Prune::Owned;
+    world.0.put(shop);
+    let commit = |world: &World, text: Option<&str>| {
+        world.0.source.commit("Ann <ann@example.org>", world.0.now(), "hook", [("hook.yaml", text)]);
+    };
+    commit(&world, Some(&hook("before", "BeforeHookCreation")));
+    world.commit("web", "blue");
+    world.pass(5);
+    let first = secret(&world, "before").unwrap();
+    assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+    world.pass(30);
+    assert_eq!(secret(&world, "before"), Some(first.clone()), "nothing changed, so it does not run");
+    world.commit("web", "red");
+    world.pass(5);
+    let second = secret(&world, "before").unwrap();
+    assert_ne!(first, second, "it ran again");
+    assert_eq!(world.colour("web").as_deref(), Some("red"), "{:#?}", world.status("shop"));
+    // Nothing else of its kind is declared by then.
+    commit(&world, None);
+    world.commit("web", "white");
+    world.pass(10);
+    assert_eq!(world.colour("web").as_deref(), Some("white"), "{:#?}", world.status("shop"));
+    assert_eq!(secret(&world, "before"), None, "{:#?}", world.status("shop"));
+    let phases: Vec<Phase> = world.status("shop").history.iter().map(|entry| entry.phase).collect();
+    assert!(phases.iter().all(|phase| *phase == Phase::Succeeded), "{phases:?}");
+}
+
+#[test]
+fn a_hook_whose_place_cannot_be_read_is_held_back_and_asked_about_rarely() {
+    let mut world = World::new(12);
+    world.0.put(application("shop"));
+    world.0.cluster.with_faults(|faults| faults.unreadable(&GroupKind::new("", "Secret"), "forbidden"));
+    let (before, web) = (hook("before", "BeforeHookCreation"), map("web", "blue"));
+    let files = [("hook.yaml", Some(before.as_str())), ("web.yaml", Some(web.as_str()))];
+    world.0.source.commit("Ann <ann@example.org>", world.0.now(), "both", files);
+    world.pass(60);
+    assert_eq!((secret(&world, "before"), world.colour("web")), (None, None), "{:#?}", world.status("shop"));
+    let conditions = &world.status("shop").conditions;
+    assert!(conditions.iter().any(|condition| condition.kind == ConditionKind::Blocked), "{conditions:#?}");
+    let asked = world.0.engine.counters().work.get("ask").copied().unwrap_or_default();
+    assert!((1..=10).contains(&asked), "{asked}");
+    world.0.cluster.with_faults(|faults| faults.readable(&GroupKind::new("", "Secret")));
+    world.0.tell(Event::Wish { app: "shop".into(), wish: Wish::Refresh });
+    world.pass(10);
+    assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+    assert!(secret(&world, "before").is_some());
 }

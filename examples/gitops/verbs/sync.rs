@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::time::Duration;
 
-use gitops_core::plan::{Action, Plan};
+use gitops_core::plan::Plan;
 use gitops_core::reconcile::{self, App, Looked, Report, Watcher, Wish};
 use gitops_core::sync::Progress;
 use gitops_core::time::Timer;
@@ -94,12 +94,7 @@ fn seconds(duration: Duration) -> String {
 ///
 /// Without a terminal the answer is yes: `--prune` was given, and only what is provably ours goes, within the budget.
 pub(super) fn may_delete(plan: &Plan) -> io::Result<bool> {
-    let going: Vec<String> = plan
-        .steps
-        .iter()
-        .filter(|step| matches!(step.action, Action::Delete { .. }))
-        .map(|step| format!("  {}\n", render::clean(&step.key.to_string())))
-        .collect();
+    let going: Vec<String> = plan.losses().map(|key| format!("  {}\n", render::clean(&key.to_string()))).collect();
     if going.is_empty() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(true);
     }

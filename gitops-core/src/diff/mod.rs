@@ -29,6 +29,7 @@ mod render;
 mod repair;
 mod scaled;
 mod show;
+mod standing;
 mod step;
 mod subject;
 mod trail;
@@ -74,6 +75,7 @@ pub use repair::{Mending, Repair, repair};
 pub use scaled::autoscaled;
 pub(crate) use scaled::{autoscaler_kinds, is_autoscaler, is_scalable, unread_autoscalers};
 pub use show::lines;
+pub use standing::standing;
 use undeclared::Claimed;
 pub use verdict::{ChangeReason, Doubt, Evidence, Note, Prediction, Strategy};
 

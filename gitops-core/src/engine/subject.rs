@@ -230,23 +230,19 @@ impl Subject {
     pub(super) fn kinds(&self) -> BTreeSet<GroupKind> {
         let mut kinds: BTreeSet<GroupKind> =
             [GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")].into();
-        kinds.insert(GroupKind::new("", "ConfigMap"));
-        kinds.extend(self.desired.iter().flat_map(|(_, desired)| desired.kinds()));
-        kinds.extend(self.inventory_keys().map(|key| (*key.group_kind).clone()));
+        kinds.extend(self.keys().into_iter().map(|key| GroupKind::clone(&key.group_kind)));
         kinds
-    }
-
-    fn inventory_keys(&self) -> impl Iterator<Item = &ResourceKey> {
-        self.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys())
     }
 
     /// Returns the objects whose changes concern it: declared, recorded, or left of its hooks.
     pub(super) fn keys(&self) -> BTreeSet<ResourceKey> {
         let declared = self.desired.iter().flat_map(|(_, desired)| desired.declared.keys());
-        let running = self.ledger.iter().filter_map(|(ledger, _)| ledger.running.as_ref());
-        let left = running.flat_map(Record::hook_objects);
+        let known = self.ledger.iter().flat_map(|(ledger, _)| {
+            let left = ledger.hooks.iter().map(|hook| &hook.object);
+            ledger.inventory.entries.keys().chain(ledger.running.iter().flat_map(Record::hook_objects)).chain(left)
+        });
         let ledger = [self.application.app.ledger_key()];
-        declared.chain(self.inventory_keys()).chain(left).chain(&ledger).cloned().collect()
+        declared.chain(known).chain(&ledger).cloned().collect()
     }
 
     /// Returns the part of what is known of the cluster that concerns it.

@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Prediction, Repair, Why};
-use crate::policy::{Options, Phase, Role, SyncPolicy, Verb};
+use crate::policy::{Hook, Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Owner, Tracking};
 
+use super::hooks::{self, Asker, settle};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, budget, contents, delete, depend, impact, order, prune, recreate, select,
+    adopt, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -39,7 +40,7 @@ pub fn plan(
     if request.scope.intent == Intent::Delete {
         return delete::plan(comparison, desired, policy, context, request);
     }
-    let hooks = request.hooks;
+    let runs = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
     let judge = Judge { owner: context.owner, policy, request: &request };
     let (mut nodes, extras) = decided(comparison, desired, &judge, &mut problems);
@@ -48,21 +49,28 @@ pub fn plan(
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);
     adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
-    if adopt::stop_at_shared(&mut nodes, policy) {
+    let stops = adopt::stop_at_shared(&mut nodes, policy);
+    if stops {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));
     }
-    rest_if_idle(&mut nodes, &removals, hooks);
+    rest_if_idle(&mut nodes, &removals, runs);
+    let asker = Asker::new(desired, comparison, policy, context, &request);
+    let allowed = settle(&mut nodes, &asker, &mut problems);
+    let mut left = leftover::decide(&mut nodes, &asker, &mut problems);
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
     budget::ration(&mut nodes, policy);
     select::hold(&graph, &mut nodes, &providers_first, absent);
     depend::hold(&graph, &mut nodes, &providers_first);
-    if depend::stopped_by_hook(&nodes) {
+    if stops || depend::stopped_by_hook(&nodes) {
+        left.stop(SkipReason::FollowsHeld);
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
     }
     depend::hold_phases(&mut nodes);
-    rest_if_idle(&mut nodes, &removals, hooks);
+    rest_if_idle(&mut nodes, &removals, runs);
+    left.settle(&nodes);
+    skipped.append(&mut left.skipped);
     skipped.extend(nodes.iter().filter_map(|node| match node.fate {
         Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
         Fate::InPlace | Fate::Do(_) => None,
@@ -73,12 +81,11 @@ pub fn plan(
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
     let recreated = nodes.iter().filter_map(|node| recreate::confirmed(node, comparison, policy, &request));
-    let mut confirmed: Vec<_> =
-        removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(recreated).collect();
-    confirmed.sort();
-    let contents = contents::contents(&request, &removals);
-    let (owner, scope) = (context.owner.clone(), request.scope);
-    Plan { format: Format::V2, owner, revisions, scope, confirmed, contents, steps, gates, skipped, problems }
+    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(recreated).chain(allowed);
+    let confirmed = left.confirmed(confirmed, &steps);
+    let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
+    let (format, owner, leftovers, scope) = (Format::V2, context.owner.clone(), left.leftovers, request.scope);
+    Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
 }
 
 /// A declared object, and what becomes of it. What every pass over the nodes asks stands here, not behind a pointer.
@@ -311,17 +318,10 @@ fn missing(declared: &Declared) -> Fate {
 }
 
 fn hook(declared: &Declared) -> Fate {
-    let Some(hook) = &declared.options.hook else { return Fate::Skip(SkipReason::NotThisPhase) };
-    if hook.phases.iter().all(|phase| *phase > Phase::SyncFail) {
-        return Fate::Skip(SkipReason::NotThisPhase);
-    }
-    Fate::Do(Box::new(Work {
-        action: Action::Hook { payload: payload(declared), delete: hook.delete.iter().copied().collect() },
-        requires: Precondition::Any,
-        reason: Reason::Hook,
-        impact: Impact::Runs,
-        repairs: Vec::new(),
-    }))
+    let runs = |hook: &Hook| hook.phases.iter().any(|phase| *phase <= Phase::SyncFail);
+    let is_now = declared.options.hook.as_ref().is_some_and(runs);
+    let work = hooks::work(declared).filter(|_| is_now);
+    work.map_or(Fate::Skip(SkipReason::NotThisPhase), |work| Fate::Do(Box::new(work)))
 }
 
 /// What is as declared and not ours alone: a later removal would not work, or an apply remove what is left alone.

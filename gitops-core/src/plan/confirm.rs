@@ -68,6 +68,13 @@ pub(super) enum Consent {
     MissingForRecord,
 }
 
+/// Returns whether the deletion of an object asks for a person: by its options, or by its kind, unless its own annotation
+/// answers that.
+pub(crate) fn asks(live: &Resource, permissions: &[Permission], policy: &SyncPolicy) -> bool {
+    let protected = is_protected(live.key(), policy) && live.annotation(PRUNE) != Some("enabled");
+    permissions.contains(&Permission::Confirm) || protected
+}
+
 impl Request {
     /// Says what the deletion of an object needs of a person.
     ///
@@ -84,10 +91,8 @@ impl Request {
         claim: &Claim,
     ) -> Consent {
         let key = live.key();
-        let asks = permissions.contains(&Permission::Confirm)
-            || (is_protected(key, policy) && live.annotation(PRUNE) != Some("enabled"));
         let is_rebuilt = claim.standing == Some(Standing::Rebuilt) && policy.prune_adopted == PruneAdopted::No;
-        let missing = match (asks, is_rebuilt) {
+        let missing = match (asks(live, permissions, policy), is_rebuilt) {
             (true, _) => Consent::Missing,
             (false, true) => Consent::MissingForRecord,
             (false, false) => return Consent::NotAsked,

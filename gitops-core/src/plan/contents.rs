@@ -8,7 +8,7 @@ use crate::policy::SyncPolicy;
 use crate::resource::ResourceKey;
 
 use super::prune::Removal;
-use super::{Impact, Plan, Request, Step};
+use super::{Action, Impact, Leftover, Plan, Precondition, Request, Step};
 
 /// Most names that a text shows.
 const SHOWN: usize = 3;
@@ -26,7 +26,7 @@ pub struct Contents {
 }
 
 /// Whether all of something else dies with an object.
-pub(super) fn is_container(key: &ResourceKey) -> bool {
+pub(crate) fn is_container(key: &ResourceKey) -> bool {
     key.is("", "Namespace") || key.is("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
@@ -36,15 +36,30 @@ pub(super) fn is_protected(key: &ResourceKey, policy: &SyncPolicy) -> bool {
     is_container(key) || policy.protected.contains(&*key.group_kind)
 }
 
-/// Returns what dies with the containers among the removals that are not dying already.
-pub(super) fn contents(request: &Request, removals: &[Removal<'_>]) -> Vec<Contents> {
+/// Returns what dies with the containers among the removals that are not dying already, with those that make room for a
+/// hook, and with those that hooks left.
+pub(super) fn contents(
+    request: &Request,
+    removals: &[Removal<'_>],
+    steps: &[Step],
+    leftovers: &[Leftover],
+) -> Vec<Contents> {
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
-    let containers = removals.iter().filter(|removal| is_container(removal.key) && !removal.is_under_way());
-    let known = containers.filter_map(|removal| {
-        let dies = request.contents.get(removal.key)?.iter().filter(|key| !going.contains(key));
-        Some(Contents { of: removal.key.clone(), dies: dies.cloned().collect() })
+    let removed = removals.iter().filter(|removal| !removal.is_under_way()).map(|removal| removal.key);
+    let replaced = steps.iter().filter(|step| makes_room(step)).map(|step| &step.key);
+    let left = leftovers.iter().map(|left| &left.key);
+    let containers: BTreeSet<&ResourceKey> =
+        removed.chain(replaced).chain(left).filter(|key| is_container(key)).collect();
+    let known = containers.into_iter().filter_map(|container| {
+        let dies = request.contents.get(container)?.iter().filter(|key| !going.contains(key));
+        Some(Contents { of: container.clone(), dies: dies.cloned().collect() })
     });
     known.collect()
+}
+
+/// Whether what stands where a hook runs is deleted first.
+fn makes_room(step: &Step) -> bool {
+    matches!((&step.action, &step.requires), (Action::Hook { .. }, Precondition::Present { .. }))
 }
 
 impl Request {
@@ -72,11 +87,16 @@ pub(super) fn named(keys: &[&ResourceKey]) -> String {
 impl Plan {
     /// Says what dies with the object of a step by now and was not told when this plan was approved.
     pub(super) fn unapproved(&self, step: &Step, fresh: &Self) -> Option<String> {
-        if step.impact != Impact::DeletesContents {
+        if step.impact != Impact::DeletesContents && !(makes_room(step) && is_container(&step.key)) {
             return None;
         }
+        self.more_dies(&step.key, fresh)
+    }
+
+    /// The same of a namespace or CRD.
+    pub(super) fn more_dies(&self, container: &ResourceKey, fresh: &Self) -> Option<String> {
         let of = |plan: &Self| {
-            let found = plan.contents.binary_search_by(|contents| contents.of.cmp(&step.key)).ok()?;
+            let found = plan.contents.binary_search_by(|contents| contents.of.cmp(container)).ok()?;
             plan.contents.get(found).map(|contents| contents.dies.clone())
         };
         let (approved, now) = match (of(self), of(fresh)) {

@@ -4,19 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Compared, Comparison, Context, Outcome, Why};
-use crate::policy::{Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{Hook, Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
 
-use super::build::{Fate, Node, Work, as_seen, foreign, payload};
+use super::build::{Fate, Node, as_seen, foreign};
 use super::confirm::Consent;
 use super::contents::{self, is_container};
 use super::depend::Graph;
-use super::prune::{self, Removal};
-use super::{
-    Action, Format, HookRun, Impact, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped, hooks, order,
-};
+use super::prune::{self, Extra, Removal};
+use super::{Format, HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, hooks, leftover, order};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
 pub(super) fn plan(
@@ -28,9 +26,14 @@ pub(super) fn plan(
 ) -> Plan {
     let mut problems = Vec::new();
     let mut nodes = hook_nodes(desired, &request, &mut problems);
+    let asker = hooks::Asker::new(desired, comparison, policy, context, &request);
+    let allowed = hooks::settle(&mut nodes, &asker, &mut problems);
+    let mut left = leftover::decide(&mut nodes, &asker, &mut problems);
     let mut asking = BTreeMap::new();
-    let (mut removals, mut skipped) =
-        removals(comparison, desired, policy, context, &request, &mut asking, &mut problems);
+    let entries = comparison.entries.iter().map(|(key, compared)| (key, &**compared));
+    let entries = entries.chain(hooks::ordinary(&nodes, comparison, context, &request)).collect();
+    let (mut removals, mut skipped) = removals(entries, desired, policy, context, &request, &mut asking, &mut problems);
+    skipped.append(&mut left.skipped);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
     problems.extend(hooks::homeless(&nodes, &removals, comparison));
@@ -46,12 +49,14 @@ pub(super) fn plan(
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
         let working = nodes.iter_mut().filter(|node| node.work().is_some());
         working.for_each(|node| node.fate = Fate::Skip(SkipReason::FollowsHeld));
+        left.stop(SkipReason::FollowsHeld);
     }
     let containers = removals.iter().filter(|removal| is_container(removal.key) && !removal.is_under_way());
     for key in containers.map(|removal| removal.key) {
         let text = format!("is a {}: everything in it is deleted with it{}", key.kind(), request.dying(key, &going));
         problems.push(Problem::warning(Code::PruneGuard, text).of(key));
     }
+    skipped.append(&mut left.skipped);
     skipped.extend(nodes.iter().filter_map(|node| match node.fate {
         Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
         Fate::InPlace | Fate::Do(_) => None,
@@ -61,33 +66,27 @@ pub(super) fn plan(
     problems.sort();
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).collect();
-    let contents = contents::contents(&request, &removals);
-    let (format, owner, scope) = (Format::V2, context.owner.clone(), request.scope.clone());
-    Plan { format, owner, revisions, scope, confirmed, contents, steps, gates, skipped, problems }
+    let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(allowed);
+    let confirmed = left.confirmed(confirmed, &steps);
+    let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
+    let (format, owner, scope, leftovers) = (Format::V2, context.owner.clone(), request.scope.clone(), left.leftovers);
+    Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
 }
 
 /// The hooks of a deletion.
 fn hook_nodes<'a>(desired: &'a DesiredState, request: &Request, problems: &mut Vec<Problem>) -> Vec<Node<'a>> {
     let mut nodes = Vec::new();
     for (key, declared) in &desired.declared {
-        let Some(hook) = declared.options.hook.as_ref().filter(|hook| hook.phases.iter().any(|at| is_of_deletion(*at)))
-        else {
-            continue;
-        };
+        let of_deletion = |hook: &Hook| hook.phases.iter().any(|at| is_of_deletion(*at));
+        let is_now = declared.options.hook.as_ref().is_some_and(of_deletion);
+        let Some(work) = hooks::work(declared).filter(|_| is_now) else { continue };
         let fate = match request.hooks {
             HookRun::Never => Fate::Skip(SkipReason::HooksOff),
             _ if desired.is_held(key) => {
                 problems.extend(desired.problems.iter().filter(|problem| problem.key.as_ref() == Some(key)).cloned());
                 Fate::Skip(SkipReason::Held)
             }
-            _ => Fate::Do(Box::new(Work {
-                action: Action::Hook { payload: payload(declared), delete: hook.delete.iter().copied().collect() },
-                requires: Precondition::Any,
-                reason: Reason::Hook,
-                impact: Impact::Runs,
-                repairs: Vec::new(),
-            })),
+            _ => Fate::Do(Box::new(work)),
         };
         nodes.push(Node::new(key, declared, fate, Intent::Delete));
     }
@@ -100,7 +99,7 @@ fn is_of_deletion(phase: Phase) -> bool {
 
 /// Returns what goes, and what stays and why. Of what goes, those that nobody said yes to are `asking`.
 fn removals<'a>(
-    comparison: &'a Comparison,
+    entries: Vec<Extra<'a>>,
     desired: &DesiredState,
     policy: &SyncPolicy,
     context: &Context<'_>,
@@ -110,7 +109,7 @@ fn removals<'a>(
 ) -> (Vec<Removal<'a>>, Vec<Skipped>) {
     let asker = Asker { policy, context, request };
     let (mut removals, mut skipped) = (Vec::new(), Vec::new());
-    for (key, compared) in &comparison.entries {
+    for (key, compared) in entries {
         match asker.fate(key, compared, desired.get(key), asking) {
             None => {}
             Some(Ok(removal)) => removals.push(removal),

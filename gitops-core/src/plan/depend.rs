@@ -366,8 +366,9 @@ fn is_foreign(node: &Node<'_>) -> bool {
 }
 
 fn is_blocked(node: &Node<'_>) -> bool {
-    use SkipReason::{AwaitsDeletion, FollowsHeld, FollowsNotSelected, Held, RolloutBudget, Unknown};
-    matches!(node.fate, Fate::Skip(Held | FollowsHeld | FollowsNotSelected | RolloutBudget | Unknown | AwaitsDeletion))
+    use SkipReason::{AwaitsDeletion, FollowsHeld, FollowsNotSelected, Held, HookOccupied, RolloutBudget, Unknown};
+    let Fate::Skip(reason) = node.fate else { return false };
+    matches!(reason, Held | FollowsHeld | FollowsNotSelected | HookOccupied | RolloutBudget | Unknown | AwaitsDeletion)
 }
 
 fn blocked_hook(nodes: &[Node<'_>], phase: Phase) -> bool {

@@ -14,6 +14,7 @@ mod file;
 mod hooks;
 mod impact;
 mod kinds;
+mod leftover;
 mod order;
 mod places;
 mod prune;
@@ -41,9 +42,14 @@ use crate::state::Owner;
 use crate::value::{Digest, Hasher, Purpose};
 
 pub use build::plan;
+pub(crate) use confirm::asks;
 pub use confirm::{Confirmation, Confirmed};
 pub use contents::Contents;
+pub(crate) use contents::is_container;
 pub use file::{PlanFileError, StoredPlan};
+pub use hooks::HookObjects;
+pub(crate) use hooks::{came_from_hook, mark_of, was_created};
+pub use leftover::Leftover;
 pub(crate) use recreate::{instead, unconfirmed};
 pub use request::{Extent, HookRun, Intent, Request, Scope};
 pub use select::{InvalidSelection, Objects, Selection};
@@ -72,6 +78,9 @@ pub struct Plan {
     pub contents: Vec<Contents>,
     /// What will be done. `steps[n].id` is `n`; every dependency of a step has a smaller id.
     pub steps: Vec<Step>,
+    /// What hooks of earlier operations left behind, and what goes of it; in order of the keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
     /// Barriers. `gates[n].id` is `n`.
     pub gates: Vec<Gate>,
     /// What is left alone, and why.
@@ -212,14 +221,15 @@ pub enum Payload {
 pub enum Precondition {
     /// There is no such object.
     Absent,
-    /// There is this very object, as it was seen.
+    /// There is this very object, as it was seen. For a hook: it is deleted before the hook runs, should it still be
+    /// there.
     Present {
         /// The uid.
         uid: Arc<str>,
         /// What was read of it.
         facts: Facts,
     },
-    /// Nothing: hooks are recreated whatever is there.
+    /// Nothing: what stands where a hook runs is not known, or is to stay or to go by itself.
     Any,
 }
 
@@ -318,6 +328,7 @@ impl Plan {
             confirmed: Vec::new(),
             contents: Vec::new(),
             steps: Vec::new(),
+            leftovers: Vec::new(),
             gates: Vec::new(),
             skipped: Vec::new(),
             problems: Vec::new(),
@@ -327,7 +338,7 @@ impl Plan {
     /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.leftovers.is_empty()
     }
 
     /// Returns whether it leaves out anything that a sync of the application would do.
@@ -343,8 +354,8 @@ impl Plan {
         self.steps.get(id.0 as usize)
     }
 
-    /// Returns the digest of format, owner, revisions, scope, confirmations, steps, gates and what dies with them; wording
-    /// is out, so that better texts void no approval.
+    /// Returns the digest of format, owner, revisions, scope, confirmations, steps, gates, what dies with them and what
+    /// goes of what hooks left; wording is out, so that better texts void no approval.
     #[must_use]
     pub fn digest(&self) -> Digest {
         // Serialising these to JSON cannot fail: no maps with other keys than text, no foreign `Serialize`.
@@ -352,7 +363,7 @@ impl Plan {
         let what = (about, &self.steps, &self.gates);
         let bytes = match self.format {
             Format::V1 => serde_json::to_vec(&what),
-            Format::V2 => serde_json::to_vec(&(what, &self.contents)),
+            Format::V2 => serde_json::to_vec(&(what, &self.contents, &self.leftovers)),
         };
         Hasher::new(Purpose::Plan).bytes(&bytes.unwrap_or_default()).finish()
     }

@@ -9,7 +9,7 @@ use crate::resource::{Propagation, ResourceKey};
 use crate::source::RevisionId;
 use crate::time::Timestamp;
 
-use super::{Confirmation, Objects, Plan, Selection};
+use super::{Confirmation, HookObjects, Objects, Plan, Selection};
 
 /// What is asked of a plan, besides the policy of the application. By default: all that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Request {
     pub resting: BTreeSet<ResourceKey>,
     /// The namespace in which the ledger lies.
     pub ledger: Option<Arc<str>>,
+    /// What is known of the objects of hooks.
+    pub hook_objects: HookObjects,
 }
 
 /// What an operation is for.
@@ -142,7 +144,8 @@ impl Request {
     /// Asks for what `plan` does and for nothing else.
     #[must_use]
     pub fn following(plan: &Plan) -> Self {
-        let within = plan.steps.iter().map(|step| step.key.clone()).collect();
+        let left = plan.leftovers.iter().map(|left| &left.key);
+        let within = plan.steps.iter().map(|step| &step.key).chain(left).cloned().collect();
         let confirmations = plan.confirmed.iter().map(|confirmed| {
             let only = [Objects::exactly(&confirmed.key)];
             Confirmation::of(&confirmed.by, confirmed.at, only)

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Action, Impact, Intent, Plan, Reason, Skipped, Step};
-use crate::policy::Phase;
+use super::{Action, Impact, Intent, Plan, Precondition, Reason, Skipped, Step};
+use crate::policy::{HookDelete, Phase};
 use crate::problem::Severity;
 
 /// What runs in its order, then what is left alone and why, then what is wrong.
@@ -26,6 +26,12 @@ impl fmt::Display for Plan {
                 part = Some(next);
             }
             writeln!(f, "  {step}")?;
+        }
+        if !self.leftovers.is_empty() {
+            writeln!(f, "Left by hooks")?;
+        }
+        for left in &self.leftovers {
+            writeln!(f, "  {left}")?;
         }
         if !self.skipped.is_empty() {
             writeln!(f, "left alone")?;
@@ -73,6 +79,18 @@ impl fmt::Display for Step {
                 }
             }
             _ => write!(f, "{}", self.reason)?,
+        }
+        if let Action::Hook { delete, .. } = &self.action {
+            if self.impact == Impact::Runs && matches!(self.requires, Precondition::Present { .. }) {
+                f.write_str("; what its last run left is deleted first")?;
+            }
+            for policy in delete {
+                f.write_str(match policy {
+                    HookDelete::BeforeHookCreation => "",
+                    HookDelete::HookSucceeded => "; goes if all succeeds",
+                    HookDelete::HookFailed => "; goes if anything fails",
+                })?;
+            }
         }
         match self.impact {
             Impact::Restarts => f.write_str("; restarts what runs"),

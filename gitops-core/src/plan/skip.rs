@@ -88,6 +88,8 @@ pub enum SkipReason {
     OthersUnknown,
     /// Somebody rewrites it after each heal, and it is left to rest.
     Fought,
+    /// A hook, and something stands where it runs that may not be deleted for it.
+    HookOccupied,
 }
 
 impl Skipped {
@@ -132,6 +134,7 @@ impl fmt::Display for SkipReason {
             Self::HandedOver => "another application declares it",
             Self::OthersUnknown => "not declared here any more; other applications could not be asked yet",
             Self::Fought => "is rewritten by somebody after each heal, and is left to rest",
+            Self::HookOccupied => "is a hook, and what stands where it runs may not be deleted",
         })
     }
 }

@@ -70,12 +70,17 @@ impl Plan {
                 Verdict::Stale(reason) => stale.push((Some(step.id), reason.into())),
             }
         }
+        let left = self.still_left(fresh).unwrap_or_else(|reasons| {
+            stale.extend(reasons.into_iter().map(|reason| (None, reason)));
+            Vec::new()
+        });
         if !stale.is_empty() {
             Validity::Stale(stale)
-        } else if needed.iter().all(|needed| *needed) {
+        } else if needed.iter().all(|needed| *needed) && left == self.leftovers {
             Validity::StillValid
         } else {
-            Validity::Narrowed { plan: Box::new(self.narrowed(&needed)), of: self.digest() }
+            let plan = Self { leftovers: left, ..self.narrowed(&needed) };
+            Validity::Narrowed { plan: Box::new(plan), of: self.digest() }
         }
     }
 
@@ -94,7 +99,10 @@ impl Plan {
             let list = |plan: &Self| plan.revisions.iter().map(|id| id.short()).collect::<Vec<_>>().join(", ");
             return Some(format!("it is for revision `{}`, and `{}` was read", list(self), list(fresh)));
         }
-        if self.confirmed.iter().any(|confirmed| !self.steps.iter().any(|step| step.key == confirmed.key)) {
+        let does = |key: &ResourceKey| {
+            self.steps.iter().any(|step| step.key == *key) || self.leftovers.iter().any(|left| left.key == *key)
+        };
+        if self.confirmed.iter().any(|confirmed| !does(&confirmed.key)) {
             return Some("it confirms what it does not delete".to_owned());
         }
         (self.scope != fresh.scope).then(|| "it is about other objects of the application".to_owned())
@@ -104,7 +112,8 @@ impl Plan {
     fn left_behind(&self, fresh: &Self) -> impl Iterator<Item = Arc<str>> {
         let deletions = |plan: &Self| {
             let deletions = plan.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
-            deletions.map(|step| step.key.clone()).collect::<BTreeSet<_>>()
+            let left = plan.leftovers.iter().map(|left| left.key.clone());
+            deletions.map(|step| step.key.clone()).chain(left).collect::<BTreeSet<_>>()
         };
         let known = deletions(self);
         let new = deletions(fresh).into_iter().filter(move |key| !known.contains(key));
@@ -180,6 +189,9 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
     if step.action.payload() != now.action.payload() {
         return Verdict::Stale("what is declared is not what was approved".to_owned());
     }
+    if let Action::Hook { .. } = step.action {
+        return hook_verdict(step, now);
+    }
     if step.requires != now.requires {
         return Verdict::Stale(moved(&step.requires, &now.requires).to_owned());
     }
@@ -204,6 +216,21 @@ fn is_under_way(step: &Step, compared: Option<&Compared>) -> bool {
         compared.outcome == Outcome::Terminating
             && compared.live.as_ref().is_some_and(|live| live.uid() == Some(&**uid))
     })
+}
+
+/// A hook holds if no other object goes for it than was approved; to delete less is no more than that.
+fn hook_verdict(step: &Step, now: &Step) -> Verdict {
+    let uid = |step: &Step| match &step.requires {
+        Precondition::Present { uid, .. } => Some(Arc::clone(uid)),
+        Precondition::Absent | Precondition::Any => None,
+    };
+    if uid(now).is_some() && uid(now) != uid(step) {
+        return Verdict::Stale("another object stands there by now, and would be deleted for it".to_owned());
+    }
+    if step.action != now.action || step.version != now.version || step.wave != now.wave {
+        return Verdict::Stale(format!("by now a sync would do something else: {now}"));
+    }
+    Verdict::Needed
 }
 
 fn moved(before: &Precondition, now: &Precondition) -> &'static str {

@@ -5,22 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Cluster, Interest};
 use crate::diff::{Comparison, Outcome};
 use crate::model::{ApiModel, Scope, ServedKind};
-use crate::plan::Intent;
+use crate::plan::{Intent, is_container};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::Namespaces;
 use crate::value::ValueRef;
 
-/// Reads what lies in the namespaces, and is of the kinds of the CRDs, that may go. Of one
-/// that cannot be read whole nothing is returned: the plan then says nothing of it, rather than too little.
+/// Returns the objects of a comparison that may go.
+pub(super) fn going(comparison: &Comparison, intent: Intent) -> Vec<Resource> {
+    let goes = |outcome: &Outcome| intent == Intent::Delete || matches!(outcome, Outcome::Extra);
+    let going = comparison.entries.values().filter(|compared| goes(&compared.outcome));
+    going.filter_map(|compared| compared.live.clone()).filter(|live| is_container(live.key())).collect()
+}
+
+/// Reads what lies in the namespaces, and is of the kinds of the CRDs, that may go. Of one that cannot be read whole
+/// nothing is returned: the plan then says nothing of it, rather than too little.
 pub(super) async fn contents(
-    comparison: &Comparison,
-    intent: Intent,
+    may_go: Vec<Resource>,
     model: &ApiModel,
     cluster: &dyn Cluster,
 ) -> BTreeMap<ResourceKey, BTreeSet<ResourceKey>> {
     let mut contents = BTreeMap::new();
-    // Gathered first: what walks the comparison cannot be held while somebody is asked.
-    for (key, interest) in interests(comparison, intent, model) {
+    // Gathered first: what walks the objects cannot be held while somebody is asked.
+    for (key, interest) in interests(&may_go, model) {
         let Ok(observed) = cluster.observe(&interest).await else { continue };
         if interest.kinds.iter().any(|kind| observed.live.is_unread_somewhere(kind)) {
             continue;
@@ -35,14 +41,10 @@ pub(super) async fn contents(
 }
 
 /// What has to be read to know what dies with what may go.
-fn interests(comparison: &Comparison, intent: Intent, model: &ApiModel) -> Vec<(ResourceKey, Interest)> {
+fn interests(may_go: &[Resource], model: &ApiModel) -> Vec<(ResourceKey, Interest)> {
     let mut interests = Vec::new();
-    for (key, compared) in &comparison.entries {
-        let may_go = match intent {
-            Intent::Sync => matches!(compared.outcome, Outcome::Extra),
-            _ => compared.live.is_some(),
-        };
-        let Some(live) = compared.live.as_ref().filter(|_| may_go) else { continue };
+    for live in may_go {
+        let key = live.key();
         let interest = if key.is("", "Namespace") {
             let lists = |kind: &ServedKind| kind.verbs.iter().any(|verb| &**verb == "list");
             let listed = model.kinds().filter(|kind| kind.scope == Scope::Namespaced && lists(kind));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Action, HookRun, Intent, Plan, Request, StepId, Validity};
+use crate::plan::{HookRun, Intent, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
 use crate::source::Target;
 
@@ -70,7 +70,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         ([], Intent::Delete) => app.request.hooks = HookRun::Never,
         (revisions, _) => return Err(FollowError::Revisions(revisions.len())),
     }
-    let deletes = plan.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
+    let deletes = plan.losses().next().is_some();
     // The deletion of an application takes all that is its own by the policy as it is, or is stale.
     if deletes && plan.scope.intent == Intent::Sync {
         app.policy.prune = Prune::Owned;

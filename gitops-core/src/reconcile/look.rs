@@ -3,23 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, ClusterError, Failure, Interest};
-use crate::diff::{self, Answers, Comparison, Forecast, Outcome, Question};
+use crate::cluster::{Cluster, Interest};
+use crate::diff::{self, Answers, Comparison, Forecast};
 use crate::health;
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Intent, Plan, Reason, Request};
-use crate::policy::{Confirm, Prune};
+use crate::plan::{self, Action, HookRun, Intent, Plan, Request};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
-use crate::source::{File, Paths, Revision, RevisionId, Source};
+use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 
-use super::contents::contents;
-use super::gone_kinds;
-use super::{App, SyncError, World};
+use super::{App, SyncError, World, gone_kinds, hooks};
 
 /// Everything known of one application at one moment.
 #[derive(Clone, Debug)]
@@ -162,7 +159,7 @@ pub async fn look_again(
     if kinds.iter().any(may_be_scaled) || desired.declared.values().any(|declared| has_replicas(&declared.resource)) {
         kinds.extend(diff::autoscaler_kinds(&model));
     }
-    let left = ledger.running.iter().flat_map(Record::hook_objects).cloned();
+    let left = hooks::left(&ledger, &kinds);
     let mut observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
     if app.request.scope.intent == Intent::Delete {
         gone_kinds::settle(&mut observed.live, &ledger.inventory, cluster).await;
@@ -176,7 +173,7 @@ pub async fn look_again(
 /// Reads what the source declares, looks at the cluster, compares, and plans.
 ///
 /// Where anything would be pruned, the history of the source says whether the revision that was synced last is a newer
-/// one (rule 28 of the exact rules). A source without history, or one that has lost that revision, cannot tell.
+/// one (rule 28 of the exact rules). A source without history cannot tell; where a history cannot, that is a problem.
 ///
 /// # Errors
 /// When source or cluster give no answer at all, or a newer program works on this application.
@@ -186,18 +183,6 @@ pub async fn look_at(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
     let mut looked = look(app, desired, world.cluster).await?;
     looked.ask_history(app, world.source).await;
     Ok(looked)
-}
-
-/// Returns the revision that was synced last, if the one that is wanted is one of those before it.
-async fn newer(looked: &Looked, source: &dyn Source) -> Option<RevisionId> {
-    const LOOKED_THROUGH: usize = 1000;
-    let synced = looked.ledger.last_synced()?;
-    let ([last], [wanted]) = (&*synced, &*looked.wanted()) else { return None };
-    if last == wanted {
-        return None;
-    }
-    let log = source.history()?.log(last, &Paths::default(), LOOKED_THROUGH).await.ok()?;
-    log.iter().any(|revision| revision.id == *wanted).then(|| last.clone())
 }
 
 fn has_replicas(object: &Resource) -> bool {
@@ -242,73 +227,9 @@ impl Looked {
         looked
     }
 
-    /// Asks the cluster what can only be predicted, and what would die with what may go.
-    pub(crate) async fn ask_all(&mut self, app: &App, cluster: &dyn Cluster) {
-        if app.policy.confirm == Confirm::DryRun {
-            let answers = self.ask(app, cluster).await;
-            let predicted = std::mem::take(&mut self.comparison);
-            self.compare(app, &answers, &predicted);
-        }
-        let intent = app.request.scope.intent;
-        if intent == Intent::Delete || app.policy.prune == Prune::Owned {
-            self.contents = contents(&self.comparison, intent, &self.model, cluster).await;
-        }
-    }
-
-    /// Where the plan prunes: asks the history whether the revision that was synced last is a newer one, and plans again
-    /// if it is (rule 28 of the exact rules).
-    pub(crate) async fn ask_history(&mut self, app: &App, source: &dyn Source) {
-        if self.prunes() {
-            self.newer = newer(self, source).await;
-            if self.newer.is_some() {
-                self.plan(app);
-            }
-        }
-    }
-
-    /// Returns whether source or cluster have to be asked before the plan can be trusted.
-    pub(crate) fn has_questions(&self, app: &App) -> bool {
-        let context = app.context(&self.model, &self.ledger.inventory);
-        let asks = app.policy.confirm == Confirm::DryRun
-            && !diff::questions(&self.comparison, &self.desired, &context).is_empty();
-        let may_go = self.comparison.entries.values().any(|compared| matches!(compared.outcome, Outcome::Extra));
-        asks || app.request.scope.intent == Intent::Delete || (app.policy.prune == Prune::Owned && may_go)
-    }
-
-    fn prunes(&self) -> bool {
-        self.plan.steps.iter().any(|step| step.reason == Reason::NotDeclared)
-    }
-
-    fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
+    pub(super) fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
         let context = app.context(&self.model, &self.ledger.inventory).with_answers(answers);
         self.comparison = diff::compare(&self.desired, &self.live, &context, previous);
-    }
-
-    /// Asks the cluster what would become of objects whose verdict is only predicted. One that cannot be asked about
-    /// keeps its prediction, and the others are asked about all the same.
-    async fn ask(&mut self, app: &App, cluster: &dyn Cluster) -> Answers {
-        let context = app.context(&self.model, &self.ledger.inventory);
-        let questions = diff::questions(&self.comparison, &self.desired, &context);
-        let mut answers = Answers::new();
-        // Who may not write objects of a kind in a namespace need not ask for the next one.
-        let mut denied = BTreeSet::new();
-        for Question { key, receipt, write, .. } in questions {
-            let place = (Arc::clone(&key.group_kind), key.namespace.clone());
-            if denied.contains(&place) {
-                continue;
-            }
-            let answer = write.discreet(cluster.write(&write).await);
-            if let Err(ClusterError { failure: Failure::Denied { .. }, .. }) = &answer {
-                denied.insert(place);
-            }
-            answers.take(receipt, answer);
-        }
-        if !denied.is_empty() {
-            let text = "dry runs are not allowed, so that some verdicts are predicted";
-            let hint = "allow `patch` of the kinds that are synced, or set `confirm: never`";
-            self.problems.push(Problem::note(Code::Predicted, text).hint(hint));
-        }
-        answers
     }
 
     /// Plans what a sync would do, by all that is known.
@@ -320,6 +241,7 @@ impl Looked {
             contents: self.contents.clone(),
             newer: self.newer.clone(),
             ledger: app.ledger_key().namespace,
+            hook_objects: self.hook_objects(app),
             ..app.request.clone()
         };
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
@@ -379,7 +301,7 @@ impl Looked {
         }
     }
 
-    fn wanted(&self) -> Vec<RevisionId> {
+    pub(super) fn wanted(&self) -> Vec<RevisionId> {
         self.desired.revisions.iter().map(|revision| revision.id.clone()).collect()
     }
 
@@ -401,6 +323,7 @@ impl Looked {
         }
         let context = app.context(&self.model, &self.ledger.inventory);
         ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
+        ledger.settle_hooks(&self.live);
         let setup = Setup {
             desired: Arc::clone(&self.desired),
             model: self.model.clone(),

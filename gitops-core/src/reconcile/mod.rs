@@ -9,7 +9,9 @@ mod described;
 mod explain;
 mod follow;
 mod gone_kinds;
+mod hooks;
 mod look;
+mod questions;
 mod report;
 mod watch;
 

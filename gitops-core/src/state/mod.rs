@@ -5,6 +5,7 @@
 
 mod applied;
 mod desired;
+mod hook;
 mod inherit;
 mod inventory;
 mod live;
@@ -15,6 +16,7 @@ mod prepare;
 
 pub use applied::AppliedFields;
 pub use desired::{Completeness, Declared, DesiredState};
+pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
 pub use owner::{InvalidName, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::cluster::Guard;
 use crate::plan::Step;
 use crate::resource::Resource;
-use crate::state::OPERATION_ANNOTATION;
+use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 use crate::value::ValueRef;
 
@@ -30,14 +30,14 @@ impl Machine {
         let own = self.own_key(step);
         let left = self.setup.ledger.hooks.iter();
         let left = left.clone().find(|hook| hook.running && hook.is_of(&step.key, step.phase) && hook.object != own);
-        let (key, next) = match left {
-            Some(left) => (left.object.clone(), Next::HookDelete(Guard::same(&left.uid))),
-            None => (own, Next::Look(Look::BeforeHook)),
+        let key = match left {
+            Some(left) => left.object.clone(),
+            None => own,
         };
         if let Some(run) = self.run_mut(id) {
             run.key = key;
         }
-        next
+        Next::Look(Look::BeforeHook)
     }
 
     /// The object that was in the way of a hook is gone.
@@ -49,19 +49,24 @@ impl Machine {
                 let next = self.before_hook(id, step);
                 self.proceed(id, next);
             }
-            _ => self.run_hook(id, step),
+            _ => {
+                // Also where it was an ordinary object once.
+                self.setup.ledger.inventory.entries.remove(&step.key);
+                self.run_hook(id, step);
+            }
         }
     }
 
     /// Looked for the object of a hook before it runs.
     pub(super) fn saw_before_hook(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
         let Some(step) = self.step(id) else { return };
-        let Some(live) = live else { return self.run_hook(id, &step) };
+        let is_earlier = self.run(id).is_some_and(|run| run.key != self.own_key(&step));
+        let left = |hook: &HookResult| live.is_some_and(|live| hook.is_about(live.key(), live.uid()));
+        let Some(live) = live.filter(|_| !is_earlier || self.setup.ledger.hooks.iter().any(left)) else {
+            return self.hook_gone(id, &step);
+        };
         let mark = hooks::mark(&self.record.operation, &step);
-        if !self.claims(live).tracked {
-            return self.fail(id, "there is an object of this name that is not ours; rename the hook");
-        }
-        if live.annotation(OPERATION_ANNOTATION) == Some(&*mark) {
+        if self.claims(live).tracked && live.annotation(OPERATION_ANNOTATION) == Some(&*mark) {
             // We started it before a restart, or before an answer was lost.
             return self.hook_runs(id, Some(live), Some(Answer::seen(live)), now);
         }
@@ -70,7 +75,10 @@ impl Machine {
                 let what = deletion(live);
                 self.wait(id, Look::Gone(uid.into()), &what, now);
             }
-            _ => self.proceed(id, Next::HookDelete(Guard::exactly(live))),
+            _ => match self.hook_may_go(live, &step.key, (!is_earlier).then_some(&step)) {
+                Ok(()) => self.proceed(id, Next::HookDelete(Guard::exactly(live))),
+                Err(why) => self.fail(id, &why),
+            },
         }
     }
 

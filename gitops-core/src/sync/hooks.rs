@@ -1,12 +1,12 @@
 //! Hook objects: their names, their marks, and which of them are deleted when an operation ends.
 
-use crate::plan::{Action, Intent, Plan, Step};
-use crate::policy::{HookDelete, Prune};
+use crate::plan::{Action, Plan, Step};
+use crate::policy::HookDelete;
 use crate::resource::{InvalidResource, Resource, ResourceKey};
-use crate::state::{Completeness, OPERATION_ANNOTATION};
+use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::value::{Hasher, Purpose};
 
-use super::{HookResult, OperationId, Phase, Setup};
+use super::{OperationId, Phase};
 
 /// Longest name a Job may have: its pods carry it in a label.
 const LONGEST: usize = 63;
@@ -53,42 +53,20 @@ pub(super) fn dress(declared: &Resource, key: &ResourceKey, mark: &str) -> Resul
     })
 }
 
-/// Returns the hook objects to delete now that the operation has ended as `phase`.
+/// Returns which objects of hooks that ran go now that the operation has ended as `phase`, by their delete policies.
 ///
-/// `HookSucceeded` and `HookFailed` speak of the operation (Argo CD's semantics). What earlier operations left of a
-/// hook with a generated name goes as well, else they would pile up; and what they left of a hook that is no longer
-/// declared, where pruning is on.
-pub(super) fn to_delete(
-    plan: &Plan,
-    setup: &Setup,
-    ran: &[HookResult],
-    earlier: &[HookResult],
-    phase: Phase,
-) -> Vec<HookResult> {
-    if plan.scope.intent == Intent::Delete && phase == Phase::Succeeded {
-        // Nobody would know them afterwards.
-        return ran.iter().chain(earlier).cloned().collect();
-    }
-    let policy = |result: &HookResult| {
-        plan.steps.iter().find_map(|step| match &step.action {
-            Action::Hook { delete, .. } if result.is_of(&step.key, step.phase) => Some(delete.as_slice()),
-            _ => None,
+/// `HookSucceeded` and `HookFailed` speak of the operation (Argo CD's semantics).
+pub(super) fn to_delete(plan: &Plan, ran: &[HookResult], phase: Phase) -> Vec<HookResult> {
+    let when = match phase {
+        Phase::Succeeded => HookDelete::HookSucceeded,
+        Phase::Failed | Phase::Terminated => HookDelete::HookFailed,
+        Phase::Superseded | Phase::Error => return Vec::new(),
+    };
+    let goes = |result: &&HookResult| {
+        plan.steps.iter().any(|step| match &step.action {
+            Action::Hook { delete, .. } => result.is_of(&step.key, step.phase) && delete.contains(&when),
+            _ => false,
         })
     };
-    let when = match phase {
-        Phase::Succeeded => Some(HookDelete::HookSucceeded),
-        Phase::Failed | Phase::Terminated => Some(HookDelete::HookFailed),
-        Phase::Superseded | Phase::Error => None,
-    };
-    let of_now =
-        ran.iter().filter(|result| policy(result).zip(when).is_some_and(|(delete, when)| delete.contains(&when)));
-    let of_before = earlier.iter().filter(|result| {
-        let ran_again = ran.iter().any(|now| now.is_of(&result.declared, result.phase) && now.object != result.object);
-        let wanted = policy(result).is_some_and(|delete| delete.contains(&HookDelete::BeforeHookCreation));
-        let forgotten = setup.policy.prune == Prune::Owned
-            && setup.desired.completeness == Completeness::Complete
-            && setup.desired.get(&result.declared).is_none();
-        forgotten || (ran_again && wanted)
-    });
-    of_now.chain(of_before).cloned().collect()
+    ran.iter().filter(goes).cloned().collect()
 }

@@ -23,7 +23,15 @@ pub fn intend(
 ) -> Inventory {
     let previous = context.inventory;
     let mut inventory = Inventory { trust: Trust::Whole, ..previous.clone() }.applying_as(&context.owner.manager());
-    inventory.entries.retain(|key, _| !matches!(live.get(key), Live::Absent));
+    // A hook that took the place of an ordinary object is none.
+    let replaced = |key: &ResourceKey, entry: &Entry| match live.get(key) {
+        Live::Present(object) => {
+            let is_hook = desired.get(key).is_some_and(|declared| declared.options.hook.is_some());
+            is_hook && entry.uid.is_some() && object.uid() != entry.uid.as_deref()
+        }
+        live => matches!(live, Live::Absent),
+    };
+    inventory.entries.retain(|key, entry| !replaced(key, entry));
     let wave = |key| desired.get(key).map_or(0, |declared| declared.options.wave);
     // Objects that are ours already: by their tracking id, or by the entry.
     for (key, compared) in &comparison.entries {

@@ -10,11 +10,11 @@ use crate::policy;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
-use crate::state::{DesiredState, Inventory, Live, Owner, Trust};
+use crate::state::{DesiredState, HookResult, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose};
 
-use super::{HistoryEntry, Hold, HookResult, OperationId};
+use super::{HistoryEntry, Hold, OperationId};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger

@@ -7,7 +7,7 @@ use crate::cluster::{ClusterError, Write};
 use crate::plan::{Action, Plan};
 use crate::policy::ignore::Rules;
 use crate::resource::{Resource, ResourceKey};
-use crate::state::LiveState;
+use crate::state::{HookResult, LiveState};
 use crate::time::Timestamp;
 
 use super::graph::{Level, Node};
@@ -15,8 +15,7 @@ use super::ledger::{PlannedHook, content};
 use super::progress::{Board, News};
 use super::step::{At, Next, Run};
 use super::{
-    Effect, EffectId, Event, HookResult, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome,
-    Wait, hooks,
+    Effect, EffectId, Event, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome, Wait, hooks,
 };
 
 /// Carries out one plan. See the module documentation.
@@ -44,6 +43,8 @@ pub struct Machine {
     pub(super) record_tries: u32,
     pub(super) record_at: Option<Timestamp>,
     pub(super) cleanup: Vec<HookResult>,
+    /// Whether the deletion of a hook object failed.
+    pub(super) uncleaned: bool,
     pub(super) stop: Option<Phase>,
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
@@ -79,6 +80,8 @@ pub(super) enum Flight {
     Step(u32, Next),
     /// A look for several steps.
     Looks(Vec<u32>),
+    /// A look at hook objects that are to go.
+    CleanupLook(Vec<HookResult>),
     /// The deletion of a hook object.
     Cleanup(HookResult),
 }
@@ -138,6 +141,7 @@ impl Machine {
             record_tries: 0,
             record_at: None,
             cleanup: Vec::new(),
+            uncleaned: false,
             stop: None,
             end: None,
             receipt: None,
@@ -170,6 +174,7 @@ impl Machine {
             },
             Event::Observed { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
+                Some(Flight::CleanupLook(hooks)) => self.looked_to_clean(hooks, result, now),
                 Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),
                 Some(other) => drop(self.flying.insert(id, other)),
                 None => {}

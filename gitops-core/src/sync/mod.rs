@@ -13,6 +13,7 @@ mod given_up;
 mod graph;
 mod history;
 mod hold;
+mod hook_deletion;
 mod hook_run;
 mod hooks;
 mod intent;
@@ -136,28 +137,6 @@ pub enum Phase {
     Error,
 }
 
-/// How one hook ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct HookResult {
-    /// The hook as it was declared.
-    pub declared: ResourceKey,
-    /// The phase it ran in.
-    pub phase: crate::policy::Phase,
-    /// The object that ran.
-    pub object: ResourceKey,
-    /// Its uid.
-    pub uid: Arc<str>,
-    /// Its API version.
-    pub version: Arc<str>,
-    /// Whether it succeeded.
-    pub succeeded: bool,
-    /// Whether it was still running when its operation was given up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub running: bool,
-}
-
 /// What a machine waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -202,12 +181,5 @@ impl fmt::Display for Phase {
     }
 }
 
-impl HookResult {
-    /// Returns whether this is the result of a hook that was declared as `declared` and ran in `phase`.
-    #[must_use]
-    pub fn is_of(&self, declared: &ResourceKey, phase: crate::policy::Phase) -> bool {
-        self.declared == *declared && self.phase == phase
-    }
-}
 #[cfg(test)]
 mod ledger_tests;

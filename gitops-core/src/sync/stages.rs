@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
 use crate::plan::{Action, Intent, StepId};
 use crate::policy::Phase as SyncPhase;
-use crate::resource::Propagation;
+use crate::state::HookResult;
 use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine, Stage};
 use super::progress::News;
-use super::recording::backoff;
 use super::step::At;
-use super::{Cause, Effect, HistoryEntry, HookResult, Phase, StepOutcome, hooks};
+use super::{Cause, Effect, HistoryEntry, Phase, StepOutcome};
 
 impl Machine {
     /// Begins what is ready, and moves to the next stage when nothing is left of this one.
@@ -139,41 +137,14 @@ impl Machine {
         };
         let message = if self.deletes_app() { format!("deleting the application: {message}") } else { message };
         self.stage = Stage::Cleaning;
-        let (ran, earlier) = (&self.record.hooks, &self.setup.ledger.hooks);
-        self.cleanup.extend(hooks::to_delete(&self.plan, &self.setup, ran, earlier, phase));
+        let to_clean = self.to_clean(phase);
+        self.cleanup.extend(to_clean);
         self.end = Some((phase, message));
-    }
-
-    /// Hands out the deletion of every hook object that is to go.
-    fn clean(&mut self) {
-        for hook in std::mem::take(&mut self.cleanup) {
-            let write =
-                Write::delete(&hook.object, &hook.version, Propagation::Background).guarded(Guard::same(&hook.uid));
-            let id = self.fly(Flight::Cleanup(hook));
-            self.effects.push_back(Effect::Write { id, write: Box::new(write) });
-        }
-    }
-
-    pub(super) fn cleaned(&mut self, hook: HookResult, result: Result<Written, ClusterError>, now: Timestamp) {
-        match result.map_err(|error| error.failure) {
-            // Gone, or another object by now.
-            Ok(_) | Err(Failure::NotFound | Failure::Stale) => {
-                self.record.hooks.retain(|other| *other != hook);
-                self.setup.ledger.hooks.retain(|other| *other != hook);
-            }
-            Err(failure) if failure.is_transient() && self.record_tries < self.setup.policy.retries => {
-                self.cleanup.push(hook);
-                self.record_at = Some(now + backoff(self.record_tries));
-                self.record_tries = self.record_tries.saturating_add(1);
-            }
-            // Whatever keeps it: the trace stays in the ledger, and the next operation tries again.
-            Err(_) => {}
-        }
     }
 
     /// Stores the end of the operation. The ledger of an application that is deleted goes, and is the last to go.
     pub(super) fn end_operation(&mut self, now: Timestamp) {
-        if self.forgets() && !(self.record.hooks.is_empty() && self.setup.ledger.hooks.is_empty()) {
+        if self.forgets() && self.uncleaned {
             let message = "the objects of its hooks could not be deleted; delete the application again";
             self.end = Some((Phase::Failed, message.to_owned()));
         }

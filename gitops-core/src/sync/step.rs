@@ -7,14 +7,14 @@ use crate::cluster::{FieldConflict, Force, Guard, Write};
 use crate::diff::{self, Mending};
 use crate::plan::{Action, Payload, Precondition, Step, StepId};
 use crate::resource::{Propagation, Resource, ResourceKey};
-use crate::state::OPERATION_ANNOTATION;
+use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 
 use super::answers::SERVED;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
-use super::{Cause, HookResult, StepOutcome, hooks};
+use super::{Cause, StepOutcome, hooks};
 
 /// How far one step has come.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod deleting;
 mod drift;
 mod explaining;
 mod health;
+mod hook_deletions;
 mod hooks;
 mod inheriting;
 mod interruptions;

@@ -1,5 +1,6 @@
 use super::{World, pruning};
-use crate::plan::{Contents, Format, Payload, Plan, Validity};
+use crate::plan::{Contents, Format, Leftover, Payload, Plan, Reason, Validity};
+use crate::policy::Phase;
 use crate::resource::Origin;
 
 const WORLD: &str = "
@@ -32,6 +33,15 @@ fn a_plan_of_the_first_format_keeps_its_digest_and_is_not_followed() {
     assert_eq!(Plan { contents: vec![more.clone()], ..plan.clone() }.digest(), plan.digest());
     let second = Plan { format: Format::V2, ..plan.clone() };
     assert_ne!(Plan { contents: vec![more], ..second.clone() }.digest(), second.digest());
+    let left = Leftover {
+        key: plan.steps[0].key.clone(),
+        uid: "1".into(),
+        version: "v1".into(),
+        declared: plan.steps[0].key.clone(),
+        phase: Phase::PreSync,
+        reason: Reason::NotDeclared,
+    };
+    assert_ne!(Plan { leftovers: vec![left], ..second.clone() }.digest(), second.digest());
     let Validity::Stale(reasons) = plan.revalidate(&world.plan(&pruning()), &world.comparison) else { panic!() };
     assert!(reasons[0].1.contains("written by an older program"), "{reasons:?}");
 }

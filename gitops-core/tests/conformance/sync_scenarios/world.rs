@@ -12,7 +12,7 @@ use gitops_core::plan::{Action, Plan, StepId};
 use gitops_core::policy::{Prune, SyncOptions, SyncPolicy, WaitFor};
 use gitops_core::reconcile::{App, SyncError, look, perform, sync_desired};
 use gitops_core::resource::{Resource, ResourceKey};
-use gitops_core::state::{DesiredState, Owner};
+use gitops_core::state::{DesiredState, OPERATION_ANNOTATION, Owner};
 use gitops_core::sync::{Event, Machine, News, Phase, StepOutcome};
 use gitops_core::time::Timer;
 
@@ -95,6 +95,10 @@ impl World {
         if kept {
             object["metadata"]["finalizers"] = serde_json::json!([KEEPER]);
         }
+        // What we create as a hook carries the mark of its operation.
+        let phases = object["metadata"]["annotations"]["argocd.argoproj.io/hook"].as_str().unwrap_or_default();
+        let first = phases.split(',').next().unwrap_or_default().trim();
+        object["metadata"]["annotations"][OPERATION_ANNOTATION] = format!("earlier.{first}").into();
         let object = diff::stamp(&self.placed(&object, NAMESPACE), &self.app.owner);
         let write = Write::apply(&object, &self.app.owner.manager(), Force::No);
         ready(self.cluster.inner.write(&write)).unwrap().unwrap();
