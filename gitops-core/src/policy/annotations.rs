@@ -350,12 +350,10 @@ impl<'a> Reader<'a> {
         let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
         let dependencies = named(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON]);
         if options.role == Role::Hook {
-            if options.prune != Permission::Default || options.prune_last || options.replace || options.create_only {
-                self.warn(
-                    Code::InvalidOption,
-                    found(sync_options),
-                    "a hook is never pruned, applied or replaced".into(),
-                );
+            // Whether its object may be deleted counts for a hook as well.
+            if options.prune_last || options.replace || options.create_only {
+                let text = "options of applying, replacing and the order of pruning have no effect on a hook".into();
+                self.warn(Code::InvalidOption, found(sync_options), text);
             }
             if !options.depends_on.is_empty() {
                 let text = "a hook cannot depend on single objects".into();

@@ -209,7 +209,7 @@ fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
     let options = "argocd.argoproj.io/sync-options";
     let hook = ("argocd.argoproj.io/hook", "Sync");
     for (pairs, severity, text) in [
-        (vec![hook, (options, "Prune=false")], Severity::Warning, "a hook is never pruned, applied or replaced"),
+        (vec![hook, (options, "Replace=true")], Severity::Warning, "have no effect on a hook"),
         (
             vec![("helm.sh/hook-delete-policy", "hook-failed")],
             Severity::Warning,
