@@ -8,7 +8,7 @@ use crate::diff::{self, Answers, Outcome, Question};
 use crate::plan::Intent;
 use crate::policy::{Confirm, Prune};
 use crate::problem::{Code, Problem};
-use crate::source::{Paths, RevisionId, Source};
+use crate::source::{Paths, Revision, RevisionId, Source};
 
 use super::contents::{contents, going};
 use super::{App, Looked};
@@ -32,12 +32,26 @@ impl Looked {
     }
 
     /// Where the plan prunes: asks the history whether the revision that was synced last is a newer one, and plans again
-    /// if it is (rule 28 of the exact rules).
+    /// if it is (rule 28 of the exact rules). Where that cannot be told, as after the history was rewritten or another
+    /// branch is followed, it is said.
     pub(crate) async fn ask_history(&mut self, app: &App, source: &dyn Source) {
-        if self.prunes() {
-            self.newer = newer(self, source).await;
-            if self.newer.is_some() {
+        if !self.prunes() {
+            return;
+        }
+        match age(self, source).await {
+            Age::NotOlder => {}
+            Age::Older(last) => {
+                self.newer = Some(last);
                 self.plan(app);
+            }
+            Age::Untold(last) => {
+                let text = format!(
+                    "whether this revision is older than `{}`, which was synced last, cannot be told: the history joins \
+                     neither to the other",
+                    last.short()
+                );
+                let hint = "check that the target is the one you mean, before anything is pruned";
+                self.problems.push(Problem::warning(Code::PruneGuard, text).hint(hint));
             }
         }
     }
@@ -86,14 +100,34 @@ impl Looked {
     }
 }
 
-/// Returns the revision that was synced last, if the one that is wanted is one of those before it.
-async fn newer(looked: &Looked, source: &dyn Source) -> Option<RevisionId> {
+/// How the revision that is wanted stands to the one that was synced last.
+enum Age {
+    Older(RevisionId),
+    NotOlder,
+    /// Nothing joins the two, as far as the history can be read.
+    Untold(RevisionId),
+}
+
+/// Looks both up in the history of the source; where it has none there is nothing to ask. A revision that changed no file
+/// is in no log: what it holds is what the first one in its log made.
+async fn age(looked: &Looked, source: &dyn Source) -> Age {
     const LOOKED_THROUGH: usize = 1000;
-    let synced = looked.ledger.last_synced()?;
-    let ([last], [wanted]) = (&*synced, &*looked.wanted()) else { return None };
+    let (synced, wanted) = (looked.ledger.last_synced().unwrap_or_default(), looked.wanted());
+    let ([last], [wanted], Some(history)) = (&*synced, &*wanted, source.history()) else { return Age::NotOlder };
     if last == wanted {
-        return None;
+        return Age::NotOlder;
     }
-    let log = source.history()?.log(last, &Paths::default(), LOOKED_THROUGH).await.ok()?;
-    log.iter().any(|revision| revision.id == *wanted).then(|| last.clone())
+    let log = async |from, limit| history.log(from, &Paths::default(), limit).await.unwrap_or_default();
+    let (before, now) = (log(last, LOOKED_THROUGH).await, log(wanted, 1).await);
+    let (Some(newest), Some(now)) = (before.first(), now.first()) else { return Age::Untold(last.clone()) };
+    let is_in = |log: &[Revision], of: &Revision| log.iter().any(|revision| revision.id == of.id);
+    if now.id == newest.id {
+        Age::NotOlder
+    } else if is_in(&before, now) {
+        Age::Older(last.clone())
+    } else if is_in(&log(wanted, LOOKED_THROUGH).await[..], newest) {
+        Age::NotOlder
+    } else {
+        Age::Untold(last.clone())
+    }
 }

@@ -2,11 +2,12 @@
 
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
-use gitops_core::plan::{Request, Selection};
+use gitops_core::plan::{Request, Selection, SkipReason};
 use gitops_core::policy::Shared;
 use gitops_core::problem::Code;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
 use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
+use gitops_core::source::Target;
 use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
 use gitops_core::value::{Draft, Value};
@@ -40,6 +41,37 @@ fn a_file_removed_from_git_is_extra_and_goes_only_when_pruning_is_on() {
     assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.problems);
     assert!(shop.get("ConfigMap", "b").is_none());
     assert!(shop.get("ConfigMap", "a").is_some());
+}
+
+#[test]
+fn what_is_older_is_so_also_where_it_changed_no_file_and_where_nothing_tells_that_is_said() {
+    let mut shop = shop().pruning();
+    shop.commit("empty", &[]);
+    let empty = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap().revisions.remove(0).id;
+    shop.commit("add d", &[("d.yaml", Some(&config("d", "1")))]);
+    shop.sync();
+    shop.app.target = Target::new(empty.as_str());
+    let report = shop.sync();
+    let of_d = report.plan.skipped.iter().find(|skipped| &*skipped.key.name == "d").map(|skipped| skipped.reason);
+    assert_eq!(of_d, Some(SkipReason::OlderRevision), "{}", report.plan);
+    assert!(shop.get("ConfigMap", "d").is_some());
+    // A newer one that changed no file is newer.
+    shop.app.target = Target::new("main");
+    shop.commit("drop d", &[("d.yaml", None)]);
+    shop.commit("empty", &[]);
+    let report = shop.sync();
+    assert!(shop.get("ConfigMap", "d").is_none() && report.problems.is_empty(), "{:?}", report.problems);
+    // Of two branches neither is older.
+    shop.source.checkout("other");
+    shop.commit("drop c", &[("c.yaml", None)]);
+    shop.source.checkout("main");
+    shop.commit("change a", &[("a.yaml", Some(&config("a", "2")))]);
+    shop.sync();
+    shop.app.target = Target::new("other");
+    let problems = shop.preview().problems;
+    assert!(problems.iter().any(|problem| problem.text.contains("is older than")), "{problems:?}");
+    shop.sync();
+    assert!(shop.get("ConfigMap", "c").is_none(), "it is said, and holds nothing back");
 }
 
 #[test]
