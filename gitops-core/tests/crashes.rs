@@ -40,8 +40,21 @@ struct Thing {
     fate: Fate,
 }
 
+/// What a hook of the second revision was in the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Was {
+    New,
+    /// An ordinary object, if it has a name.
+    Ordinary,
+    /// A hook that ran, and runs again.
+    Ran,
+    /// A hook that ran; the second revision does not declare it.
+    Forgotten,
+}
+
 #[derive(Clone, Debug)]
 struct Hook {
+    was: Was,
     phases: &'static str,
     named: bool,
     delete: &'static str,
@@ -75,8 +88,9 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let phases = prop::sample::select(vec!["PreSync", "PreSync", "Sync", "PostSync", "PreSync,PostSync", "SyncFail"]);
     let delete = prop::sample::select(vec!["", "BeforeHookCreation", "HookSucceeded", "HookFailed"]);
     let outcome = prop::sample::select(vec!["succeed", "succeed", "succeed", "succeed", "fail"]);
-    let hook = (phases, any::<bool>(), delete, outcome, prop::bool::weighted(0.2))
-        .prop_map(|(phases, named, delete, outcome, brief)| Hook { phases, named, delete, outcome, brief });
+    let was = prop::sample::select(vec![Was::New, Was::New, Was::Ordinary, Was::Ran, Was::Forgotten]);
+    let hook = (was, phases, any::<bool>(), delete, outcome, prop::bool::weighted(0.2))
+        .prop_map(|(was, phases, named, delete, outcome, brief)| Hook { was, phases, named, delete, outcome, brief });
     let theirs = prop::sample::select(vec![None, None, None, Some(Theirs::ByHand), Some(Theirs::ByApplier)]);
     let rare = || prop::bool::weighted(0.3);
     let again = prop::option::of(0..12usize);
@@ -144,6 +158,19 @@ fn config(name: &str, wave: i32, value: &str) -> String {
 }
 
 impl Hook {
+    /// What the first revision declares instead; it always succeeds.
+    fn before(&self, index: usize) -> Option<String> {
+        let first = Self { outcome: "succeed", brief: false, ..self.clone() }.manifest(index);
+        match self.was {
+            Was::Ran | Was::Forgotten => Some(first),
+            Was::Ordinary if self.named => {
+                let is_hook = |line: &&str| line.contains("argocd.argoproj.io/hook");
+                Some(first.lines().filter(|line| !is_hook(line)).map(|line| format!("{line}\n")).collect())
+            }
+            Was::New | Was::Ordinary => None,
+        }
+    }
+
     fn manifest(&self, index: usize) -> String {
         let name = if self.named { format!("name: hook-{index}") } else { format!("generateName: hook-{index}-") };
         let delete = match self.delete {
@@ -244,7 +271,9 @@ impl Before {
             }
         }
         for (index, hook) in scenario.hooks.iter().enumerate() {
-            second.push((format!("hook{index}.yaml"), Some(hook.manifest(index))));
+            let path = format!("hook{index}.yaml");
+            first.extend(hook.before(index).map(|text| (path.clone(), Some(text))));
+            second.push((path, (hook.was != Was::Forgotten).then(|| hook.manifest(index))));
         }
         let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: secret}\nstringData: {password: hunter2}\n";
         for (is, text) in [
@@ -350,7 +379,9 @@ impl Try<'_> {
     }
 
     fn uids(&self) -> BTreeMap<String, String> {
-        self.objects(|object| Some((object.key().to_string(), object.uid()?.to_owned())))
+        // Objects of hooks come and go.
+        let is_of_hook = |object: &Resource| ["Pod", "Job"].contains(&object.key().kind());
+        self.objects(|object| (!is_of_hook(object)).then_some((object.key().to_string(), object.uid()?.to_owned())))
     }
 
     fn objects(&self, pick: impl Fn(&Resource) -> Option<(String, String)>) -> BTreeMap<String, String> {
