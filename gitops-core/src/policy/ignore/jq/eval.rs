@@ -234,6 +234,7 @@ impl Run {
             }
             let mut next = Vec::new();
             for item in found {
+                let before = next.len();
                 match step {
                     Step::All => next.extend(item.children()),
                     Step::At(key) => {
@@ -247,8 +248,9 @@ impl Run {
                         }
                     }
                 }
+                // Paid item by item, so that many long lists are never there at once.
+                self.spend(next.iter().skip(before).map(Item::cost).sum())?;
             }
-            self.spend(next.iter().map(Item::cost).sum())?;
             found = next;
         }
         out.extend(found);
@@ -261,6 +263,10 @@ impl Run {
     }
 
     fn list<'a>(&mut self, items: &[Item<'_>]) -> Result<Item<'a>, Gone> {
+        // Paid before the copy is made.
+        for item in items {
+            self.spend(size(item.get()))?;
+        }
         let value = Draft::List(items.iter().map(|item| item.get().to_draft()).collect()).freeze();
         self.spend(value.heap_bytes() / 16)?;
         Ok(Item::made(value))
@@ -306,7 +312,9 @@ impl Run {
             (Function::GetPath, [path]) => {
                 for path in self.all(path, input)? {
                     let keys = path.get().as_list().into_iter().flatten();
-                    out.extend(keys.into_iter().try_fold(input.clone(), |at, key| at.at(key)));
+                    let found = keys.into_iter().try_fold(input.clone(), |at, key| at.at(key));
+                    self.spend(found.as_ref().map_or(0, Item::cost))?;
+                    out.extend(found);
                 }
             }
             (_, [argument]) => {

@@ -126,6 +126,19 @@ fn a_program_that_explodes_gives_up() {
 }
 
 #[test]
+fn a_program_pays_for_values_before_it_has_them() {
+    let items: Vec<String> = (0..2_000).map(|at| at.to_string()).collect();
+    let tree = Value::from_json(format!(r#"{{"a":[{}]}}"#, items.join(",")).as_bytes()).unwrap();
+    let twice = "|(.,.)".repeat(14);
+    // Had they them all at once, these would have some thirty million values.
+    for program in
+        [format!("(.a{twice})[]"), format!("[.a{twice}]"), format!(". as $x|null{twice}|$x|getpath([\"a\"])|empty")]
+    {
+        assert_eq!(Program::new(&program).unwrap().places(tree.root()), Err(Gone::TooManySteps), "{program}");
+    }
+}
+
+#[test]
 fn a_value_that_has_no_place_is_no_answer() {
     for program in ["1", ".spec.replicas + 1", "[.spec]", ".spec | keys", ".spec | keys[]"] {
         assert_eq!(places(program), Err(Gone::NotAPath), "{program}");
