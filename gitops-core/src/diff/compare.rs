@@ -182,11 +182,17 @@ impl<'a> Pass<'a> {
             return Known::Same;
         }
         let facts = if row.memo.saw(inputs.live) { row.compared.facts } else { facts_now() };
-        if holds && facts == row.compared.facts && row.memo.says(inputs) {
+        let is_seen = || row.memo.saw(inputs.live) || !self.may_read_status(inputs);
+        if holds && facts == row.compared.facts && row.memo.says(inputs) && is_seen() {
             let row = Row::new(key.clone(), moved(&row.compared, inputs.object()), inputs.memo());
             return Known::Moved(Box::new(row));
         }
         Known::Nothing(facts)
+    }
+
+    /// Whether a verdict may depend on what is not among the facts.
+    fn may_read_status(&self, inputs: &Inputs<'_>) -> bool {
+        inputs.desired.is_some_and(|desired| self.context.rules.of(desired).any(|(_, rule)| rule.reads_values()))
     }
 
     fn judge(&self, key: &ResourceKey, desired: &Resource, inputs: &Inputs<'_>, facts: Option<Facts>) -> Compared {

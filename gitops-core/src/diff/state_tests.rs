@@ -159,6 +159,30 @@ fn the_comparison_holds_what_is_declared_or_claimed_and_nothing_else() {
     assert_eq!(changed, [declared[0].key()]);
 }
 
+#[cfg(feature = "jq")]
+#[test]
+fn a_rule_that_reads_the_status_is_heard_again_when_only_the_status_changed() {
+    let rules = br#"[{"jq":["select(.status.readyReplicas == 1) | .spec.replicas"]}]"#;
+    let rules = Rules::read(Value::from_json(rules).unwrap().root()).unwrap();
+    let (owner, inventory, model) = (us(), Inventory::default(), ApiModel::builtin());
+    let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
+    let deployment = |replicas: u8, ready: u8| {
+        object(&format!(
+            r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"a","namespace":"shop"}},
+                "spec":{{"replicas":{replicas}}},"status":{{"readyReplicas":{ready}}}}}"#
+        ))
+    };
+    let declared = deployment(3, 0);
+    let desired = DesiredState::from_resources([&declared], &model, None);
+    let mut live = LiveState::default();
+    let mut comparison = Comparison::default();
+    for (ready, expected) in [(1, true), (2, false), (1, true)] {
+        live.insert(stamp(&deployment(5, ready), &owner));
+        comparison = compare(&desired, &live, &context, &comparison);
+        assert_eq!(comparison.is_synced(), expected, "{ready} ready");
+    }
+}
+
 #[test]
 fn facts_are_content_and_ownership_without_status_versions_and_times() {
     let base = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","uid":"1","resourceVersion":"1","generation":1,"managedFields":[{"manager":"m","operation":"Update","time":"2026-01-01T00:00:00Z","fieldsV1":{"f:a":{}}},{"manager":"b","operation":"Apply"}]},"spec":{"x":1},"status":{"phase":"Running"}}"#;

@@ -262,6 +262,15 @@ impl Rule {
     pub fn with_on_create(self, on_create: OnCreate) -> Self {
         Self { on_create, ..self }
     }
+
+    /// Returns whether what it names depends on values anywhere in the object, `status` among them.
+    pub(crate) fn reads_values(&self) -> bool {
+        self.fields.iter().any(|selector| match selector {
+            #[cfg(feature = "jq")]
+            Selector::Jq(_) => true,
+            Selector::Path(_) | Selector::OwnedBy(_) => false,
+        })
+    }
 }
 
 impl Selector {
