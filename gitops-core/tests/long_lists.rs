@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gitops_core::cluster::{WriteOutcome, Written};
 use gitops_core::diff::{
-    Answers, Context, Evidence, Outcome, Scaled, Sides, Unified, adapt, compare_one, lines, stamp, table,
+    Answers, Context, Evidence, Outcome, Scaled, Sides, Unified, adapt, compare_one, explain, lines, stamp, table,
 };
 use gitops_core::model::ApiModel;
 use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
@@ -133,6 +133,20 @@ fn confirming_long_keyed_lists_takes_time_in_proportion() {
             })
         });
     }
+}
+
+#[test]
+fn explaining_changes_of_long_keyed_lists_takes_time_in_proportion() {
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "shop").unwrap(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    in_proportion("keyed", |length| {
+        let (desired, live) = pair(keyed, length, &owner, &model);
+        let compared = compare_one(&desired, Live::Present(&live), &context);
+        time(|| {
+            let fields = explain(Some(&desired), Some(&compared), None, &context).unwrap();
+            assert!(fields.len() >= length);
+        })
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One field, from both sides.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::TypeRef;
@@ -9,10 +10,11 @@ use crate::resource::{Resource, ResourceKey, SERVER_SET};
 use crate::ssa::ManagedFields;
 use crate::value::{Value, ValueRef, View};
 
-use super::find::{fields, locate, type_of};
+use super::find::{fields, type_of};
 use super::{FieldExplanation, FieldVerdict, UnknownField};
 use crate::diff::mask::{Mask, Seen, is_secret};
 use crate::diff::owned::owns;
+use crate::diff::places::Places;
 use crate::diff::{Change, ChangeKind, Compared, Context, FieldOwner, Ignored, IgnoredBy, Note, Outcome, stamp};
 
 /// Explains fields of one object: those that `asked` names, or, without it, every field that a sync changes or leaves to
@@ -37,11 +39,18 @@ pub fn explain(
     // The letters are those of the comparison; what only the tracking id changes comes last.
     let masked = context.rules.masked_annotations();
     let seen = Seen { desired, live, after: sent.as_ref(), annotations: masked };
+    let changes = compared.map_or(&[][..], |compared| compared.outcome.changes());
+    let mut by_path: BTreeMap<&FieldPath, Vec<&Change>> = BTreeMap::new();
+    changes.iter().for_each(|change| by_path.entry(&change.path).or_default().push(change));
+    let places = |object: Option<_>| object.map(|object: &Resource| Places::of(object.tree(), root));
+    let (ours, theirs) = (places(sent.as_ref()), places(live));
     let mut side_by_side = SideBySide {
         compared,
-        sent: sent.as_ref(),
-        live,
+        ours,
+        theirs,
         root,
+        changes: by_path,
+        noted: compared.map(noted).unwrap_or_default(),
         mask: Mask::of(seen),
         managed,
         manager: &manager,
@@ -52,15 +61,12 @@ pub fn explain(
         None => {
             let left = side_by_side.ignored().iter();
             let hidden = left.flat_map(|ignored| &ignored.hidden);
-            let changes = side_by_side.changes().iter().chain(hidden).map(|change| &change.path);
-            let mut paths: Vec<FieldPath> = Vec::new();
+            let changes = changes.iter().chain(hidden).map(|change| &change.path);
             let releases = compared.into_iter().flat_map(|compared| compared.releases.iter());
-            for path in changes.chain(releases).chain(side_by_side.noted().map(|(path, _)| path)) {
-                if !paths.contains(path) {
-                    paths.push(path.clone());
-                }
-            }
-            paths
+            let noted = compared.into_iter().flat_map(|compared| compared.notes.iter()).filter_map(about);
+            let mut named = BTreeSet::new();
+            let paths = changes.chain(releases).chain(noted.map(|(path, _)| path));
+            paths.filter(|path| named.insert(*path)).cloned().collect()
         }
     };
     Ok(named.iter().map(|path| side_by_side.field(path)).collect())
@@ -68,9 +74,12 @@ pub fn explain(
 
 struct SideBySide<'a> {
     compared: Option<&'a Compared>,
-    sent: Option<&'a Resource>,
-    live: Option<&'a Resource>,
+    /// Where fields of both sides are.
+    ours: Option<Places<'a>>,
+    theirs: Option<Places<'a>>,
     root: TypeRef<'a>,
+    changes: BTreeMap<&'a FieldPath, Vec<&'a Change>>,
+    noted: BTreeMap<&'a FieldPath, FieldVerdict>,
     mask: Mask<'a>,
     managed: ManagedFields,
     manager: &'a str,
@@ -78,18 +87,18 @@ struct SideBySide<'a> {
 }
 
 impl<'a> SideBySide<'a> {
-    fn changes(&self) -> &'a [Change] {
-        self.compared.map_or(&[], |compared| compared.outcome.changes())
+    /// The change of this field, or of something around it.
+    fn change(&self, path: &FieldPath) -> Option<&'a Change> {
+        let is_of = |change: &&&Change| change.path == *path || change.kind != ChangeKind::Moved;
+        let around = (0..=path.segments().len()).map(|length| path.segments().iter().take(length).cloned().collect());
+        around.into_iter().find_map(|around: FieldPath| self.changes.get(&around)?.iter().find(is_of).copied())
     }
 
-    /// The fields of which something is worth knowing though they are no drift, and what.
-    fn noted(&self) -> impl Iterator<Item = (&'a FieldPath, FieldVerdict)> {
-        let notes = self.compared.into_iter().flat_map(|compared| compared.notes.iter());
-        notes.filter_map(|note| match note {
-            Note::Residue { field, .. } => Some((field, FieldVerdict::Residue)),
-            Note::Rewritten { field, .. } => Some((field, FieldVerdict::Rewritten)),
-            _ => None,
-        })
+    /// How many changes there are of what lies below.
+    fn changes_below(&self, path: &FieldPath) -> usize {
+        // In order, what lies below a field follows it.
+        let from_here = self.changes.range::<&FieldPath, _>(path..);
+        from_here.take_while(|(changed, _)| path.contains(changed)).map(|(_, changes)| changes.len()).sum()
     }
 
     fn ignored(&self) -> &'a [Ignored] {
@@ -98,13 +107,19 @@ impl<'a> SideBySide<'a> {
 
     /// Who says that the field is left alone.
     fn left_alone_by(&self, path: &FieldPath) -> Option<IgnoredBy> {
-        let names = |ignored: &&Ignored| ignored.fields.iter().any(|field| field.contains(path));
+        // In order, and none below another.
+        let before = |ignored: &Ignored| ignored.fields.partition_point(|field| field <= path).checked_sub(1);
+        let names = |ignored: &&Ignored| {
+            before(ignored).and_then(|at| ignored.fields.get(at)).is_some_and(|field| field.contains(path))
+        };
         self.ignored().iter().find(names).map(|ignored| ignored.by)
     }
 
     fn field(&mut self, path: &FieldPath) -> FieldExplanation {
-        let side = |object: Option<&'a Resource>| locate(path, object?.tree(), self.root);
-        let (want, have) = (side(self.sent), side(self.live));
+        let side = |places: &Option<Places<'a>>| {
+            places.as_ref()?.locate(path).map(|(place, value)| (place.into_iter().collect(), value))
+        };
+        let (want, have) = (side(&self.ours), side(&self.theirs));
         let default = self.default(path);
         let verdict = self.verdict(path, value(&want), value(&have), default);
         let is_there = have.is_some();
@@ -116,7 +131,7 @@ impl<'a> SideBySide<'a> {
             field: path.clone(),
             pointer: pointer.into(),
             verdict,
-            reason: self.changes().iter().find(|change| is_of(change, path)).map(|change| change.reason),
+            reason: self.change(path).map(|change| change.reason),
             desired: value(&want).map(|value| self.mask.shown_at(path, value)),
             written: None,
             dropped_in: None,
@@ -142,7 +157,7 @@ impl<'a> SideBySide<'a> {
             Some(Outcome::Extra) => return FieldVerdict::GoesWithObject,
             Some(Outcome::Terminating | Outcome::Unknown(_)) | None => return FieldVerdict::NotCompared,
         }
-        if let Some(change) = self.changes().iter().find(|change| is_of(change, path)) {
+        if let Some(change) = self.change(path) {
             return FieldVerdict::Changes(change.kind);
         }
         match self.left_alone_by(path) {
@@ -152,10 +167,10 @@ impl<'a> SideBySide<'a> {
             Some(IgnoredBy::Policy) => return FieldVerdict::Ceded,
             None => {}
         }
-        if let Some((_, verdict)) = self.noted().find(|(field, _)| **field == *path) {
-            return verdict;
+        if let Some(verdict) = self.noted.get(path) {
+            return *verdict;
         }
-        match self.changes().iter().filter(|change| path.contains(&change.path)).count() {
+        match self.changes_below(path) {
             0 => {}
             count => return FieldVerdict::ChangesBelow(count),
         }
@@ -225,7 +240,15 @@ fn as_stored(asked: &PathPattern, key: &ResourceKey) -> PathPattern {
     read.and_then(Result::ok).unwrap_or_else(|| asked.clone())
 }
 
-/// Whether a change is one of this field, or of something around it.
-fn is_of(change: &Change, path: &FieldPath) -> bool {
-    change.path == *path || change.kind != ChangeKind::Moved && change.path.contains(path)
+/// The fields of which something is worth knowing though they are no drift, and what.
+fn noted(compared: &Compared) -> BTreeMap<&FieldPath, FieldVerdict> {
+    compared.notes.iter().rev().filter_map(about).collect()
+}
+
+fn about(note: &Note) -> Option<(&FieldPath, FieldVerdict)> {
+    match note {
+        Note::Residue { field, .. } => Some((field, FieldVerdict::Residue)),
+        Note::Rewritten { field, .. } => Some((field, FieldVerdict::Rewritten)),
+        _ => None,
+    }
 }

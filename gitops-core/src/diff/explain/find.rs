@@ -60,9 +60,9 @@ pub(super) fn type_of<'a>(segment: &Segment, of: TypeRef<'a>) -> TypeRef<'a> {
     }
 }
 
-/// Finds a named field in a tree: fields and indices, and the value there.
-pub(super) fn locate<'a>(path: &FieldPath, tree: ValueRef<'a>, root: TypeRef<'a>) -> Option<(FieldPath, ValueRef<'a>)> {
-    Places::of(tree, root).locate(path).map(|(place, value)| (place.into_iter().collect(), value))
+/// Finds a named field in a tree.
+fn locate<'a>(path: &FieldPath, tree: ValueRef<'a>, root: TypeRef<'a>) -> Option<ValueRef<'a>> {
+    Places::of(tree, root).locate(path).map(|(_, value)| value)
 }
 
 /// Whether the schema declares a field that nobody has set, below something that is there.
@@ -89,7 +89,7 @@ fn similar(path: &FieldPath, trees: &[ValueRef<'_>], root: TypeRef<'_>) -> Vec<F
     let (parent, wrong) = (first(length), segments.get(length));
     let mut known: BTreeSet<Segment> = BTreeSet::new();
     let of = parent.segments().iter().fold(root, |of, segment| type_of(segment, of));
-    for (_, value) in trees.iter().filter_map(|tree| locate(&parent, *tree, root)) {
+    for value in trees.iter().filter_map(|tree| locate(&parent, *tree, root)) {
         match value.view() {
             View::Map(map) => known.extend(map.iter().map(|(name, _)| Segment::field(name))),
             View::List(list) => known.extend(list.iter().filter_map(|item| name(item, of))),
