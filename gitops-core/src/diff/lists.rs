@@ -78,13 +78,17 @@ impl<'a> Walk<'a> {
             self.trail.path.pop();
         }
         self.moved(list, &pairs, &order);
+        self.removed_doubles(list, doubled);
+        self.removed_items(live, of, owned.rest());
+    }
+
+    fn removed_doubles(&mut self, list: Named<'a>, doubled: Vec<usize>) {
         for at in doubled {
             // The key names the item that stays.
             self.trail.path.push(Step::Index { at });
-            self.trail.note(ChangeKind::Removed, live.get(at), None, ChangeReason::Doubled);
+            self.trail.note(ChangeKind::Removed, list.live.get(at), None, ChangeReason::Doubled);
             self.trail.path.pop();
         }
-        self.removed_items(live, of, owned.rest());
     }
 
     /// Finds what a live list holds twice, as older clients could write it: an apply keeps one of a declared item
@@ -126,7 +130,8 @@ impl<'a> Walk<'a> {
     pub(super) fn set(&mut self, desired: List<'a>, live: List<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         let list = Named::of(live, of);
         let pairs = list.pair(desired);
-        let order = self.order(list, desired, &pairs, &[], mine);
+        let doubled = self.doubles(list, &pairs);
+        let order = self.order(list, desired, &pairs, &doubled, mine);
         let (places, mut owned) = (places(&order), Claims::of(mine));
         for (at, (item, found)) in desired.iter().zip(&pairs).enumerate() {
             match owned.take(item, |item| list.plain(item), |key| same(item, key, list.element)) {
@@ -140,6 +145,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.moved(list, &pairs, &order);
+        self.removed_doubles(list, doubled);
         self.removed_items(live, of, owned.rest());
     }
 

@@ -50,7 +50,8 @@ fn both(live: &Value, desired: &Value) -> String {
         && (live.contains('\n') || desired.contains('\n'))
     {
         // Of long texts only the first line that differs.
-        let (mut before, mut after) = (live.lines(), desired.lines());
+        // Split, since `lines` would pass over the last line break and carriage returns.
+        let (mut before, mut after) = (live.split('\n'), desired.split('\n'));
         for number in 1.. {
             let (before, after) = (before.next(), after.next());
             if before != after || before.is_none() {

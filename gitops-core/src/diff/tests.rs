@@ -126,6 +126,14 @@ fn items_of_keyed_lists_and_sets_match_by_key_whatever_others_add() {
             "",
             &[r#"- spec.template.spec.containers[1]: {"image":"x","name":"a"}"#],
         ),
+        (
+            "a declared value that is there twice in a set",
+            "v1/Node",
+            r#""spec":{"podCIDRs":["a"]}"#.into(),
+            r#""spec":{"podCIDRs":["a","b","a"]}"#.into(),
+            r#""f:spec":{"f:podCIDRs":{"v:\"a\"":{}}}"#,
+            &[r#"- spec.podCIDRs[2]: "a""#],
+        ),
     ]);
 }
 
@@ -205,6 +213,22 @@ fn lists_without_keys_are_compared_place_by_place() {
             r#""data":{"f":"a\nx\n"}"#.into(),
             "",
             &[r#"~ data.f: line 2: "x" -> "b""#],
+        ),
+        (
+            "a line break at the end",
+            "v1/ConfigMap",
+            r#""data":{"f":"a\nb"}"#.into(),
+            r#""data":{"f":"a\nb\n"}"#.into(),
+            "",
+            &[r#"~ data.f: line 3: "" -> (end)"#],
+        ),
+        (
+            "line breaks of another system",
+            "v1/ConfigMap",
+            r#""data":{"f":"a\nb"}"#.into(),
+            r#""data":{"f":"a\r\nb"}"#.into(),
+            "",
+            &[r#"~ data.f: line 1: "a\r" -> "a""#],
         ),
     ]);
 }
