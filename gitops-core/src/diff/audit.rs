@@ -9,7 +9,7 @@ use crate::path::FieldPath;
 use crate::policy::ignore::{Rules, Scope};
 use crate::resource::ResourceKey;
 
-use super::{ChangeKind, Comparison, IgnoredBy};
+use super::{Change, ChangeKind, ChangeReason, Comparison, IgnoredBy};
 
 /// What one rule did in a comparison. One that names nothing, or hides a removal, deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct RuleAudit {
     pub rule: Arc<str>,
     /// For whom it is made.
     pub scope: Scope,
-    /// How many objects it is for.
+    /// How many objects it names fields of.
     pub objects: usize,
     /// How many fields of them it names.
     pub fields: usize,
@@ -50,7 +50,9 @@ impl Comparison {
                 rule.objects += usize::from(!ignored.fields.is_empty());
                 rule.fields += ignored.fields.len();
                 rule.hidden += ignored.hidden.len();
-                let removals = ignored.hidden.iter().filter(|change| change.kind == ChangeKind::Removed);
+                let is_removal =
+                    |change: &&Change| change.kind == ChangeKind::Removed || change.reason == ChangeReason::Reset;
+                let removals = ignored.hidden.iter().filter(is_removal);
                 rule.removals.extend(removals.map(|change| (key.clone(), change.path.clone())));
             }
         }

@@ -184,6 +184,25 @@ fn a_rule_that_reads_the_status_is_heard_again_when_only_the_status_changed() {
 }
 
 #[test]
+fn a_rule_that_keeps_what_would_get_its_default_hides_a_removal() {
+    let policy = |protocol: &str| {
+        object(&format!(
+            r#"{{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{{"name":"a","namespace":"shop"}},
+                "spec":{{"podSelector":{{}},"ingress":[{{"ports":[{{"port":80{protocol}}}]}}]}}}}"#
+        ))
+    };
+    let rules = Rules::read(Value::from_json(br#"[{"paths":["**.protocol"]}]"#).unwrap().root()).unwrap();
+    let (owner, inventory, model) = (us(), Inventory::default(), ApiModel::builtin());
+    let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
+    let desired = DesiredState::from_resources([&policy("")], &model, None);
+    let mut live = LiveState::default();
+    live.insert(stamp(&policy(r#","protocol":"UDP""#), &owner));
+    let comparison = compare(&desired, &live, &context, &Comparison::default());
+    let [audit] = &*comparison.audit(&rules) else { panic!("one rule") };
+    assert_eq!((audit.hidden, audit.removals.len()), (1, 1), "{audit}");
+}
+
+#[test]
 fn facts_are_content_and_ownership_without_status_versions_and_times() {
     let base = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","uid":"1","resourceVersion":"1","generation":1,"managedFields":[{"manager":"m","operation":"Update","time":"2026-01-01T00:00:00Z","fieldsV1":{"f:a":{}}},{"manager":"b","operation":"Apply"}]},"spec":{"x":1},"status":{"phase":"Running"}}"#;
     for (from, to, same) in [
