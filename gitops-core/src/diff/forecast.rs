@@ -203,7 +203,7 @@ impl<'a> Seer<'a> {
                         && entry.subresource == conflict.subresource
                 })
             };
-            let holders: Vec<&ManagedEntry> = self.managed.entries().iter().filter(holds).collect();
+            let mut holders: Vec<&ManagedEntry> = self.managed.entries().iter().filter(holds).collect();
             let effect = match self.stance(&holders) {
                 Some(Stance::Refuse) => Effect::Refused,
                 Some(Stance::TakeOver) => Effect::TakesOver,
@@ -212,6 +212,10 @@ impl<'a> Seer<'a> {
                 // The entry that the server would make for what was there before any apply.
                 None => continue,
             };
+            if effect == Effect::Refused {
+                // Who gives way is not the one to talk to.
+                holders.retain(|entry| self.conflicts.towards(entry) != Stance::TakeOver);
+            }
             found.push(self.foreseen(effect, field, &holders));
         }
         found

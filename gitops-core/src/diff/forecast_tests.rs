@@ -58,6 +58,14 @@ fn a_field_of_another_is_taken_over_yielded_or_refused_by_how_it_was_written() {
 }
 
 #[test]
+fn of_several_owners_a_refusal_names_the_one_who_does_not_give_way() {
+    let entries = [entry("kubectl", "Apply", "", REPLICAS), entry("other", "Apply", "", REPLICAS)];
+    let forecast = foreseen(r#"{"replicas":3}"#, r#"{"replicas":5}"#, &entries, false);
+    let lines = forecast.lines();
+    assert!(lines.len() == 1 && lines[0].contains("is applied by `other`"), "{lines:?}");
+}
+
+#[test]
 fn an_object_that_is_refused_takes_nothing_over() {
     let entries =
         [entry("helm", "Apply", "", REPLICAS), entry("kubectl-edit", "Update", "", r#"{"f:spec":{"f:paused":{}}}"#)];
