@@ -436,3 +436,20 @@ fn a_hook_whose_place_cannot_be_read_is_held_back_and_asked_about_rarely() {
     assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
     assert!(secret(&world, "before").is_some());
 }
+
+#[test]
+fn what_cannot_be_read_is_read_ever_more_rarely_whatever_else_happens() {
+    let mut world = World::new(7);
+    let nowhere = gitops_core::source::Paths::under(["none"]).unwrap();
+    world.0.put(Application::new(app("lost").with_paths(nowhere), "git", "cluster"));
+    world.0.put(application("shop"));
+    world.commit("web", "blue");
+    world.pass(5);
+    for minute in 0..60 {
+        world.paint("web", if minute % 2 == 0 { "red" } else { "green" }, "kubectl-edit");
+        world.pass(1);
+    }
+    assert!(world.status("lost").conditions.iter().any(|found| found.kind == ConditionKind::SourceError));
+    let loads = world.0.engine.counters().work["load"];
+    assert!((5..30).contains(&loads), "{loads}");
+}

@@ -5,6 +5,7 @@
 //! without end, and [`Hold`] keeps a revision that was rolled back from coming back.
 
 mod decide;
+mod described;
 mod fight;
 mod retry;
 #[cfg(test)]

@@ -143,6 +143,7 @@ impl Engine {
                 let before =
                     self.followed.get_mut(&follows).and_then(|followed| followed.head.replace(revision.clone()));
                 for name in apps {
+                    // A source that names a revision and does not give it is as broken as before.
                     if self.subjects.get(&name).is_some_and(|subject| subject.load_tries == 0) {
                         self.condition(&name, ConditionKind::SourceError, None);
                     }
@@ -169,7 +170,7 @@ impl Engine {
         }
         subject.head = Some(revision.clone());
         subject.status.head = Some(revision.clone());
-        subject.load_tries = 0;
+        (subject.load_tries, subject.load_after) = (0, None);
         let newer = subject.wanted().map(|wanted| wanted.id);
         let is_other = newer != subject.desired.as_ref().map(|(id, _)| id.clone());
         // Somebody who asked for an operation gets it, at the revision that was asked for.
@@ -200,7 +201,7 @@ impl Engine {
         match result {
             Ok(desired) => {
                 subject.desired = Some((id, Arc::new(*desired)));
-                subject.load_tries = 0;
+                (subject.load_tries, subject.load_after) = (0, None);
                 // Somebody may have described it otherwise meanwhile, or asked to look again.
                 subject.level = if subject.edition == edition { Level::Live } else { Level::Desired };
                 let is_up = self.clusters.get(&subject.application.cluster).is_none_or(|cluster| cluster.tries == 0);
@@ -213,7 +214,10 @@ impl Engine {
             }
             Err(error) => {
                 subject.load_tries = subject.load_tries.saturating_add(1);
+                // An outage is not the time it takes to look.
+                subject.began = None;
                 let after = pause(subject.load_tries);
+                subject.load_after = Some(self.now + after);
                 self.fault("load");
                 let kind = match &error {
                     SyncError::Cluster(_) => ConditionKind::ClusterError,
@@ -230,6 +234,7 @@ impl Engine {
     fn tried_to_read(&mut self, name: &Arc<str>) {
         let Some(subject) = self.subjects.get(name) else { return };
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
+        // Only the last one: what fails again and again must not wake the others, nor itself, each time.
         if cluster.unread.remove(name) && cluster.unread.is_empty() {
             let apps = cluster.apps.clone();
             for app in apps {
@@ -323,6 +328,7 @@ impl Engine {
             Phase::Error => (subject.errors.saturating_add(1), self.now),
             _ => (0, self.now),
         };
+        subject.tally.ended(phase, millis);
         self.running.remove(name);
         Counters::count(&mut self.counters.operations, phase_name(phase));
         self.board.pin(self.now, name, News::Ended { operation, phase, message, millis });

@@ -25,6 +25,11 @@ const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 impl Engine {
     /// Goes on with an application as far as that needs no answer from outside.
     pub(super) fn advance(&mut self, name: &Arc<str>) -> Option<(Task, Flight)> {
+        let now = self.now;
+        if let Some(subject) = self.subjects.get_mut(name).filter(|one| one.level > Level::None || one.asked.is_some())
+        {
+            subject.began.get_or_insert(now);
+        }
         let subject = self.subjects.get(name)?;
         if !matches!(subject.stage, Stage::Idle) {
             return None;
@@ -43,6 +48,10 @@ impl Engine {
         let subject = self.subjects.get(name)?;
         let wanted = subject.wanted()?;
         if !subject.is_loaded() {
+            if let Some(at) = subject.load_after.filter(|at| *at > self.now) {
+                self.wake_at_time(name, at);
+                return None;
+            }
             let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
             let flight = Flight::Load(Arc::clone(name), wanted.id.clone(), subject.edition);
             let app = Box::new(application.app.clone());
@@ -139,6 +148,9 @@ impl Engine {
         let report = Report::new(&application.app, &looked, self.now);
         subject.comparison.clone_from(&looked.comparison);
         let before = (subject.status.sync, subject.status.health);
+        if let Some(began) = subject.began.take() {
+            subject.tally.reconciles.count(self.now.since(began));
+        }
         subject.status.take(&report, self.now);
         subject.status.synced = looked.ledger.last_synced();
         subject.status.hold.clone_from(&looked.ledger.hold);
@@ -163,6 +175,9 @@ impl Engine {
         if report.health == HealthStatus::Progressing || report.unconfirmed > 0 {
             let pause = self.settings.health;
             self.wake_for_health(name, pause);
+        }
+        if let Some(reports) = &mut self.reports {
+            reports.insert(Arc::clone(name), report);
         }
     }
 

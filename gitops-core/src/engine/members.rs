@@ -40,7 +40,7 @@ impl Engine {
                     known.ledger = None;
                 }
                 known.application = Arc::new(application);
-                known.level = Level::Desired;
+                (known.level, known.load_after) = (Level::Desired, None);
                 known.edition = known.edition.saturating_add(1);
             }
             None => drop(self.subjects.insert(Arc::clone(&name), Subject::new(application))),

@@ -24,15 +24,19 @@
 mod cache;
 mod clock;
 mod clusters;
+mod described;
 mod events;
 mod judge;
 mod members;
+mod metrics;
 mod news;
+mod notify;
 mod run;
 mod schedule;
 mod shared;
 mod status;
 mod subject;
+mod tally;
 mod wishes;
 mod work;
 
@@ -41,6 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::Request;
+use crate::reconcile::Report;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, RevisionId, Target};
 use crate::time::Timestamp;
@@ -49,10 +54,13 @@ use cache::Cache;
 use news::Board;
 use subject::{Asked, Level, Stage, Subject};
 
+pub use metrics::metrics;
 pub use news::{BACKLOG, Counters, Item, News};
+pub use notify::{Details, Notification, Notifier, Occasion};
 pub use run::{Observer, run};
 pub use status::{AppStatus, Condition, ConditionKind, Decided, OperationState, WORST, Worst};
 pub use subject::Application;
+pub use tally::{CLASSES, Durations, Tally};
 pub use work::{Done, Ports, Task, Work, WorkId};
 
 /// How an engine works.
@@ -180,6 +188,8 @@ pub struct Engine {
     is_stopping: bool,
     board: Board,
     counters: Counters,
+    /// The last report of each application that nobody has fetched yet, if anybody wants them.
+    reports: Option<BTreeMap<Arc<str>, Report>>,
 }
 
 /// A target that applications follow.
@@ -311,6 +321,7 @@ impl Engine {
             is_stopping: false,
             board: Board::default(),
             counters: Counters::default(),
+            reports: None,
         }
     }
 

@@ -5,6 +5,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::reconcile::Report;
+
 use super::{Done, Engine, Event, Item, Ports, WorkId};
 
 /// How long the driver waits at most before it asks its observer again.
@@ -21,6 +23,16 @@ pub trait Observer: Send {
     /// until there is nothing, at least once a second.
     fn event(&mut self) -> Option<Event> {
         None
+    }
+
+    /// Returns whether it wants the whole report of each application, whenever that was compared. Asked once.
+    fn wants_reports(&self) -> bool {
+        false
+    }
+
+    /// Takes the report of an application, in place of the one before.
+    fn report(&mut self, report: &Report) {
+        let _ = report;
     }
 
     /// Returns whether it is enough; asked whenever something happened.
@@ -50,6 +62,9 @@ pub async fn run(
     let mut stop = pin!(stop);
     let mut pending: Vec<(WorkId, Pending<'_>)> = Vec::new();
     let mut is_over = false;
+    if observer.wants_reports() {
+        engine.keep_reports();
+    }
     loop {
         let now = ports.timer.now();
         while let Some(event) = observer.event() {
@@ -60,6 +75,9 @@ pub async fn run(
         }
         while let Some(item) = engine.next_news() {
             observer.saw(&item);
+        }
+        while let Some(report) = engine.next_report() {
+            observer.report(&report);
         }
         if !is_over && observer.is_enough(engine) {
             is_over = true;

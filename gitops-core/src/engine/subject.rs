@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 use super::WorkId;
 use super::cache::Cache;
 use super::status::AppStatus;
+use super::tally::Tally;
 
 /// One application that an engine looks after.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Application {
     pub source: Arc<str>,
     /// The cluster, by the name that the ports give it.
     pub cluster: Arc<str>,
+    /// The project that it belongs to. Default: `default`.
+    pub project: Arc<str>,
     /// What it may do by itself.
     pub automation: Automation,
     /// When it may be synced: the windows of its project that are for it.
@@ -42,7 +45,8 @@ impl Application {
     #[must_use]
     pub fn new(app: App, source: &str, cluster: &str) -> Self {
         let (automation, windows, depends_on) = (Automation::default(), Windows::default(), BTreeSet::new());
-        Self { app, source: source.into(), cluster: cluster.into(), automation, windows, depends_on }
+        let project = "default".into();
+        Self { app, source: source.into(), cluster: cluster.into(), project, automation, windows, depends_on }
     }
 
     /// Sets what it may do by itself.
@@ -144,6 +148,8 @@ pub(super) struct Subject {
     /// Counts how often it was described anew, or was to be read anew.
     pub(super) edition: u64,
     pub(super) load_tries: u32,
+    /// When it may be read again, after that failed.
+    pub(super) load_after: Option<Timestamp>,
     pub(super) ledger: Option<(Ledger, Option<Problem>)>,
     pub(super) ledger_tries: u32,
     pub(super) comparison: Comparison,
@@ -164,6 +170,9 @@ pub(super) struct Subject {
     pub(super) store_at: Timestamp,
     /// What differed when it was last told of drift.
     pub(super) drifted: BTreeSet<ResourceKey>,
+    /// Since when it is being looked at.
+    pub(super) began: Option<Timestamp>,
+    pub(super) tally: Tally,
 }
 
 impl Subject {
@@ -179,6 +188,7 @@ impl Subject {
             kinds: BTreeSet::new(),
             edition: 0,
             load_tries: 0,
+            load_after: None,
             ledger: None,
             ledger_tries: 0,
             comparison: Comparison::default(),
@@ -195,6 +205,8 @@ impl Subject {
             store_tries: 0,
             store_at: Timestamp::EPOCH,
             drifted: BTreeSet::new(),
+            began: None,
+            tally: Tally::default(),
         }
     }
 

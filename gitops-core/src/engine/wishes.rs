@@ -32,6 +32,9 @@ impl Engine {
         match wish {
             Wish::Refresh => {
                 self.source_changed(&source);
+                if let Some(subject) = self.subjects.get_mut(&name) {
+                    subject.load_after = None;
+                }
                 self.stir(&name, Level::Desired, Duration::ZERO);
             }
             Wish::Sync { by, request } => {
@@ -63,7 +66,7 @@ impl Engine {
         let now = self.now;
         let Some(subject) = self.subjects.get_mut(name) else { return };
         subject.hold = Some(HoldWish::Set { to: to.clone(), by: Arc::clone(by), at: now });
-        Self::ask_of(subject, Arc::clone(by), crate::plan::Request::default());
+        Self::ask_of(subject, format!("{by} (rollback)").into(), crate::plan::Request::default());
         if let Stage::Running(running) = &mut subject.stage {
             running.handle(sync::Event::Superseded, now);
         }

@@ -88,8 +88,12 @@ pub(crate) async fn read_at(
     let model = cluster.model(&kinds).await?;
     let desired = DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref());
     let desired = desired.inheriting(&app.policy.sync_options);
-    Ok(match &app.namespace {
+    let desired = match &app.namespace {
         Some(name) => desired.with_namespace(name, &app.policy.create_namespace),
+        None => desired,
+    };
+    Ok(match &app.restriction {
+        Some(restriction) => restriction.restrict(desired, &model),
         None => desired,
     })
 }

@@ -13,6 +13,7 @@ mod hooks;
 mod look;
 mod questions;
 mod report;
+mod restrict;
 mod watch;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use follow::{FollowError, follow};
 pub(crate) use look::read_at;
 pub use look::{Looked, look, look_again, look_at, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
+pub use restrict::Restriction;
 pub use watch::{Watcher, Wish, run, run_watched};
 
 /// How much the clock that dated an approval may be ahead of ours.
@@ -61,6 +63,8 @@ pub struct App {
     pub rules: Rules,
     /// Rules of health that the user brought.
     pub checks: Checks,
+    /// What it may have, and where, if anything limits it.
+    pub restriction: Option<Restriction>,
     /// How manifests are read.
     pub dialect: Dialect,
     /// How much one file may ask for.
@@ -112,6 +116,7 @@ impl App {
             policy: SyncPolicy::default(),
             rules: Rules::default(),
             checks: Checks::default(),
+            restriction: None,
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
