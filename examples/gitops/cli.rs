@@ -1,6 +1,7 @@
 //! The arguments of the program.
 
 mod rollback;
+mod watch;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use gitops_core::policy::{InvalidSyncOption, Share, SyncOption};
 use gitops_core::resource::LabelSelector;
 
 pub(crate) use rollback::Rollback;
+pub(crate) use watch::Watch;
 
 /// Keeps a cluster as Git says.
 ///
@@ -45,6 +47,8 @@ pub(crate) enum Verb {
     Delete(Delete),
     /// Show the objects with their sync status and health
     Status(Look),
+    /// Look after many applications: sync what is new, undo what is changed on the cluster, and tell of it
+    Watch(Watch),
     /// Go back to an earlier revision and stay there: automatic sync waits for a newer commit, or for `--resume`
     Rollback(Rollback),
     /// Show what was synced when, by whom and why

@@ -4,8 +4,10 @@
 //! `gitops-core` ([`verbs`]) and prints ([`render`]).
 
 mod cli;
+mod clock;
 mod field;
 mod kinds;
+mod live;
 mod render;
 mod state_file;
 mod verbs;

@@ -4,6 +4,7 @@ use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use gitops_core::memory::{ApiServer, ImportError};
 use gitops_core::time::Timestamp;
@@ -22,6 +23,24 @@ pub(crate) struct StateFile {
     path: PathBuf,
     /// Held by a run that may write, until it ends.
     lock: Option<File>,
+}
+
+/// What tells one content of the file from another. The file is always replaced, never changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    modified: Option<SystemTime>,
+    size: u64,
+    file: u64,
+}
+
+#[cfg(unix)]
+fn number(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(found)
+}
+
+#[cfg(not(unix))]
+fn number(_: &fs::Metadata) -> u64 {
+    0
 }
 
 /// What the file holds.
@@ -105,6 +124,17 @@ impl StateFile {
         }
         self.lock = Some(lock);
         Ok(())
+    }
+
+    /// Lets others write.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Tells one content of the file from another; `None` as long as there is no file.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let found = self.path.metadata().ok()?;
+        Some(Stamp { modified: found.modified().ok(), size: found.len(), file: number(&found) })
     }
 
     /// Reads the state; a file that is not there is an empty cluster.

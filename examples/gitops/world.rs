@@ -6,7 +6,6 @@ use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
 
 use gitops_core::cluster::{Cluster, Interest};
 use gitops_core::health::Checks;
@@ -20,11 +19,12 @@ use gitops_core::reconcile::{self, App, Looked};
 use gitops_core::source::Paths;
 use gitops_core::state::Owner;
 use gitops_core::sync::Ledger;
-use gitops_core::time::{Timer, Timestamp};
+use gitops_core::time::Timer;
 use gitops_git::GitSource;
 
 use crate::Failure;
 use crate::cli;
+use crate::clock::machine_time;
 use crate::kinds;
 use crate::state_file::StateFile;
 
@@ -52,15 +52,12 @@ pub(crate) enum Access {
 
 impl Embedded {
     pub(crate) fn open(backend: &cli::Backend, access: Access) -> Result<Self, Failure> {
-        let cli::Cluster::Memory(path) = &backend.cluster else {
-            return Err("`--cluster kube` does not exist yet; use `--cluster memory` or `--cluster memory:FILE`".into());
-        };
-        let mut file = StateFile::locate(path.as_deref())?;
+        let mut file = state_file(backend)?;
         if access == Access::Write {
             file.lock()?;
         }
         let state = file.load()?;
-        let time = VirtualTime::starting(state.time.max(wall_clock()));
+        let time = VirtualTime::starting(state.time.max(machine_time()));
         let before = state.server.export();
         let cluster = MemoryCluster::over(state.server, time.clone());
         Ok(Self { cluster, time, file, before })
@@ -76,9 +73,12 @@ impl Embedded {
     }
 }
 
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH + since
+/// Names the file of the embedded cluster.
+pub(crate) fn state_file(backend: &cli::Backend) -> Result<StateFile, Failure> {
+    let cli::Cluster::Memory(path) = &backend.cluster else {
+        return Err("`--cluster kube` does not exist yet; use `--cluster memory` or `--cluster memory:FILE`".into());
+    };
+    Ok(StateFile::locate(path.as_deref())?)
 }
 
 /// Runs a future that waits for nothing: everything of the embedded cluster and of a local repository.

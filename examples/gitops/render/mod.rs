@@ -21,7 +21,7 @@ pub(crate) use diff::{diff, patches};
 pub(crate) use history::history;
 pub(crate) use receipt::receipt;
 pub(crate) use table::{Cell, table};
-pub(crate) use tree::{Family, tree};
+pub(crate) use tree::{Family, health_style, sync_style, tree};
 
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,8 +146,8 @@ pub(crate) fn hold(hold: Option<&Hold>, paint: Paint) -> String {
 
 /// Says in one line how an application is, and of which revision that is said.
 pub(crate) fn summary(report: &Report, paint: Paint) -> String {
-    let sync = paint.paint(&report.sync.to_string(), tree::sync_style(report.sync));
-    let health = paint.paint(&report.health.to_string(), tree::health_style(report.health));
+    let sync = paint.paint(&report.sync.to_string(), sync_style(report.sync));
+    let health = paint.paint(&report.health.to_string(), health_style(report.health));
     let revisions: Vec<String> = report.revisions.iter().map(revision).collect();
     let at = if revisions.is_empty() { String::new() } else { format!(" at {}", revisions.join(" and ")) };
     format!("{}{sync}, {health}{at}\n", hold(report.hold.as_ref(), paint))

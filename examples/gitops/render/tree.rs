@@ -151,7 +151,7 @@ fn judged(health: &Health) -> (Cell, Cell) {
     (Cell::new(&word, health_style(health.status)), note)
 }
 
-pub(super) fn sync_style(status: SyncStatus) -> Style {
+pub(crate) fn sync_style(status: SyncStatus) -> Style {
     match status {
         SyncStatus::Synced => Style::Good,
         SyncStatus::OutOfSync => Style::Waiting,
@@ -159,7 +159,7 @@ pub(super) fn sync_style(status: SyncStatus) -> Style {
     }
 }
 
-pub(super) fn health_style(status: HealthStatus) -> Style {
+pub(crate) fn health_style(status: HealthStatus) -> Style {
     match status {
         HealthStatus::Healthy => Style::Good,
         HealthStatus::Suspended | HealthStatus::Progressing | HealthStatus::Missing => Style::Waiting,

@@ -9,6 +9,7 @@ mod plan;
 mod rollback;
 mod sync;
 mod validate;
+mod watch;
 mod what_if;
 
 use crate::cli::Verb;
@@ -24,6 +25,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::WhatIf(args) => what_if::run(args, paint),
         Verb::Delete(args) => delete::delete(args, paint),
         Verb::Status(args) => look::status(args, paint),
+        Verb::Watch(args) => watch::watch(args, paint),
         Verb::Rollback(args) => rollback::rollback(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),

@@ -1,0 +1,64 @@
+//! The arguments of `watch`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::World;
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Files with applications and projects: `Application` and `Project` of `gitops.rs/v1alpha1`, or `Application` and
+    /// `AppProject` of Argo CD as they are
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Folder of this machine that has the repository with this address (may be repeated). An address that is a path is
+    /// taken as one, from the folder of FILE
+    #[arg(long = "repo", value_name = "URL=FOLDER")]
+    pub(crate) repos: Vec<RepoAt>,
+    /// End when all that can be done was done: nothing is under way, and nothing is about to become healthy. Time passes
+    /// for the embedded cluster at once, as it does for `sync`
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Longest time of the cluster that `--once` waits
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "once")]
+    pub(crate) timeout: u32,
+    /// How often repositories are asked for something new
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) interval: u32,
+    /// Serve metrics for Prometheus at this address, such as `127.0.0.1:9095`
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Command of the shell that is run when a sync starts, succeeds or fails, an application degrades, or something is
+    /// changed on the cluster. It finds `GITOPS_APP`, `GITOPS_OCCASION` and `GITOPS_TEXT` in its environment
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) notify: Option<String>,
+    /// Folder that gets the whole report of each application as `NAME.json`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) details: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+/// Where a repository lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RepoAt {
+    pub(crate) url: String,
+    pub(crate) folder: PathBuf,
+}
+
+impl FromStr for RepoAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Addresses have `=` more often than folders.
+        match text.rsplit_once('=') {
+            Some((url, folder)) if !url.is_empty() && !folder.is_empty() => {
+                Ok(Self { url: url.to_owned(), folder: PathBuf::from(folder) })
+            }
+            _ => Err("write it as `URL=FOLDER`, such as `https://example.org/shop.git=../shop`".to_owned()),
+        }
+    }
+}

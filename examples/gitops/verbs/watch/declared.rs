@@ -1,0 +1,99 @@
+//! The applications of some files, and their repositories.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gitops_core::app::{self, Catalog};
+use gitops_core::engine::Application;
+use gitops_core::problem::{Code, Problem, Severity};
+use gitops_core::resource::ResourceKey;
+use gitops_git::GitSource;
+
+use crate::Failure;
+use crate::cli;
+
+/// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
+pub(super) const CLUSTER: &str = "in-cluster";
+
+/// What is to be looked after.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) applications: Vec<Application>,
+    pub(super) sources: BTreeMap<Arc<str>, GitSource>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Declared {
+    /// Reads the files. An application that cannot be used is a problem, and the others are looked after all the same.
+    pub(super) fn read(args: &cli::Watch) -> Result<Self, Failure> {
+        let mut files = Vec::new();
+        for file in &args.files {
+            let name = file.to_string_lossy().into_owned();
+            let bytes = fs::read(file)
+                .map_err(|error| format!("`{name}` cannot be read: {error}; give a file with applications"))?;
+            files.push((name, bytes));
+        }
+        let catalog = Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes)));
+        let mut declared =
+            Self { applications: Vec::new(), sources: BTreeMap::new(), problems: catalog.problems.clone() };
+        for described in catalog.applications.values() {
+            match declared.describe(described, &catalog, args) {
+                Ok(application) => declared.applications.push(application),
+                Err((text, hint)) => {
+                    let key = ResourceKey::new("", "Application", None, &described.name);
+                    let problem = Problem::blocks(Code::InvalidApplication, text).of(&key).at(&described.origin);
+                    declared.problems.push(problem.hint(hint));
+                }
+            }
+        }
+        Ok(declared)
+    }
+
+    /// Whether all that is declared can be looked after.
+    pub(super) fn is_whole(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity != Severity::Blocks)
+    }
+
+    fn describe(
+        &mut self,
+        described: &app::Application,
+        catalog: &Catalog,
+        args: &cli::Watch,
+    ) -> Result<Application, (String, &'static str)> {
+        let (server, name) = described.spec.destination.cluster();
+        if name != CLUSTER {
+            let named = if name.is_empty() { server } else { name };
+            let text = format!("its cluster `{named}` is not known here");
+            return Err((text, "use `in-cluster`, the embedded cluster; other clusters cannot be reached yet"));
+        }
+        let Some(source) = described.spec.sources().first() else {
+            return Err(("it has no source".to_owned(), "set `source`"));
+        };
+        let url = &source.repo_url;
+        if !self.sources.contains_key(url) {
+            let opened = open(url, &described.origin.file, args)?;
+            self.sources.insert(Arc::clone(url), opened);
+        }
+        let described = Application::described(described, catalog, url, CLUSTER);
+        described.map_err(|error| (error.to_string(), "see the field that is named"))
+    }
+}
+
+fn open(url: &str, file: &str, args: &cli::Watch) -> Result<GitSource, (String, &'static str)> {
+    const HINT: &str = "clone it, and say where it is with `--repo URL=FOLDER`";
+    let shown = app::AppSource::new(url).shown_repository();
+    let folder = match args.repos.iter().rev().find(|repo| repo.url == url) {
+        Some(repo) => repo.folder.clone(),
+        None => match url.strip_prefix("file://") {
+            Some(path) => PathBuf::from(path),
+            None => Path::new(file).parent().unwrap_or(Path::new("")).join(url),
+        },
+    };
+    let is_remote = url.contains("://") || url.contains('@');
+    if !folder.exists() && is_remote && !url.starts_with("file://") {
+        return Err((format!("its repository `{shown}` is a remote one, which cannot be read yet"), HINT));
+    }
+    GitSource::open(&folder).map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
+}

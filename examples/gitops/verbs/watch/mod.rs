@@ -1,0 +1,74 @@
+//! `watch`: looking after many applications for as long as the program runs.
+
+mod declared;
+mod details;
+mod metrics;
+mod notify;
+mod stop;
+mod tell;
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use gitops_core::engine::{Engine, Ports, Settings, run};
+use gitops_core::time::Timer;
+
+use declared::{CLUSTER, Declared};
+use stop::Stop;
+use tell::Teller;
+
+use crate::cli;
+use crate::clock::wait_for;
+use crate::live::LiveCluster;
+use crate::render::{self, Paint};
+use crate::world::{Access, Embedded};
+use crate::{Answer, Failure};
+
+pub(super) fn watch(args: &cli::Watch, paint: Paint) -> Result<Answer, Failure> {
+    let stop = Stop::on_signals()?;
+    let declared = Declared::read(args)?;
+    crate::say(&render::problems(&declared.problems, Paint::Off));
+    if declared.applications.is_empty() {
+        let files: Vec<_> = args.files.iter().map(|file| format!("`{}`", file.display())).collect();
+        return Err(format!("there is no application to look after in {}", files.join(", ")).into());
+    }
+    if args.once {
+        let world = Embedded::open(&args.world.cluster, Access::Write)?;
+        let cluster = LiveCluster::alone(&world);
+        let answer = look_after(args, &declared, &cluster, &world.time, &stop, paint);
+        world.save()?;
+        answer
+    } else {
+        let (cluster, clock) = LiveCluster::shared(&args.world.cluster)?;
+        look_after(args, &declared, &cluster, &clock, &stop, paint)
+    }
+}
+
+fn look_after(
+    args: &cli::Watch,
+    declared: &Declared,
+    cluster: &LiveCluster,
+    timer: &dyn Timer,
+    stop: &Stop,
+    paint: Paint,
+) -> Result<Answer, Failure> {
+    let mut settings = Settings::default();
+    settings.interval = Duration::from_secs(args.interval.into());
+    let mut engine = Engine::new(settings);
+    let mut ports = Ports::new(timer).with_cluster(CLUSTER, cluster);
+    for (url, source) in &declared.sources {
+        ports = ports.with_source(url, source);
+    }
+    for application in &declared.applications {
+        engine.put(application.clone(), timer.now());
+    }
+    let mut teller = Teller::new(args, timer, paint)?;
+    let stopped = poll_fn(|_| if stop.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
+    wait_for(run(&mut engine, &ports, &mut teller, stopped));
+    teller.close()?;
+    let code = tell::code(&engine, declared.is_whole());
+    let text = tell::summary(&engine, args.world.output, paint)?;
+    // Who stops a watch got what they wanted, whatever the applications are like.
+    Ok(Answer { text, code: if stop.is_wanted() { 0 } else { code } })
+}
