@@ -312,7 +312,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
 #[test]
 fn a_kind_that_could_not_be_read_is_read_again_by_and_by() {
     let mut world = World::new(12);
-    let kind = gitops_core::resource::GroupKind::new("", "ConfigMap");
+    let kind = GroupKind::new("", "ConfigMap");
     world.0.cluster.with_faults(|faults| faults.unreadable(&kind, "forbidden"));
     world.0.put(application("shop"));
     world.commit("web", "blue");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diff::{Claim, Compared, Comparison, Context, Outcome, Why};
-use crate::policy::{self, HookDelete, Options, Permission, Phase, Prune, SyncPolicy};
+use crate::policy::{HookDelete, Options, Permission, Phase, Prune, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, HookResult, OPERATION_ANNOTATION, Standing};
@@ -157,7 +157,7 @@ impl Asker<'_> {
                 );
             }
         }
-        let (options, wrong) = policy::options(live);
+        let (options, wrong) = self.policy.options_of(live);
         if wrong.iter().any(|problem| problem.severity == Severity::Blocks) {
             return refuse(SkipReason::Held, "its annotations cannot be read", "correct them, or delete it by hand");
         }

@@ -5,7 +5,7 @@
 
 use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
 use crate::plan::{self, Intent, Precondition, Reason, Step};
-use crate::policy::{self, Options, Permission};
+use crate::policy::{Options, Permission};
 use crate::problem::Severity;
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::{HookResult, Live, LiveState};
@@ -45,7 +45,7 @@ impl Machine {
         if step.is_some_and(|step| step.requires != Precondition::Any) && !planned && !self.is_own(live) {
             return kept("it appeared after the plan was made; sync again");
         }
-        let (options, wrong) = policy::options(live);
+        let (options, wrong) = self.setup.policy.options_of(live);
         if wrong.iter().any(|problem| problem.severity == Severity::Blocks) {
             return kept("its annotations cannot be read");
         }
