@@ -220,7 +220,7 @@ impl Asker<'_> {
     }
 
     /// What stands where a hook runs: what the step requires, and what goes for it.
-    fn stands(&self, node: &Node<'_>) -> Result<(Precondition, Option<Allowed>), (SkipReason, Problem)> {
+    fn stands(&self, node: &Node<'_>) -> Result<(Precondition, Option<Allowed>), Held> {
         let seen = self.request.hook_objects.seen.get(node.key);
         let Some(seen) = seen.filter(|_| node.declared.resource.generate_name().is_none()) else {
             return Ok((Precondition::Any, None));
@@ -232,7 +232,7 @@ impl Asker<'_> {
             (Outcome::Unknown(why), _) => {
                 let text = format!("this hook cannot run: whether an object stands there cannot be told: it {why}");
                 let problem = Problem::blocks(Code::UnreadableLive, text).hint("allow `get` of it, then sync again");
-                return Err((SkipReason::Unknown, problem));
+                return Err(Box::new((SkipReason::Unknown, problem)));
             }
             (_, Some(live)) => live,
             (_, None) => return Ok((Precondition::Any, None)),
@@ -245,7 +245,7 @@ impl Asker<'_> {
             Ok(allowed) => Ok((as_seen(seen).unwrap_or(Precondition::Any), Some(allowed))),
             Err(refusal) => {
                 let text = format!("the object that stands there would be deleted first, and {}", refusal.text);
-                Err((SkipReason::HookOccupied, held(&text, refusal.hint)))
+                Err(Box::new((SkipReason::HookOccupied, held(&text, refusal.hint))))
             }
         }
     }
@@ -255,7 +255,7 @@ impl Asker<'_> {
         &self,
         node: &Node<'_>,
         delete: &mut Vec<HookDelete>,
-    ) -> Result<(Option<Confirmed>, Option<Problem>), Problem> {
+    ) -> Result<(Option<Confirmed>, Option<Problem>), Box<Problem>> {
         let Declared { resource, options, .. } = node.declared;
         let runs_again = node.phases().count() > 1 && resource.generate_name().is_none();
         let is_ending = |policy: &HookDelete| *policy != HookDelete::BeforeHookCreation;
@@ -268,10 +268,11 @@ impl Asker<'_> {
         };
         if runs_again {
             let text = format!("it runs in several phases under one name, and between them {}", refusal.text);
-            return Err(held(&text, refusal.hint));
+            return Err(Box::new(held(&text, refusal.hint)));
         }
         if self.deletes_app() && refusal.reason == SkipReason::DeleteUnconfirmed {
-            return Err(held(&format!("its object goes with the application, and {}", refusal.text), refusal.hint));
+            let text = format!("its object goes with the application, and {}", refusal.text);
+            return Err(Box::new(held(&text, refusal.hint)));
         }
         delete.retain(|policy| !is_ending(policy));
         let text = format!("its object stays after it has run: {}", refusal.text);
@@ -282,6 +283,9 @@ impl Asker<'_> {
 fn permissions(options: &Options, declared: Option<&Options>) -> Vec<Permission> {
     [Some(options), declared].into_iter().flatten().flat_map(|options| [options.delete, options.prune]).collect()
 }
+
+/// Why a hook is held back.
+type Held = Box<(SkipReason, Problem)>;
 
 /// What a hook does, before its place was looked at.
 pub(super) fn work(declared: &Declared) -> Option<Work> {
@@ -308,12 +312,14 @@ pub(super) fn settle(nodes: &mut [Node<'_>], asker: &Asker<'_>, problems: &mut V
         let Action::Hook { payload, delete } = &work.action else { continue };
         let (payload, mut delete) = (payload.clone(), delete.clone());
         let found = asker.stands(node).and_then(|found| {
-            let ends = asker.ends(node, &mut delete).map_err(|problem| (SkipReason::HookOccupied, problem))?;
+            let ends =
+                asker.ends(node, &mut delete).map_err(|problem| Box::new((SkipReason::HookOccupied, *problem)))?;
             Ok((found, ends))
         });
         let ((requires, goes), (own, note)) = match found {
             Ok(found) => found,
-            Err((reason, problem)) => {
+            Err(found) => {
+                let (reason, problem) = *found;
                 problems.push(problem_at(problem, node));
                 node.fate = Fate::Skip(reason);
                 continue;

@@ -38,7 +38,7 @@ impl Machine {
             Precondition::Present { uid, .. } => live.uid() == Some(&**uid),
             _ => false,
         });
-        if !from_hook && !(planned && plan::was_created(&claim)) {
+        if !(from_hook || planned && plan::was_created(&claim)) {
             return kept("nothing proves that a hook of this application created it; sync again");
         }
         // What was planned is what may go; of a plan that knew nothing of what stands there, the proof decides.
@@ -96,9 +96,8 @@ impl Machine {
         result: Result<LiveState, ClusterError>,
         now: Timestamp,
     ) {
-        let live = match result {
-            Ok(live) => live,
-            Err(_) => return hooks.into_iter().for_each(|hook| self.clean_later(hook, now)),
+        let Ok(live) = result else {
+            return hooks.into_iter().for_each(|hook| self.clean_later(hook, now));
         };
         for hook in hooks {
             let object = match live.get(&hook.object) {
