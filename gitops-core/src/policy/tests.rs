@@ -209,7 +209,11 @@ fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
     let options = "argocd.argoproj.io/sync-options";
     let hook = ("argocd.argoproj.io/hook", "Sync");
     for (pairs, severity, text) in [
-        (vec![hook, (options, "Replace=true")], Severity::Warning, "have no effect on a hook"),
+        (
+            vec![hook, (options, "Replace=true")],
+            Severity::Warning,
+            "options of applying, replacing and the order of pruning have no effect on a hook",
+        ),
         (
             vec![("helm.sh/hook-delete-policy", "hook-failed")],
             Severity::Warning,

@@ -204,7 +204,7 @@ fn what_an_option_of_the_live_or_of_the_declared_object_keeps_holds_its_hook() {
         change(&shop, "2", &[("0.yaml", Some(&job("migrate", &[(HOOK, "PreSync"), (OPTIONS, option)])))]);
         is_held(&shop, "migrate", "its option (`Delete=false` or `Prune=false`) keeps it");
         let text = deletion(&shop).plan.to_string();
-        assert!(text.contains("Job shop/migrate: stays, as its annotation says"), "{text}");
+        assert!(text.contains("Job shop/migrate: stays, as its options say"), "{text}");
     }
     let asks = job("migrate", &[(HOOK, "PreSync"), (OPTIONS, "Delete=confirm")]);
     let mut shop = holding(&[&asks]);
