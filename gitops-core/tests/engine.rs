@@ -308,7 +308,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
     assert_eq!(world.colour("web").as_deref(), Some("red"));
 }
 
-/// Found by simulation: a kind that could not be read was never read again.
+/// A kind that could not be read was never read again.
 #[test]
 fn a_kind_that_could_not_be_read_is_read_again_by_and_by() {
     let mut world = World::new(12);
