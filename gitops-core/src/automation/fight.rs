@@ -138,11 +138,13 @@ impl fmt::Display for Fight {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             names.join(", ")
         };
-        match self.managers.is_empty() {
-            true => f.write_str("the cluster does not keep")?,
-            false => write!(f, "{} rewrites", list(&self.managers))?,
+        match (self.managers.is_empty(), self.fields.is_empty()) {
+            // No field differs where the object itself was missing.
+            (_, true) => f.write_str("it is gone")?,
+            (true, false) => write!(f, "the cluster does not keep {}", list(&self.fields))?,
+            (false, false) => write!(f, "{} rewrites {}", list(&self.managers), list(&self.fields))?,
         }
-        write!(f, " {} after each heal ({} so far", list(&self.fields), self.heals)?;
+        write!(f, " after each heal ({} so far", self.heals)?;
         if let Some(period) = self.period() {
             write!(f, ", every {} s", period.as_secs())?;
         }
@@ -193,7 +195,7 @@ mod tests {
             fights.healed(&key, &[], at(now));
         }
         let (_, fight) = fights.fought().next().unwrap();
-        assert_eq!(fight.to_string(), "the cluster does not keep  after each heal (3 so far, every 90 s)");
+        assert_eq!(fight.to_string(), "it is gone after each heal (3 so far, every 90 s)");
         assert_eq!(fights.wake_at([&key], at(180)), Some(at(180 + 240)));
         fights.healed(&key, &[], at(5000));
         assert_eq!(fights.fought().count(), 0);
