@@ -223,7 +223,7 @@ impl<'w> Ports<'w> {
 }
 
 fn unknown(what: &str, name: &str) -> Arc<str> {
-    format!("there is no {what} `{name}`").into()
+    format!("there is no {what} `{name}`; add it to the ports of the engine, or correct the application").into()
 }
 
 fn refused(effect: &Effect, error: ClusterError) -> sync::Event {
