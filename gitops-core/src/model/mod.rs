@@ -149,17 +149,31 @@ impl ApiModel {
     /// Adds or replaces what is known of how a kind is served; its schemas stay.
     #[must_use]
     pub fn with_kind(&self, kind: ServedKind) -> Self {
+        self.with_kinds([kind])
+    }
+
+    /// Adds or replaces what is known of how kinds are served; their schemas stay.
+    #[must_use]
+    pub fn with_kinds(&self, served: impl IntoIterator<Item = ServedKind>) -> Self {
         self.edit(|kinds| {
-            let key = GroupKind::clone(&kind.group_kind);
-            let known = kinds.entry(key).or_insert_with(Known::not_served);
-            known.served = Some(Arc::new(kind));
+            for kind in served {
+                let key = GroupKind::clone(&kind.group_kind);
+                let known = kinds.entry(key).or_insert_with(Known::not_served);
+                known.served = Some(Arc::new(kind));
+            }
         })
     }
 
     /// Marks a kind as not served: the cluster said so.
     #[must_use]
     pub fn without_kind(&self, kind: &GroupKind) -> Self {
-        self.edit(|kinds| drop(kinds.insert(kind.clone(), Known::not_served())))
+        self.without_kinds([kind])
+    }
+
+    /// Marks kinds as not served: the cluster said so.
+    #[must_use]
+    pub fn without_kinds<'k>(&self, gone: impl IntoIterator<Item = &'k GroupKind>) -> Self {
+        self.edit(|kinds| kinds.extend(gone.into_iter().map(|kind| (kind.clone(), Known::not_served()))))
     }
 
     /// Returns the served kinds, in order of group and kind.

@@ -260,8 +260,9 @@ fn read_paths(group: &str, version: &str, document: ValueRef<'_>) -> BTreeMap<Gr
 }
 
 impl ScalePaths {
-    /// Where the built-in kinds keep them.
-    pub(super) fn standard() -> Self {
+    /// Returns where the built-in kinds keep them: `spec.replicas` and `status.replicas`.
+    #[must_use]
+    pub fn standard() -> Self {
         Self {
             spec_replicas: FieldPath::fields(&["spec", "replicas"]),
             status_replicas: FieldPath::fields(&["status", "replicas"]),
