@@ -31,5 +31,8 @@ mod talk;
 mod watch;
 mod write;
 
+#[cfg(feature = "control-plane")]
+pub mod control_plane;
+
 pub use cluster::KubeCluster;
 pub use connect::{ConnectError, Connection};

@@ -1,0 +1,106 @@
+//! The server, and short forms of what every check does.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_core::cluster::{Cluster, Failure, Force, Interest, Write, WriteOutcome, Written};
+use gitops_core::resource::{Propagation, Resource, ResourceKey};
+use gitops_core::state::Live;
+use gitops_core::value::Value;
+use gitops_kube::KubeCluster;
+use gitops_kube::control_plane::ControlPlane;
+use tokio::sync::Mutex;
+
+/// A check and its name, a sentence.
+pub(crate) type Check = (&'static str, fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// Names a check.
+#[macro_export]
+macro_rules! checks {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const CHECKS: &[$crate::world::Check] = &[
+            $((stringify!($name), |world| Box::pin($name(world)))),*
+        ];
+    };
+}
+
+/// The server. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    /// The servers, for checks that stop and start them.
+    pub(crate) plane: Arc<Mutex<ControlPlane>>,
+    /// As somebody who may do everything.
+    pub(crate) cluster: KubeCluster,
+}
+
+impl World {
+    pub(crate) async fn new(plane: ControlPlane) -> Self {
+        let cluster = KubeCluster::connect(&plane.admin()).await.unwrap();
+        Self { plane: Arc::new(Mutex::new(plane)), cluster }
+    }
+
+    /// As somebody who may do what roles say.
+    pub(crate) async fn user(&self, name: &str) -> KubeCluster {
+        let connection = self.plane.lock().await.user(name);
+        KubeCluster::connect(&connection).await.unwrap()
+    }
+
+    pub(crate) async fn namespace(&self, name: &str) {
+        let namespace = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{name}"}}}}"#);
+        self.apply(&object(&namespace), "checks").await;
+    }
+
+    pub(crate) async fn apply(&self, wanted: &Resource, manager: &str) -> Written {
+        self.cluster.write(&Write::apply(wanted, manager, Force::No)).await.unwrap()
+    }
+
+    /// Tries a write, and tells what became of it.
+    pub(crate) async fn try_write(&self, write: &Write) -> Result<WriteOutcome, Failure> {
+        self.cluster.write(write).await.map(|written| written.outcome).map_err(|error| error.failure)
+    }
+
+    /// Tries to apply as `checks`.
+    pub(crate) async fn try_apply(&self, wanted: &Resource) -> Result<WriteOutcome, Failure> {
+        self.try_write(&Write::apply(wanted, "checks", Force::No)).await
+    }
+
+    pub(crate) async fn delete(&self, key: &ResourceKey, version: &str) {
+        self.cluster.write(&Write::delete(key, version, Propagation::Background)).await.unwrap();
+    }
+
+    /// The object as it is now.
+    pub(crate) async fn live(&self, key: &ResourceKey) -> Option<Resource> {
+        let seen = self.cluster.observe(&Interest::in_objects([key.clone()])).await.unwrap();
+        match seen.live.get(key) {
+            Live::Present(object) => Some(object.clone()),
+            Live::Absent => None,
+            other => panic!("{key} is {other:?}"),
+        }
+    }
+}
+
+/// Tries again and again until something is so: what controllers and caches of the server do takes a moment.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    for _ in 0..300 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("waited 30 s in vain until {what}");
+}
+
+/// A ConfigMap with one datum.
+pub(crate) fn config_map(namespace: &str, name: &str, datum: &str) -> Resource {
+    object(&format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","namespace":"{namespace}"}},
+            "data":{{"a":"{datum}"}}}}"#
+    ))
+}
+
+/// Reads an object from JSON.
+pub(crate) fn object(json: &str) -> Resource {
+    Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap()
+}
