@@ -209,8 +209,9 @@ fn needs_memory(
     mine: Option<Owned<'_>>,
 ) -> bool {
     let remembered = entry.filter(|entry| entry.uid.as_deref() == live.uid()).and_then(|entry| entry.fields.as_ref());
-    let differs = |fields: &AppliedFields| mine.and_then(Owned::to_fields).is_none_or(|mine| mine != *fields);
-    gives_up || strategy == Strategy::ThreeWay || remembered.is_some_and(differs)
+    // What is still ours an apply removes by itself.
+    let is_lost = |fields: &AppliedFields| mine.is_none_or(|mine| !mine.has_all(fields));
+    gives_up || strategy == Strategy::ThreeWay || remembered.is_some_and(is_lost)
 }
 
 /// What our last apply owns, by the best that is known. Rule 7 of the exact rules.

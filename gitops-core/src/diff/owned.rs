@@ -105,9 +105,9 @@ impl<'a> Owned<'a> {
         Self(entry.get("fieldsV1").and_then(ValueRef::as_map).filter(|fields| !fields.is_empty()))
     }
 
-    /// Returns the fields as an inventory keeps them.
-    pub(super) fn to_fields(self) -> Option<AppliedFields> {
-        AppliedFields::of(self.0?)
+    /// Returns whether all that an inventory remembers is among these fields.
+    pub(super) fn has_all(self, remembered: &AppliedFields) -> bool {
+        self.0.is_some_and(|fields| remembered.is_within(fields))
     }
 
     /// Returns whether the field itself is owned, not only fields below it.

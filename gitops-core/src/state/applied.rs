@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Builder, Digest, Map, Purpose, Value};
+use crate::value::{Builder, Digest, Map, Purpose, Value, ValueRef};
 
 /// The fields of the last successful apply of one object: F of the exact rules.
 ///
@@ -41,6 +41,13 @@ impl AppliedFields {
         builder.finish().unwrap_or_else(|_| Value::empty_map())
     }
 
+    /// Returns whether each of these fields is among those of a FieldsV1 tree. Names are compared as texts: a list item
+    /// that is written otherwise is not found.
+    #[must_use]
+    pub fn is_within(&self, fields_v1: Map<'_>) -> bool {
+        self.to_fields_v1().root().as_map().is_some_and(|fields| is_within(fields, fields_v1, 0))
+    }
+
     /// Returns the digest of the fields.
     #[must_use]
     pub fn digest(&self) -> &Digest {
@@ -64,6 +71,21 @@ impl fmt::Display for AppliedFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+fn is_within(fields: Map<'_>, all: Map<'_>, depth: usize) -> bool {
+    let is_member = |field: Map<'_>| field.is_empty() || field.get(".").is_some();
+    let has = |name: &str, below: ValueRef<'_>| {
+        if name == "." {
+            return is_member(all);
+        }
+        let Some(there) = all.get(name).and_then(ValueRef::as_map) else { return false };
+        match below.as_map().filter(|below| !below.is_empty()) {
+            Some(below) => is_within(below, there, depth + 1),
+            None => is_member(there),
+        }
+    };
+    depth < MAX_DEPTH && fields.iter().all(|(name, below)| has(name, below))
 }
 
 fn write(fields: Map<'_>, text: &mut String, depth: usize) {
@@ -151,6 +173,28 @@ mod tests {
             assert_eq!(applied.to_fields_v1(), fields, "{text}");
         }
         assert_eq!(AppliedFields::of(Value::empty_map().root().as_map().unwrap()), None);
+    }
+
+    #[test]
+    fn fields_are_within_others_where_each_of_them_is_there_itself() {
+        let all = r#"{"f:spec":{".":{},"f:replicas":{},"f:template":{"f:metadata":{}}},"f:data":{}}"#;
+        let all = Value::from_json(all.as_bytes()).unwrap();
+        for (text, expected) in [
+            ("data", true),
+            ("spec", true),
+            ("spec(.)", true),
+            ("spec(.,replicas)", true),
+            ("spec(template(metadata))", true),
+            // Only what is below it is there, not the field itself.
+            ("spec(template)", false),
+            ("spec(template(.))", false),
+            ("spec(paused)", false),
+            ("data(f:a)", false),
+            ("status", false),
+        ] {
+            let fields = AppliedFields::from(Arc::<str>::from(text));
+            assert_eq!(fields.is_within(all.root().as_map().unwrap()), expected, "{text}");
+        }
     }
 
     #[test]
