@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Builder, Digest, Map, Purpose, Value, ValueRef};
+use crate::value::{Builder, Map, Value};
+
+use super::OPERATION_ANNOTATION;
 
 /// The fields of the last successful apply of one object: F of the exact rules.
 ///
 /// `metadata.managedFields` says the same until somebody clears it or takes fields over; then only this tells that a
-/// field was ours. Names only, no values. Short, since every object of an application has one in the ledger:
+/// field was ours. Names only, no values, and without [`OPERATION_ANNOTATION`]. Short, since every object of an application has one in the ledger:
 /// `{"f:spec":{".":{},"f:replicas":{}}}` is written `spec(.,replicas)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Arc<str>", into = "Arc<str>")]
-pub struct AppliedFields {
-    text: Arc<str>,
-    digest: Digest,
-}
+pub struct AppliedFields(Arc<str>);
 
 /// Deeper sets are cut off: no API object is nested like that.
 const MAX_DEPTH: usize = 256;
@@ -36,7 +35,7 @@ impl AppliedFields {
     pub fn to_fields_v1(&self) -> Value {
         let mut builder = Builder::new();
         builder.start_map();
-        read(&mut self.text.chars(), &mut builder);
+        read(&mut self.0.chars(), &mut builder);
         // A few more characters than a text that was held.
         builder.finish().unwrap_or_else(|_| Value::empty_map())
     }
@@ -45,68 +44,127 @@ impl AppliedFields {
     /// that is written otherwise is not found.
     #[must_use]
     pub fn is_within(&self, fields_v1: Map<'_>) -> bool {
-        self.to_fields_v1().root().as_map().is_some_and(|fields| is_within(fields, fields_v1, 0))
-    }
-
-    /// Returns the digest of the fields.
-    #[must_use]
-    pub fn digest(&self) -> &Digest {
-        &self.digest
+        let mut reading = Within { at: fields_v1, around: Vec::new(), name: PLAIN.into() };
+        let mut letters = self.0.chars();
+        while let Some(letter) = letters.next() {
+            let is_there = match letter {
+                ',' => reading.has_field(),
+                '(' => reading.enters(),
+                ')' => reading.leaves(),
+                _ => {
+                    reading.name.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+                    true
+                }
+            };
+            if !is_there {
+                return false;
+            }
+        }
+        reading.has_field()
     }
 }
 
 impl From<Arc<str>> for AppliedFields {
     fn from(text: Arc<str>) -> Self {
-        Self { digest: Digest::of(Purpose::Facts, text.as_bytes()), text }
+        Self(text)
     }
 }
 
 impl From<AppliedFields> for Arc<str> {
     fn from(fields: AppliedFields) -> Self {
-        fields.text
+        fields.0
     }
 }
 
 impl fmt::Display for AppliedFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
 }
 
-fn is_within(fields: Map<'_>, all: Map<'_>, depth: usize) -> bool {
-    let is_member = |field: Map<'_>| field.is_empty() || field.get(".").is_some();
-    let has = |name: &str, below: ValueRef<'_>| {
-        if name == "." {
-            return is_member(all);
+/// How most names begin in FieldsV1.
+const PLAIN: &str = "f:";
+
+/// A search for each field of a text among those of a tree.
+struct Within<'a> {
+    at: Map<'a>,
+    around: Vec<Map<'a>>,
+    /// The name that is being read, behind [`PLAIN`].
+    name: String,
+}
+
+impl<'a> Within<'a> {
+    /// Whether the field that was named is there itself. So it is where none was named.
+    fn has_field(&mut self) -> bool {
+        let is_member = |field: Map<'_>| field.is_empty() || field.get(".").is_some();
+        let is_there = match self.name.strip_prefix(PLAIN).unwrap_or_default() {
+            "" => true,
+            "." => is_member(self.at),
+            _ => self.named().is_some_and(is_member),
+        };
+        self.name.truncate(PLAIN.len());
+        is_there
+    }
+
+    fn enters(&mut self) -> bool {
+        if self.name.len() == PLAIN.len() || self.around.len() >= MAX_DEPTH {
+            return false;
         }
-        let Some(there) = all.get(name).and_then(ValueRef::as_map) else { return false };
-        match below.as_map().filter(|below| !below.is_empty()) {
-            Some(below) => is_within(below, there, depth + 1),
-            None => is_member(there),
+        let below = self.named();
+        self.name.truncate(PLAIN.len());
+        below.is_some_and(|below| {
+            self.around.push(std::mem::replace(&mut self.at, below));
+            true
+        })
+    }
+
+    fn leaves(&mut self) -> bool {
+        let is_there = self.has_field();
+        if let Some(around) = self.around.pop() {
+            self.at = around;
         }
-    };
-    depth < MAX_DEPTH && fields.iter().all(|(name, below)| has(name, below))
+        is_there
+    }
+
+    fn named(&self) -> Option<Map<'a>> {
+        let bare = self.name.strip_prefix(PLAIN).unwrap_or_default();
+        self.at.get(if is_marked(bare) { bare } else { &self.name })?.as_map()
+    }
 }
 
 fn write(fields: Map<'_>, text: &mut String, depth: usize) {
-    for (at, (name, below)) in fields.iter().filter(|_| depth < MAX_DEPTH).enumerate() {
-        if at > 0 {
+    let begin = text.len();
+    for (name, below) in fields.iter().filter(|(name, _)| depth < MAX_DEPTH && !is_mark(name, depth)) {
+        let end = text.len();
+        if end > begin {
             text.push(',');
         }
         // Most are plain fields; what looks like something else keeps its letter.
-        let plain = name.strip_prefix("f:").filter(|name| !name.is_empty() && *name != "." && !name.contains(':'));
-        for letter in plain.unwrap_or(name).chars() {
-            if matches!(letter, '(' | ')' | ',' | '\\') {
-                text.push('\\');
+        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != "." && !name.contains(':'));
+        let name = plain.unwrap_or(name);
+        let is_special = |letter: char| matches!(letter, '(' | ')' | ',' | '\\');
+        if name.contains(is_special) {
+            for letter in name.chars() {
+                text.extend(is_special(letter).then_some('\\'));
+                text.push(letter);
             }
-            text.push(letter);
+        } else {
+            text.push_str(name);
         }
         if let Some(below) = below.as_map().filter(|below| !below.is_empty()) {
             text.push('(');
+            let inner = text.len();
             write(below, text, depth + 1);
-            text.push(')');
+            if text.len() > inner { text.push(')') } else { text.truncate(end) }
         }
     }
+}
+
+/// Whether it is the annotation with the operation that created an object: the next apply takes it away, and where that
+/// cannot, nothing is lost.
+fn is_mark(name: &str, depth: usize) -> bool {
+    const ANNOTATIONS: usize = 2;
+    depth == ANNOTATIONS && name.strip_prefix(PLAIN) == Some(OPERATION_ANNOTATION)
 }
 
 fn read(letters: &mut std::str::Chars<'_>, builder: &mut Builder) {
@@ -147,8 +205,12 @@ fn read(letters: &mut std::str::Chars<'_>, builder: &mut Builder) {
 }
 
 fn key(name: &str, builder: &mut Builder) {
-    let is_marked = name == "." || matches!(name.split_at_checked(2), Some(("f:" | "k:" | "v:" | "i:", _)));
-    if is_marked { builder.key(name) } else { builder.key(&format!("f:{name}")) }
+    if is_marked(name) { builder.key(name) } else { builder.key(&format!("{PLAIN}{name}")) }
+}
+
+/// Whether a name is written as FieldsV1 has it.
+fn is_marked(name: &str) -> bool {
+    name == "." || matches!(name.split_at_checked(2), Some(("f:" | "k:" | "v:" | "i:", _)))
 }
 
 #[cfg(test)]
@@ -194,6 +256,18 @@ mod tests {
         ] {
             let fields = AppliedFields::from(Arc::<str>::from(text));
             assert_eq!(fields.is_within(all.root().as_map().unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_an_operation_is_not_remembered() {
+        for (annotations, expected) in [
+            (r#"{"f:a":{},"f:gitops.rs/operation":{},"f:z":{}}"#, "metadata(annotations(a,z)),spec"),
+            (r#"{"f:gitops.rs/operation":{}}"#, "spec"),
+        ] {
+            let fields = format!(r#"{{"f:metadata":{{"f:annotations":{annotations}}},"f:spec":{{}}}}"#);
+            let fields = Value::from_json(fields.as_bytes()).unwrap();
+            assert_eq!(AppliedFields::of(fields.root().as_map().unwrap()).unwrap().to_string(), expected);
         }
     }
 
