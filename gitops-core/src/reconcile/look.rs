@@ -317,14 +317,14 @@ impl Looked {
         }
         // An operation on a part of the application is one of its own.
         let record = self.resumed().filter(|_| !self.plan.scope.is_partial()).cloned();
-        let operation = match &record {
-            Some(Record::V1(running)) => running.operation.clone(),
-            None => OperationId::derive(&app.owner, &self.plan.digest(), now),
-        };
         let mut ledger = self.ledger.clone();
         if record.is_none() {
             ledger.give_up_running(&self.live, now);
         }
+        let operation = match &record {
+            Some(Record::V1(running)) => running.operation.clone(),
+            None => OperationId::derive(&app.owner, &self.plan.digest(), ledger.next_number(), now),
+        };
         let context = app.context(&self.model, &self.ledger.inventory);
         ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
         ledger.settle_hooks(&self.live);

@@ -292,7 +292,9 @@ impl Ledger {
         }
     }
 
-    pub(super) fn next_number(&self) -> u64 {
+    /// Returns the number of the next operation.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
         self.history.first().map_or(1, |last| last.number.saturating_add(1))
     }
 

@@ -92,7 +92,7 @@ impl Machine {
     pub fn start(plan: Arc<Plan>, setup: Setup, now: Timestamp) -> Self {
         let digest = plan.digest();
         let record = RecordV1 {
-            operation: OperationId::derive(&setup.owner, &digest, now),
+            operation: OperationId::derive(&setup.owner, &digest, setup.ledger.next_number(), now),
             plan: digest,
             revisions: setup.desired.revisions.clone(),
             initiator: Arc::clone(&setup.initiator),

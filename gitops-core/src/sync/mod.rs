@@ -155,11 +155,13 @@ pub struct Wait {
 }
 
 impl OperationId {
-    /// Names the operation that starts `plan` now. Equal inputs give equal names; there is no randomness.
+    /// Names the operation that starts `plan` now, as the `number`th of its application ([`Ledger::next_number`]). Equal
+    /// inputs give equal names; there is no randomness. The same plan may well start again within a millisecond, as after
+    /// a hook that failed at once.
     #[must_use]
-    pub fn derive(owner: &crate::state::Owner, plan: &Digest, now: Timestamp) -> Self {
+    pub fn derive(owner: &crate::state::Owner, plan: &Digest, number: u64, now: Timestamp) -> Self {
         let hasher = Hasher::new(Purpose::Identity).text(&*owner.installation).text(&*owner.app);
-        Self(hasher.digest(plan).bytes(&now.millis().to_le_bytes()).finish().short().into())
+        Self(hasher.digest(plan).bytes(&number.to_le_bytes()).bytes(&now.millis().to_le_bytes()).finish().short().into())
     }
 
     /// Returns the text: 16 hex digits.

@@ -116,3 +116,26 @@ fn two_hooks_whose_long_generated_names_begin_alike_both_run() {
     let ran = shop.written().iter().filter(|line| line.starts_with("apply batch/Job")).count();
     assert_eq!(ran, 2);
 }
+
+#[test]
+fn two_operations_within_one_millisecond_are_two() {
+    let shop = Shop::new();
+    let hook = job(
+        "check",
+        &[(HOOK, "PreSync"), (OUTCOME, "fail"), ("argocd.argoproj.io/hook-delete-policy", "HookSucceeded")],
+    );
+    let hook = hook.replace("  name: check", "  generateName: check-");
+    shop.commit("all", &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(&config("a", "1"))), ("h.yaml", Some(&hook))]);
+    // The first one makes the namespaces; of the others each ends where it began.
+    shop.sync();
+    shop.written();
+    let runs = || {
+        let report = shop.sync();
+        let written = shop.written().iter().filter(|line| line.starts_with("apply batch/Job")).count();
+        (written, report.history[0].operation.clone(), report.history[0].started)
+    };
+    let (first, second) = (runs(), runs());
+    assert_eq!((first.0, second.0), (1, 1), "each ran its hook");
+    assert_ne!(first.1, second.1);
+    assert_eq!(first.2, second.2, "no time has passed");
+}
