@@ -16,7 +16,7 @@ use gitops_core::cluster::{
 };
 use gitops_core::memory::{ApiServer, MemoryCluster, MemorySource, VirtualTime, ready};
 use gitops_core::model::ApiModel;
-use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::policy::{Prune, SyncPolicy, Validate};
 use gitops_core::reconcile::{self, App, Report, World, look, perform, read_desired};
 use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::state::Owner;
@@ -78,6 +78,7 @@ struct Scenario {
     deployment: bool,
     secret: bool,
     theirs: Option<Theirs>,
+    validate: Validate,
     /// After the first restart it stops once more, after that many effects.
     again: Option<usize>,
 }
@@ -94,6 +95,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let theirs = prop::sample::select(vec![None, None, None, Some(Theirs::ByHand), Some(Theirs::ByApplier)]);
     let rare = || prop::bool::weighted(0.3);
     let again = prop::option::of(0..12usize);
+    let validate = prop::sample::select(vec![Validate::Never, Validate::Layers, Validate::UpFront]);
     (
         prop::collection::vec(thing, 1..4),
         prop::collection::vec(hook, 0..3),
@@ -102,9 +104,9 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         rare(),
         rare(),
         theirs,
-        again,
+        (validate, again),
     )
-        .prop_map(|(things, hooks, namespace, crd, deployment, secret, theirs, again)| Scenario {
+        .prop_map(|(things, hooks, namespace, crd, deployment, secret, theirs, (validate, again))| Scenario {
             things,
             hooks,
             namespace,
@@ -112,6 +114,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             deployment,
             secret,
             theirs,
+            validate,
             again,
         })
 }
@@ -244,7 +247,7 @@ impl Before {
         let time = VirtualTime::starting("2026-03-01T08:00:00Z".parse().unwrap());
         let cluster = MemoryCluster::new(5, time.clone());
         let source = MemorySource::default();
-        let policy = SyncPolicy::default().with_prune(Prune::Owned);
+        let policy = SyncPolicy::default().with_prune(Prune::Owned).with_validate(scenario.validate);
         let app = App::new(Owner::new("", "shop").unwrap(), "main").with_namespace("shop").with_policy(policy);
         let commit = |files: Vec<(String, Option<String>)>| {
             let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_deref())).collect();

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_core::cluster::{ClusterError, Failure, FieldConflict, Guard, Verb, Write};
+use gitops_core::cluster::{ClusterError, Failure, FieldConflict, Guard, Mode, Verb, Write};
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{ApiServer, MemoryCluster, MemorySource, VirtualTime, ready};
 use gitops_core::policy::ignore::Rules;
-use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::policy::{Prune, SyncPolicy, Validate};
 use gitops_core::reconcile::{self, App, World, look, perform, read_desired};
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::state::Owner;
@@ -31,6 +31,9 @@ fn column(effect: &Effect) -> Option<&'static str> {
     let is_hook = write.key.is("batch", "Job");
     if write.key.name.starts_with("gitops-system") {
         return None;
+    }
+    if write.mode == Mode::DryRun {
+        return Some("try");
     }
     Some(match (&write.verb, &write.guard) {
         (Verb::Apply { .. }, Guard::Absent) if is_hook => "hook",
@@ -125,7 +128,7 @@ impl Before {
         let time = VirtualTime::starting("2026-03-01T08:00:00Z".parse().unwrap());
         let cluster = MemoryCluster::new(5, time.clone());
         let source = MemorySource::default();
-        let policy = SyncPolicy::default().with_prune(Prune::Owned);
+        let policy = SyncPolicy::default().with_prune(Prune::Owned).with_validate(Validate::Layers);
         let mut app = App::new(Owner::new("", "shop").unwrap(), "main").with_namespace("shop").with_policy(policy);
         let commit = |files: &[(&str, Option<&str>)]| {
             source.commit("Ann <ann@example.org>", time.now(), "change", files.iter().copied());

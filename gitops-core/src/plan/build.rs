@@ -12,7 +12,7 @@ use crate::state::{Declared, DesiredState, Owner, Tracking};
 use super::hooks::{self, Asker, settle};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select,
+    adopt, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select, trial,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -76,7 +76,8 @@ pub fn plan(
         Fate::InPlace | Fate::Do(_) => None,
     }));
     skipped.sort();
-    let (steps, gates) = order::lay_out(&nodes, graph, providers_first, &removals, &mut problems);
+    let (mut steps, gates) = order::lay_out(&nodes, graph, providers_first, &removals, &mut problems);
+    trial::mark(&mut steps, comparison, desired, policy);
     problems.sort();
     problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();

@@ -26,6 +26,7 @@ mod show;
 mod skip;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod undo;
 mod validity;
 
@@ -54,6 +55,7 @@ pub(crate) use recreate::{instead, unconfirmed};
 pub use request::{Extent, HookRun, Intent, Request, Scope};
 pub use select::{InvalidSelection, Objects, Selection};
 pub use skip::{SkipReason, Skipped};
+pub use trial::{DryRun, Trial, When};
 pub use validity::Validity;
 
 /// What a sync will do. `Eq`, serialisable, the same bytes for the same input.
@@ -143,6 +145,9 @@ pub struct Step {
     /// `None`: it is not, and the step fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recreate: Option<Propagation>,
+    /// When and how it is tried before it is written; `None`: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// What a step does.

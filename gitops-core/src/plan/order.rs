@@ -42,7 +42,7 @@ impl Item<'_> {
         let (key, phase, wave) = (self.key.clone(), self.place.phase, self.place.wave);
         let changes = matches!(action, Action::Apply { .. } | Action::Replace { .. });
         let recreate = node.filter(|_| changes).and_then(|node| recreate::allowed(&node.declared.options));
-        Step { id, key, version, phase, wave, action, requires, after, reason, impact, recreate }
+        Step { id, key, version, phase, wave, action, requires, after, reason, impact, recreate, trial: None }
     }
 }
 
@@ -270,6 +270,7 @@ impl Layout<'_> {
                     reason: removal.reason,
                     impact,
                     recreate: None,
+                    trial: None,
                 });
                 gone.push(After::Gone(id));
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Impact, Intent, Plan, Precondition, Reason, Skipped, Step};
+use super::{Action, Impact, Intent, Plan, Precondition, Reason, Skipped, Step, When};
 use crate::policy::{HookDelete, Phase};
 use crate::problem::Severity;
 
@@ -27,6 +27,7 @@ impl fmt::Display for Plan {
             }
             writeln!(f, "  {step}")?;
         }
+        validated_late(f, self)?;
         if !self.leftovers.is_empty() {
             writeln!(f, "Left by hooks")?;
         }
@@ -52,6 +53,26 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+/// Names what is tried later than the rest, and after what.
+fn validated_late(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let mut late = plan.tried_late().peekable();
+    if late.peek().is_some() {
+        writeln!(f, "validated later")?;
+    }
+    for step in late {
+        write!(f, "  {}: ", step.key)?;
+        match step.trial.as_ref().map(|trial| &trial.when) {
+            Some(When::Once(ids)) => {
+                let made: Vec<String> =
+                    ids.iter().filter_map(|id| Some(format!("`{}`", plan.step(*id)?.key))).collect();
+                writeln!(f, "once {} is there", made.join(" and "))?;
+            }
+            _ => writeln!(f, "when its wave begins")?,
+        }
+    }
+    Ok(())
 }
 
 /// The wave; `None` for deletions.

@@ -8,7 +8,7 @@ use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::value::Digest;
 
-use super::{Action, After, Gate, GateId, Intent, Plan, Precondition, Step, StepId};
+use super::{Action, After, DryRun, Gate, GateId, Intent, Plan, Precondition, Step, StepId};
 
 /// What became of a plan that was approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,8 @@ impl Plan {
         }
         let kept = self.steps.iter().filter_map(|step| {
             let id = *ids.get(&step.id)?;
-            Some(Step { id, after: edges(&step.after, &gate_ids), ..step.clone() })
+            let trial = step.trial.clone().map(|trial| trial.narrowed(&ids));
+            Some(Step { id, after: edges(&step.after, &gate_ids), trial, ..step.clone() })
         });
         let steps = kept.collect();
         Self { steps, gates, ..self.clone() }
@@ -188,6 +189,10 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
     };
     if step.action.payload() != now.action.payload() {
         return Verdict::Stale("what is declared is not what was approved".to_owned());
+    }
+    let took = |step: &Step| step.trial.as_ref().is_some_and(|trial| trial.dry_run == DryRun::Answered);
+    if took(step) && now.trial.is_some() && !took(now) {
+        return Verdict::Stale("the cluster would have taken it, and does not say so any more".to_owned());
     }
     if let Action::Hook { .. } = step.action {
         return hook_verdict(step, now);

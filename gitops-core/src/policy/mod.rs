@@ -11,6 +11,7 @@ mod share;
 mod sync_options;
 #[cfg(test)]
 mod tests;
+mod validate;
 pub mod window;
 mod words;
 
@@ -33,6 +34,7 @@ pub use glob::{Glob, InvalidGlob};
 pub use namespace::{CreateNamespace, NamespaceMetadata};
 pub use share::{InvalidShare, Share};
 pub use sync_options::{InvalidSyncOption, SyncOption, SyncOptions};
+pub use validate::Validate;
 
 /// How one application is synced. Unknown keys are errors; deleting anything is opt-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,8 @@ pub struct SyncPolicy {
     pub rollout_budget: Option<Share>,
     /// Whether the cluster is asked where a verdict can only be predicted. Default: `dryRun` (rules 6 and 9).
     pub confirm: Confirm,
+    /// Whether what is to be written is tried by dry runs first. Default: `never` (rule 33).
+    pub validate: Validate,
     /// Whose fields are taken over, and whose are left alone. Default: those written by hand (rule 20).
     pub conflicts: Conflicts,
     /// What to do where a declared object belongs to another application. Default: `leave`.
@@ -191,6 +195,7 @@ impl Default for SyncPolicy {
             protected: PROTECTED.iter().map(|(group, kind)| GroupKind::new(group, kind)).collect(),
             rollout_budget: None,
             confirm: Confirm::DryRun,
+            validate: Validate::Never,
             conflicts: Conflicts::default(),
             shared: Shared::Leave,
             create_namespace: CreateNamespace::Never,
@@ -210,6 +215,12 @@ impl SyncPolicy {
     #[must_use]
     pub fn with_confirm(self, confirm: Confirm) -> Self {
         Self { confirm, ..self }
+    }
+
+    /// Sets whether what is to be written is tried by dry runs first.
+    #[must_use]
+    pub fn with_validate(self, validate: Validate) -> Self {
+        Self { validate, ..self }
     }
 
     /// Sets whose fields are taken over, and whose are left alone.
@@ -324,6 +335,8 @@ pub struct Options {
     pub force: bool,
     /// Whether the kind may be served only later: the object is created once something else has brought its kind.
     pub skip_dry_run_on_missing_resource: bool,
+    /// Whether it is written without being tried by a dry run first: see [`SyncPolicy::validate`].
+    pub skip_validation: bool,
     /// Whether it is created when missing and then left alone.
     pub create_only: bool,
     /// Whether it counts for the health of the application.

@@ -28,7 +28,7 @@ pub enum SyncOption {
     ServerSideApply(bool),
     /// Whether fields of `kubectl apply` are taken over first. Here they are, see [`crate::policy::Conflicts`].
     ClientSideApplyMigration(bool),
-    /// Whether objects are validated. The server always does.
+    /// Whether objects are tried by a dry run first, where their application wants it: see [`SyncPolicy::validate`].
     Validate(bool),
     /// Whether objects are pruned after everything else.
     PruneLast(bool),
@@ -221,6 +221,7 @@ impl SyncOption {
             Self::Force(_) => Said::Force,
             Self::SkipDryRunOnMissingResource(_) => Said::SkipDryRun,
             Self::PrunePropagationPolicy(_) => Said::Propagation,
+            Self::Validate(_) => Said::Validate,
             _ => return None,
         })
     }
@@ -236,6 +237,7 @@ pub(super) enum Said {
     Force,
     SkipDryRun,
     Propagation,
+    Validate,
 }
 
 /// What an object says itself.
@@ -286,6 +288,7 @@ impl Options {
             (Said::Replace, &mut self.replace),
             (Said::Force, &mut self.force),
             (Said::SkipDryRun, &mut self.skip_dry_run_on_missing_resource),
+            (Said::Validate, &mut self.skip_validation),
         ] {
             *flag &= self.said.has(said);
         }
@@ -303,6 +306,7 @@ impl Options {
                 SyncOption::Force(force) => self.force = force,
                 SyncOption::SkipDryRunOnMissingResource(skip) => self.skip_dry_run_on_missing_resource = skip,
                 SyncOption::PrunePropagationPolicy(propagation) => self.propagation = Some(propagation),
+                SyncOption::Validate(validate) => self.skip_validation = !validate,
                 _ => {}
             }
         }

@@ -120,6 +120,13 @@ fn set(option: &str, speaker: Speaker, options: &mut Options) -> Effect {
         "Replace" => set_flag(&mut options.replace),
         "Force" => set_flag(&mut options.force),
         "SkipDryRunOnMissingResource" => set_flag(&mut options.skip_dry_run_on_missing_resource),
+        "Validate" => match flag(value) {
+            Some(validate) => {
+                options.skip_validation = !validate;
+                Effect::Done
+            }
+            None => Effect::Invalid(FLAGS),
+        },
         "PrunePropagationPolicy" => {
             options.propagation = match value {
                 "foreground" => Some(Propagation::Foreground),
@@ -131,7 +138,6 @@ fn set(option: &str, speaker: Speaker, options: &mut Options) -> Effect {
         }
         "ServerSideApply" if value == "true" => Effect::Done,
         "ServerSideApply" | "ClientSideApplyMigration" => without("objects are always applied by server-side apply"),
-        "Validate" => without("the server always validates"),
         "ApplyOutOfSyncOnly" => without("only objects that differ are ever applied"),
         "CreateNamespace" | "RespectIgnoreDifferences" | "FailOnSharedResource" => {
             without("it is an option of an application, not of an object")

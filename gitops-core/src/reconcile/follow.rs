@@ -70,6 +70,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         ([], Intent::Delete) => app.request.hooks = HookRun::Never,
         (revisions, _) => return Err(FollowError::Revisions(revisions.len())),
     }
+    app.policy.validate = plan.validation();
     let deletes = plan.losses().next().is_some();
     // The deletion of an application takes all that is its own by the policy as it is, or is stale.
     if deletes && plan.scope.intent == Intent::Sync {

@@ -77,6 +77,7 @@ impl Machine {
                 let applied = Applied { outcome, object, settled, answer: Answer::of(written) };
                 self.applied(id, step, applied, now);
             }
+            Next::Try(_) => self.tried(id, None),
             Next::Look(_) => {}
         }
     }
@@ -166,6 +167,10 @@ impl Machine {
 
     /// Takes a refusal, by its meaning.
     fn refused(&mut self, id: u32, next: Next, error: &ClusterError, now: Timestamp) {
+        let next = match next {
+            Next::Try(tried) => return self.trial_refused(id, tried, error, now),
+            next => next,
+        };
         let Some(run) = self.run_mut(id) else { return };
         run.decisions = run.decisions.saturating_add(1);
         let undecided = run.decisions > DECISIONS;
@@ -233,6 +238,9 @@ impl Machine {
             Some(limit) => now.since(run.since) >= limit,
             None => run.tries >= retries,
         };
+        if spent && next.is_trial() {
+            return self.untried(id, error);
+        }
         if spent {
             return self.fail_or_end_hook(id, &error.to_string());
         }

@@ -23,6 +23,13 @@ pub(super) enum Level {
     Settled,
 }
 
+impl Node {
+    /// Whether something that it follows is still to happen.
+    pub(super) fn waits(&self) -> bool {
+        self.missing > 0
+    }
+}
+
 impl Machine {
     /// Turns edges around: who waits for whom. SyncFail steps wait for the failure as well.
     pub(super) fn graph(plan: &Plan) -> Vec<Node> {

@@ -40,6 +40,7 @@ impl Machine {
         match look {
             Look::Created => self.saw_created(id, live, now),
             Look::BeforeOwn => self.saw_before_own(id, live),
+            Look::BeforeTrial => self.saw_before_trial(id, live),
             Look::BeforeApply => self.saw_before_apply(id, live),
             Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
             Look::BeforeRecreate => self.saw_before_recreate(id, live, now),

@@ -14,6 +14,7 @@ use super::graph::{Level, Node};
 use super::ledger::{PlannedHook, content};
 use super::progress::{Board, News};
 use super::step::{At, Next, Run};
+use super::trial::Layers;
 use super::{
     Effect, EffectId, Event, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome, Wait, hooks,
 };
@@ -49,6 +50,8 @@ pub struct Machine {
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
     pub(super) board: Option<Board>,
+    /// What is tried before it is written.
+    pub(super) layers: Layers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +149,7 @@ impl Machine {
             end: None,
             receipt: None,
             board: None,
+            layers: Layers::default(),
         };
         machine.ready = machine.roots();
         if let Some(why) = machine.setup.ledger.obstacle() {

@@ -28,6 +28,7 @@ mod release;
 mod setup;
 mod stages;
 mod step;
+mod trial;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -161,7 +162,9 @@ impl OperationId {
     #[must_use]
     pub fn derive(owner: &crate::state::Owner, plan: &Digest, number: u64, now: Timestamp) -> Self {
         let hasher = Hasher::new(Purpose::Identity).text(&*owner.installation).text(&*owner.app);
-        Self(hasher.digest(plan).bytes(&number.to_le_bytes()).bytes(&now.millis().to_le_bytes()).finish().short().into())
+        Self(
+            hasher.digest(plan).bytes(&number.to_le_bytes()).bytes(&now.millis().to_le_bytes()).finish().short().into(),
+        )
     }
 
     /// Returns the text: 16 hex digits.

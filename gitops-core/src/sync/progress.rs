@@ -46,6 +46,11 @@ pub enum News {
         /// How often it was started, this time included.
         attempt: u32,
     },
+    /// Steps are tried by dry runs, before anything of their wave is written.
+    Validates {
+        /// How many.
+        steps: usize,
+    },
     /// A step began.
     Began {
         /// Which one.
@@ -199,6 +204,8 @@ impl fmt::Display for Progress {
                 write!(f, "operation {operation} started: {steps} steps")
             }
             News::Started { operation, attempt, .. } => write!(f, "operation {operation} goes on, attempt {attempt}"),
+            News::Validates { steps: 1 } => f.write_str("validates 1 object"),
+            News::Validates { steps } => write!(f, "validates {steps} objects"),
             News::Began { key, verb, .. } => write!(f, "{verb} {key}"),
             News::Applied { key, outcome, .. } => write!(f, "{key}: {outcome}"),
             News::Waits { key, what, until, .. } => {

@@ -61,6 +61,9 @@ impl Machine {
             return;
         }
         while let Some(step) = self.ready.pop_front() {
+            if !self.may_begin(step, now) {
+                continue;
+            }
             self.active = self.active.saturating_add(1);
             self.begin(step, now);
         }
@@ -215,7 +218,9 @@ impl Machine {
     }
 
     fn has_fail_hooks(&self) -> bool {
-        self.plan.steps.iter().any(|step| step.phase == SyncPhase::SyncFail)
+        let mut steps = self.plan.steps.iter().zip(&self.runs);
+        // Where nothing at all was written there is nothing to make good.
+        steps.any(|(step, run)| step.phase == SyncPhase::SyncFail && !run.has_ended())
     }
 
     fn summary(&self) -> String {

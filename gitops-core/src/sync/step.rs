@@ -80,6 +80,8 @@ pub(super) enum Next {
     HookCreate,
     HookDelete(Guard),
     Look(Look),
+    /// Tries that by a dry run.
+    Try(Box<Self>),
 }
 
 /// Why a step looks at its object.
@@ -91,6 +93,8 @@ pub(super) enum Look {
     BeforeOwn,
     /// Rules leave fields of it alone: which are on the cluster, and ours?
     BeforeApply,
+    /// What is sent to it is to be tried: what is there?
+    BeforeTrial,
     /// An apply met fields of others.
     Conflicts(Vec<FieldConflict>),
     /// The object is about to be deleted and created again: is it provably ours?
@@ -105,6 +109,13 @@ pub(super) enum Look {
     Health,
     /// Is the object with this uid gone?
     Gone(Arc<str>),
+}
+
+impl Next {
+    /// Whether it is to try what is written later.
+    pub(super) fn is_trial(&self) -> bool {
+        matches!(self, Self::Try(_) | Self::Look(Look::BeforeTrial))
+    }
 }
 
 impl Run {
@@ -129,6 +140,10 @@ impl Run {
             waiting: String::new(),
             cause: Cause::Passing,
         }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.at, At::Ended(..))
     }
 
     pub(super) fn waits_for(&self) -> Option<&str> {
@@ -260,10 +275,13 @@ impl Machine {
             }
             Next::Own(mending) => Some(mending.write.clone()),
             Next::TakeOver(write) => Some(Write::clone(write)),
+            Next::Try(tried) => self.payload(id, step, tried).map(Write::dry_run),
             _ => self.payload(id, step, &next),
         };
         match write {
             Some(write) => self.send(id, next, write),
+            // It fails when it is written.
+            None if next.is_trial() => self.tried(id, None),
             None => self.fail(id, "what is declared is not what was planned; plan again"),
         }
     }

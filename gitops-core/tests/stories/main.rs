@@ -21,4 +21,5 @@ mod recreating;
 mod removing;
 mod rules;
 mod syncing;
+mod validating;
 mod world;
