@@ -155,7 +155,27 @@ pub(crate) struct Select {
     #[arg(long, value_name = "N|N%")]
     pub(crate) rollout_budget: Option<Share>,
     #[command(flatten)]
+    pub(crate) validate: Validating,
+    #[command(flatten)]
     pub(crate) confirm: Confirm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validating {
+    /// Try by dry runs what is to be written: wave by wave, so that nothing of a wave is written if the cluster would
+    /// refuse any of it, or `up-front`, so that nothing at all is (default: the writes themselves tell)
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true,
+          default_missing_value = "layers")]
+    pub(crate) validate: Option<Validation>,
+}
+
+/// When it is tried what is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Validation {
+    /// Each wave before it is written
+    Layers,
+    /// All that can be before the first write
+    UpFront,
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +224,8 @@ pub(crate) struct WhatIf {
     pub(crate) look: Look,
     #[command(flatten)]
     pub(crate) prune: Prune,
+    #[command(flatten)]
+    pub(crate) validate: Validating,
     /// File with the live objects to start from, as `kubectl get -o yaml` prints them (default: the cluster as it is)
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
@@ -225,7 +247,7 @@ pub(crate) struct Sync {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision", "confirm", "rollout_budget"]
+        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision", "confirm", "rollout_budget", "validate"]
     )]
     pub(crate) plan: Option<PathBuf>,
     /// End a rollback, and sync what it keeps back

@@ -13,7 +13,7 @@ use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
 use gitops_core::plan::{Confirmation, Extent, HookRun, Objects, Request, Selection};
 use gitops_core::policy::ignore::Rules;
-use gitops_core::policy::{self, SyncOptions};
+use gitops_core::policy::{self, SyncOptions, Validate};
 use gitops_core::problem::Problem;
 use gitops_core::reconcile::{self, App, Looked};
 use gitops_core::source::Paths;
@@ -133,6 +133,16 @@ pub(crate) fn ask(app: &mut App, select: &cli::Select, world: &Embedded) {
     let request = Request::default().with_only(only).with_extent(extent).with_hooks(hooks);
     app.request = confirmed(request, &select.confirm, world);
     app.policy.rollout_budget = select.rollout_budget;
+    app.policy.validate = validation(&select.validate);
+}
+
+/// Returns how what is to be written is tried before.
+pub(crate) fn validation(args: &cli::Validating) -> Validate {
+    match args.validate {
+        None => Validate::Never,
+        Some(cli::Validation::Layers) => Validate::Layers,
+        Some(cli::Validation::UpFront) => Validate::UpFront,
+    }
 }
 
 /// Adds the confirmation that the arguments say.

@@ -105,3 +105,34 @@ fn a_wave_that_does_not_turn_healthy_ends_the_sync_after_its_deadline_without_an
     assert!(text.contains("not run  ConfigMap shop/later") && text.contains(" (virtual)"), "{text}");
     world.gitops("cluster get cm/later").refuses();
 }
+
+#[test]
+fn what_would_be_refused_is_found_before_it_is_written_where_that_is_asked_for() {
+    let bad = deployment(2, "nginx:1.26").replacen("app: web", "app: other", 1);
+    let world = World::with(&[
+        ("namespace.yaml", NAMESPACE),
+        ("first.yaml", &in_wave(&config("first", "a: one"), -1)),
+        ("second.yaml", &in_wave(&config("second", "a: one"), 1)),
+        ("web.yaml", &in_wave(&bad, 1)),
+    ]);
+    let plan = world.gitops("plan --validate=up-front").exits(1);
+    let late = "validated later\n  ConfigMap shop/first: once `Namespace shop` is there\n  ConfigMap shop/second: when its wave begins\n";
+    assert!(plan.contains(late), "{plan}");
+    assert!(!world.gitops("plan").exits(1).contains("validated"));
+    let would = world.gitops("what-if --validate").exits(2);
+    assert!(would.contains("would be refused, so nothing of its wave was written"), "{would}");
+    let told = world.gitops("sync --validate --progress");
+    assert!(told.err.contains("validates 2 objects"), "{}", told.err);
+    let told = told.exits(2);
+    let refused = "would be refused, so nothing of its wave was written: not valid: `spec.template.metadata.labels`: ";
+    assert!(told.contains(refused), "{told}");
+    let left = "nothing of its wave was written, since `apps/Deployment shop/web` would be refused\n";
+    assert!(told.contains(left), "{told}");
+
+    // As it was approved: the plan says how it is tried.
+    world.gitops("plan --validate -o ../plan.json").exits(1);
+    let told = world.gitops("sync --plan ../plan.json").exits(2);
+    assert!(told.contains(refused) && told.contains(left), "{told}");
+    world.gitops("sync").exits(2);
+    assert!(world.gitops("cluster get cm/second -n shop").exits(0).contains("second"), "else it is written");
+}

@@ -30,7 +30,8 @@ pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
         None => world.cluster.with_server(|server| server.clone()),
     };
     let source = world::open_source(&args.look.source.app)?;
-    let app = world::app(&args.look.source, Some(&args.prune))?;
+    let mut app = world::app(&args.look.source, Some(&args.prune))?;
+    app.policy.validate = world::validation(&args.validate);
     let copy = MemoryCluster::over(server.clone(), world.time.clone());
     let desired = finish(read_desired(&app, &source, &copy))??;
     let trouble = args.fail.iter().map(|text| trouble(text, &desired, &server)).collect::<Result<Vec<_>, _>>()?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Mode, Observed, Write, Written};
+use crate::cluster::{Changes, Cluster, ClusterError, Cursor, Failure, Interest, Mode, Observed, Write, Written};
 use crate::memory::{MemoryCluster, Moment};
 use crate::model::ApiModel;
 use crate::resource::{GroupKind, ResourceKey};
@@ -37,6 +37,21 @@ impl Troubled {
     /// Nothing fails any more.
     pub(super) fn calm(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clear();
+    }
+
+    /// Says whether a dry run fails: where what is sent would be refused each time it is written.
+    fn refuses(&self, write: &Write) -> Option<Trouble> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_verdict = |failure: &Failure| {
+            matches!(
+                failure,
+                Failure::Denied { .. } | Failure::Invalid { .. } | Failure::Refused { .. } | Failure::TooLarge { .. }
+            )
+        };
+        let meant = |trouble: &&Trouble| {
+            means(&trouble.object, &write.key) && trouble.nth.is_none() && is_verdict(&trouble.failure)
+        };
+        state.trouble.iter().find(meant).cloned()
     }
 
     /// Counts a write and says whether it fails.
@@ -72,7 +87,10 @@ impl Cluster for Troubled {
     }
 
     async fn write(&self, write: &Write) -> Result<Written, ClusterError> {
-        let trouble = (write.mode == Mode::Commit).then(|| self.next(write)).flatten();
+        let trouble = match write.mode {
+            Mode::Commit => self.next(write),
+            Mode::DryRun => self.refuses(write),
+        };
         match trouble {
             None => self.inner.write(write).await,
             Some(trouble) => {
