@@ -56,6 +56,7 @@ mod history;
 mod links;
 mod objects;
 mod open;
+mod range;
 mod resolve;
 mod tree;
 
@@ -79,12 +80,17 @@ pub use open::GitLimits;
 /// | `refs/heads/main`, `heads/main` | exactly this reference |
 /// | 40 (SHA-256: 64) hex digits | exactly this object |
 /// | 4 or more hex digits | the one commit or tag whose id starts so |
+/// | `>=1.2.0 <2`, `^1.4`, `1.2.*`, `*` | the highest tag in this range of versions |
 /// | any of these followed by `~`, `~3`, `^`, `^2`, `^{}` | ancestors, parents of a merge |
 ///
 /// - A full id always means the object. Otherwise a reference is preferred to the start of an id, so a branch named
 ///   `deadbeef` wins (as in Git and Argo CD).
 /// - A short name that is, for instance, both a branch and a tag is ambiguous, unless both lead to the same commit.
 ///   Git prefers the tag with a warning nobody reads; Argo CD takes what the server lists first. Give the full reference.
+/// - Ranges are read as Go's Masterminds semver reads them, as in Argo CD and Flux: pre-releases count only if the range
+///   names one; tags that are no versions do not count; a lone version such as `1.2` is the name of a tag. A reference
+///   that is called like a range, such as a branch `1.x`, goes first. Two tags of one version that lead to different
+///   commits are ambiguous.
 /// - Tags are followed to their commit. What leads to no commit is refused.
 /// - Reflogs (`@{..}`), ranges, searches (`:/text`) and paths (`HEAD:file`) are refused: they name no commit, or a
 ///   different one in each clone.

@@ -11,6 +11,7 @@ use gix::{ObjectId, Repository};
 
 use crate::error::{beyond, damaged, shown, unknown, unsupported};
 use crate::objects;
+use crate::range::Range;
 
 /// Git allows no longer reference on most file systems.
 const TARGET_BYTES: usize = 1024;
@@ -23,13 +24,56 @@ const SIMILAR: usize = 3;
 const CANDIDATES: usize = 10;
 
 /// Where a short name is looked for, as in Git, where the first wins.
-const PLACES: [&str; 4] = ["refs/heads/", "refs/tags/", "refs/remotes/", "refs/"];
+pub(crate) const PLACES: [&str; 4] = ["refs/heads/", "refs/tags/", "refs/remotes/", "refs/"];
+
+/// A target without its steps: what they start from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The commit that is checked out, or the default branch.
+    Head,
+    /// A full id.
+    Id(ObjectId),
+    /// A reference, or the start of an id.
+    Name(String),
+    /// A range of versions. A reference of this name goes first.
+    Range(Range),
+}
+
+impl Base {
+    /// Returns how it is written.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Head => "HEAD",
+            Self::Id(_) => "",
+            Self::Name(name) => name,
+            Self::Range(range) => range.as_str(),
+        }
+    }
+}
 
 pub(crate) fn resolve(repository: &Repository, target: &str) -> Result<ObjectId, SourceError> {
-    refuse(target)?;
-    let (base, steps) = target.split_at(target.find(['~', '^']).unwrap_or(target.len()));
-    let id = base_commit(repository, base)?;
+    let (base, steps) = parse(target)?;
+    let id = base_commit(repository, &base)?;
     walk(repository, target, id, steps)
+}
+
+/// Splits a target into where it starts from and the steps from there, such as `~3^2`.
+pub(crate) fn parse(target: &str) -> Result<(Base, &str), SourceError> {
+    let end = target.find(['~', '^']).unwrap_or(target.len());
+    // `v1~2` is two steps from a tag, `~1.2` and `>1.0 ~1.2` are ranges: those do not start with a name.
+    if let Some(range) = Range::parse(target) {
+        return Ok((Base::Range(range), ""));
+    }
+    refuse(target)?;
+    let (base, steps) = target.split_at(end);
+    let base = match base {
+        "" | "@" | "HEAD" => Base::Head,
+        _ => match ObjectId::from_hex(base.as_bytes()) {
+            Ok(id) => Base::Id(id),
+            Err(_) => Range::parse(base).map_or_else(|| Base::Name(base.to_owned()), Base::Range),
+        },
+    };
+    Ok((base, steps))
 }
 
 /// Refuses what names no commit by itself.
@@ -51,29 +95,33 @@ fn refuse(target: &str) -> Result<(), SourceError> {
         return refused("a path and not a commit");
     }
     if target.starts_with(['~', '^']) {
-        return refused("a range of versions");
+        return refused("neither a range of versions nor a name");
     }
     Ok(())
 }
 
-fn base_commit(repository: &Repository, base: &str) -> Result<ObjectId, SourceError> {
-    if matches!(base, "" | "@" | "HEAD") {
-        return head(repository);
-    }
-    let is_hex = base.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex && base.len() == repository.object_hash().len_in_hex() {
-        let id = objects::parse(repository, base).ok_or_else(|| unknown(base, Vec::new()))?;
-        return match objects::kind(repository, id)? {
-            None => Err(unknown(base, Vec::new())),
-            Some(_) => objects::peel(repository, base, id),
-        };
-    }
+fn base_commit(repository: &Repository, base: &Base) -> Result<ObjectId, SourceError> {
+    let base = match base {
+        Base::Head => return head(repository),
+        Base::Id(id) if id.kind() == repository.object_hash() => {
+            let name = id.to_string();
+            return match objects::kind(repository, *id)? {
+                None => Err(unknown(&name, Vec::new())),
+                Some(_) => objects::peel(repository, &name, *id),
+            };
+        }
+        Base::Id(id) => &id.to_string(),
+        Base::Name(name) => name,
+        Base::Range(range) => range.as_str(),
+    };
     if let Some(id) = by_reference(repository, base)? {
         return Ok(id);
     }
-    let is_short_id = is_hex && base.len() >= SHORT && base.len() < repository.object_hash().len_in_hex();
-    if is_short_id && let Some(id) = by_prefix(repository, base)? {
+    if let Some(id) = short_id(repository, base)? {
         return Ok(id);
+    }
+    if let Some(range) = Range::parse(base) {
+        return in_range(repository, &range);
     }
     if let gix::head::Kind::Unborn(branch) = head_kind(repository)? {
         let branch = branch.as_bstr().to_str_lossy();
@@ -81,10 +129,41 @@ fn base_commit(repository: &Repository, base: &str) -> Result<ObjectId, SourceEr
             return Err(no_commit(&branch));
         }
     }
-    if base.starts_with(['<', '>', '=']) || base.contains('*') {
-        return Err(unsupported(format!("`{}` is a range of versions; following that", shown(base))));
-    }
     Err(unknown(base, similar(repository, base)))
+}
+
+/// Finds the commit of the highest tag in a range.
+fn in_range(repository: &Repository, range: &Range) -> Result<ObjectId, SourceError> {
+    let broken = |error| damaged("the list of tags".into(), error);
+    let platform = repository.references().map_err(broken)?;
+    let mut tags = Vec::new();
+    for tag in platform.tags().map_err(broken)? {
+        // A broken reference is none of the versions; asked for by its name, it is an error.
+        let Ok(tag) = tag else { continue };
+        let name = tag.name().shorten().to_str_lossy().into_owned();
+        let commit = follow(repository, &tag.name().to_owned());
+        tags.push((name, commit.map_err(|error| error.to_string())));
+    }
+    let (name, _) = range.highest(tags.iter().map(|(name, commit)| (name.as_str(), commit)))?;
+    follow(repository, &full_name(&format!("refs/tags/{name}"))?)
+}
+
+fn full_name(name: &str) -> Result<FullName, SourceError> {
+    FullName::try_from(name).map_err(|_| unknown(name, Vec::new()))
+}
+
+/// Finds the one commit whose id starts so, if this can be the start of an id.
+pub(crate) fn short_id(repository: &Repository, base: &str) -> Result<Option<ObjectId>, SourceError> {
+    let whole = repository.object_hash().len_in_hex();
+    match is_short_id(base) && base.len() < whole {
+        true => by_prefix(repository, base),
+        false => Ok(None),
+    }
+}
+
+/// Returns whether this can be the start of an id.
+pub(crate) fn is_short_id(base: &str) -> bool {
+    base.len() >= SHORT && base.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn head(repository: &Repository) -> Result<ObjectId, SourceError> {
@@ -99,7 +178,7 @@ fn head_kind(repository: &Repository) -> Result<gix::head::Kind, SourceError> {
     Ok(repository.head().map_err(|error| damaged("`HEAD`".into(), error))?.kind)
 }
 
-fn no_commit(branch: &str) -> SourceError {
+pub(crate) fn no_commit(branch: &str) -> SourceError {
     SourceFailure::NoCommit { branch: shown(branch.trim_start_matches(PLACES[0])) }.into()
 }
 
@@ -167,13 +246,18 @@ fn by_prefix(repository: &Repository, base: &str) -> Result<Option<ObjectId>, So
     }
 }
 
-fn ambiguous<'n>(target: &str, names: impl Iterator<Item = &'n str>) -> SourceError {
+pub(crate) fn ambiguous<'n>(target: &str, names: impl Iterator<Item = &'n str>) -> SourceError {
     let candidates = names.take(CANDIDATES).map(shown).collect();
     SourceFailure::AmbiguousRevision { target: shown(target), candidates }.into()
 }
 
 /// Goes to ancestors: `~3`, `^2`, `^{commit}`, in any number and order.
-fn walk(repository: &Repository, target: &str, mut id: ObjectId, mut steps: &str) -> Result<ObjectId, SourceError> {
+pub(crate) fn walk(
+    repository: &Repository,
+    target: &str,
+    mut id: ObjectId,
+    mut steps: &str,
+) -> Result<ObjectId, SourceError> {
     while let Some(sign) = steps.chars().next() {
         steps = steps.get(1..).unwrap_or("");
         if sign == '^'
@@ -219,14 +303,20 @@ fn parent(repository: &Repository, target: &str, id: ObjectId, number: usize) ->
 fn similar(repository: &Repository, wanted: &str) -> Vec<Arc<str>> {
     let Ok(platform) = repository.references() else { return Vec::new() };
     let Ok(references) = platform.all() else { return Vec::new() };
+    let names = references.take(LOOKED_AT).filter_map(Result::ok);
+    let names: Vec<String> = names.map(|reference| reference.name().shorten().to_str_lossy().into_owned()).collect();
+    closest(wanted, names.iter().map(String::as_str))
+}
+
+/// Lists the names closest to one that does not exist.
+pub(crate) fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<Arc<str>> {
     let allowed = (wanted.chars().count() / 2).clamp(1, 3);
     let mut close = BTreeSet::new();
-    for reference in references.take(LOOKED_AT).filter_map(Result::ok) {
-        let name = reference.name().shorten().to_str_lossy().into_owned();
+    for name in names.take(LOOKED_AT) {
         let last = name.rsplit('/').next().unwrap_or("");
-        let distance = distance(wanted, &name).min(distance(wanted, last));
+        let distance = distance(wanted, name).min(distance(wanted, last));
         if distance <= allowed {
-            close.insert((distance, shown(&name)));
+            close.insert((distance, shown(name)));
         }
     }
     close.into_iter().map(|(_, name)| name).take(SIMILAR).collect()

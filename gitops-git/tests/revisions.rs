@@ -223,7 +223,7 @@ fn an_unknown_target_is_answered_with_names_that_are_close() {
     for target in ["production", absent, &absent[..8], &format!("{last}0"), "refs/heads/absent", "x y", "a*b^{}~x"] {
         let text = resolved(&source, target);
         let expected = match target {
-            "a*b^{}~x" => "`a*b` is a range of versions; following that is not supported".to_owned(),
+            "a*b^{}~x" => plain("a*b"),
             _ => plain(target),
         };
         assert_eq!(text, expected, "{target}");
@@ -273,10 +273,8 @@ fn a_target_that_is_no_name_is_refused_in_one_clear_line() {
         ("@{-1}", refused("@{-1}", reflog)),
         ("main@{1}", refused("main@{1}", reflog)),
         ("@{upstream}", refused("@{upstream}", reflog)),
-        ("^main", refused("^main", "a range of versions")),
-        ("~1", refused("~1", "a range of versions")),
-        (">=1.0.0", refused(">=1.0.0", "a range of versions")),
-        ("1.2.*", refused("1.2.*", "a range of versions")),
+        ("^main", refused("^main", "neither a range of versions nor a name")),
+        ("~1 || main", refused("~1 || main", "neither a range of versions nor a name")),
         ("main^{tree}", refused("main^{tree}", "not followed by `~2` or `^2` only")),
         ("main^@", refused("main^@", "not followed by `~2` or `^2` only")),
         ("main~x", refused("main~x", "not followed by `~2` or `^2` only")),
@@ -338,4 +336,34 @@ fn replaced_objects_are_not_used() {
     repo.git(&["replace", &two, &one]);
     let found = resolve(&repo.source(), "main").unwrap();
     assert_eq!((found.id.as_str(), found.commit.unwrap().subject()), (two.as_str(), "Two"));
+}
+
+#[test]
+fn a_range_of_versions_leads_to_the_highest_tag_in_it() {
+    let repo = Repo::new();
+    repo.write("a.yaml", "1");
+    let mut ids = Vec::new();
+    for tag in ["v1.2.0", "v1.2.10", "v1.2.9", "v2.0.0-rc.1", "other", "v0.1.0"] {
+        ids.push(repo.commit(tag));
+        repo.git(&["tag", "-a", "-m", "x", tag]);
+    }
+    repo.git(&["branch", "1.x", &ids[5]]);
+    let source = repo.source();
+    for (target, id) in [
+        ("*", &ids[1]),
+        ("^1.2", &ids[1]),
+        ("~1.2.0 !=1.2.10", &ids[2]),
+        (">=1.0.0-0 <3", &ids[3]),
+        ("1.2.*~1", &ids[0]),
+        ("1.x", &ids[5]),
+        ("X", &ids[1]),
+    ] {
+        assert_eq!(&resolved(&source, target), id, "{target}");
+    }
+    let text = resolved(&source, ">=3");
+    assert_eq!(text, "revision `>=3` does not exist; give a branch, a tag or a commit id");
+    repo.git(&["tag", "1.2.10", &ids[0]]);
+    let text = resolved(&source, "^1");
+    assert_eq!(text, "revision `^1` is ambiguous; give one of `1.2.10`, `v1.2.10`");
+    assert_eq!(resolved(&source, "v1.2.10"), ids[1]);
 }
