@@ -35,8 +35,20 @@ pub(crate) fn unsupported(what: String) -> SourceError {
 /// States that `what` lies before commit `end`, the last one of a shallow clone.
 pub(crate) fn beyond(what: &str, end: ObjectId) -> SourceError {
     let hint = "`git fetch --unshallow` gets the rest";
-    unsupported(format!("{what} lies before commit `{end}`, where this shallow clone ends ({hint}); going there"))
+    let error =
+        unsupported(format!("{what} lies before commit `{end}`, where this shallow clone ends ({hint}); going there"));
+    error.caused_by(Boundary)
 }
+
+/// Returns whether a shallow clone ended before the answer was known.
+pub(crate) fn is_boundary(error: &SourceError) -> bool {
+    error.cause.as_ref().is_some_and(|cause| cause.is::<Boundary>())
+}
+
+/// Marks an error of [`beyond`].
+#[derive(Debug, thiserror::Error)]
+#[error("the history that is here ends")]
+struct Boundary;
 
 pub(crate) fn too_large(what: String) -> SourceError {
     SourceFailure::TooLarge { what: what.into() }.into()

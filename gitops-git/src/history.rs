@@ -23,12 +23,22 @@ struct Listed {
     files: Arc<Folder>,
 }
 
+/// What to do where a shallow clone ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtEnd {
+    /// Take the last commit for the first one.
+    Stop,
+    /// Fail, for more to be fetched.
+    Fail,
+}
+
 pub(crate) fn log(
     repository: &Repository,
     limits: &GitLimits,
     from: &RevisionId,
     paths: &Paths,
     limit: usize,
+    at_end: AtEnd,
 ) -> Result<Vec<Revision>, SourceError> {
     let ends = objects::boundary(repository)?;
     let mut lister = Lister::new(repository, limits, paths);
@@ -42,7 +52,11 @@ pub(crate) fn log(
     while let Some((_, _, id)) = queue.pop().filter(|_| revisions.len() < limit) {
         let Some(child) = waiting.remove(&id) else { continue };
         let mut parents = Vec::new();
-        if !ends.contains(&id) {
+        if ends.contains(&id) {
+            if at_end == AtEnd::Fail {
+                return Err(beyond("the rest of the history", id));
+            }
+        } else {
             for id in child.commit.parents.iter().copied() {
                 let commit = objects::commit(repository, id)?;
                 let files = list(&mut lister, commit.tree, Some(&child.files))?;

@@ -1,4 +1,4 @@
-//! Desired state from Git: a [`Source`] over local working copies and bare repositories.
+//! Desired state from Git: a [`Source`] over repositories on this machine, and one over remotes.
 //!
 //! [`GitSource`] opens a repository itself, without a `git` program, and reads commits, trees and blobs. It never looks
 //! at the work tree or the index: what is not committed does not exist. The configuration of the user and of the
@@ -9,6 +9,7 @@
 //! [`Paths`], what they mean by `gitops-core`.
 //!
 //! - [`GitSource::open`] finds the repository of a folder.
+//! - [`GitStore::remote`] fetches from `https`, `ssh`, `git` and bundles, as little as is needed, and shares it.
 //! - [`Source::resolve`] pins a branch, tag or commit: see [`GitSource`] for the rules.
 //! - [`Source::snapshot`] names the files of a commit by blob id, and shares the folders that did not change.
 //! - [`Source::read`] gives their bytes.
@@ -49,7 +50,8 @@
 //! Reading a repository is file I/O and unpacking, done at once inside the `async` methods: their futures are ready at
 //! the first poll. Most calls take well under a millisecond; a first snapshot of a large repository, `log` and `blame`
 //! may take longer. Where that would disturb other tasks, call them from a thread for blocking work, such as
-//! `tokio::task::spawn_blocking`. No lock is held across an `await`.
+//! `tokio::task::spawn_blocking`. No lock is held across an `await`. A [`GitRemote`] fetches on a thread of its own, which its
+//! futures wait for; what is here it reads at once as well.
 
 mod error;
 mod history;
@@ -57,6 +59,7 @@ mod links;
 mod objects;
 mod open;
 mod range;
+mod remote;
 mod resolve;
 mod tree;
 
@@ -68,6 +71,11 @@ use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 
 pub use open::GitLimits;
+pub use remote::{
+    Asked, Credential, Credentials, GitRemote, GitStore, RemoteOptions, RemoteUrl, Scheme, Secret, SshOptions, Trimmed,
+};
+
+use history::AtEnd;
 
 /// A Git repository on this machine as a [`Source`].
 ///
@@ -143,7 +151,7 @@ impl History for GitSource {
     /// as one parent had them, only that parent is followed; otherwise all are, newest commit first. A merge is listed
     /// if it differs from every parent. In a shallow clone the last commit counts as the first one.
     async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError> {
-        history::log(&self.local(), &self.limits, from, paths, limit)
+        history::log(&self.local(), &self.limits, from, paths, limit, AtEnd::Stop)
     }
 
     /// Names the commit that last changed a line, as `git blame` does without following renames. Where a shallow clone

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test target uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail")]
 
+pub mod server;
+
 use std::cell::Cell;
 use std::fs;
 use std::future::Future;
@@ -48,6 +50,24 @@ pub fn answer<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("not ready"),
+    }
+}
+
+/// Waits for something that is done on another thread.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    struct Parked(std::thread::Thread);
+    impl std::task::Wake for Parked {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Parked(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        std::thread::park();
     }
 }
 

@@ -1,0 +1,235 @@
+//! Repositories elsewhere: fetched into a store of this machine, read from there.
+
+mod bundle_file;
+mod credentials;
+#[cfg(feature = "http")]
+mod http;
+mod listing;
+mod options;
+mod pipe;
+mod shared;
+mod store;
+mod url;
+mod wire;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
+
+use crate::history::{self, AtEnd};
+use crate::{GitSource, objects, tree};
+
+pub use credentials::{Asked, Credential, Credentials, Secret};
+pub use options::RemoteOptions;
+pub use pipe::SshOptions;
+pub use store::Trimmed;
+pub use url::{RemoteUrl, Scheme};
+
+use credentials::Anonymous;
+use shared::Shared;
+
+/// A folder in which remotes are kept, one bare repository for each.
+///
+/// Several processes may use one folder at the same time. What is in it can be had again: it may be deleted whenever no
+/// process uses it. Whoever can read it can read every repository in it, and whoever has a [`GitStore`] gets from it what
+/// was fetched with the credentials of others: give those who must not see each other's repositories a folder each.
+#[derive(Clone, Debug)]
+pub struct GitStore {
+    root: PathBuf,
+    options: RemoteOptions,
+    credentials: Arc<dyn Credentials>,
+    open: Arc<Mutex<BTreeMap<RemoteUrl, Weak<Shared>>>>,
+}
+
+/// A remote Git repository as a [`Source`]. Its clones, and all that one [`GitStore`] gives for one address, share what was
+/// fetched, the connection, and the answers of the remote.
+///
+/// # Fetching
+///
+/// - [`Source::resolve`] asks the remote; where the target leads to is what it says after the call began. Calls that wait
+///   at the same time are answered by one question. Where nothing changed that is one round trip and nothing else. A full
+///   commit id that is here is not asked for.
+/// - What is new comes in one more round trip, without history. [`History`], and targets such as `main~3`, fetch as much
+///   history as they need. The start of an id fetches all of it, since nothing less tells what the id is.
+/// - [`Source::snapshot`] and [`Source::read`] do not ask the remote for what is here.
+/// - What is sent is checked, object by object, before it is kept.
+/// - Failures that may pass (`Unavailable`) are tried again as [`RemoteOptions`] says.
+///
+/// Targets mean what they mean for a [`GitSource`], but for `refs/remotes`, and except that a range of versions needs only
+/// the tags of the remote. Redirects are not followed.
+///
+/// Fetching is done on a thread that lives as long as there is something to fetch, so the futures need no particular
+/// runtime; dropping one cancels what it waits for.
+#[derive(Clone)]
+pub struct GitRemote {
+    shared: Arc<Shared>,
+}
+
+impl GitStore {
+    /// Keeps remotes below `root`, which is made when needed.
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        Self {
+            root: root.as_ref().to_owned(),
+            options: RemoteOptions::default(),
+            credentials: Arc::new(Anonymous),
+            open: Arc::default(),
+        }
+    }
+
+    /// Sets how remotes are reached, for those that are opened from now on.
+    #[must_use]
+    pub fn with_options(self, options: RemoteOptions) -> Self {
+        Self { options, open: Arc::default(), ..self }
+    }
+
+    /// Sets who signs in, for remotes that are opened from now on. A password in an address goes before.
+    #[must_use]
+    pub fn with_credentials(self, credentials: impl Credentials + 'static) -> Self {
+        Self { credentials: Arc::new(credentials), open: Arc::default(), ..self }
+    }
+
+    /// Opens a remote. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn remote(&self, url: &RemoteUrl) -> Result<GitRemote, SourceError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = open.get(url).and_then(Weak::upgrade) {
+            return Ok(GitRemote { shared });
+        }
+        open.retain(|_, shared| shared.strong_count() > 0);
+        let credentials = match url.credential() {
+            Some(credential) => Arc::new(credential),
+            None => Arc::clone(&self.credentials),
+        };
+        let shared = Arc::new(Shared::open(&self.root, url, &self.options, credentials)?);
+        open.insert(url.clone(), Arc::downgrade(&shared));
+        Ok(GitRemote { shared })
+    }
+
+    /// Opens what a person calls a repository: a folder, `file://` and a folder, or the address of a remote.
+    ///
+    /// A repository on this machine is read where it is.
+    ///
+    /// # Errors
+    /// When it is none of these.
+    pub fn source(&self, location: &str) -> Result<Arc<dyn Source>, SourceError> {
+        let folder = location.strip_prefix("file://").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
+        match folder.unwrap_or(location) {
+            // A folder by that name is what is meant, even if it looks like an address.
+            path if Path::new(path).is_dir() => {
+                Ok(Arc::new(GitSource::open(path)?.with_limits(self.options.limits.clone())))
+            }
+            path if folder.is_some() && !path.ends_with(".bundle") => Ok(Arc::new(GitSource::open(path)?)),
+            _ => Ok(Arc::new(self.remote(&RemoteUrl::parse(location)?)?)),
+        }
+    }
+
+    /// Removes the remotes that were not used for the longest time, until at most `most` bytes are taken up. What a
+    /// process has open stays.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or something in it cannot be removed.
+    pub fn trim(&self, most: u64) -> Result<Trimmed, SourceError> {
+        store::trim(&self.root, most)
+    }
+}
+
+impl GitRemote {
+    /// Returns where it is.
+    #[must_use]
+    pub fn url(&self) -> &RemoteUrl {
+        &self.shared.url
+    }
+
+    /// Returns a repository that holds the commit `id`, fetching it if there is none.
+    async fn holding(&self, id: &RevisionId) -> Result<GitSource, SourceError> {
+        let is_here = |source: &GitSource| objects::pinned(&source.local(), id).is_ok();
+        if let Some(source) = self.shared.sources()?.into_iter().find(is_here) {
+            return Ok(source);
+        }
+        self.resolve(&Target::new(id.as_str())).await?;
+        let found = self.shared.sources()?.into_iter().find(is_here);
+        found.ok_or_else(|| crate::error::unknown(id.as_str(), Vec::new()))
+    }
+}
+
+#[async_trait]
+impl Source for GitRemote {
+    async fn resolve(&self, target: &Target) -> Result<Revision, SourceError> {
+        if let Some(revision) = self.shared.pinned(target) {
+            return Ok(revision);
+        }
+        let (shared, target, asked) = (Arc::clone(&self.shared), target.clone(), Instant::now());
+        self.shared.worker.run(move |cancelled| shared.resolve(&target, asked, cancelled)).await
+    }
+
+    async fn snapshot(
+        &self,
+        revision: &RevisionId,
+        paths: &Paths,
+        known: Option<&Snapshot>,
+    ) -> Result<Snapshot, SourceError> {
+        let source = self.holding(revision).await?;
+        tree::snapshot(&source.local(), &self.shared.options.limits, revision, paths, known)
+    }
+
+    async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
+        let limits = &self.shared.options.limits;
+        let repositories: Vec<_> = self.shared.sources()?.iter().map(GitSource::local).collect();
+        let read = |id: &ContentId| {
+            let mut first = None;
+            for repository in &repositories {
+                match objects::content(repository, limits, id) {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(error) => _ = first.get_or_insert(error),
+                }
+            }
+            Err(first.unwrap_or_else(|| crate::error::unknown(id.as_str(), Vec::new())))
+        };
+        Ok(ids.iter().map(read).collect())
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl History for GitRemote {
+    /// Lists as a [`GitSource`] does, and fetches the history it needs.
+    async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError> {
+        self.holding(from).await?;
+        let (shared, from, paths) = (Arc::clone(&self.shared), from.clone(), paths.clone());
+        let log = move |cancelled: &Arc<_>| {
+            shared.with_history(&from, cancelled, |source| {
+                history::log(&source.local(), &shared.options.limits, &from, &paths, limit, AtEnd::Fail)
+            })
+        };
+        self.shared.worker.run(log).await
+    }
+
+    /// Blames as a [`GitSource`] does, and fetches the history it needs.
+    async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
+        self.holding(at).await?;
+        let (shared, at, file) = (Arc::clone(&self.shared), at.clone(), file.to_owned());
+        let blame = move |cancelled: &Arc<_>| {
+            shared.with_history(&at, cancelled, |source| {
+                history::blame(&source.local(), &shared.options.limits, &at, &file, line)
+            })
+        };
+        self.shared.worker.run(blame).await
+    }
+}
+
+impl fmt::Debug for GitRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitRemote").field("url", &self.shared.url).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,328 @@
+//! One conversation with a remote: what it has, and what is wanted of it.
+
+use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gitops_core::source::{SourceError, SourceFailure};
+use gix::ObjectId;
+use gix::bstr::BString;
+use gix::odb::pack::{Bundle, bundle, data};
+use gix::progress::Discard;
+use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags, negotiate};
+use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::transport::Service;
+use gix::protocol::transport::client::blocking_io::Transport;
+use gix::protocol::{Handshake, LsRefsCommand};
+
+use super::listing::Listing;
+use super::pipe::Program;
+use super::{RemoteOptions, RemoteUrl, bundle_file};
+use crate::GitSource;
+use crate::error::{shown, too_large, unsupported};
+
+const AGENT: (&str, &str) = ("agent", concat!("gitops-git/", env!("CARGO_PKG_VERSION")));
+/// The most memory that one object may take while a pack is received.
+const OBJECT: usize = 1 << 30;
+
+/// How much history is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The commit alone, or what the repository had before.
+    Commit,
+    /// So many commits.
+    Commits(u32),
+    /// Everything since what is here.
+    AsIs,
+    /// Everything.
+    All,
+}
+
+/// An open conversation.
+pub(super) enum Session {
+    Wire(Box<Wire>),
+    Bundle(bundle_file::BundleFile),
+}
+
+pub(super) struct Wire {
+    url: RemoteUrl,
+    transport: Box<dyn Transport + Send>,
+    handshake: Handshake,
+    program: Option<Program>,
+    #[cfg(feature = "http")]
+    client: Option<super::http::Client>,
+}
+
+impl Session {
+    /// Returns the kind of ids that the remote uses.
+    pub(super) fn hash(&self) -> Result<gix::hash::Kind, SourceError> {
+        match self {
+            Self::Bundle(file) => Ok(file.hash()),
+            Self::Wire(wire) => {
+                let format = wire.handshake.capabilities.capability("object-format");
+                let format = format.and_then(|format| format.value().map(ToString::to_string));
+                match format.as_deref().unwrap_or("sha1") {
+                    "sha1" => Ok(gix::hash::Kind::Sha1),
+                    "sha256" => Ok(gix::hash::Kind::Sha256),
+                    other => Err(unsupported(format!("the object format `{}` of `{}`", shown(other), wire.url))),
+                }
+            }
+        }
+    }
+
+    /// Returns whether any commit can be asked for, not only branches and tags. Version 2 of the protocol has it so.
+    pub(super) fn gives_any_commit(&self) -> bool {
+        matches!(self, Self::Wire(wire) if wire.handshake.refs.is_none())
+    }
+
+    /// Lists branches and tags whose names start with one of `prefixes`. Old servers list all.
+    pub(super) fn list(&mut self, prefixes: &[String]) -> Result<Listing, SourceError> {
+        match self {
+            Self::Bundle(file) => Ok(Listing::new(file.refs())),
+            Self::Wire(wire) => match wire.handshake.refs.clone() {
+                Some(refs) => Ok(Listing::new(refs)),
+                None => wire.list(prefixes),
+            },
+        }
+    }
+
+    /// Fetches `wants` and what they need into `into`, which holds `haves`.
+    pub(super) fn fetch(
+        self,
+        into: &GitSource,
+        wants: &[ObjectId],
+        haves: Vec<ObjectId>,
+        depth: Depth,
+        options: &RemoteOptions,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<(), SourceError> {
+        match self {
+            Self::Bundle(file) => file.unpack(into, options, cancelled),
+            Self::Wire(wire) => wire.fetch(into, wants, haves, depth, options, cancelled),
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn open(
+        url: &RemoteUrl,
+        mut transport: Box<dyn Transport + Send>,
+        program: Option<Program>,
+        #[cfg(feature = "http")] client: Option<super::http::Client>,
+    ) -> Result<Self, SourceError> {
+        let handshake =
+            gix::protocol::handshake(&mut transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut Discard);
+        match handshake {
+            Ok(handshake) => Ok(Self {
+                url: url.clone(),
+                transport,
+                handshake,
+                program,
+                #[cfg(feature = "http")]
+                client,
+            }),
+            Err(error) => {
+                drop(transport);
+                let failed = Failed {
+                    url,
+                    program,
+                    #[cfg(feature = "http")]
+                    client: client.as_ref(),
+                    error,
+                };
+                Err(failed.meaning())
+            }
+        }
+    }
+
+    fn list(&mut self, prefixes: &[String]) -> Result<Listing, SourceError> {
+        let mut wanted = RefPrefixes::new();
+        wanted.extend(prefixes.iter().map(|prefix| BString::from(prefix.as_str())));
+        let command = LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent());
+        let found = command.invoke_blocking(&mut self.transport, &mut Discard, false);
+        found.map(Listing::new).map_err(|error| self.failed(error).meaning())
+    }
+
+    fn fetch(
+        mut self,
+        into: &GitSource,
+        wants: &[ObjectId],
+        haves: Vec<ObjectId>,
+        depth: Depth,
+        options: &RemoteOptions,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<(), SourceError> {
+        let repository = into.local();
+        let shallow = match depth {
+            Depth::AsIs => Shallow::NoChange,
+            Depth::All => Shallow::undo(),
+            Depth::Commit => Shallow::DepthAtRemote(std::num::NonZeroU32::MIN),
+            Depth::Commits(number) => {
+                std::num::NonZeroU32::new(number).map_or(Shallow::NoChange, Shallow::DepthAtRemote)
+            }
+        };
+        let shallow_file = repository
+            .shallow_file()
+            .map_err(|error| crate::error::damaged("the configuration of what was fetched".into(), error))?;
+        let passed = AtomicBool::new(false);
+        let done = gix::protocol::fetch(
+            &mut Request { wants, haves },
+            |reader, _, stop| {
+                let mut reader = Bounded { inner: reader, left: options.pack_bytes, passed: &passed };
+                receive(&mut reader, into, stop).map(|()| true)
+            },
+            Discard,
+            cancelled,
+            Context {
+                handshake: &mut self.handshake,
+                transport: &mut self.transport,
+                user_agent: agent(),
+                trace_packetlines: false,
+            },
+            Options { shallow_file, shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
+        );
+        match done {
+            Ok(_) => Ok(()),
+            Err(_) if passed.load(Ordering::Relaxed) => {
+                let what = "there is more than the limit of";
+                Err(too_large(format!("`{}` sends too much: {what} {} bytes", self.url, options.pack_bytes)))
+            }
+            Err(error) => Err(self.failed(error).meaning()),
+        }
+    }
+
+    fn failed(&mut self, error: gix::Error) -> Failed<'_> {
+        Failed {
+            url: &self.url,
+            program: self.program.take(),
+            #[cfg(feature = "http")]
+            client: self.client.as_ref(),
+            error,
+        }
+    }
+}
+
+/// Writes a pack that comes in, and completes it with what is here where it was made so.
+pub(super) fn receive(reader: &mut dyn BufRead, into: &GitSource, stop: &AtomicBool) -> Result<(), gix::Error> {
+    let repository = into.local();
+    let folder = repository.objects.store_ref().path().join("pack");
+    let options = bundle::write::Options {
+        iteration_mode: data::input::Mode::Verify,
+        alloc_limit_bytes: Some(OBJECT),
+        ..Default::default()
+    };
+    let bases = repository.objects.clone();
+    let hash = repository.object_hash();
+    let done = Bundle::write_to_directory(reader, Some(&folder), &mut Discard, stop, Some(bases), hash, options)?;
+    if let Some(keep) = done.keep_path {
+        std::fs::remove_file(keep).map_err(gix::Error::from_error)?;
+    }
+    Ok(())
+}
+
+/// Everything that is wanted and here, said at once: one request brings the pack.
+struct Request<'w> {
+    wants: &'w [ObjectId],
+    haves: Vec<ObjectId>,
+}
+
+impl Negotiate for Request<'_> {
+    fn mark_complete_and_common_ref(&mut self) -> Result<negotiate::Action, gix::Error> {
+        Ok(negotiate::Action::MustNegotiate { remote_ref_target_known: Vec::new() })
+    }
+
+    fn add_wants(&mut self, arguments: &mut Arguments, _: &[bool]) -> bool {
+        self.wants.iter().for_each(|id| arguments.want(id));
+        !self.wants.is_empty()
+    }
+
+    fn one_round(
+        &mut self,
+        _: &mut negotiate::one_round::State,
+        arguments: &mut Arguments,
+        _: Option<&Response>,
+    ) -> Result<(negotiate::Round, bool), gix::Error> {
+        self.haves.iter().for_each(|id| arguments.have(id));
+        let sent = self.haves.len();
+        let round = negotiate::Round {
+            haves_sent: sent,
+            in_vain: 0,
+            haves_to_send: sent,
+            previous_response_had_at_least_one_in_common: false,
+        };
+        Ok((round, true))
+    }
+}
+
+/// Counts what comes in.
+pub(super) struct Bounded<'r> {
+    pub(super) inner: &'r mut dyn BufRead,
+    pub(super) left: u64,
+    pub(super) passed: &'r AtomicBool,
+}
+
+impl BufRead for Bounded<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            self.passed.store(true, Ordering::Relaxed);
+            return Err(io::Error::other("more than the limit"));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = self.left.saturating_sub(u64::try_from(amount).unwrap_or(u64::MAX));
+        self.inner.consume(amount);
+    }
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+/// A conversation that ended badly.
+struct Failed<'w> {
+    url: &'w RemoteUrl,
+    program: Option<Program>,
+    #[cfg(feature = "http")]
+    client: Option<&'w super::http::Client>,
+    error: gix::Error,
+}
+
+impl Failed<'_> {
+    /// States what it means: what the client or the program say is better than what the protocol sees of it.
+    fn meaning(self) -> SourceError {
+        let url = self.url;
+        #[cfg(feature = "http")]
+        if let Some(error) = self.client.and_then(super::http::Client::take_failure) {
+            return error;
+        }
+        if let Some(error) = self.program.and_then(|program| program.failure(url)) {
+            return error.caused_by(self.error);
+        }
+        let text = format!("{:?}", self.error).to_lowercase();
+        let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        let failure = if says(&["not our ref", "couldn't find remote ref"]) {
+            SourceFailure::UnknownRevision { target: "this commit".into(), similar: Vec::new() }
+        } else if says(&["access denied or repository not exported", "not appear to be a git", "repository not found"])
+        {
+            SourceFailure::NoRepository { location: url.to_string().into() }
+        } else if says(&["dumb", "smart", "unsupported"]) {
+            SourceFailure::Unsupported { what: format!("what `{url}` answers, which is not Git's protocol,").into() }
+        } else if says(&["corrupt", "checksum", "hash mismatch", "decode", "invalid", "delta"]) {
+            // Damaged on the way or at the server: the next try may go well, and nothing of it was kept.
+            SourceFailure::Unavailable { what: format!("`{url}` (what it sends is damaged)").into() }
+        } else {
+            SourceFailure::Unavailable { what: format!("`{url}` (the connection broke off)").into() }
+        };
+        SourceError::from(failure).caused_by(self.error)
+    }
+}
+
+fn agent() -> (&'static str, Option<String>) {
+    (AGENT.0, Some(AGENT.1.to_owned()))
+}
