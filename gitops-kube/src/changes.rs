@@ -15,8 +15,8 @@ use crate::cursor::{self, Place, Since};
 use crate::discover::Kind;
 use crate::watch::{Change, Feed, News};
 
-/// How long to wait for a change.
-const WAIT: Duration = Duration::from_secs(30);
+/// How long to wait for a change. Whoever wants to stop waits as long.
+const WAIT: Duration = Duration::from_secs(10);
 /// Changes come in bursts: how long to wait for more after the first.
 const GATHER: Duration = Duration::from_millis(20);
 
