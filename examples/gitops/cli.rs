@@ -354,8 +354,8 @@ pub(crate) struct Backend {
 pub(crate) enum Cluster {
     /// The embedded cluster, in this file or in the default one.
     Memory(Option<PathBuf>),
-    /// A real one.
-    Kube,
+    /// A real one, by this context of the kubeconfig or by the current one.
+    Kube(Option<String>),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -456,7 +456,8 @@ impl FromStr for Cluster {
         match (backend, rest) {
             ("memory", Some("")) => Err("a file must follow `memory:`, such as `memory:cluster.json`".to_owned()),
             ("memory", file) => Ok(Self::Memory(file.map(PathBuf::from))),
-            ("kube", _) => Ok(Self::Kube),
+            ("kube", Some("")) => Err("a context must follow `kube:`; see `kubectl config get-contexts`".to_owned()),
+            ("kube", context) => Ok(Self::Kube(context.map(str::to_owned))),
             _ => Err("it must be `memory`, `memory:FILE`, `kube` or `kube:CONTEXT`".to_owned()),
         }
     }

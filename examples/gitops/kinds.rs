@@ -68,7 +68,7 @@ pub(crate) fn kind(text: &str, model: &ApiModel) -> Result<GroupKind, String> {
                 [] => "use a kind such as `deployment`, `pods` or `svc`, or sync the CRD that defines it".to_owned(),
                 near => format!("did you mean `{}`?", near.join("` or `")),
             };
-            Err(format!("the embedded cluster serves no kind `{text}`; {hint}"))
+            Err(format!("the cluster serves no kind `{text}`; {hint}"))
         }
     }
 }

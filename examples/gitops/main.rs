@@ -8,7 +8,10 @@ mod clock;
 mod field;
 mod kinds;
 mod live;
+#[cfg(feature = "kube")]
+mod real;
 mod render;
+mod site;
 mod state_file;
 mod verbs;
 mod world;

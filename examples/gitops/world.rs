@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 
-use gitops_core::cluster::{Cluster, Interest};
+use gitops_core::cluster::Interest;
 use gitops_core::health::Checks;
 use gitops_core::manifest::{Dialect, Limits, documents};
 use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
@@ -26,6 +26,7 @@ use crate::Failure;
 use crate::cli;
 use crate::clock::machine_time;
 use crate::kinds;
+use crate::site::Site;
 use crate::state_file::StateFile;
 
 /// The embedded cluster of one run, and its clock.
@@ -76,7 +77,7 @@ impl Embedded {
 /// Names the file of the embedded cluster.
 pub(crate) fn state_file(backend: &cli::Backend) -> Result<StateFile, Failure> {
     let cli::Cluster::Memory(path) = &backend.cluster else {
-        return Err("`--cluster kube` does not exist yet; use `--cluster memory` or `--cluster memory:FILE`".into());
+        return Err("this is for the embedded cluster only; use `kubectl` on a real one".into());
     };
     Ok(StateFile::locate(path.as_deref())?)
 }
@@ -123,17 +124,18 @@ pub(crate) fn app(source: &cli::Source, prune: Option<&cli::Prune>) -> Result<Ap
 
 /// Sets what the arguments ask for. Kinds go by the names that the cluster knows; others are taken as they are written, since
 /// their CRD may be about to be synced.
-pub(crate) fn ask(app: &mut App, select: &cli::Select, world: &Embedded) {
-    let mut only = Selection::of(select.only.iter().map(|objects| named(objects, world)));
+pub(crate) fn ask(app: &mut App, select: &cli::Select, world: &Site) -> Result<(), Failure> {
+    let mut only = Selection::of(named(&select.only, world)?);
     if let Some(labels) = &select.selector {
         only = only.with_labels(labels.clone());
     }
     let extent = if select.reapply { Extent::Everything } else { Extent::Differing };
     let hooks = if select.no_hooks { HookRun::Never } else { HookRun::WithChanges };
     let request = Request::default().with_only(only).with_extent(extent).with_hooks(hooks);
-    app.request = confirmed(request, &select.confirm, world);
+    app.request = confirmed(request, &select.confirm, world)?;
     app.policy.rollout_budget = select.rollout_budget;
     app.policy.validate = validation(&select.validate);
+    Ok(())
 }
 
 /// Returns how what is to be written is tried before.
@@ -146,17 +148,24 @@ pub(crate) fn validation(args: &cli::Validating) -> Validate {
 }
 
 /// Adds the confirmation that the arguments say.
-pub(crate) fn confirmed(request: Request, confirm: &cli::Confirm, world: &Embedded) -> Request {
+pub(crate) fn confirmed(request: Request, confirm: &cli::Confirm, world: &Site) -> Result<Request, Failure> {
     if confirm.confirm.is_empty() {
-        return request;
+        return Ok(request);
     }
-    let objects = confirm.confirm.iter().map(|objects| named(objects, world));
-    request.confirmed(Confirmation::of(&initiator(), world.time.now(), objects))
+    let objects = named(&confirm.confirm, world)?;
+    Ok(request.confirmed(Confirmation::of(&initiator(), world.now(), objects)))
 }
 
-fn named(objects: &Objects, world: &Embedded) -> Objects {
-    let kind = world.cluster.with_server(|server| kinds::kind(objects.kind_text(), server.model()));
-    kind.map_or_else(|_| objects.clone(), |kind| objects.with_kind(&kind))
+fn named(all: &[Objects], world: &Site) -> Result<Vec<Objects>, Failure> {
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let model = world.kinds()?;
+    let named = |objects: &Objects| {
+        let kind = kinds::kind(objects.kind_text(), &model);
+        kind.map_or_else(|_| objects.clone(), |kind| objects.with_kind(&kind))
+    };
+    Ok(all.iter().map(named).collect())
 }
 
 /// Reads rules of what to leave alone; each document of the file holds some.
@@ -222,13 +231,13 @@ pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
 }
 
 /// Reads what Git says and what the cluster holds, compares and plans.
-pub(crate) fn look(app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
-    let looked = finish(reconcile::look_at(app, reconcile::World::new(source, &world.cluster, &world.time)))?;
-    Ok(looked?)
+pub(crate) fn look(app: &App, source: &GitSource, world: &Site) -> Result<Looked, Failure> {
+    let between = reconcile::World::new(source, world.cluster(), world.timer());
+    Ok(world.finish(reconcile::look_at(app, between))??)
 }
 
 /// Reads what the cluster keeps of an application that was synced before.
-pub(crate) fn ledger(app: &App, world: &Embedded) -> Result<Ledger, Failure> {
+pub(crate) fn ledger(app: &App, world: &Site) -> Result<Ledger, Failure> {
     match ledger_or_damage(app, world)? {
         (_, Some(damage)) => Err(damage.to_string().into()),
         (ledger, None) if ledger.history.is_empty() => Err(never_synced(app)),
@@ -237,9 +246,9 @@ pub(crate) fn ledger(app: &App, world: &Embedded) -> Result<Ledger, Failure> {
 }
 
 /// The same, and what is wrong with it.
-pub(crate) fn ledger_or_damage(app: &App, world: &Embedded) -> Result<(Ledger, Option<Problem>), Failure> {
+pub(crate) fn ledger_or_damage(app: &App, world: &Site) -> Result<(Ledger, Option<Problem>), Failure> {
     let key = app.ledger_key();
-    let observed = finish(world.cluster.observe(&Interest::in_objects([key.clone()])))??;
+    let observed = world.finish(world.cluster().observe(&Interest::in_objects([key.clone()])))??;
     Ok(Ledger::read(&key, observed.live.get(&key))?)
 }
 

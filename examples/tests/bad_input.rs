@@ -55,7 +55,13 @@ fn without_an_answer_there_is_one_message_and_the_cluster_is_as_it_was() {
         ),
         (
             "sync --cluster kube:prod".into(),
-            "`--cluster kube` does not exist yet; use `--cluster memory` or `--cluster memory:FILE`".into(),
+            if cfg!(feature = "kube") {
+                "the kubeconfig does not say how to reach cluster `prod`; see `kubectl config get-contexts`".into()
+            } else {
+                "this program was built without real clusters; build it with `--features kube`, or use `--cluster \
+                 memory`"
+                    .into()
+            },
         ),
         (
             "history --app nobody".into(),

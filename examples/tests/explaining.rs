@@ -48,7 +48,7 @@ fn a_field_is_explained_from_the_line_in_git_to_the_hand_that_changed_it() {
 fn what_cannot_be_explained_is_refused_with_what_was_probably_meant() {
     let world = synced();
     for (arguments, expected) in [
-        ("deploi/web", "the embedded cluster serves no kind `deploi`; did you mean `deploy`?"),
+        ("deploi/web", "the cluster serves no kind `deploi`; did you mean `deploy`?"),
         ("deploy/wep", "the application has no Deployment `wep`; did you mean `web`?"),
         (
             "deploy/none/web",

@@ -128,7 +128,7 @@ fn what_is_not_there_or_not_clear_is_refused_and_nothing_is_changed() {
     let world = synced();
     let before = world.state();
     for (arguments, expected) in [
-        ("get deploi", "the embedded cluster serves no kind `deploi`"),
+        ("get deploi", "the cluster serves no kind `deploi`"),
         ("get deploy/nobody", "there is no Deployment `nobody`; `gitops cluster get deploy` lists what there is"),
         ("get deploy/web -n other", "there is no Deployment `web` in namespace `other`"),
         ("delete web", "`web` names no object; write it as `KIND/NAME`, such as `deploy/web`"),
@@ -139,7 +139,7 @@ fn what_is_not_there_or_not_clear_is_refused_and_nothing_is_changed() {
             "apps/Deployment shop/web was not changed: not valid: `metadata.labels`",
         ),
         ("set cm/web metadata.name=other -n shop", "ConfigMap shop/web was not changed"),
-        ("get --cluster kube", "`--cluster kube` does not exist yet"),
+        ("get --cluster kube", "this is for the embedded cluster only; use `kubectl` on a real one"),
     ] {
         let error = world.gitops(&format!("cluster {arguments}")).refuses();
         assert!(error.starts_with(&format!("error: {expected}")) || error.contains(expected), "{arguments}: {error}");

@@ -7,26 +7,26 @@ use gitops_core::problem::Severity;
 use gitops_core::reconcile::{self, Report};
 use gitops_core::resource::Propagation;
 use gitops_core::sync::Phase;
-use gitops_core::time::Timer;
 
 use super::{look, plan};
 use crate::cli::{self, Cascade, Output};
 use crate::render::{self, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
-    let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
+    let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(&of.app)?;
     let mut app = world::app(of, None)?;
-    app.request = world::confirmed(Request::to_delete(), &args.confirm, &world);
+    app.request = world::confirmed(Request::to_delete(), &args.confirm, &world)?;
     app.request.scope.propagation = Some(propagation(args.propagation));
     if args.no_hooks {
         app.request.hooks = HookRun::Never;
     }
-    let between = reconcile::World::new(&source, &world.cluster, &world.time);
-    let looked = finish(reconcile::look_to_delete(&app, between))??;
+    let between = reconcile::World::new(&source, world.cluster(), world.timer());
+    let looked = world.finish(reconcile::look_to_delete(&app, between))??;
     if !looked.ledger.is_stored() {
         let name = &app.owner.app;
         let text = format!("application `{name}` was never synced to this cluster, so there is nothing to delete");
@@ -34,19 +34,19 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
     }
     let stopped = looked.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
     if args.dry_run || stopped {
-        let report = Report::new(&app, &looked, world.time.now());
+        let report = Report::new(&app, &looked, world.now());
         let answer = plan::planned(&looked, &report, on.output, paint)?;
         return Ok(Answer { code: if stopped { ERROR } else { 1 }, ..answer });
     }
     if !args.yes && !is_wanted(&looked.plan, &app.owner.app)? {
         return Err("nothing was done: the deletion was not confirmed; say `--yes` where nobody can be asked".into());
     }
-    let Some(mut machine) = looked.machine(&app, world.time.now()) else {
+    let Some(mut machine) = looked.machine(&app, world.now()) else {
         return Err("nothing was done: there is nothing to delete".into());
     };
-    finish(reconcile::run(&mut machine, &world.cluster, &world.time))?;
+    world.finish(reconcile::run(&mut machine, world.cluster(), world.timer()))?;
     world.save()?;
-    let report = Report::new(&app, &looked, world.time.now()).with_receipt(&looked.plan, machine.outcome());
+    let report = Report::new(&app, &looked, world.now()).with_receipt(&looked.plan, machine.outcome());
     let done = report.receipt.as_ref().is_some_and(|receipt| receipt.phase == Phase::Succeeded);
     let text = match on.output {
         Output::Text => told(&report, done, paint),

@@ -4,12 +4,12 @@ use gitops_core::diff::{Sides, Unified};
 use gitops_core::reconcile::{Looked, Report};
 use gitops_core::source::Target;
 use gitops_core::sync::Hold;
-use gitops_core::time::Timer;
 use gitops_core::value::Value;
 
 use crate::cli::{self, Format, Output};
 use crate::render::{self, Family, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access};
 use crate::{Answer, Failure, say};
 
 pub(super) fn diff(args: &cli::Diff, paint: Paint) -> Result<Answer, Failure> {
@@ -51,8 +51,8 @@ pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> 
 }
 
 /// Looks at what is followed: where a rollback holds, what it went to.
-fn followed(args: &cli::Look) -> Result<(Embedded, Report), Failure> {
-    let world = Embedded::open(&args.world.cluster, Access::Read)?;
+fn followed(args: &cli::Look) -> Result<(Site, Report), Failure> {
+    let world = Site::open(&args.world.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
     let mut app = world::app(&args.source, None)?;
     let mut looked = world::look(&app, &source, &world)?;
@@ -61,22 +61,22 @@ fn followed(args: &cli::Look) -> Result<(Embedded, Report), Failure> {
         app.target = Target::new(hold.to.as_str());
         looked = world::look(&app, &source, &world)?;
     }
-    let report = Report::new(&app, &looked, world.time.now());
+    let report = Report::new(&app, &looked, world.now());
     Ok((world, report))
 }
 
-fn report(args: &cli::Look) -> Result<(Embedded, Looked, Report), Failure> {
-    let world = Embedded::open(&args.world.cluster, Access::Read)?;
+fn report(args: &cli::Look) -> Result<(Site, Looked, Report), Failure> {
+    let world = Site::open(&args.world.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
     let app = world::app(&args.source, None)?;
     let looked = world::look(&app, &source, &world)?;
-    let report = Report::new(&app, &looked, world.time.now());
+    let report = Report::new(&app, &looked, world.now());
     Ok((world, looked, report))
 }
 
 /// The tree, what is wrong, and the summary as the last line.
-pub(super) fn tree_and_summary(report: &Report, world: &Embedded, paint: Paint) -> Result<String, Failure> {
-    let family = finish(Family::of(report, &world.cluster, world.time.now()))??;
+pub(super) fn tree_and_summary(report: &Report, world: &Site, paint: Paint) -> Result<String, Failure> {
+    let family = world.finish(Family::of(report, world.cluster(), world.now()))??;
     let parts = [
         render::tree(report, &family, paint),
         render::problems(&report.problems, paint),

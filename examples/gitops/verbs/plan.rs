@@ -5,21 +5,21 @@ use std::path::Path;
 
 use gitops_core::plan::{Plan, StoredPlan, Validity};
 use gitops_core::reconcile::{self, App, Looked, Report};
-use gitops_core::time::Timer;
 use gitops_git::GitSource;
 
 use crate::cli::{self, Output, PlanOutput};
 use crate::render::{self, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
-    let world = Embedded::open(&args.cluster, Access::Read)?;
+    let world = Site::open(&args.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
     let mut app = world::app(&args.source, Some(&args.prune))?;
-    world::ask(&mut app, &args.select, &world);
+    world::ask(&mut app, &args.select, &world)?;
     let looked = world::look(&app, &source, &world)?;
-    let report = Report::new(&app, &looked, world.time.now());
+    let report = Report::new(&app, &looked, world.now());
     match &args.output {
         PlanOutput::Print(output) => planned(&looked, &report, *output, paint),
         PlanOutput::File(file) => {
@@ -51,15 +51,15 @@ pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: P
 }
 
 /// Reads a stored plan and looks at what is still to be done of it.
-pub(super) fn follow(file: &Path, app: &App, source: &GitSource, world: &Embedded) -> Result<Looked, Failure> {
+pub(super) fn follow(file: &Path, app: &App, source: &GitSource, world: &Site) -> Result<Looked, Failure> {
     let name = render::clean(&file.to_string_lossy());
     let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
     let plan = Plan::from_file(&bytes).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {}", causes(cause))).unwrap_or_default();
         format!("`{name}` {error}{cause}")
     })?;
-    let world = reconcile::World::new(source, &world.cluster, &world.time);
-    let (looked, validity) = finish(reconcile::follow(app, &plan, world))??;
+    let between = reconcile::World::new(source, world.cluster(), world.timer());
+    let (looked, validity) = world.finish(reconcile::follow(app, &plan, between))??;
     if let Validity::Narrowed { plan: rest, of } = validity {
         let (rest, all) = (rest.steps.len(), render::counted(plan.steps.len(), "step"));
         crate::say(&format!("of plan {}, {rest} of {all} are still to be done\n", of.short()));

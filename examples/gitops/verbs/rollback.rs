@@ -1,23 +1,22 @@
 //! `rollback`: going back to an earlier revision and staying there, and what that means to a sync.
 
-use gitops_core::cluster::Cluster;
 use gitops_core::reconcile::{App, Looked, Report};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
 use gitops_core::sync::{Hold, Ledger};
-use gitops_core::time::Timer;
 use gitops_git::GitSource;
 
 use super::sync::{carry_out, may_delete, told};
 use super::{look, plan};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access, finish};
 use crate::{Answer, Failure};
 
 pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
-    let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
+    let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let mut app = world::app(of, Some(&args.prune))?;
     let ledger = world::ledger(&app, &world)?;
     let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
@@ -30,12 +29,12 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         return Err(format!("{text}; name an earlier revision, or sync with `--resume` to end a rollback").into());
     }
     app.target = Target::new(to.as_str());
-    app.request = world::confirmed(app.request.clone(), &args.confirm, &world);
+    app.request = world::confirmed(app.request.clone(), &args.confirm, &world)?;
     let by = std::mem::replace(&mut app.initiator, "".into());
     app.initiator = format!("{by} (rollback)").into();
     let mut looked = world::look(&app, &source, &world)?;
     if args.dry_run {
-        let report = Report::new(&app, &looked, world.time.now());
+        let report = Report::new(&app, &looked, world.now());
         return plan::planned(&looked, &report, on.output, paint);
     }
     if !args.yes && !may_delete(&looked.plan)? {
@@ -43,7 +42,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
             "nothing was done: the deletions were not confirmed; leave out `--prune` to keep these objects".into()
         );
     }
-    let now = world.time.now();
+    let now = world.now();
     looked.ledger.hold = Some(match looked.ledger.hold.take() {
         Some(hold) if hold.holds(&head.id) => hold.again(&to, &head.id, &by, now),
         _ => Hold::new(&to, &head.id, &by, now),
@@ -58,17 +57,12 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
 
 /// Makes the plan true; the first thing that is written, and the only one if there is nothing to do, is the ledger with
 /// the rollback that holds, or holds no longer.
-pub(super) fn hold_and_carry_out(
-    app: &App,
-    looked: &Looked,
-    world: &Embedded,
-    progress: bool,
-) -> Result<Report, Failure> {
+pub(super) fn hold_and_carry_out(app: &App, looked: &Looked, world: &Site, progress: bool) -> Result<Report, Failure> {
     if looked.has_work() {
         return carry_out(app, looked, world, progress);
     }
     store(&looked.ledger, &app.ledger_key(), world)?;
-    Ok(Report::new(app, looked, world.time.now()))
+    Ok(Report::new(app, looked, world.now()))
 }
 
 /// Whether a sync ends the rollback that holds, if one does.
@@ -100,7 +94,7 @@ pub(super) fn ends(app: &App, looked: &Looked, resume: bool) -> Result<bool, Fai
 /// Git takes no shorter beginning of an id.
 const SHORTEST: usize = 4;
 
-fn resume(app: &App, mut ledger: Ledger, world: &Embedded) -> Result<Answer, Failure> {
+fn resume(app: &App, mut ledger: Ledger, world: &Site) -> Result<Answer, Failure> {
     let Some(hold) = ledger.hold.take() else { return Err(none_holds(app).into()) };
     store(&ledger, &app.ledger_key(), world)?;
     let text = format!(
@@ -115,8 +109,8 @@ fn none_holds(app: &App) -> String {
     format!("no rollback of application `{}` holds, so there is nothing to resume; leave out `--resume`", app.owner.app)
 }
 
-fn store(ledger: &Ledger, key: &ResourceKey, world: &Embedded) -> Result<(), Failure> {
-    finish(world.cluster.write(&ledger.write(key)?))??;
+fn store(ledger: &Ledger, key: &ResourceKey, world: &Site) -> Result<(), Failure> {
+    world.finish(world.cluster().write(&ledger.write(key)?))??;
     world.save()
 }
 

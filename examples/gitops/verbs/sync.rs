@@ -6,27 +6,27 @@ use std::time::Duration;
 use gitops_core::plan::Plan;
 use gitops_core::reconcile::{self, App, Looked, Report, Watcher, Wish};
 use gitops_core::sync::Progress;
-use gitops_core::time::Timer;
 
 use super::{look, plan, rollback};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access};
 use crate::{Answer, Failure};
 
 pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
-    let world = Embedded::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
+    let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(&of.app)?;
     let mut app = world::app(of, Some(&args.prune))?;
-    world::ask(&mut app, &args.select, &world);
+    world::ask(&mut app, &args.select, &world)?;
     let mut looked = match &args.plan {
         Some(file) => plan::follow(file, &app, &source, &world)?,
         None => world::look(&app, &source, &world)?,
     };
     let ends = rollback::ends(&app, &looked, args.resume)?;
     if args.dry_run {
-        let report = Report::new(&app, &looked, world.time.now());
+        let report = Report::new(&app, &looked, world.now());
         return plan::planned(&looked, &report, on.output, paint);
     }
     if !args.yes && !may_delete(&looked.plan)? {
@@ -61,24 +61,25 @@ impl Watcher for Lines {
 }
 
 /// Makes the plan true, stores the cluster, and looks again.
-pub(super) fn carry_out(app: &App, looked: &Looked, world: &Embedded, progress: bool) -> Result<Report, Failure> {
-    let Some(mut machine) = looked.machine(app, world.time.now()) else {
-        return Ok(Report::new(app, looked, world.time.now()));
+pub(super) fn carry_out(app: &App, looked: &Looked, world: &Site, progress: bool) -> Result<Report, Failure> {
+    let Some(mut machine) = looked.machine(app, world.now()) else {
+        return Ok(Report::new(app, looked, world.now()));
     };
     let mut lines = Lines;
     let watcher: &mut dyn Watcher = if progress || io::stderr().is_terminal() { &mut lines } else { &mut () };
-    finish(reconcile::run_watched(&mut machine, &world.cluster, &world.time, watcher))?;
+    world.finish(reconcile::run_watched(&mut machine, world.cluster(), world.timer(), watcher))?;
     world.save()?;
-    let after = finish(reconcile::look(app, looked.desired.as_ref().clone(), &world.cluster))??;
-    Ok(Report::new(app, &after, world.time.now()).with_receipt(&looked.plan, machine.outcome()))
+    let after = world.finish(reconcile::look(app, looked.desired.as_ref().clone(), world.cluster()))??;
+    Ok(Report::new(app, &after, world.now()).with_receipt(&looked.plan, machine.outcome()))
 }
 
-pub(super) fn told(report: &Report, world: &Embedded, paint: Paint) -> Result<String, Failure> {
+pub(super) fn told(report: &Report, world: &Site, paint: Paint) -> Result<String, Failure> {
     let did = match &report.receipt {
         None => "nothing to do\n".to_owned(),
         Some(receipt) => {
             let took = receipt.finished.since(receipt.started);
-            let waited = if took.is_zero() { String::new() } else { format!("took {} (virtual)\n", seconds(took)) };
+            let kind = if world.is_embedded() { " (virtual)" } else { "" };
+            let waited = if took.is_zero() { String::new() } else { format!("took {}{kind}\n", seconds(took)) };
             render::receipt(report, receipt, paint) + &waited
         }
     };

@@ -6,15 +6,16 @@ use gitops_core::state::DesiredState;
 
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, counted};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn validate(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
     // Of the cluster only its kinds matter: those of CRDs that were synced before are known.
-    let world = Embedded::open(&args.world.cluster, Access::Read)?;
+    let world = Site::open(&args.world.cluster, Access::Read)?;
     let source = world::open_source(&args.source.app)?;
     let app = world::app(&args.source, None)?;
-    let desired = finish(reconcile::read_desired(&app, &source, &world.cluster))??;
+    let desired = world.finish(reconcile::read_desired(&app, &source, world.cluster()))??;
     let text = match args.world.output {
         Output::Text => render::problems(&desired.problems, paint) + &summary(&desired),
         Output::Json => render::json(&desired.problems)?,

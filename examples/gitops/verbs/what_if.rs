@@ -5,37 +5,49 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gitops_core::cluster::Failure as Meaning;
+#[cfg(feature = "kube")]
+use gitops_core::cluster::Interest;
 use gitops_core::diff::Unified;
 use gitops_core::manifest::{self, Dialect, Limits};
-use gitops_core::memory::{ApiServer, MemoryCluster};
+use gitops_core::memory::{ApiServer, MemoryCluster, VirtualTime};
+#[cfg(feature = "kube")]
+use gitops_core::reconcile::App;
 use gitops_core::reconcile::read_desired;
+#[cfg(feature = "kube")]
+use gitops_core::resource::GroupKind;
 use gitops_core::resource::ResourceKey;
 use gitops_core::state::DesiredState;
+#[cfg(feature = "kube")]
+use gitops_core::state::Live;
 use gitops_core::sync::Phase;
-use gitops_core::time::Timer;
 use gitops_core::what_if::{Trouble, WhatIf, what_if};
+#[cfg(feature = "kube")]
+use gitops_git::GitSource;
 
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, Style};
-use crate::world::{self, Access, Embedded, finish};
+use crate::site::Site;
+use crate::world::{self, Access, finish};
 use crate::{Answer, ERROR, Failure, kinds};
 
 /// Seed of uids that objects of a snapshot get if they have none.
 const SEED: u64 = 1;
 
 pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
-    let world = Embedded::open(&args.look.world.cluster, Access::Read)?;
-    let server = match &args.snapshot {
-        Some(file) => snapshot(file)?,
-        None => world.cluster.with_server(|server| server.clone()),
-    };
+    let world = Site::open(&args.look.world.cluster, Access::Read)?;
     let source = world::open_source(&args.look.source.app)?;
     let mut app = world::app(&args.look.source, Some(&args.prune))?;
     app.policy.validate = world::validation(&args.validate);
-    let copy = MemoryCluster::over(server.clone(), world.time.clone());
+    let server = match (&args.snapshot, &world) {
+        (Some(file), _) => snapshot(file)?,
+        (None, Site::Embedded(world)) => world.cluster.with_server(|server| server.clone()),
+        #[cfg(feature = "kube")]
+        (None, Site::Real(_)) => copied(&app, &source, &world)?,
+    };
+    let copy = MemoryCluster::over(server.clone(), VirtualTime::starting(world.now()));
     let desired = finish(read_desired(&app, &source, &copy))??;
     let trouble = args.fail.iter().map(|text| trouble(text, &desired, &server)).collect::<Result<Vec<_>, _>>()?;
-    let came = what_if(&app, &desired, server, &trouble, world.time.now())?;
+    let came = what_if(&app, &desired, server, &trouble, world.now())?;
     let failed = came.receipt.as_ref().is_some_and(|receipt| receipt.phase != Phase::Succeeded);
     let code = match &came.after {
         _ if failed => ERROR,
@@ -48,6 +60,30 @@ pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
         Output::Yaml => render::yaml(&came)?,
     };
     Ok(Answer { text, code })
+}
+
+/// Copies what a real cluster holds of the kinds that this application is about.
+///
+/// What cannot be read is not in the copy, where it would be taken for absent: then there is no answer.
+#[cfg(feature = "kube")]
+fn copied(app: &App, source: &GitSource, world: &Site) -> Result<ApiServer, Failure> {
+    let desired = world.finish(read_desired(app, source, world.cluster()))??;
+    let key = app.ledger_key();
+    let (ledger, _) = world::ledger_or_damage(app, world)?;
+    let mut kinds = desired.kinds();
+    kinds.extend(ledger.inventory.entries.keys().map(|key| (*key.group_kind).clone()));
+    kinds.insert(GroupKind::new("", "Namespace"));
+    kinds.insert(GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"));
+    let interest = Interest::in_kinds(kinds.iter().cloned()).and_objects([key]);
+    let observed = world.finish(world.cluster().observe(&interest))??;
+    for kind in &kinds {
+        let nothing = ResourceKey::new(&kind.group, &kind.kind, "default", "");
+        if let Live::Unreadable(why) = observed.live.get(&nothing) {
+            return Err(format!("the cluster cannot be copied: {kind} cannot be read: {why}").into());
+        }
+    }
+    ApiServer::holding(SEED, observed.live.objects().cloned())
+        .map_err(|error| format!("the cluster cannot be copied: {error}").into())
 }
 
 /// Reads live objects as `kubectl get -o yaml` prints them.

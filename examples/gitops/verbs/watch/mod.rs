@@ -7,10 +7,12 @@ mod notify;
 mod stop;
 mod tell;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use gitops_core::cluster::Cluster;
 use gitops_core::engine::{Engine, Ports, Settings, run};
 use gitops_core::time::Timer;
 
@@ -22,6 +24,8 @@ use crate::cli;
 use crate::clock::wait_for;
 use crate::live::LiveCluster;
 use crate::render::{self, Paint};
+#[cfg(feature = "kube")]
+use crate::site::Site;
 use crate::world::{Access, Embedded};
 use crate::{Answer, Failure};
 
@@ -33,25 +37,41 @@ pub(super) fn watch(args: &cli::Watch, paint: Paint) -> Result<Answer, Failure> 
         let files: Vec<_> = args.files.iter().map(|file| format!("`{}`", file.display())).collect();
         return Err(format!("there is no application to look after in {}", files.join(", ")).into());
     }
+    #[cfg(feature = "kube")]
+    if matches!(args.world.cluster.cluster, cli::Cluster::Kube(_)) {
+        let site = Site::open(&args.world.cluster, Access::Write)?;
+        let wait = |watched: Watched<'_>| site.finish(watched);
+        return look_after(args, &declared, site.cluster(), site.timer(), &stop, paint, wait);
+    }
     if args.once {
         let world = Embedded::open(&args.world.cluster, Access::Write)?;
         let cluster = LiveCluster::alone(&world);
-        let answer = look_after(args, &declared, &cluster, &world.time, &stop, paint);
+        let answer = look_after(args, &declared, &cluster, &world.time, &stop, paint, now);
         world.save()?;
         answer
     } else {
         let (cluster, clock) = LiveCluster::shared(&args.world.cluster)?;
-        look_after(args, &declared, &cluster, &clock, &stop, paint)
+        look_after(args, &declared, &cluster, &clock, &stop, paint, now)
     }
+}
+
+/// The run of an engine.
+type Watched<'r> = Pin<Box<dyn Future<Output = ()> + Send + 'r>>;
+
+/// Waits for what is waited for by looking often.
+fn now(watched: Watched<'_>) -> Result<(), Failure> {
+    wait_for(watched);
+    Ok(())
 }
 
 fn look_after(
     args: &cli::Watch,
     declared: &Declared,
-    cluster: &LiveCluster,
+    cluster: &dyn Cluster,
     timer: &dyn Timer,
     stop: &Stop,
     paint: Paint,
+    wait: impl FnOnce(Watched<'_>) -> Result<(), Failure>,
 ) -> Result<Answer, Failure> {
     let mut settings = Settings::default();
     settings.interval = Duration::from_secs(args.interval.into());
@@ -65,7 +85,7 @@ fn look_after(
     }
     let mut teller = Teller::new(args, timer, paint)?;
     let stopped = poll_fn(|_| if stop.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
-    wait_for(run(&mut engine, &ports, &mut teller, stopped));
+    wait(Box::pin(run(&mut engine, &ports, &mut teller, stopped)))?;
     teller.close()?;
     let code = tell::code(&engine, declared.is_whole());
     let text = tell::summary(&engine, args.world.output, paint)?;
