@@ -135,9 +135,9 @@ impl<'a> Confirm<'a> {
             let is_it = |have: ValueRef<'a>| equal(*item, have);
             let (l, a) = (find(&mut in_live, &live, *item, &is_it), find(&mut in_after, &after, *item, &is_it));
             let here = l.or(a).map_or(step(*item, 0), |(at, item)| step(item, at));
-            let ours = owned.take(*item, plain, |key| here.is(key));
+            let ours = owned.take(*item, here, plain, |key| here.is(key));
             self.trail.path.push(here);
-            let below = ours.map_or(mine.inherited(), |item| item.below);
+            let below = ours.unwrap_or(mine.inherited());
             self.node(Three { want: Some(*item), live: value(l), after: value(a) }, element, below);
             self.trail.path.pop();
             shared.extend(l.zip(a).map(|((l, item), (a, _))| (l, a, item)));

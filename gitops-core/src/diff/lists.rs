@@ -53,9 +53,9 @@ impl<'a> Named<'a> {
     }
 
     /// What is owned of an item, which is taken from what is owned of the list.
-    fn take(self, owned: &mut Claims<'a>, item: ValueRef<'a>) -> Option<OwnedItem<'a>> {
+    fn take(self, owned: &mut Claims<'a>, item: ValueRef<'a>) -> Option<Owned<'a>> {
         let step = self.step(item, 0);
-        owned.take(item, |item| self.plain(item), |key| step.is(key))
+        owned.take(item, step, |item| self.plain(item), |key| step.is(key))
     }
 
     fn name(self, item: ValueRef<'_>) -> Draft {
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         let (places, mut owned) = (places(&order), Claims::of(mine));
         for (at, (want, found)) in desired.iter().zip(&pairs).enumerate() {
             let item = found.map_or(want, |(_, item)| item);
-            let below = list.take(&mut owned, item).map_or_else(Owned::default, |item| item.below);
+            let below = list.take(&mut owned, item).unwrap_or_default();
             self.trail.path.push(list.step(item, found.map_or_else(|| place(&places, at), |(at, _)| at)));
             self.node(want, found.map(|(_, item)| item), list.element, below);
             self.trail.path.pop();
@@ -134,10 +134,9 @@ impl<'a> Walk<'a> {
         let order = self.order(list, desired, &pairs, &doubled, mine);
         let (places, mut owned) = (places(&order), Claims::of(mine));
         for (at, (item, found)) in desired.iter().zip(&pairs).enumerate() {
-            match owned.take(item, |item| list.plain(item), |key| same(item, key, list.element)) {
-                Some(ours) => self.agree(ours.below),
-                None => self.agree(mine.inherited()),
-            }
+            let step = list.step(item, 0);
+            let ours = owned.take(item, step, |item| list.plain(item), |key| same(item, key, list.element));
+            self.agree(ours.unwrap_or(mine.inherited()));
             if found.is_none() {
                 self.trail.path.push(list.step(item, place(&places, at)));
                 self.trail.note(ChangeKind::Added, None, Some(item), ChangeReason::Declared);

@@ -11,7 +11,7 @@ use crate::value::{List, Map, Value, ValueRef, View};
 
 use super::FieldOwner;
 use super::equal::same;
-use super::step::{Finder, Step};
+use super::step::{Finder, LONG, Step};
 
 /// What one manager owns at a place: a node of a FieldsV1 tree. Malformed nodes own nothing.
 #[derive(Clone, Copy, Default)]
@@ -133,9 +133,14 @@ impl<'a> Owned<'a> {
 
     /// Returns the list items below.
     pub(super) fn items(self) -> impl Iterator<Item = OwnedItem<'a>> {
+        self.named().filter_map(Named::read)
+    }
+
+    /// Returns the list items below, as they are written.
+    fn named(self) -> impl Iterator<Item = Named<'a>> {
         self.0.into_iter().flatten().filter_map(|(name, below)| {
-            let key = name.strip_prefix("k:").or_else(|| name.strip_prefix("v:"))?;
-            Some(OwnedItem { key: Value::from_json(key.as_bytes()).ok()?, below: Self(below.as_map()) })
+            let name = name.strip_prefix("k:").or_else(|| name.strip_prefix("v:"))?;
+            Some(Named { name, below: Self(below.as_map()) })
         })
     }
 
@@ -168,34 +173,73 @@ impl<'a> Owned<'a> {
     }
 }
 
-/// What is owned of a list, item by item, each found once.
+/// A list item whose name is not read yet.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    /// JSON.
+    name: &'a str,
+    below: Owned<'a>,
+}
+
+impl<'a> Named<'a> {
+    fn read(self) -> Option<OwnedItem<'a>> {
+        Some(OwnedItem { key: Value::from_json(self.name.as_bytes()).ok()?, below: self.below })
+    }
+}
+
+/// What is owned of a list, item by item, each found once. Names are read only where one is not written as expected.
 pub(super) struct Claims<'a> {
-    items: Vec<Option<OwnedItem<'a>>>,
+    named: Vec<Option<Named<'a>>>,
+    /// Where the next name is expected.
+    next: usize,
+    /// The names of the list, once they were read. Here as there, what was taken is gone.
+    items: Option<Vec<Option<OwnedItem<'a>>>>,
     finder: Finder,
 }
 
 impl<'a> Claims<'a> {
     pub(super) fn of(mine: Owned<'a>) -> Self {
-        Self { items: mine.items().map(Some).collect(), finder: Finder::default() }
+        Self { named: mine.named().map(Some).collect(), next: 0, items: None, finder: Finder::default() }
     }
 
-    /// Takes what is owned of the item that `is_it` knows by its key; `plain` is the text of that, where it has one, and
-    /// makes such a text of other keys.
+    /// Takes what is owned of an item. `key` is the item as `is_it` knows it in what was read; `plain` is the text of
+    /// that, where it has one, and makes such a text of other keys.
     pub(super) fn take<'v>(
         &mut self,
         item: ValueRef<'v>,
+        step: Step<'_>,
         plain: impl Fn(ValueRef<'_>) -> Option<String>,
         is_it: impl Fn(ValueRef<'_>) -> bool,
-    ) -> Option<OwnedItem<'a>> {
-        let Self { items, finder } = self;
+    ) -> Option<Owned<'a>> {
+        if let Some(found) = self.spelled(step) {
+            return Some(found.below);
+        }
+        let Self { named, items, finder, .. } = self;
+        let items = items.get_or_insert_with(|| named.iter().map(|named| named.and_then(Named::read)).collect());
         let key = |at: usize| items.get(at).and_then(Option::as_ref).map(|item| item.key.root());
         let found = finder.find(items.len(), |at| key(at).is_some_and(&is_it), |at| plain(key(at)?), || plain(item))?;
-        items.get_mut(found)?.take()
+        named.get_mut(found)?.take();
+        items.get_mut(found)?.take().map(|item| item.below)
+    }
+
+    /// Takes the item that is written as a server writes the name of this one.
+    fn spelled(&mut self, step: Step<'_>) -> Option<Named<'a>> {
+        let is_it = |named: &Option<Named<'_>>| named.is_some_and(|named| step.is_spelled(named.name));
+        let expected = self.named.get(self.next).is_some_and(is_it).then_some(self.next);
+        let found = expected.or_else(|| {
+            // Long lists are better looked up by what was read.
+            (self.named.len() <= LONG).then(|| self.named.iter().position(is_it)).flatten()
+        })?;
+        self.next = found + 1;
+        if let Some(items) = &mut self.items {
+            *items.get_mut(found)? = None;
+        }
+        self.named.get_mut(found)?.take()
     }
 
     /// What was not taken.
     pub(super) fn rest(self) -> impl Iterator<Item = OwnedItem<'a>> {
-        self.items.into_iter().flatten()
+        self.named.into_iter().flatten().filter_map(Named::read)
     }
 }
 

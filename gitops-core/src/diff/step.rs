@@ -30,6 +30,17 @@ impl Step<'_> {
         }
     }
 
+    /// Whether the text is the name of this item in FieldsV1, letter by letter as a server writes it. A name that is
+    /// written otherwise may be its as well.
+    pub(super) fn is_spelled(&self, name: &str) -> bool {
+        let rest = match self {
+            Self::Keyed { keys, item, element, .. } if keys.is_sorted() => key(name, *item, keys, *element),
+            Self::Valued { item, .. } => scalar(name, *item),
+            _ => None,
+        };
+        rest == Some("")
+    }
+
     pub(super) fn segment(&self) -> Segment {
         match self {
             Self::Field(name) => Segment::field(name),
@@ -39,6 +50,37 @@ impl Step<'_> {
             Self::Valued { item, .. } => Segment::Item(item.to_value()),
             Self::Index { at } => Segment::Index(u32::try_from(*at).unwrap_or(u32::MAX)),
         }
+    }
+}
+
+/// Reads the key of an item off the front of a text; returns what follows.
+fn key<'n>(name: &'n str, item: ValueRef<'_>, keys: &[Arc<str>], element: TypeRef<'_>) -> Option<&'n str> {
+    let mut rest = name.strip_prefix('{')?;
+    let mut is_first = true;
+    for name in keys {
+        let Some(value) = key_field(item, name, element) else { continue };
+        rest = if is_first { rest } else { rest.strip_prefix(',')? };
+        rest = rest.strip_prefix('"')?.strip_prefix(&**name)?.strip_prefix("\":")?;
+        rest = scalar(rest, value)?;
+        is_first = false;
+    }
+    rest.strip_prefix('}')
+}
+
+/// Reads a text or a whole number off the front of a text; none where it is, or might be, written otherwise.
+fn scalar<'n>(name: &'n str, value: ValueRef<'_>) -> Option<&'n str> {
+    match value.view() {
+        View::String(text) => {
+            let rest = name.strip_prefix('"')?.strip_prefix(text)?.strip_prefix('"')?;
+            (!text.contains(['"', '\\'])).then_some(rest)
+        }
+        View::Int(number) => {
+            let end = name.find(|letter: char| letter != '-' && !letter.is_ascii_digit()).unwrap_or(name.len());
+            let (written, rest) = name.split_at_checked(end)?;
+            (written.parse() == Ok(number) && !written.starts_with(['0', '+'])).then_some(rest)
+        }
+        View::Bool(flag) => name.strip_prefix(if flag { "true" } else { "false" }),
+        _ => None,
     }
 }
 
@@ -133,4 +175,46 @@ pub(super) fn plain_key(item: ValueRef<'_>, keys: Option<&[Arc<str>]>, element: 
         text.push(',');
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    #[test]
+    fn a_name_is_known_by_its_letters_where_a_server_writes_it() {
+        let item = |json: &str| Value::from_json(json.as_bytes()).unwrap();
+        let keys = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
+        let (one, two) = (keys(&["name"]), keys(&["containerPort", "protocol"]));
+        for (keys, json, name, expected) in [
+            (&one, r#"{"name":"a"}"#, r#"{"name":"a"}"#, true),
+            (&one, r#"{"name":"a"}"#, r#"{"name":"ab"}"#, false),
+            (&one, r#"{"name":"a"}"#, r#"{"name":"a"}}"#, false),
+            (&one, r#"{"name":"a"}"#, r#"{"name":"a","other":1}"#, false),
+            // These are read instead.
+            (&one, r#"{"name":"a\"b"}"#, r#"{"name":"a\"b"}"#, false),
+            (&one, r#"{"name":"a"}"#, r#"{ "name": "a" }"#, false),
+            (&two, r#"{"containerPort":80,"protocol":"TCP"}"#, r#"{"containerPort":80,"protocol":"TCP"}"#, true),
+            (&two, r#"{"containerPort":80,"protocol":"TCP"}"#, r#"{"containerPort":8080,"protocol":"TCP"}"#, false),
+            (&two, r#"{"containerPort":80,"protocol":"TCP"}"#, r#"{"containerPort":80.0,"protocol":"TCP"}"#, false),
+            (&two, r#"{"containerPort":80}"#, r#"{"containerPort":80}"#, true),
+            (&two, r#"{"protocol":"TCP"}"#, r#"{"containerPort":80,"protocol":"TCP"}"#, false),
+        ] {
+            let value = item(json);
+            let step = Step::Keyed { keys, item: value.root(), element: TypeRef::deduced(), at: 0 };
+            assert_eq!(step.is_spelled(name), expected, "{json} {name}");
+        }
+        for (json, name, expected) in [
+            (r#""a/b""#, r#""a/b""#, true),
+            (r#""a""#, r#""a/b""#, false),
+            ("7", "7", true),
+            ("7", "07", false),
+            ("true", "true", true),
+            ("null", "null", false),
+        ] {
+            let value = item(json);
+            assert_eq!(Step::Valued { item: value.root(), at: 0 }.is_spelled(name), expected, "{json} {name}");
+        }
+    }
 }
