@@ -157,7 +157,11 @@ impl Layout<'_> {
     /// Numbers the steps that others need, and makes the gates of groups.
     fn meet(&mut self, graph: &Graph, providers_first: &[usize], items: &[Item<'_>], places: &Places) {
         self.reached = vec![None; graph.len()];
-        for (id, item) in (0u32..).zip(items) {
+        let mut next = 0u32;
+        for item in items {
+            // Others wait for what follows a step that puts ownership right.
+            let id = next.saturating_add(u32::from(!item.work.repairs.is_empty()));
+            next = id.saturating_add(1);
             if self.nodes.get(item.node).is_some_and(Node::is_resource)
                 && let Some(reached) = self.reached.get_mut(item.node)
             {

@@ -296,3 +296,28 @@ fn what_exists_and_is_nobodys_is_left_alone_where_the_policy_says_so() {
         ",
     );
 }
+
+#[test]
+fn steps_that_put_ownership_right_move_no_edge() {
+    let plan = plan_of(
+        "
+        v1 ServiceAccount shop/robot | mend
+        v1 ConfigMap shop/config | missing
+        v1 ConfigMap shop/other | mend
+        apps/v1 Deployment shop/web mounts=config | missing
+        apps/v1 Deployment shop/after needs=/namespaces/shop/ConfigMap/other | missing
+        ",
+    );
+    assert_eq!(
+        edges(&plan),
+        [
+            "robot <- ",
+            "robot <- robot applied",
+            "config <- ",
+            "other <- ",
+            "other <- other applied",
+            "after <- other healthy",
+            "web <- config applied",
+        ]
+    );
+}

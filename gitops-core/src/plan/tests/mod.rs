@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::{HookRun, Plan, Request, plan};
 use crate::diff::{
     Change, ChangeKind, ChangeReason, Claim, Compared, Comparison, Context, Evidence, Facts, Outcome, Prediction,
-    Strategy, Why,
+    Repair, Strategy, Why,
 };
 use crate::model::ApiModel;
 use crate::path::FieldPath;
@@ -35,7 +35,7 @@ use crate::value::{Digest, Draft, Purpose};
 /// for blanks), `defines` (kind of a CRD), `uid`; and in the content `mounts` (a ConfigMap), `sa` (a service account),
 /// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding);
 /// `label` (the value of the label `app`), `approved` (when a person approved the deletion).
-/// States: `missing`, `synced`, `differs`, `template` (the pod template differs), `stamp` (only our mark is missing),
+/// States: `missing`, `synced`, `differs`, `mend` (and who owns what is put right first), `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
 /// Claims: `created`, `adopted`, `rebuilt`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
 /// `child` (has an owner), `of=app`. A `created`, `adopted` or `rebuilt` object has an entry in the inventory.
@@ -113,7 +113,7 @@ impl World {
             masked: [].into(),
             ignored: [].into(),
             releases: [].into(),
-            repairs: [].into(),
+            repairs: if state == "mend" { [Repair::Fold].into() } else { [].into() },
             strategy: Strategy::Ownership,
             evidence: Evidence::Predicted,
             predicted: Prediction::None,
@@ -255,7 +255,7 @@ fn outcome_of(state: &str) -> Option<Outcome> {
         "hook" => return None,
         "missing" => Outcome::Missing,
         "synced" => Outcome::Synced,
-        "differs" => change(&["spec", "replicas"]),
+        "differs" | "mend" => change(&["spec", "replicas"]),
         "template" => change(&["spec", "template", "spec"]),
         "stamp" => change(&["metadata", "annotations", "gitops.rs/tracking-id"]),
         "extra" => Outcome::Extra,
