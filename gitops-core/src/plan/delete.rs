@@ -31,7 +31,10 @@ pub(super) fn plan(
     let mut left = leftover::decide(&mut nodes, &asker, &mut problems);
     let mut asking = BTreeMap::new();
     let entries = comparison.entries.iter().map(|(key, compared)| (key, &**compared));
-    let entries = entries.chain(hooks::ordinary(&nodes, comparison, context, &request)).collect();
+    let ordinary = hooks::ordinary(&nodes, comparison, context, &request);
+    // Sorted by key, as whoever connects them expects.
+    let entries: BTreeMap<&ResourceKey, &Compared> = entries.chain(ordinary).collect();
+    let entries = entries.into_iter().collect();
     let (mut removals, mut skipped) = removals(entries, desired, policy, context, &request, &mut asking, &mut problems);
     skipped.append(&mut left.skipped);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
