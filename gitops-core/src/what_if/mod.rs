@@ -127,6 +127,7 @@ pub fn what_if(
     trouble: &[Trouble],
     now: Timestamp,
 ) -> Result<WhatIf, SyncError> {
+    let app = &app.as_of(now);
     let world = Copy::of(server, trouble, now);
     let looked = world.wait(look(app, desired.clone(), &world.cluster))??;
     let plan = Arc::clone(&looked.plan);
