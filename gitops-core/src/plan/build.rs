@@ -63,9 +63,12 @@ pub fn plan(
     budget::ration(&mut nodes, policy);
     select::hold(&graph, &mut nodes, &providers_first, absent);
     depend::hold(&graph, &mut nodes, &providers_first);
-    if stops || depend::stopped_by_hook(&nodes) {
+    let stops = stops || depend::stopped_by_hook(&nodes);
+    if stops {
         left.stop(SkipReason::FollowsHeld);
-        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::FollowsHeld)));
+    }
+    if stops || depend::leaves_undone(&nodes) {
+        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, removal.kept_back())));
     }
     depend::hold_phases(&mut nodes);
     rest_if_idle(&mut nodes, &removals, runs);

@@ -382,6 +382,24 @@ pub(super) fn stopped_by_hook(nodes: &[Node<'_>]) -> bool {
     blocked_hook(nodes, Phase::PreSync)
 }
 
+/// Whether anything that is declared is not made true by this plan and could be by a later one: then nothing is deleted
+/// yet that it may still use. What is never ours to apply does not count.
+pub(super) fn leaves_undone(nodes: &[Node<'_>]) -> bool {
+    let waits = |node: &Node<'_>| {
+        let Fate::Skip(reason) = node.fate else { return false };
+        node.is_resource()
+            && matches!(
+                reason,
+                SkipReason::Held
+                    | SkipReason::FollowsHeld
+                    | SkipReason::Unknown
+                    | SkipReason::AwaitsDeletion
+                    | SkipReason::RolloutBudget
+            )
+    };
+    blocked_hook(nodes, Phase::Sync) || nodes.iter().any(waits)
+}
+
 /// Holds back the phases after one whose hook is held back. What runs on failure stays.
 pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
     let Some(blocked) = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase)) else {

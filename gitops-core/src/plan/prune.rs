@@ -55,6 +55,11 @@ impl<'a> Removal<'a> {
         Ok(Self { key, live, requires, wave, last, propagation, options, reason, confirmed: None })
     }
 
+    /// Why it stays, where what must come before it does not.
+    pub(super) fn kept_back(&self) -> SkipReason {
+        if self.is_under_way() { SkipReason::Terminating } else { SkipReason::FollowsHeld }
+    }
+
     /// Whether it is only waited for.
     pub(super) fn is_under_way(&self) -> bool {
         self.reason == Reason::Terminating
