@@ -1,5 +1,7 @@
 //! What one application keeps on the cluster: inventory, running operation, history. One object, one fence.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +14,9 @@ use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
 use crate::state::{DesiredState, HookResult, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
-use crate::value::{Digest, Draft, Hasher, Purpose};
+use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
+use super::packed::{pack, unpack};
 use super::{HistoryEntry, Hold, OperationId};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
@@ -27,12 +30,19 @@ const HOLDING: u32 = 4;
 /// Written while entries are rebuilt from tracking ids: a program that does not know them would take the ledger for
 /// damaged, and rebuild it again, as adopted objects.
 const REBUILT: u32 = 5;
+/// Written in place of a long text, which lies packed beside it.
+const PACKED: u32 = 6;
+/// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
+/// stay what people can read.
+const LONG: usize = 128 << 10;
 /// Most history entries kept.
 pub const HISTORY: usize = 10;
 pub(super) const MANAGER: &str = "gitops-ledger";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const OURS: &str = "gitops.rs";
 const FIELD: &str = "ledger";
+/// Where the text lies packed, in `binaryData`. No key may stand in `data` as well.
+const PACKED_FIELD: &str = "ledger.z";
 const UNREAD: &str = "allow `get` of it; nothing is synced until it can be read";
 
 /// What one application keeps on the cluster, in one ConfigMap whose resource version is the fence: a writer that finds
@@ -198,18 +208,23 @@ impl Ledger {
             return unknown(text, "rename or remove it; it is not touched");
         }
         let stored = object.uid().zip(object.resource_version()).map(|(uid, at)| (uid.into(), at.into()));
-        let text = Self::stored_text(object).unwrap_or("");
         let too_new = || TooNew(key.to_string().into());
-        let lost = |error: serde_json::Error| {
-            (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {error}"))))
+        let lost = |why: &dyn fmt::Display| {
+            (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {why}"))))
         };
-        let version = serde_json::from_str::<Version>(text).map(|stored| stored.version);
-        if version.as_ref().is_ok_and(|version| *version > REBUILT) {
+        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > PACKED) {
             return Err(too_new());
         }
-        let read: Stored = match serde_json::from_str(text) {
+        let text = match Self::stored_text(object) {
+            Ok(text) => text,
+            Err(why) => return Ok(lost(&why)),
+        };
+        if version_of(&text).is_some_and(|version| version > REBUILT) {
+            return Err(too_new());
+        }
+        let read: Stored = match serde_json::from_str(&text) {
             Ok(read) => read,
-            Err(error) => return Ok(lost(error)),
+            Err(error) => return Ok(lost(&error)),
         };
         let running = match read.running {
             None => None,
@@ -270,12 +285,21 @@ impl Ledger {
     /// Returns whether `object` is the stored form of exactly this ledger.
     #[must_use]
     pub fn is_stored_in(&self, object: &Resource) -> bool {
-        Self::stored_text(object) == Some(self.text().as_str())
+        Self::stored_text(object).is_ok_and(|text| *text == *self.text())
     }
 
-    /// Returns the text that a stored ledger, or one that is about to be stored, holds.
-    pub(super) fn stored_text(object: &Resource) -> Option<&str> {
+    fn field(object: &Resource) -> Option<&str> {
         object.tree().dig(&["data", FIELD])?.as_str()
+    }
+
+    /// Returns the text that a stored ledger, or one that is about to be stored, holds; or what is wrong with it.
+    pub(super) fn stored_text(object: &Resource) -> Result<Cow<'_, str>, &'static str> {
+        let text = Self::field(object).unwrap_or("");
+        if version_of(text) != Some(PACKED) {
+            return Ok(Cow::Borrowed(text));
+        }
+        let packed = object.tree().dig(&["binaryData", PACKED_FIELD]).and_then(ValueRef::as_str);
+        unpack(packed.ok_or("what it holds is missing")?).map(Cow::Owned)
     }
 
     /// Adds an entry to the history and drops the oldest ones, but never the last that made a revision true. What was
@@ -340,7 +364,13 @@ impl Ledger {
             metadata.set("namespace", &**namespace);
         }
         metadata.entry("labels").set(MANAGED_BY, OURS);
-        object.entry("data").set(FIELD, self.text());
+        let text = self.text();
+        if text.len() > LONG {
+            object.entry("data").set(FIELD, format!("{{\"version\":{PACKED}}}"));
+            object.entry("binaryData").set(PACKED_FIELD, pack(&text));
+        } else {
+            object.entry("data").set(FIELD, text);
+        }
         object
     }
 }
@@ -377,6 +407,10 @@ fn is_label(name: &str) -> bool {
     name.len() <= 63
         && ends.iter().all(|end| end.is_some_and(plain))
         && name.bytes().all(|byte| plain(byte) || byte == b'-')
+}
+
+fn version_of(text: &str) -> Option<u32> {
+    serde_json::from_str::<Version>(text).ok().map(|stored| stored.version)
 }
 
 #[derive(Deserialize)]

@@ -97,7 +97,7 @@ fn a_ledger_with_entries_rebuilt_from_tracking_ids_is_one_that_a_program_without
 #[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":6", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":7", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [
@@ -106,5 +106,38 @@ fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged()
     ] {
         let (ledger, problem) = of(&unknown).unwrap();
         assert!(problem.is_some() && ledger.inventory.is_empty(), "nothing is dropped in silence");
+    }
+}
+
+#[test]
+fn a_long_ledger_is_packed_and_an_older_program_refuses_it() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    for at in 0..2_000 {
+        let key = ResourceKey::new("", "ConfigMap", "shop", &format!("settings-{at}"));
+        let uid = format!("{at:08}-0000-4000-8000-000000000000");
+        ledger.inventory.entries.insert(key, crate::state::Entry::held(Standing::Created, &uid, "v1", 0));
+    }
+    let write = ledger.write(&key()).unwrap();
+    let crate::cluster::Verb::Replace { object, .. } = write.verb else { panic!("a stored ledger is replaced") };
+    assert_eq!(text(&ledger), r#"{"version":6}"#);
+    assert!(object.tree().to_json().len() < 100_000, "{}", object.tree().to_json().len());
+    let at = |object: Resource| {
+        object.edit(|draft| {
+            let metadata = draft.entry("metadata");
+            metadata.set("uid", "1");
+            metadata.set("resourceVersion", "7");
+        })
+    };
+    let object = at(object).unwrap();
+    let (again, problem) = Ledger::read(&key(), Live::Present(&object)).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+    assert!(ledger.is_stored_in(&object));
+
+    // Damage is a loss, and never an empty ledger that prunes.
+    for damage in ["", "AAAA", "not base64"] {
+        let damaged = object.edit(|draft| draft.entry("binaryData").set("ledger.z", damage)).unwrap();
+        let (lost, problem) = Ledger::read(&key(), Live::Present(&damaged)).unwrap();
+        assert!(problem.is_some() && lost.is_stored(), "{damage}");
+        assert_eq!(lost.inventory.trust, crate::state::Trust::Lost, "{damage}");
     }
 }

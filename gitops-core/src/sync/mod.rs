@@ -20,6 +20,7 @@ mod intent;
 mod ledger;
 mod looks;
 mod machine;
+mod packed;
 mod progress;
 mod receipt;
 mod recording;

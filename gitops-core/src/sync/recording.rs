@@ -137,7 +137,7 @@ impl Machine {
         };
         match live {
             Live::Absent if self.stage == Stage::Ending && self.forgets() => self.record_stored(&hooks, now),
-            Live::Present(object) if sent.and_then(Ledger::stored_text) == Ledger::stored_text(object) => {
+            Live::Present(object) if sent.is_some_and(|sent| holds_same(sent, object)) => {
                 let object = object.clone();
                 self.setup.ledger.stored_as(&object);
                 self.record_stored(&hooks, now);
@@ -153,6 +153,11 @@ impl Machine {
         self.end = Some((Phase::Error, message));
         self.close(now);
     }
+}
+
+/// Whether two stored ledgers say the same.
+fn holds_same(one: &Resource, other: &Resource) -> bool {
+    Ledger::stored_text(one).is_ok_and(|text| Ledger::stored_text(other) == Ok(text))
 }
 
 /// The ledger that a write stores.
