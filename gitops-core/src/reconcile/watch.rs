@@ -1,10 +1,20 @@
 //! Driving a machine while somebody watches, and may stop it.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use crate::cluster::Cluster;
 use crate::sync::{Event, Machine, Progress};
-use crate::time::Timer;
+use crate::time::{Timer, Timestamp};
 
 use super::perform;
+
+/// How many effects are under way at once. A cluster may have limits of its own.
+const AT_ONCE: usize = 32;
+
+/// Effects under way.
+type Pending<'p> = Vec<Pin<Box<dyn Future<Output = Event> + Send + 'p>>>;
 
 /// Somebody who watches an operation and may stop it.
 ///
@@ -58,6 +68,7 @@ pub async fn run_watched(
 
 async fn drive(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer, watcher: &mut (dyn Watcher + '_)) {
     let mut wished = Wish::GoOn;
+    let mut pending = Pending::new();
     while machine.outcome().is_none() {
         tell(machine, watcher);
         let wish = watcher.wish();
@@ -69,8 +80,15 @@ async fn drive(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer, 
             }
             continue;
         }
-        if let Some(effect) = machine.next_effect() {
-            let event = perform(effect, cluster).await;
+        let effect = if pending.len() < AT_ONCE { machine.next_effect() } else { None };
+        if let Some(effect) = effect {
+            pending.push(Box::pin(perform(effect, cluster)));
+            // What needs no waiting is told before anything else begins.
+            if let Some(event) = poll_fn(|context| Poll::Ready(first(&mut pending, context))).await {
+                machine.handle(event, timer.now());
+            }
+        } else if !pending.is_empty() {
+            let event = next(&mut pending, machine.wake_at(), timer).await;
             machine.handle(event, timer.now());
         } else if let Some(at) = machine.wake_at() {
             timer.sleep_until(at).await;
@@ -83,6 +101,35 @@ async fn drive(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer, 
             }
         }
     }
+    // A write that is dropped is in doubt, also when nobody asks what became of it.
+    for rest in pending {
+        rest.await;
+    }
+}
+
+/// Waits for an answer, or until the machine wants to know that time has passed.
+async fn next(pending: &mut Pending<'_>, wake_at: Option<Timestamp>, timer: &dyn Timer) -> Event {
+    let mut sleep = wake_at.map(|at| timer.sleep_until(at));
+    poll_fn(|context| match (first(pending, context), &mut sleep) {
+        (Some(event), _) => Poll::Ready(event),
+        (None, Some(sleep)) => sleep.as_mut().poll(context).map(|()| Event::Tick),
+        (None, None) => Poll::Pending,
+    })
+    .await
+}
+
+/// Returns the first answer that is there.
+fn first(pending: &mut Pending<'_>, context: &mut Context<'_>) -> Option<Event> {
+    let mut found = None;
+    for (at, effect) in pending.iter_mut().enumerate() {
+        if let Poll::Ready(event) = effect.as_mut().poll(context) {
+            found = Some((at, event));
+            break;
+        }
+    }
+    let (at, event) = found?;
+    drop(pending.remove(at));
+    Some(event)
 }
 
 fn tell(machine: &mut Machine, watcher: &mut (dyn Watcher + '_)) {
