@@ -25,6 +25,7 @@ mod observe;
 mod page;
 mod patch;
 mod place;
+mod reading;
 mod refusal;
 mod seen;
 mod talk;

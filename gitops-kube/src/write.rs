@@ -10,7 +10,7 @@ use http::Method;
 
 use crate::cluster::Shared;
 use crate::discover::Kind;
-use crate::observe::{look, object_of};
+use crate::reading::{look, object_of};
 use crate::refusal::Refusal;
 use crate::talk::{Answer, Ask, JSON, Silence};
 use crate::{patch, place};

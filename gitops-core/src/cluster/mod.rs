@@ -4,7 +4,7 @@ mod error;
 mod hide;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Interest {
     pub namespaces: Namespaces,
     /// Objects to look up one by one, past every cache.
     pub keys: BTreeSet<ResourceKey>,
+    /// In which API versions to look some of them up. All else is read in whatever version the cluster chooses.
+    pub versions: BTreeMap<ResourceKey, Arc<str>>,
 }
 
 /// A place in the stream of changes of a cluster. Opaque; of use only to the adapter that made it.
@@ -91,6 +93,12 @@ impl Interest {
     #[must_use]
     pub fn in_objects(keys: impl IntoIterator<Item = ResourceKey>) -> Self {
         Self { keys: keys.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Wants some objects in these API versions, read past every cache.
+    #[must_use]
+    pub fn in_versions(versions: BTreeMap<ResourceKey, Arc<str>>) -> Self {
+        Self { keys: versions.keys().cloned().collect(), versions, ..Self::default() }
     }
 
     /// Adds objects to look up.

@@ -1,14 +1,17 @@
 //! What source and cluster have to be asked before a plan can be trusted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, ClusterError, Failure};
+use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Answers, Outcome, Question};
+use crate::model::{Conversion, KindFacts};
 use crate::plan::Intent;
 use crate::policy::{Confirm, Prune};
 use crate::problem::{Code, Problem};
+use crate::resource::ResourceKey;
 use crate::source::{Paths, Revision, RevisionId, Source};
+use crate::state::{Live, LiveState};
 
 use super::contents::{contents, going};
 use super::{App, Looked};
@@ -16,6 +19,7 @@ use super::{App, Looked};
 impl Looked {
     /// Asks the cluster what can only be predicted, and what would die with what may go.
     pub(crate) async fn ask_all(&mut self, app: &App, cluster: &dyn Cluster) {
+        self.read_as_declared(app, cluster).await;
         if app.policy.confirm == Confirm::DryRun {
             let answers = self.ask(app, cluster).await;
             let predicted = std::mem::take(&mut self.comparison);
@@ -29,6 +33,34 @@ impl Looked {
         };
         may_go.extend(self.hook_objects(app).seen.into_values().filter_map(|seen| seen.live));
         self.contents = contents(may_go, &self.model, cluster).await;
+    }
+
+    /// Reads objects in the versions in which they are declared, where the cluster gave others and only it can convert
+    /// them: an object compares with what is declared in one version only. Where that cannot be read, the prediction
+    /// stands.
+    async fn read_as_declared(&mut self, app: &App, cluster: &dyn Cluster) {
+        let other = self.comparison.entries.iter().filter_map(|(key, compared)| {
+            let (declared, live) = (&self.desired.get(key)?.resource, compared.live.as_ref()?);
+            let KindFacts::Served(kind) = self.model.kind(&key.group_kind) else { return None };
+            let is_known = kind.conversion == Conversion::Identity || kind.versions.len() < 2;
+            (live.version() != declared.version() && !is_known).then(|| (key.clone(), declared.version().into()))
+        });
+        let versions: BTreeMap<ResourceKey, Arc<str>> = other.collect();
+        if versions.is_empty() {
+            return;
+        }
+        let Ok(observed) = cluster.observe(&Interest::in_versions(versions.clone())).await else { return };
+        let mut read = LiveState::default();
+        for (key, version) in &versions {
+            if let Live::Present(object) = observed.live.get(key)
+                && object.version() == &**version
+            {
+                read.insert(object.clone());
+            }
+        }
+        self.live.merge(read);
+        let before = std::mem::take(&mut self.comparison);
+        self.compare(app, &Answers::new(), &before);
     }
 
     /// Where the plan prunes: asks the history whether the revision that was synced last is a newer one, and plans again
