@@ -1,13 +1,20 @@
 //! What only a real API server can show. Starts one control plane and runs every check on it, each in a namespace of its
 //! own; arguments choose checks by a part of their names. Without a control plane it says so and passes.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test program without the test harness")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test program without the harness"
+)]
 
 mod contract;
 mod kinds;
 mod lists;
+mod manifests;
 mod outage;
 mod refusals;
+mod rules;
 mod world;
 
 use std::panic::AssertUnwindSafe;
@@ -43,8 +50,16 @@ async fn run(programs: Programs, wanted: &[String]) -> ExitCode {
     println!("the control plane is up after {:.1} s", begin.elapsed().as_secs_f32());
     let world = World::new(plane).await;
     // What stops the server comes last.
-    let checks: Vec<Check> =
-        [contract::CHECKS, kinds::CHECKS, lists::CHECKS, refusals::CHECKS, outage::CHECKS].concat();
+    let checks: Vec<Check> = [
+        contract::CHECKS,
+        kinds::CHECKS,
+        lists::CHECKS,
+        refusals::CHECKS,
+        manifests::CHECKS,
+        rules::CHECKS,
+        outage::CHECKS,
+    ]
+    .concat();
     let (mut passed, mut failed) = (0, Vec::new());
     for (name, check) in checks {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(&**wanted)) {

@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use gitops_core::cluster::{Cluster, Failure, Force, Interest, Write, WriteOutcome, Written};
 use gitops_core::resource::{Propagation, Resource, ResourceKey};
 use gitops_core::state::Live;
+use gitops_core::time::{Timer, Timestamp};
 use gitops_core::value::Value;
 use gitops_kube::KubeCluster;
 use gitops_kube::control_plane::ControlPlane;
@@ -24,6 +26,21 @@ macro_rules! checks {
             $((stringify!($name), |world| Box::pin($name(world)))),*
         ];
     };
+}
+
+/// Time as it passes.
+#[derive(Debug)]
+pub(crate) struct Clock;
+
+#[async_trait]
+impl Timer for Clock {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::time::sleep(at.since(self.now())).await;
+    }
 }
 
 /// The server. Clones share it.
