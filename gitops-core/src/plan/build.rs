@@ -12,7 +12,7 @@ use crate::state::{Declared, DesiredState, Owner, Tracking};
 use super::hooks::{self, Asker, settle};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select, trial,
+    adopt, awaiting, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select, trial,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -54,6 +54,7 @@ pub fn plan(
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));
     }
     rest_if_idle(&mut nodes, &removals, runs);
+    awaiting::add(&mut nodes, comparison, !removals.is_empty(), &request);
     let asker = Asker::new(desired, comparison, policy, context, &request);
     let allowed = settle(&mut nodes, &asker, &mut problems);
     let mut left = leftover::decide(&mut nodes, &asker, &mut problems);

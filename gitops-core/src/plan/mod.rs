@@ -3,6 +3,7 @@
 //! A plan is a value. It holds no object content, so it can be stored, mailed and approved, and cannot leak a secret.
 
 mod adopt;
+mod awaiting;
 mod budget;
 mod build;
 mod confirm;
@@ -189,6 +190,8 @@ pub enum Action {
         /// What happens to what it owns.
         propagation: Propagation,
     },
+    /// Waits until the live object is healthy, and writes nothing: it is as declared, and later waves wait for it.
+    Await,
     /// Runs a hook to its end.
     Hook {
         /// What is sent.
@@ -288,6 +291,8 @@ pub enum Reason {
     Application,
     /// It is being deleted already, and is waited for: what it needs goes after it.
     Terminating,
+    /// As declared, and not healthy (yet).
+    Unwell,
     /// A hook of this phase.
     Hook,
     /// As declared, and others own it as well, or alone (rule 11): never by itself a reason to sync.
@@ -299,6 +304,8 @@ pub enum Reason {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Impact {
+    /// Nothing is written.
+    Waits,
     /// Something new.
     Creates,
     /// Nothing should change: it is as declared already.
@@ -385,6 +392,7 @@ impl Action {
             Self::Replace { .. } => "replace",
             Self::Recreate { .. } => "recreate",
             Self::Delete { .. } => "delete",
+            Self::Await => "await",
             Self::Hook { .. } => "run",
         }
     }
@@ -395,7 +403,7 @@ impl Action {
         match self {
             Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
             Self::Recreate { payload, .. } | Self::Hook { payload, .. } => Some(payload),
-            Self::Own { .. } | Self::Delete { .. } => None,
+            Self::Own { .. } | Self::Delete { .. } | Self::Await => None,
         }
     }
 }

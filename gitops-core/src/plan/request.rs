@@ -40,6 +40,9 @@ pub struct Request {
     pub unasked: Option<Arc<str>>,
     /// What is left to rest, since somebody rewrites it after each heal (rule 23).
     pub resting: BTreeSet<ResourceKey>,
+    /// What is as declared and was not found healthy. A revision that is not made true yet goes on to later waves once
+    /// it is.
+    pub unwell: BTreeSet<ResourceKey>,
     /// The namespace in which the ledger lies.
     pub ledger: Option<Arc<str>>,
     /// What is known of the objects of hooks.

@@ -119,7 +119,9 @@ impl fmt::Display for Step {
             Impact::DeletesContents => f.write_str("; all that is in it goes too"),
             Impact::Recreates => f.write_str("; is deleted, and created again"),
             Impact::Ownership => f.write_str("; changes no value"),
-            Impact::Creates | Impact::Rewrites | Impact::Changes | Impact::Deletes | Impact::Runs => Ok(()),
+            Impact::Waits | Impact::Creates | Impact::Rewrites | Impact::Changes | Impact::Deletes | Impact::Runs => {
+                Ok(())
+            }
         }
     }
 }
@@ -134,6 +136,7 @@ impl fmt::Display for Reason {
             Self::NotDeclared => "not declared any more",
             Self::Application => "its application is deleted",
             Self::Terminating => "is being deleted already, and is waited for",
+            Self::Unwell => "is as declared, and not healthy yet",
             Self::Hook => "hook",
             Self::Claim => "is as declared, and not ours alone",
         })

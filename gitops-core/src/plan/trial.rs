@@ -120,7 +120,7 @@ fn trial(
     desired: &DesiredState,
 ) -> Option<Trial> {
     let is_left_to_failure = step.phase == Phase::SyncFail && *usual == When::Wave;
-    if matches!(step.action, Action::Delete { .. }) || is_left_to_failure {
+    if matches!(step.action, Action::Delete { .. } | Action::Await) || is_left_to_failure {
         return None;
     }
     let here = (step.phase, step.wave);
@@ -143,7 +143,7 @@ fn trial(
         Action::Apply { .. } if needed.is_empty() && compared.is_some_and(is_answered) => DryRun::Answered,
         Action::Apply { .. } => DryRun::Due,
         // No dry run can do without the object that stands in the way.
-        Action::Recreate { .. } | Action::Own { .. } | Action::Delete { .. } => DryRun::Skipped,
+        Action::Recreate { .. } | Action::Own { .. } | Action::Delete { .. } | Action::Await => DryRun::Skipped,
     };
     Some(Trial { when, dry_run })
 }

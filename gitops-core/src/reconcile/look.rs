@@ -239,8 +239,10 @@ impl Looked {
     /// Plans what a sync would do, by all that is known.
     pub(crate) fn plan(&mut self, app: &App) {
         let context = app.context(&self.model, &self.ledger.inventory);
+        let hooks = self.hooks(&app.request);
         let request = Request {
-            hooks: self.hooks(&app.request),
+            hooks,
+            unwell: self.unwell(app, hooks),
             approvals_after: self.ledger.history.first().map(|last| last.finished),
             contents: self.contents.clone(),
             newer: self.newer.clone(),

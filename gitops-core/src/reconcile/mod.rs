@@ -14,6 +14,7 @@ mod look;
 mod questions;
 mod report;
 mod restrict;
+mod unwell;
 mod watch;
 
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub struct App {
     pub initiator: Arc<str>,
     /// What the next operation is asked to do; all that differs by default.
     pub request: Request,
+    /// The present instant, where a driver said.
+    pub(crate) now: Option<Timestamp>,
 }
 
 /// The outside world of a driver.
@@ -122,6 +125,7 @@ impl App {
             ledger_namespace: "gitops-system".into(),
             initiator: "unknown".into(),
             request: Request::default(),
+            now: None,
         }
     }
 
@@ -177,6 +181,7 @@ impl App {
     pub(crate) fn as_of(&self, now: Timestamp) -> Self {
         let mut app = self.clone();
         app.request.approvals_until.get_or_insert(now + CLOCKS_DIFFER);
+        app.now = Some(now);
         app
     }
 

@@ -178,7 +178,9 @@ impl Machine {
         if let Some(what) = self.is_stale(id, live) {
             return self.wait(id, Look::Health, what, now);
         }
-        let clues = Clues::new(&self.setup.model, now).changed_at(run.applied_at).checking(&self.setup.checks);
+        let in_place = matches!(step.action, Action::Await);
+        let clues = Clues::new(&self.setup.model, now).checking(&self.setup.checks);
+        let clues = if in_place { clues } else { clues.changed_at(run.applied_at) };
         let others_report = self.setup.reporting.contains(&*step.key.group_kind);
         let clues = if others_report { clues.settling(SETTLE_REPORTING) } else { clues };
         let health = health::assess(live, &clues);
@@ -188,6 +190,8 @@ impl Machine {
                 let result = hook_result(step, run, true);
                 self.hook_ended(id, result);
             }
+            // Something else of this operation may mend what was there before.
+            (HealthStatus::Degraded, false) if in_place => self.wait(id, Look::Health, &degraded(&health), now),
             (HealthStatus::Degraded, _) => self.fail_or_end_hook(id, &degraded(&health)),
             // What uses it may be in a later wave, and waits for the volume itself.
             (HealthStatus::Progressing, false) if health.standstill == Some(Standstill::FirstConsumer) => {

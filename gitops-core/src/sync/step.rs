@@ -11,6 +11,7 @@ use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 
 use super::answers::SERVED;
+use super::graph::Level;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
@@ -209,6 +210,7 @@ impl Machine {
             (Action::Replace { .. }, _) => Next::Look(Look::BeforeReplace),
             (Action::Recreate { .. }, _) => Next::Look(Look::BeforeRecreate),
             (Action::Delete { .. }, _) => Next::Look(Look::BeforeDelete),
+            (Action::Await, requires) => return self.watch_over(id, requires),
             (Action::Hook { .. }, _) => self.before_hook(id, step),
         };
         if let Some(done) = self.record.hooks.iter().find(|hook| hook.is_of(&step.key, step.phase)) {
@@ -225,6 +227,19 @@ impl Machine {
             return self.finish(id, at);
         }
         self.proceed(id, next);
+    }
+
+    /// What is in place is waited for, where anything does.
+    fn watch_over(&mut self, id: u32, requires: &Precondition) {
+        if let (Some(run), Precondition::Present { uid, .. }) = (self.run_mut(id), requires) {
+            (run.applied, run.uid) = (Some(StepOutcome::Unchanged), Some(Arc::clone(uid)));
+        }
+        self.reach(id, Level::Applied);
+        if self.is_awaited(id) {
+            self.proceed(id, Next::Look(Look::Health));
+        } else {
+            self.finish(id, At::Ended(StepOutcome::Unchanged, "".into()));
+        }
     }
 
     /// How long a step may wait, as long as its object does not say otherwise. Rule 38 of the exact rules.

@@ -197,7 +197,7 @@ impl Machine {
             After::Applied(id) => is_to_come(id) && (step.key.is("", "Pod") || self.is_container_of(*id, step)),
             After::Gate(gate) => is_closed(self.plan.steps.len() + gate.0 as usize),
         };
-        let writes = |other: &Step| !matches!(other.action, Action::Delete { .. } | Action::Own { .. });
+        let writes = |other: &Step| !matches!(other.action, Action::Delete { .. } | Action::Own { .. } | Action::Await);
         let mut of_admission =
             self.plan.steps.iter().filter(|other| other.id != step.id && decides(&other.key) && writes(other));
         !step.after.iter().any(needs) && !of_admission.any(|other| is_to_come(&other.id))

@@ -94,3 +94,47 @@ fn a_wave_waits_longer_for_a_silent_object_where_others_of_its_kind_report() {
         assert!(waits.contains(&waited), "{others_report}: {waited} s");
     }
 }
+
+/// What is as declared has no step to wait for; an operation that is tried again must wait for it all the same.
+#[test]
+fn a_wave_that_was_held_back_does_not_begin_by_trying_again() {
+    let unwell = |name: &str| {
+        let annotations = "  annotations:\n    memory.gitops.rs/outcome: never\n";
+        deployment(name, 1, "nginx:1").replacen(
+            &format!("  name: {name}\n"),
+            &format!("  name: {name}\n{annotations}"),
+            1,
+        )
+    };
+    let next = config("next", "a").replacen(
+        "  name: next\n",
+        "  name: next\n  annotations: {argocd.argoproj.io/sync-wave: '1'}\n",
+        1,
+    );
+    let check = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: check\n  annotations: {argocd.argoproj.io/hook: PostSync}\nspec:\n  \
+                 template: {spec: {restartPolicy: Never, containers: [{name: check, image: check}]}}\n";
+    let shop = Shop::new().pruning();
+    let old = config("old", "a");
+    shop.commit("zeroth", &[("ns.yaml", Some(NAMESPACE)), ("old.yaml", Some(&old))]);
+    shop.sync();
+    let bad = unwell("web");
+    shop.commit(
+        "first",
+        &[("web.yaml", Some(&bad)), ("next.yaml", Some(&next)), ("check.yaml", Some(check)), ("old.yaml", None)],
+    );
+    for attempt in 0..3 {
+        let report = shop.sync();
+        let receipt = report.receipt.as_ref().unwrap();
+        assert_eq!(receipt.phase, Phase::Failed, "{attempt}: {receipt:?}");
+        assert!(shop.get("Deployment", "web").is_some() && shop.get("ConfigMap", "old").is_some(), "{attempt}");
+        assert!(shop.get("ConfigMap", "next").is_none() && shop.get("Job", "check").is_none(), "{attempt}");
+    }
+    let plan = shop.preview().plan.to_string();
+    assert!(plan.contains("await   apps/Deployment shop/web: is as declared, and not healthy yet"), "{plan}");
+
+    // The next revision mends it, and all goes on.
+    let good = deployment("web", 1, "nginx:2");
+    shop.commit("second", &[("web.yaml", Some(&good))]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    assert_eq!(shop.preview().sync, SyncStatus::Synced);
+}

@@ -1,0 +1,49 @@
+//! What is as declared, and not healthy: later waves of a revision that is not made true yet wait for it.
+
+use std::collections::BTreeSet;
+
+use crate::diff::Outcome;
+use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
+use crate::plan::{HookRun, Intent};
+use crate::policy::Phase;
+use crate::resource::ResourceKey;
+use crate::time::Timestamp;
+
+use super::{App, Looked};
+
+impl Looked {
+    /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
+    pub(super) fn unwell(&self, app: &App, hooks: HookRun) -> BTreeSet<ResourceKey> {
+        let makes_true = matches!(hooks, HookRun::NewRevision | HookRun::Always);
+        if !makes_true || app.request.scope.intent != Intent::Sync || !self.has_stages() {
+            return BTreeSet::new();
+        }
+        // Without a clock, what says nothing is unwell; whoever waits for it has one.
+        let clues = Clues::new(&self.model, app.now.unwrap_or(Timestamp::EPOCH)).checking(&app.checks);
+        let reporting = health::reporting(self.live.objects());
+        let in_place = self.comparison.entries.iter().filter(|(key, compared)| {
+            let declared = self.desired.get(key).map(|declared| &declared.options);
+            compared.outcome == Outcome::Synced
+                && declared.is_some_and(|options| options.is_resource() && !options.ignore_health)
+        });
+        let unwell = in_place.filter(|(key, compared)| {
+            let settle = if reporting.contains(&*key.group_kind) { SETTLE_REPORTING } else { clues.settle };
+            let health = compared.live.as_ref().map(|live| health::assess(live, &clues.settling(settle)));
+            health.is_some_and(|health| {
+                health.status != HealthStatus::Healthy && health.standstill != Some(Standstill::FirstConsumer)
+            })
+        });
+        unwell.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether anything of the application comes after something else of it.
+    fn has_stages(&self) -> bool {
+        let mut waves = self.desired.declared.values().map(|declared| declared.options.wave);
+        let first = waves.next();
+        let comes_after = |phases: &BTreeSet<Phase>| phases.contains(&Phase::PostSync);
+        let mut hooks = self.desired.declared.values().filter_map(|declared| declared.options.hook.as_ref());
+        waves.any(|wave| Some(wave) != first)
+            || hooks.any(|hook| comes_after(&hook.phases))
+            || self.comparison.entries.values().any(|compared| compared.outcome == Outcome::Extra)
+    }
+}
