@@ -261,7 +261,8 @@ impl Attempt<'_> {
                 false if of == "record" => "makes",
                 false => "looks",
             },
-            Some((Some("look"), _)) => "looks",
+            // After a try, it is the write itself that looks first, as for a hook or a replace.
+            Some((Some("look"), _)) if of != "try" => "looks",
             None if of == "clean up" && left => "keeps",
             _ => "done",
         };
