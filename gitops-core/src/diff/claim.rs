@@ -12,7 +12,12 @@ use super::{Claim, Context};
 /// Gathers what ties a live object that Git does not declare to us, or to others.
 #[must_use]
 pub fn claim(live: &Resource, context: &Context<'_>) -> Claim {
-    of(live, None, context, &context.owner.manager())
+    claim_as(live, None, context)
+}
+
+/// The same of one that Git declares: owner references that Git gives it are no others.
+pub(crate) fn claim_as(live: &Resource, declared: Option<&Resource>, context: &Context<'_>) -> Claim {
+    of(live, declared, context, &context.owner.manager())
 }
 
 /// The same with what Git declares of it, if anything, and the name of our field manager.

@@ -59,6 +59,7 @@ pub use adapt::{Adapted, Ignored, IgnoredBy, Scaled, adapt};
 pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use claim::claim;
+pub(crate) use claim::claim_as;
 use compare::Kinds;
 pub use compare::{compare, compare_one, stamp};
 pub use entries::Entries;

@@ -1,11 +1,13 @@
 //! Whether objects that existed before us become ours.
 
-use crate::diff::{Comparison, Outcome};
+use crate::diff::{Claim, Comparison, Outcome};
 use crate::policy::{Adopt, Shared, SyncPolicy};
 use crate::problem::{Code, Problem};
+use crate::resource::ResourceKey;
+use crate::state::Owner;
 
 use super::SkipReason;
-use super::build::{Fate, Node};
+use super::build::{Fate, Node, foreign, not_ours};
 use super::depend::problem_at;
 
 /// Leaves alone what exists and is nobody's, where the policy says so.
@@ -38,4 +40,10 @@ pub(super) fn stop_at_shared(nodes: &mut [Node<'_>], policy: &SyncPolicy) -> boo
         node.fate = Fate::Skip(SkipReason::StopsAtShared);
     }
     stops
+}
+
+/// Returns why an object is not written: it is another application's, also if it was not when it was compared.
+pub(crate) fn belongs_to_another(key: &ResourceKey, claim: &Claim, owner: &Owner) -> Option<String> {
+    let problem = not_ours(foreign(key, claim, owner)?);
+    Some(format!("{}; {}", problem.text, problem.hint.as_deref().unwrap_or_default()))
 }

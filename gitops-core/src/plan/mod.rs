@@ -43,6 +43,7 @@ use crate::source::RevisionId;
 use crate::state::Owner;
 use crate::value::{Digest, Hasher, Purpose};
 
+pub(crate) use adopt::belongs_to_another;
 pub use build::plan;
 pub(crate) use confirm::asks;
 pub use confirm::{Confirmation, Confirmed};

@@ -11,6 +11,7 @@ use crate::state::{Entry, Standing};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
+use super::fitness::DELETED;
 use super::graph::Level;
 use super::machine::Machine;
 use super::progress::News;
@@ -51,6 +52,10 @@ impl Machine {
         let object = written.object.as_ref();
         let is_change = matches!(next, Next::Create | Next::Apply(..) | Next::Replace(_));
         let is_plain = is_change && self.is_plain(step, object);
+        if is_change && object.is_some_and(Resource::is_terminating) {
+            // Somebody deleted it after it was compared.
+            return self.fail(id, DELETED);
+        }
         match next {
             Next::Delete(guard) | Next::HookDelete(guard) => {
                 let asked = match guard {

@@ -26,7 +26,7 @@ impl Machine {
         declared: &ResourceKey,
         step: Option<&Step>,
     ) -> Result<(), String> {
-        let claim = self.claims(live);
+        let claim = self.claims_as(live, declared);
         if !claim.tracked {
             return Err("there is an object of this name that is not ours; rename the hook".to_owned());
         }

@@ -10,8 +10,9 @@ use super::OperationId;
 /// Returns the inventory to record before a plan is carried out. Rules 26, 27 and 30 of the exact rules.
 ///
 /// Objects about to be created are `Intended`; objects that exist and become ours, or are ours without an entry, are
-/// `Adopted`; where there was no record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when their object is confirmed gone. What is known of an object that still has the
-/// recorded uid is never lost. `context` holds the inventory before.
+/// `Adopted`; where there was no record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when
+/// their object is confirmed gone. What is known of an object that has, or may have, the recorded uid is never lost.
+/// `context` holds the inventory before.
 #[must_use]
 pub fn intend(
     context: &Context<'_>,
@@ -61,8 +62,13 @@ pub fn intend(
     for step in &plan.steps {
         match &step.action {
             Action::Create { .. } => {
-                let entry = Entry::intended(operation.as_str(), &step.version, step.wave);
-                inventory.entries.insert(step.key.clone(), entry);
+                // Of an object that is gone there is no entry any more. Where one is left, nobody could look, as while its
+                // kind is not served: it may well be there, and what is known of it stands until an answer tells.
+                let may_be_there = inventory.get(&step.key).is_some_and(|entry| entry.uid.is_some());
+                if !may_be_there {
+                    let entry = Entry::intended(operation.as_str(), &step.version, step.wave);
+                    inventory.entries.insert(step.key.clone(), entry);
+                }
             }
             Action::Apply { .. } | Action::Replace { .. } | Action::Recreate { .. } => {
                 let found = comparison.get(&step.key).and_then(|compared| Some((compared, compared.live.as_ref()?)));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::cluster::{ClusterError, Failure, FieldConflict, Force, Guard};
 use crate::diff;
 use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
-use crate::plan::{Action, Intent, Precondition, Reason, StepId};
+use crate::plan::{self, Action, Intent, Precondition, Reason, StepId};
 use crate::policy::Permission;
 use crate::problem::Severity;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{Live, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 use crate::value::ValueRef;
@@ -44,10 +44,7 @@ impl Machine {
             Look::BeforeApply => self.saw_before_apply(id, live),
             Look::Conflicts(conflicts) => self.saw_conflicts(id, &conflicts, live),
             Look::BeforeRecreate => self.saw_before_recreate(id, live, now),
-            Look::BeforeReplace => match live {
-                Some(live) => self.replace(id, live),
-                None => self.fail(id, "is gone; sync again"),
-            },
+            Look::BeforeReplace => self.saw_before_replace(id, live),
             Look::BeforeDelete => self.saw_before_delete(id, live, now),
             Look::BeforeHook => self.saw_before_hook(id, live, now),
             Look::Health => self.saw_health(id, live, now),
@@ -87,6 +84,9 @@ impl Machine {
                 let applied = Applied { outcome: StepOutcome::Created, object: Some(live), settled: None, answer };
                 self.applied(id, &step, applied, now);
             }
+            (Some(uid), false) if self.is_known(&step.key, uid) => {
+                self.fail(id, "is there, and could not be seen when the plan was made; sync again");
+            }
             _ => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");
@@ -94,9 +94,17 @@ impl Machine {
         }
     }
 
+    fn is_known(&self, key: &ResourceKey, uid: &str) -> bool {
+        self.setup.ledger.inventory.get(key).is_some_and(|entry| entry.uid.as_deref() == Some(uid))
+    }
+
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
-        let Some(live) = live else { return self.fail(id, "is gone; sync again") };
-        let declared = self.step(id).and_then(|step| self.declared(&step));
+        let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
+        // The server answers a field conflict before it says that this is another object (recorded).
+        if let Some(why) = self.unfit(&step, live) {
+            return self.fail(id, &why);
+        }
+        let declared = self.declared(&step);
         let scaled = declared.as_ref().map_or(diff::Scaled::No, |declared| self.scaled(declared.key()));
         // Others may have come since the refusal: a forced apply would meet them as well.
         let foreseen = declared.map(|declared| diff::forecast(&declared, live, &self.context(), scaled));
@@ -132,17 +140,18 @@ impl Machine {
         }
         let (options, wrong) = self.setup.policy.options_of(live);
         let readable = wrong.iter().all(|problem| problem.severity != Severity::Blocks);
-        let permission = match self.plan.scope.intent {
-            Intent::Delete => options.delete,
-            _ => options.prune,
+        // As the plan asked: see `plan::delete` and `plan::prune`.
+        let said = self.setup.desired.get(&step.key).map_or(Permission::Default, |declared| declared.options.delete);
+        let (forbids, asks) = match self.plan.scope.intent {
+            Intent::Delete => (vec![options.delete, said], vec![options.delete, options.prune, said]),
+            Intent::Sync => (vec![options.prune], vec![options.prune]),
         };
-        let permitted = match permission {
-            Permission::Default => true,
-            Permission::Confirm => self.plan.is_confirmed(&step.key),
-            Permission::Never => false,
-        };
+        let permitted = !forbids.contains(&Permission::Never);
         if !(self.claims(live).proves_ours() && readable && options.is_resource() && permitted) {
             return self.fail(id, "is no longer provably ours to delete, so it is kept; sync again");
+        }
+        if plan::asks(live, &asks, &self.setup.policy) && !self.plan.is_confirmed(&step.key) {
+            return self.fail(id, "asks for a person's yes to its deletion by now, so it is kept; sync again");
         }
         if step.key.is("", "Namespace") && self.setup.ledger_key.namespace.as_ref() == Some(&step.key.name) {
             // Rule 31: the record of this very operation lies in it.
@@ -225,8 +234,13 @@ impl Machine {
     }
 
     pub(super) fn claims(&self, live: &Resource) -> diff::Claim {
-        let context = self.context();
-        diff::claim(live, &context)
+        self.claims_as(live, live.key())
+    }
+
+    /// The same of an object that was declared under another name, as hooks are.
+    pub(super) fn claims_as(&self, live: &Resource, declared: &ResourceKey) -> diff::Claim {
+        let declared = self.setup.desired.get(declared).map(|declared| &declared.resource);
+        diff::claim_as(live, declared, &self.context())
     }
 }
 

@@ -9,6 +9,7 @@
 mod answers;
 mod cause;
 mod conflict;
+mod fitness;
 mod given_up;
 mod graph;
 mod history;

@@ -51,11 +51,9 @@ impl Machine {
     /// The object was looked at before it is applied.
     pub(super) fn saw_before_apply(&mut self, id: u32, live: Option<&Resource>) {
         let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
-        match (&step.requires, live.uid()) {
-            (Precondition::Present { uid, .. }, Some(seen)) if **uid == *seen => {
-                self.apply_to(id, live, Force::No, Guard::same(uid));
-            }
-            _ => self.fail(id, "is no longer the object that was compared; sync again"),
+        match (self.unfit(&step, live), live.uid()) {
+            (Some(why), _) => self.fail(id, &why),
+            (None, uid) => self.apply_to(id, live, Force::No, uid.map_or(Guard::None, Guard::same)),
         }
     }
 
@@ -74,9 +72,14 @@ impl Machine {
         self.proceed(id, Next::Apply(force, guard));
     }
 
-    /// Replaces `live` as it was just read, with all that is ignored as it is.
-    pub(super) fn replace(&mut self, id: u32, live: &Resource) {
-        let declared = self.step(id).and_then(|step| self.declared(&step));
+    /// The object was looked at before it is replaced: with all that is ignored as it is.
+    pub(super) fn saw_before_replace(&mut self, id: u32, live: Option<&Resource>) {
+        let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
+        // A replace knows no field conflicts: nothing else stands between it and what others wrote.
+        if let Some(why) = self.unfit(&step, live) {
+            return self.fail(id, &why);
+        }
+        let declared = self.declared(&step);
         let adapted = declared.and_then(|declared| self.adapt(&declared, Some(live)));
         if let Some(run) = self.run_mut(id) {
             run.sent = adapted.map(|adapted| adapted.replacement);
@@ -93,12 +96,10 @@ impl Machine {
     /// The object was looked at before its ownership is put right.
     pub(super) fn saw_before_own(&mut self, id: u32, live: Option<&Resource>) {
         let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
-        match (&step.requires, live.uid(), self.mending(id, live)) {
-            (Precondition::Present { uid, .. }, Some(seen), _) if **uid != *seen => {
-                self.fail(id, "is no longer the object that was compared; sync again");
-            }
-            (_, _, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
-            (_, _, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
+        match (self.unfit(&step, live), self.mending(id, live)) {
+            (Some(why), _) => self.fail(id, &why),
+            (None, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
+            (None, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
         }
     }
 
@@ -117,7 +118,6 @@ impl Machine {
         if is_own {
             return self.finish(id, At::Ended(StepOutcome::Changed, "".into()));
         }
-        let guard = object.uid().map_or(Guard::None, Guard::same);
-        self.apply_to(id, object, Force::No, guard);
+        self.saw_before_apply(id, Some(object));
     }
 }

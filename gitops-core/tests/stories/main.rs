@@ -11,6 +11,7 @@ mod hook_deletions;
 mod hooks;
 mod inheriting;
 mod interruptions;
+mod meddling;
 mod missing_kinds;
 mod namespaces;
 mod operations;

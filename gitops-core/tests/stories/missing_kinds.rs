@@ -4,9 +4,9 @@ use gitops_core::cluster::{Cluster, Write};
 use gitops_core::memory::ready;
 use gitops_core::plan::Reason;
 use gitops_core::reconcile::SyncStatus;
-use gitops_core::resource::{Propagation, Resource, ResourceKey};
+use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use gitops_core::state::Live;
-use gitops_core::sync::Ledger;
+use gitops_core::sync::{Ledger, Phase};
 use gitops_core::value::Value;
 
 use crate::world::{NAMESPACE, Shop, config, deployment};
@@ -113,4 +113,38 @@ fn nothing_of_a_kind_that_is_not_served_is_pruned_meanwhile() {
     let stored = shop.cluster.inner.with_server(|server| server.get(&key).cloned()).unwrap();
     let (ledger, _) = Ledger::read(&key, Live::Present(&stored)).unwrap();
     assert!(ledger.inventory.get(&ResourceKey::new("example.org", "Widget", "shop", "small")).is_some());
+}
+
+/// Rules 26, 29 and 30 of the exact rules.
+#[test]
+fn what_is_known_of_an_object_is_kept_while_its_kind_is_briefly_not_served() {
+    let shop = Shop::new().pruning();
+    let crd = definition("Namespaced").tree().to_json();
+    let (a, small) = (config("a", "1"), widget("  namespace: shop\n"));
+    let files = [("n.yaml", NAMESPACE), ("crd.yaml", &*crd), ("a.yaml", &*a), ("w.yaml", &*small)];
+    shop.commit("first", &files.map(|(path, text)| (path, Some(text))));
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    let key = shop.app.ledger_key();
+    let entry = || {
+        let stored = shop.cluster.inner.with_server(|server| server.get(&key).cloned()).unwrap();
+        let (ledger, _) = Ledger::read(&key, Live::Present(&stored)).unwrap();
+        ledger.inventory.get(&ResourceKey::new("example.org", "Widget", "shop", "small")).cloned().unwrap()
+    };
+    let before = entry();
+    assert!(before.uid.is_some() && before.fields.is_some(), "{before:?}");
+
+    *shop.cluster.hides.lock().unwrap() = Some(GroupKind::new("example.org", "Widget"));
+    let desired = ready(gitops_core::reconcile::read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let looked = ready(gitops_core::reconcile::look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+    let mut machine = looked.machine(&shop.app, shop.cluster.inner.now()).unwrap();
+    *shop.cluster.hides.lock().unwrap() = None;
+    ready(gitops_core::reconcile::run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+    let receipt = machine.outcome().unwrap();
+    assert_eq!(receipt.phase, Phase::Failed);
+    assert!(receipt.message.contains("could not be seen when the plan was made"), "{}", receipt.message);
+    assert_eq!(entry(), before);
+
+    shop.commit("drop", &[("w.yaml", None)]);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(!has(&shop, Some("shop")), "it is ours, and goes");
 }

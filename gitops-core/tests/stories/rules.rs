@@ -13,7 +13,7 @@ const AUTOSCALER: &str = r#"{"apiVersion":"autoscaling/v2","kind":"HorizontalPod
     "metadata":{"name":"web","namespace":"shop"},
     "spec":{"maxReplicas":9,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}}}"#;
 
-fn rules(paths: &[&str]) -> Rules {
+pub(crate) fn rules(paths: &[&str]) -> Rules {
     let fields = paths.iter().map(|path| Selector::path(path).unwrap()).collect();
     Rules::new([Rule::new(Target::all(), fields).unwrap()])
 }

@@ -35,6 +35,8 @@ pub(crate) struct Spy {
     pub(crate) installs: Mutex<Option<Resource>>,
     /// What every write to the object of this name meets.
     pub(crate) meets: Mutex<Option<(&'static str, Failure)>>,
+    /// A kind that is not served when kinds are listed.
+    pub(crate) hides: Mutex<Option<GroupKind>>,
 }
 
 impl Shop {
@@ -51,6 +53,7 @@ impl Shop {
                 before_patch: Mutex::default(),
                 installs: Mutex::default(),
                 meets: Mutex::default(),
+                hides: Mutex::default(),
             },
             time,
             app: App::new(owner, "main").with_namespace("shop").with_initiator("test"),
@@ -149,7 +152,13 @@ impl Cluster for Spy {
     }
 
     async fn observe(&self, interest: &Interest) -> Result<Observed, ClusterError> {
-        self.inner.observe(interest).await
+        let hidden = self.hides.lock().unwrap().clone().filter(|kind| interest.kinds.contains(kind));
+        let Some(kind) = hidden else { return self.inner.observe(interest).await };
+        let mut interest = interest.clone();
+        interest.kinds.remove(&kind);
+        let mut observed = self.inner.observe(&interest).await?;
+        observed.live.not_served(&kind);
+        Ok(observed)
     }
 
     async fn changed(&self, interest: &Interest, after: &Cursor) -> Result<Changes, ClusterError> {

@@ -1,0 +1,27 @@
+//! What must hold of an object that was just read, so that a step may write it.
+
+use crate::plan::{self, Precondition, Step};
+use crate::resource::Resource;
+
+use super::machine::Machine;
+
+/// Rule 12 of the exact rules: what is written to an object that is being deleted goes with it.
+pub(super) const DELETED: &str = "is being deleted; sync again once it is gone";
+
+impl Machine {
+    /// Returns why the object of a step is not written, as it was just read: it is another one than was compared, it is
+    /// being deleted, or another application has it by now.
+    ///
+    /// Whoever deletes an object and creates one of the same name never showed it to the plan: nobody has said that it
+    /// may be adopted or overwritten.
+    pub(super) fn unfit(&self, step: &Step, live: &Resource) -> Option<String> {
+        let is_planned = matches!(&step.requires, Precondition::Present { uid, .. } if live.uid() == Some(&**uid));
+        if !is_planned {
+            return Some("is no longer the object that was compared; sync again".to_owned());
+        }
+        if live.is_terminating() {
+            return Some(DELETED.to_owned());
+        }
+        plan::belongs_to_another(live.key(), &self.claims(live), &self.setup.owner)
+    }
+}
