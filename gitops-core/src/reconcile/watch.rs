@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::sync::{Event, Machine, Progress};
@@ -15,6 +16,9 @@ const AT_ONCE: usize = 32;
 
 /// Effects under way.
 type Pending<'p> = Vec<Pin<Box<dyn Future<Output = Event> + Send + 'p>>>;
+
+/// How long whoever watches is not asked at most.
+const ASKS: Duration = Duration::from_secs(5);
 
 /// Somebody who watches an operation and may stop it.
 ///
@@ -91,7 +95,8 @@ async fn drive(machine: &mut Machine, cluster: &dyn Cluster, timer: &dyn Timer, 
             let event = next(&mut pending, machine.wake_at(), timer).await;
             machine.handle(event, timer.now());
         } else if let Some(at) = machine.wake_at() {
-            timer.sleep_until(at).await;
+            // Whoever watches is asked again before long, however late the machine wants to go on.
+            timer.sleep_until(at.min(timer.now() + ASKS)).await;
             machine.handle(Event::Tick, timer.now());
         } else {
             // Nothing to do and nothing to wait for, and no receipt: a machine never does that. Rather end than spin.

@@ -24,7 +24,7 @@ pub struct HookResult {
     pub version: Arc<str>,
     /// Whether it succeeded.
     pub succeeded: bool,
-    /// Whether it was still running when its operation was given up.
+    /// Whether it may still run: it was not seen to end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub running: bool,
 }

@@ -7,7 +7,7 @@ use crate::cluster::{ClusterError, Failure, Guard, WriteOutcome, Written};
 use crate::diff;
 use crate::plan::{Action, Step, StepId};
 use crate::resource::Resource;
-use crate::state::{Entry, Standing};
+use crate::state::{Entry, HookResult, Standing};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
@@ -235,23 +235,26 @@ impl Machine {
         }
     }
 
-    /// Tries the same again later: within `limit` of the beginning, or as often as the policy says.
+    /// Tries the same again later: within `limit` of the beginning, or as often as the policy says. Looks for what is
+    /// waited for go on until its own deadline (rule 38 of the exact rules). No server makes it wait past the deadline.
     pub(super) fn again(&mut self, id: u32, next: Next, limit: Option<Duration>, error: &ClusterError, now: Timestamp) {
         let retries = self.setup.policy.retries;
         let Some(run) = self.run_mut(id) else { return };
-        let spent = match limit {
-            Some(limit) => now.since(run.since) >= limit,
-            None => run.tries >= retries,
-        };
+        let waits = matches!(next, Next::Look(Look::Health | Look::Gone(_)));
+        let until = limit.map_or(run.deadline, |limit| run.since + limit);
+        let spent = if waits || limit.is_some() { now >= until } else { run.tries >= retries };
         if spent && next.is_trial() {
             return self.untried(id, error);
         }
         if spent {
-            return self.fail_or_end_hook(id, &error.to_string());
+            return self.give_up_on(id, &error.to_string());
         }
         let mut delay = backoff(run.tries);
         if let Failure::Throttled { retry_after: Some(wanted) } = &error.failure {
-            delay = delay.max(*wanted);
+            delay = delay.max((*wanted).min(until.since(now)));
+        }
+        if waits {
+            delay = delay.min(until.since(now));
         }
         run.tries = run.tries.saturating_add(1);
         run.waiting = error.to_string();
@@ -267,7 +270,7 @@ impl Machine {
         if now >= run.deadline {
             let seconds = now.since(run.since).as_secs();
             run.cause = Cause::Unhealthy;
-            return self.fail_or_end_hook(id, &format!("waited {seconds} s for {what}"));
+            return self.give_up_on(id, &format!("waited {seconds} s for {what}"));
         }
         let delay = match run.polls {
             0 => 1,
@@ -298,9 +301,21 @@ impl Machine {
         self.fail(id, message);
     }
 
-    /// A hook that ran and failed leaves a trace; anything else just fails.
-    pub(super) fn fail_or_end_hook(&mut self, id: u32, message: &str) {
+    /// What was waited for did not come in time. A hook may well run on: it is known as one that does, so that it goes
+    /// before the same hook runs again.
+    pub(super) fn give_up_on(&mut self, id: u32, message: &str) {
         let hook = self.step(id).and_then(|step| self.run(id)?.running_hook(Some(&step)));
+        self.fail_with(id, hook, message);
+    }
+
+    /// What was waited for was seen to have failed, or to be gone: a hook does not run any more.
+    pub(super) fn has_ended_badly(&mut self, id: u32, message: &str) {
+        let hook = self.step(id).and_then(|step| self.run(id)?.running_hook(Some(&step)));
+        self.fail_with(id, hook.map(|hook| HookResult { running: false, ..hook }), message);
+    }
+
+    /// A hook leaves a trace; anything else just fails.
+    fn fail_with(&mut self, id: u32, hook: Option<HookResult>, message: &str) {
         match hook {
             Some(hook) => {
                 if let Some(run) = self.run_mut(id) {

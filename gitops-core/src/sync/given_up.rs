@@ -69,17 +69,17 @@ fn is_gone(hook: &HookResult, live: &LiveState) -> bool {
 
 /// Adds what an operation that is given up left.
 fn leave(hooks: &mut Vec<HookResult>, given_up: &RecordV1, live: &LiveState) {
-    let ended = |object: &ResourceKey| given_up.hooks.iter().any(|hook| hook.object == *object);
-    for hook in given_up.planned.iter().filter(|hook| !ended(&hook.object)) {
+    hooks.retain(|other| !given_up.hooks.iter().any(|hook| hook.object == other.object));
+    hooks.extend(given_up.hooks.iter().cloned());
+    for hook in given_up.planned.iter().filter(|hook| !given_up.has_seen_end(hook)) {
         let Live::Present(object) = live.get(&hook.object) else { continue };
         let mark = hooks::mark_in(&given_up.operation, hook.phase);
         let Some(uid) = object.uid().filter(|_| object.annotation(OPERATION_ANNOTATION) == Some(&*mark)) else {
             continue;
         };
+        // Of an earlier run under the same name nothing is left.
         hooks.retain(|other| other.object != hook.object);
         let running = HookResult::of(&hook.declared, hook.phase, &hook.object, uid, &hook.version);
         hooks.push(HookResult { running: true, ..running });
     }
-    hooks.retain(|other| !given_up.hooks.iter().any(|hook| hook.object == other.object));
-    hooks.extend(given_up.hooks.iter().cloned());
 }

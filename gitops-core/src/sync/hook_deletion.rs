@@ -100,6 +100,11 @@ impl Machine {
             return hooks.into_iter().for_each(|hook| self.clean_later(hook, now));
         };
         for hook in hooks {
+            if hook.uid.is_empty() {
+                let seen = live.get(&hook.object);
+                self.looked_for_unseen(hook, seen, now);
+                continue;
+            }
             let object = match live.get(&hook.object) {
                 Live::Absent => {
                     self.forget_hook(&hook);
@@ -118,12 +123,19 @@ impl Machine {
             };
             if object.uid() != Some(&*hook.uid) || object.is_terminating() {
                 self.forget_hook(&hook);
-            } else if self.hook_may_go(object, &hook.declared, None).is_ok() {
-                let write = Write::delete(&hook.object, &hook.version, Propagation::Background);
-                let write = write.guarded(Guard::exactly(object));
-                let id = self.fly(Flight::Cleanup(hook));
-                self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+            } else {
+                self.delete_hook(hook, object);
             }
+        }
+    }
+
+    /// Deletes the object of a hook as it was just read, if that may go.
+    pub(super) fn delete_hook(&mut self, hook: HookResult, object: &Resource) {
+        if self.hook_may_go(object, &hook.declared, None).is_ok() {
+            let write = Write::delete(&hook.object, &hook.version, Propagation::Background);
+            let write = write.guarded(Guard::exactly(object));
+            let id = self.fly(Flight::Cleanup(hook));
+            self.effects.push_back(Effect::Write { id, write: Box::new(write) });
         }
     }
 
@@ -137,9 +149,10 @@ impl Machine {
 
     /// Looks once more after a while. Whatever keeps it in the end: the trace stays in the ledger, and the next operation
     /// tries again.
-    fn clean_later(&mut self, hook: HookResult, now: Timestamp) {
+    pub(super) fn clean_later(&mut self, hook: HookResult, now: Timestamp) {
         if self.record_tries >= self.setup.policy.retries {
             self.uncleaned = true;
+            self.blind |= hook.uid.is_empty();
             return;
         }
         self.cleanup.push(hook);

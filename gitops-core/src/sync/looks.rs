@@ -37,6 +37,9 @@ impl Machine {
                 return self.look_failed(id, &Failure::Unavailable { message: message.into() }.into(), now);
             }
         };
+        if let (Look::Health | Look::Gone(_), Some(run)) = (&look, self.run_mut(id)) {
+            run.tries = 0;
+        }
         match look {
             Look::Created => self.saw_created(id, live, now),
             Look::BeforeOwn => self.saw_before_own(id, live),
@@ -182,7 +185,7 @@ impl Machine {
             } else {
                 "is gone: somebody deleted it"
             };
-            return self.fail_or_end_hook(id, why);
+            return self.has_ended_badly(id, why);
         };
         if let Some(what) = self.is_stale(id, live) {
             return self.wait(id, Look::Health, what, now);
@@ -201,7 +204,7 @@ impl Machine {
             }
             // Something else of this operation may mend what was there before.
             (HealthStatus::Degraded, false) if in_place => self.wait(id, Look::Health, &degraded(&health), now),
-            (HealthStatus::Degraded, _) => self.fail_or_end_hook(id, &degraded(&health)),
+            (HealthStatus::Degraded, _) => self.has_ended_badly(id, &degraded(&health)),
             // What uses it may be in a later wave, and waits for the volume itself.
             (HealthStatus::Progressing, false) if health.standstill == Some(Standstill::FirstConsumer) => {
                 self.finish(id, At::Ended(applied, Standstill::FirstConsumer.to_string().into()));

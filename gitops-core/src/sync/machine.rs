@@ -46,6 +46,8 @@ pub struct Machine {
     pub(super) cleanup: Vec<HookResult>,
     /// Whether the deletion of a hook object failed.
     pub(super) uncleaned: bool,
+    /// Whether a hook that may run could not be looked for.
+    pub(super) blind: bool,
     pub(super) stop: Option<Phase>,
     pub(super) end: Option<(Phase, String)>,
     pub(super) receipt: Option<Receipt>,
@@ -118,7 +120,10 @@ impl Machine {
     #[must_use]
     pub fn resume(record: Record, plan: Arc<Plan>, setup: Setup, now: Timestamp) -> Self {
         let Record::V1(record) = record;
-        let record = RecordV1 { attempt: record.attempt.saturating_add(1), ..record };
+        let mut record = RecordV1 { attempt: record.attempt.saturating_add(1), ..record };
+        let known: BTreeSet<PlannedHook> = record.planned.iter().cloned().collect();
+        let planned = Self::planned(&plan, &setup, &record.operation);
+        record.planned.extend(planned.into_iter().filter(|hook| !known.contains(hook)));
         Self::with_record(plan, setup, record, now)
     }
 
@@ -145,6 +150,7 @@ impl Machine {
             record_at: None,
             cleanup: Vec::new(),
             uncleaned: false,
+            blind: false,
             stop: None,
             end: None,
             receipt: None,

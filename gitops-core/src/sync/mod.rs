@@ -31,6 +31,7 @@ mod setup;
 mod stages;
 mod step;
 mod trial;
+mod unseen;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The stages of an operation: run, fail, clean up, end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::plan::{Action, Intent, StepId};
@@ -74,6 +74,7 @@ impl Machine {
     fn cancel_waiting(&mut self) {
         self.withdraw();
         let terminated = self.stop == Some(Phase::Terminated);
+        let mut stopped = BTreeSet::new();
         for step in 0..u32::try_from(self.runs.len()).unwrap_or(u32::MAX) {
             let Some(run) = self.run(step) else { continue };
             if !run.can_stop(terminated) {
@@ -87,10 +88,11 @@ impl Machine {
             };
             self.record.hooks.extend(hook.clone());
             self.cleanup.extend(hook);
-            self.timers.retain(|(_, other)| *other != step);
+            stopped.insert(step);
             self.looks.remove(&step);
             self.finish(step, At::Ended(outcome, message.into()));
         }
+        self.timers.retain(|(_, step)| !stopped.contains(step));
         self.ready.clear();
     }
 
@@ -142,6 +144,7 @@ impl Machine {
         self.stage = Stage::Cleaning;
         let to_clean = self.to_clean(phase);
         self.cleanup.extend(to_clean);
+        self.cleanup.extend(self.unseen());
         self.end = Some((phase, message));
     }
 
@@ -150,6 +153,10 @@ impl Machine {
         if self.forgets() && self.uncleaned {
             let message = "the objects of its hooks could not be deleted; delete the application again";
             self.end = Some((Phase::Failed, message.to_owned()));
+        }
+        if self.blind {
+            let message = "hooks of it may still run, and could not be looked for; the next sync looks again";
+            return self.give_up(message.to_owned(), now);
         }
         let (phase, message) = self.end.clone().unwrap_or((Phase::Error, String::new()));
         self.stage = Stage::Ending;

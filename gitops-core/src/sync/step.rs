@@ -167,7 +167,8 @@ impl Run {
     /// The hook object that runs, if this is one that does.
     pub(super) fn running_hook(&self, step: Option<&Step>) -> Option<HookResult> {
         let step = step.filter(|step| matches!(step.action, Action::Hook { .. }))?;
-        Some(hook_result(step, self, false)).filter(|hook| !hook.uid.is_empty())
+        let running = HookResult { running: true, ..hook_result(step, self, false) };
+        Some(running).filter(|hook| !hook.uid.is_empty())
     }
 }
 

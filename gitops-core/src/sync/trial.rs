@@ -128,9 +128,9 @@ impl Machine {
         let Some(step) = plan.step(StepId(id)) else { return self.tried(id, None) };
         // Where the live object has a say in what is sent, it is read.
         let has_rules = matches!(step.action, Action::Apply { .. }) && self.has_rules(step);
-        let key = self.own_key(step);
+        let (key, deadline) = (self.own_key(step), now + self.timeout(step));
         if let Some(run) = self.run_mut(id) {
-            (run.key, run.since) = (key, now);
+            (run.key, run.since, run.deadline) = (key, now, deadline);
         }
         let next = match (&step.action, &step.requires) {
             (Action::Create { .. }, _) => Next::Create,

@@ -8,6 +8,7 @@ mod drift;
 mod explaining;
 mod health;
 mod hook_deletions;
+mod hook_runs;
 mod hooks;
 mod inheriting;
 mod interruptions;

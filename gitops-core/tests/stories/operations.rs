@@ -1,14 +1,14 @@
 //! Operations that are interrupted, given up, watched and accounted for.
 
 use gitops_core::cluster::{Failure, Verb, Write};
-use gitops_core::memory::ready;
+use gitops_core::memory::{Moment, VirtualTime, ready};
 use gitops_core::reconcile::{
     self, Looked, Report, SyncStatus, Watcher, Wish, look, perform, read_desired, run_watched,
 };
 use gitops_core::resource::{GroupKind, Resource};
 use gitops_core::state::DesiredState;
 use gitops_core::sync::{Effect, Event, Machine, News, Phase, Progress, Receipt, StepOutcome};
-use gitops_core::time::Timer;
+use gitops_core::time::{Timer, Timestamp};
 use gitops_core::value::Value;
 
 use crate::world::{NAMESPACE, Shop, config, job};
@@ -251,6 +251,35 @@ fn who_watches_sees_each_step_begin_wait_and_end_and_may_stop_it_in_a_moment() {
         ]
     );
     assert!(shop.get("Job", "migrate").is_some_and(|job| job.is_terminating()) || shop.get("Job", "migrate").is_none());
+}
+
+/// Notes when it was asked.
+struct Patient<'a> {
+    time: &'a VirtualTime,
+    asked: Vec<Timestamp>,
+}
+
+impl Watcher for Patient<'_> {
+    fn saw(&mut self, _: &Progress) {}
+
+    fn wish(&mut self) -> Wish {
+        self.asked.push(self.time.now());
+        Wish::GoOn
+    }
+}
+
+#[test]
+fn who_watches_is_asked_every_five_seconds_also_while_the_machine_sleeps_longer() {
+    let shop = shop_with(&job("migrate", &[(HOOK, "PreSync")]));
+    let busy = Failure::Throttled { retry_after: Some(std::time::Duration::from_secs(90)) };
+    shop.cluster.inner.with_faults(|faults| faults.fail_write(4, Moment::Before, busy));
+    let (mut machine, began) = (machine(&shop), shop.time.now());
+    let mut watcher = Patient { time: &shop.time, asked: Vec::new() };
+    ready(run_watched(&mut machine, &shop.cluster, &shop.time, &mut watcher)).unwrap();
+    assert_eq!(machine.outcome().unwrap().phase, Phase::Succeeded);
+    assert!(shop.time.now().since(began).as_secs() >= 90, "it waited as it was told");
+    let longest = watcher.asked.windows(2).map(|two| two[1].since(two[0]).as_secs()).max();
+    assert!(longest.is_some_and(|seconds| seconds <= 5), "{longest:?} s");
 }
 
 #[test]
