@@ -199,6 +199,10 @@ pub(crate) struct Delete {
     /// What happens to what the objects own
     #[arg(long, value_enum, default_value_t = Cascade::Foreground)]
     pub(crate) propagation: Cascade,
+    /// Let all objects stay as they are, as nobody's: only our mark and our field ownership leave them, then the record of
+    /// the application goes; no hook runs
+    #[arg(long, conflicts_with_all = ["no_hooks", "propagation"])]
+    pub(crate) orphan: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

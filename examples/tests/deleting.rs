@@ -106,3 +106,24 @@ fn workloads_beyond_the_budget_wait_for_the_next_sync() {
     assert!(second.contains("changed  apps/Deployment shop/web"), "{second}");
     assert!(world.gitops("plan --rollout-budget half").refuses().contains("write it as a number such as `3`"));
 }
+
+#[test]
+fn an_application_ends_and_its_objects_stay_where_that_is_asked_for() {
+    let world = synced();
+    let before = world.gitops("cluster get cm/web -n shop -o yaml").exits(0);
+    assert!(before.contains("gitops.rs/tracking-id"), "{before}");
+    let plan = world.gitops("delete --orphan --dry-run").exits(1);
+    assert!(plan.starts_with("Let go\n  orphan  ConfigMap shop/web: its application is deleted"), "{plan}");
+    assert!(world.gitops("delete --orphan").refuses().contains("say `--yes`"));
+    let error = world.gitops("delete --orphan --propagation orphan --yes");
+    assert!(error.err.contains("cannot be used with"), "{}", error.err);
+    let done = world.gitops("delete --orphan --yes").exits(0);
+    assert!(done.starts_with("Let go\n  orphaned  ConfigMap shop/web"), "{done}");
+    assert!(done.ends_with("application shop is ended, and its objects stay\n"), "{done}");
+    let live = world.gitops("cluster get cm/web -n shop -o yaml --show-managed-fields").exits(0);
+    assert!(live.contains("greeting: hello") && !live.contains("gitops"), "{live}");
+    assert!(world.gitops("history").refuses().contains("was never synced"));
+    // Wanted again, they are adopted; and what was adopted is not pruned.
+    let text = world.gitops("sync").exits(0);
+    assert!(text.contains("changed  ConfigMap shop/web"), "{text}");
+}

@@ -45,6 +45,7 @@ fn is_deletion(step: &Step) -> bool {
 fn heading(step: &Step, intent: Intent) -> String {
     match step.phase {
         _ if is_deletion(step) && intent == Intent::Delete => "Delete".to_owned(),
+        _ if intent == Intent::Orphan => "Let go".to_owned(),
         phase if is_deletion(step) => format!("{phase}, once all is healthy"),
         phase => format!("{phase}, wave {}", step.wave),
     }
@@ -56,6 +57,7 @@ fn outcome(outcome: StepOutcome) -> (&'static str, Style) {
         StepOutcome::Changed => ("changed", Style::Good),
         StepOutcome::Unchanged => ("unchanged", Style::Dim),
         StepOutcome::Deleted => ("deleted", Style::Good),
+        StepOutcome::Orphaned => ("orphaned", Style::Good),
         StepOutcome::Succeeded => ("succeeded", Style::Good),
         StepOutcome::Failed => ("failed", Style::Bad),
         StepOutcome::NotRun => ("not run", Style::Waiting),

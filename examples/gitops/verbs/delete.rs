@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use gitops_core::plan::{HookRun, Plan, Request};
+use gitops_core::plan::{HookRun, Intent, Plan, Request};
 use gitops_core::problem::Severity;
 use gitops_core::reconcile::{self, Report};
 use gitops_core::resource::Propagation;
@@ -20,13 +20,19 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(&of.app)?;
     let mut app = world::app(of, None)?;
-    app.request = world::confirmed(Request::to_delete(), &args.confirm, &world)?;
-    app.request.scope.propagation = Some(propagation(args.propagation));
+    let request = if args.orphan { Request::to_orphan() } else { Request::to_delete() };
+    app.request = world::confirmed(request, &args.confirm, &world)?;
+    if !args.orphan {
+        app.request.scope.propagation = Some(propagation(args.propagation));
+    }
     if args.no_hooks {
         app.request.hooks = HookRun::Never;
     }
     let between = reconcile::World::new(&source, world.cluster(), world.timer());
-    let looked = world.finish(reconcile::look_to_delete(&app, between))??;
+    let looked = match args.orphan {
+        true => world.finish(reconcile::look_to_orphan(&app, between))??,
+        false => world.finish(reconcile::look_to_delete(&app, between))??,
+    };
     if !looked.ledger.is_stored() {
         let name = &app.owner.app;
         let text = format!("application `{name}` was never synced to this cluster, so there is nothing to delete");
@@ -61,7 +67,9 @@ fn told(report: &Report, done: bool, paint: Paint) -> String {
         text += &format!("kept  {}\n", render::clean(&skipped.to_string()));
     }
     if done {
-        text += &format!("application {} is deleted\n", report.app);
+        let what =
+            if report.plan.scope.intent == Intent::Orphan { "is ended, and its objects stay" } else { "is deleted" };
+        text += &format!("application {} {what}\n", report.app);
     }
     text
 }
@@ -79,7 +87,8 @@ fn is_wanted(plan: &Plan, app: &str) -> io::Result<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
-    crate::say(&format!("{}This deletes application {app}. Go on? [y/N] ", render::clean_lines(&plan.to_string())));
+    let does = if plan.scope.intent == Intent::Orphan { "ends" } else { "deletes" };
+    crate::say(&format!("{}This {does} application {app}. Go on? [y/N] ", render::clean_lines(&plan.to_string())));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

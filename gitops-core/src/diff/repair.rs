@@ -16,7 +16,7 @@ use crate::path::{FieldPath, Segment};
 use crate::policy::Conflicts;
 use crate::resource::{Resource, split_api_version};
 use crate::ssa::{FieldSet, ManagedEntry, ManagedFields, Operation};
-use crate::value::ValueRef;
+use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::{Scaled, adapt};
 use super::forgotten;
@@ -55,6 +55,8 @@ pub enum Repair {
         /// From whom; nobody where nobody owned them any more.
         from: Vec<Arc<str>>,
     },
+    /// Our tracking id and all our entries go: the object is nobody's (rule 32).
+    Orphan,
 }
 
 /// The write that repairs the ownership of one object.
@@ -65,8 +67,8 @@ pub struct Mending {
     pub write: Write,
     /// What it does, in order.
     pub repairs: Vec<Repair>,
-    before: ManagedFields,
-    after: ManagedFields,
+    pub(super) before: ManagedFields,
+    pub(super) after: ManagedFields,
 }
 
 impl Mending {
@@ -112,7 +114,7 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
     if let Some(taken) = found.taken(&after, &manager, declared.api_version(), context.conflicts) {
         after = taken;
     }
-    let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), after.to_value());
+    let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after));
     let write = Write::patch(live.key(), declared.version(), vec![step], &manager).guarded(Guard::exactly(live));
     Some(Mending { write, repairs, before, after })
 }
@@ -147,6 +149,12 @@ pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>
         repairs.push(Repair::Fold);
     }
     (!repairs.is_empty()).then(|| (managed.write_to(live), repairs))
+}
+
+/// Entries as a patch sends them. An empty list counts as that of a client that knows no entries, and is ignored; only
+/// one empty entry asks for none (recorded).
+pub(super) fn entries_value(managed: &ManagedFields) -> Value {
+    if managed.is_empty() { Draft::List(vec![Draft::map()]).freeze() } else { managed.to_value() }
 }
 
 /// What an entry is looked at for.
@@ -280,6 +288,7 @@ impl fmt::Display for Repair {
                 write!(f, "moves the ownership of everybody from {} to this version", list(from))
             }
             Self::Rename { from } => write!(f, "takes the place of {}", list(from)),
+            Self::Orphan => f.write_str("stays, and is nobody's"),
             Self::Fold => f.write_str("folds what we wrote otherwise into what we apply"),
             Self::Release { fields } => write!(f, "gives up {}", list(fields)),
             Self::TakeOver { fields, from } if from.is_empty() => {

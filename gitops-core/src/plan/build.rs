@@ -12,7 +12,7 @@ use crate::state::{Declared, DesiredState, Owner, Tracking};
 use super::hooks::{self, Asker, settle};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, awaiting, budget, contents, delete, depend, impact, leftover, order, prune, recreate, select, trial,
+    adopt, awaiting, budget, contents, delete, depend, impact, leftover, order, orphan, prune, recreate, select, trial,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -37,8 +37,10 @@ pub fn plan(
 ) -> Plan {
     let request = request.into();
     let desired = &*desired.as_heir(&policy.sync_options);
-    if request.scope.intent == Intent::Delete {
-        return delete::plan(comparison, desired, policy, context, request);
+    match request.scope.intent {
+        Intent::Delete => return delete::plan(comparison, desired, policy, context, request),
+        Intent::Orphan => return orphan::plan(comparison, context, request),
+        Intent::Sync => {}
     }
     let runs = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();

@@ -17,6 +17,7 @@ mod impact;
 mod kinds;
 mod leftover;
 mod order;
+mod orphan;
 mod places;
 mod prune;
 mod recreate;
@@ -191,6 +192,8 @@ pub enum Action {
         /// What happens to what it owns.
         propagation: Propagation,
     },
+    /// Takes our mark and our ownership off the live object, which stays as it is.
+    Orphan,
     /// Waits until the live object is healthy, and writes nothing: it is as declared, and later waves wait for it.
     Await,
     /// Runs a hook to its end.
@@ -383,7 +386,7 @@ impl Plan {
 }
 
 impl Action {
-    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `recreate`, `delete` or `run`.
+    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `recreate`, `delete`, `orphan` or `run`.
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match self {
@@ -393,6 +396,7 @@ impl Action {
             Self::Replace { .. } => "replace",
             Self::Recreate { .. } => "recreate",
             Self::Delete { .. } => "delete",
+            Self::Orphan => "orphan",
             Self::Await => "await",
             Self::Hook { .. } => "run",
         }
@@ -404,7 +408,7 @@ impl Action {
         match self {
             Self::Create { payload } | Self::Apply { payload } | Self::Replace { payload } => Some(payload),
             Self::Recreate { payload, .. } | Self::Hook { payload, .. } => Some(payload),
-            Self::Own { .. } | Self::Delete { .. } | Self::Await => None,
+            Self::Own { .. } | Self::Delete { .. } | Self::Await | Self::Orphan => None,
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum Intent {
     Sync,
     /// To delete the application.
     Delete,
+    /// To end the application, and let its objects stay as nobody's.
+    Orphan,
 }
 
 /// How much of an application a plan is about.
@@ -137,6 +139,13 @@ impl Request {
         Self { scope: Scope { intent: Intent::Delete, ..Scope::default() }, ..Self::default() }
     }
 
+    /// Asks to end the application and to let its objects stay. No hook runs.
+    #[must_use]
+    pub fn to_orphan() -> Self {
+        let scope = Scope { intent: Intent::Orphan, ..Scope::default() };
+        Self { scope, hooks: HookRun::Never, ..Self::default() }
+    }
+
     /// Adds what a person said yes to.
     #[must_use]
     pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
@@ -187,6 +196,12 @@ impl Intent {
     #[must_use]
     pub fn is_sync(&self) -> bool {
         *self == Self::Sync
+    }
+
+    /// Returns whether nothing is left of the application afterwards.
+    #[must_use]
+    pub fn ends_app(self) -> bool {
+        matches!(self, Self::Delete | Self::Orphan)
     }
 }
 

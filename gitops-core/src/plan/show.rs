@@ -83,6 +83,7 @@ fn part_of(step: &Step) -> Option<i32> {
 fn heading(f: &mut fmt::Formatter<'_>, step: &Step, intent: Intent) -> fmt::Result {
     match (part_of(step), step.phase) {
         (None, _) if intent == Intent::Delete => writeln!(f, "Delete"),
+        _ if intent == Intent::Orphan => writeln!(f, "Let go"),
         (None, phase) => writeln!(f, "{phase}, once all is healthy"),
         (Some(wave), Phase::SyncFail) => writeln!(f, "SyncFail, wave {wave}, only if something fails"),
         (Some(wave), phase) => writeln!(f, "{phase}, wave {wave}"),

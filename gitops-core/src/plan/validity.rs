@@ -8,7 +8,7 @@ use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::value::Digest;
 
-use super::{Action, After, DryRun, Gate, GateId, Intent, Plan, Precondition, Step, StepId};
+use super::{Action, After, DryRun, Gate, GateId, Plan, Precondition, Step, StepId};
 
 /// What became of a plan that was approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Plan {
             fresh.steps.iter().map(|step| (place(step), step)).collect();
         let mut stale = Vec::new();
         let mut needed = vec![false; self.steps.len()];
-        if self.scope.intent == Intent::Delete {
+        if self.scope.intent.ends_app() {
             stale.extend(self.left_behind(fresh).map(|reason| (None, reason)));
         }
         for (step, needed) in self.steps.iter().zip(&mut needed) {
@@ -111,13 +111,14 @@ impl Plan {
     /// Says what this deletion of an application would leave behind as nobody's.
     fn left_behind(&self, fresh: &Self) -> impl Iterator<Item = Arc<str>> {
         let deletions = |plan: &Self| {
-            let deletions = plan.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
+            let ends = |step: &&Step| matches!(step.action, Action::Delete { .. } | Action::Orphan);
+            let deletions = plan.steps.iter().filter(ends);
             let left = plan.leftovers.iter().map(|left| left.key.clone());
             deletions.map(|step| step.key.clone()).chain(left).collect::<BTreeSet<_>>()
         };
         let known = deletions(self);
         let new = deletions(fresh).into_iter().filter(move |key| !known.contains(key));
-        new.map(|key| format!("`{key}` belongs to the application by now, and the plan does not delete it").into())
+        new.map(|key| format!("`{key}` belongs to the application by now, and the plan does not name it").into())
     }
 
     /// Returns a plan of those steps only; edges to the others are satisfied.
@@ -177,7 +178,7 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
             // Nothing is left to do beside it, so it rests.
             (Action::Hook { .. }, _) => true,
             // Who owns what is as it should be by now.
-            (Action::Own { .. }, _) => true,
+            (Action::Own { .. } | Action::Orphan, _) => true,
             (Action::Delete { .. }, found) => found.is_none(),
             (_, found) => matches!(found, Some(Outcome::Synced)),
         };

@@ -6,7 +6,7 @@ use crate::plan::{HookRun, Intent, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
 use crate::source::Target;
 
-use super::{App, Looked, SyncError, World, look_at, look_to_delete};
+use super::{App, Looked, SyncError, World, look_at, look_to_delete, look_to_orphan};
 
 /// Why a plan that was made earlier is not carried out. Nothing was done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
     match (&*plan.revisions, plan.scope.intent) {
         ([revision], _) => app.target = Target::new(revision.as_str()),
         // A deletion without hooks does not ask the source.
-        ([], Intent::Delete) => app.request.hooks = HookRun::Never,
+        ([], Intent::Delete | Intent::Orphan) => app.request.hooks = HookRun::Never,
         (revisions, _) => return Err(FollowError::Revisions(revisions.len())),
     }
     app.policy.validate = plan.validation();
@@ -80,6 +80,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
     }
     let mut looked = match plan.scope.intent {
         Intent::Delete => look_to_delete(&app, world).await?,
+        Intent::Orphan => look_to_orphan(&app, world).await?,
         Intent::Sync => look_at(&app, world).await?,
     };
     let validity = plan.revalidate(&looked.plan, &looked.comparison);

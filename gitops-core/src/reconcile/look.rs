@@ -8,7 +8,7 @@ use crate::diff::{self, Answers, Comparison, Forecast};
 use crate::health;
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Intent, Plan, Request};
+use crate::plan::{self, Action, HookRun, Plan, Request};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
@@ -165,7 +165,7 @@ pub async fn look_again(
     }
     let left = hooks::left(&ledger, &kinds);
     let mut observed = cluster.observe(&Interest::in_kinds(kinds).and_objects(left)).await?;
-    if app.request.scope.intent == Intent::Delete {
+    if app.request.scope.intent.ends_app() {
         gone_kinds::settle(&mut observed.live, &ledger.inventory, cluster).await;
     }
     let mut looked = Looked::compared(app, Arc::new(desired), observed.live, model, (ledger, damage), previous);
@@ -277,7 +277,7 @@ impl Looked {
     /// not have.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        if self.plan.scope.intent == Intent::Delete {
+        if self.plan.scope.intent.ends_app() {
             let stopped = self.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
             return !stopped && self.ledger.is_stored();
         }
@@ -290,8 +290,8 @@ impl Looked {
     /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
     /// and once per revision where there is nothing but hooks. Operations on a part of the application do not count.
     fn hooks(&self, request: &Request) -> HookRun {
-        let deletes = request.scope.intent == Intent::Delete;
-        if request.hooks != HookRun::WithChanges || request.scope.is_partial() || deletes {
+        let ends = request.scope.intent.ends_app();
+        if request.hooks != HookRun::WithChanges || request.scope.is_partial() || ends {
             return request.hooks;
         }
         let last = self.ledger.history.iter().find(|entry| !entry.partial);

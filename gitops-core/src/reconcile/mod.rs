@@ -246,6 +246,30 @@ pub async fn look_to_delete(app: &App, world: World<'_>) -> Result<Looked, SyncE
     look(&app, desired, world.cluster).await
 }
 
+/// Ends one application and lets its objects stay: our tracking id and our field ownership leave each of them, no value
+/// changes, no hook runs, and its ledger goes last. The source is not read.
+///
+/// It is crash-safe as a sync is: called again, it goes on.
+///
+/// # Errors
+/// When the cluster gives no answer at all. What holds it back, such as an object that cannot be read, is in the report;
+/// then nothing was done.
+pub async fn orphan(app: &App, world: World<'_>) -> Result<Report, SyncError> {
+    let looked = look_to_orphan(app, world).await?;
+    carry_out(app, looked, world.cluster, world.timer, &mut ()).await
+}
+
+/// Says what [`orphan`] would do. Touches nothing.
+///
+/// # Errors
+/// When the cluster gives no answer at all.
+pub async fn look_to_orphan(app: &App, world: World<'_>) -> Result<Looked, SyncError> {
+    let mut app = app.as_of(world.timer.now());
+    app.request =
+        Request { confirmations: app.request.confirmations, within: app.request.within, ..Request::to_orphan() };
+    look(&app, DesiredState::default(), world.cluster).await
+}
+
 /// Syncs a desired state that was built elsewhere: for controllers that make their objects themselves.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ impl Looked {
         self.read_hooks(app, cluster).await;
         let intent = app.request.scope.intent;
         let mut may_go = match (intent, app.policy.prune) {
-            (Intent::Sync, Prune::Never) => Vec::new(),
+            (Intent::Sync, Prune::Never) | (Intent::Orphan, _) => Vec::new(),
             _ => going(&self.comparison, intent),
         };
         may_go.extend(self.hook_objects(app).seen.into_values().filter_map(|seen| seen.live));
@@ -94,10 +94,11 @@ impl Looked {
         let asks = app.policy.confirm == Confirm::DryRun
             && !diff::questions(&self.comparison, &self.desired, &context).is_empty();
         let may_go = self.comparison.entries.values().any(|compared| matches!(compared.outcome, Outcome::Extra));
+        let intent = app.request.scope.intent;
         asks || self.prunes()
             || self.asks_for_hooks(app)
-            || app.request.scope.intent == Intent::Delete
-            || (app.policy.prune == Prune::Owned && may_go)
+            || intent == Intent::Delete
+            || (app.policy.prune == Prune::Owned && may_go && intent == Intent::Sync)
     }
 
     fn prunes(&self) -> bool {

@@ -127,6 +127,17 @@ impl Owner {
         }
     }
 
+    /// Returns the annotations by which `resource` says that it, this very object, belongs to this application.
+    #[must_use]
+    pub fn marks(&self, resource: &Resource) -> Vec<&'static str> {
+        let styles = [(TRACKING_ANNOTATION, TrackingStyle::Own), (ARGO_TRACKING_ANNOTATION, TrackingStyle::ArgoCd)];
+        let is_ours = |(name, style): &(&str, TrackingStyle)| {
+            let tracking = resource.annotation(name).and_then(Tracking::parse);
+            tracking.is_some_and(|id| id.key == *resource.key() && self.is(&Tracking { style: *style, ..id }))
+        };
+        styles.into_iter().filter(is_ours).map(|(name, _)| name).collect()
+    }
+
     /// Returns whether `tracking` names this application.
     #[must_use]
     pub fn is(&self, tracking: &Tracking) -> bool {

@@ -200,8 +200,13 @@ impl Machine {
             (Failure::FieldConflict { conflicts }, Next::Apply(..)) if !undecided => {
                 self.proceed(id, Next::Look(Look::Conflicts(conflicts.clone())));
             }
+            // What is gone need not be let go: a look tells.
+            (Failure::NotFound, Next::Own(_)) if !undecided && self.lets_go(id) => {
+                self.proceed(id, Next::Look(Look::BeforeOwn));
+            }
             (Failure::Stale | Failure::InDoubt { .. }, Next::Own(_)) if !undecided => {
-                let is_own = self.step(id).is_some_and(|step| matches!(step.action, Action::Own { .. }));
+                let of_owner = |step: &Step| matches!(step.action, Action::Own { .. } | Action::Orphan);
+                let is_own = self.step(id).is_some_and(|step| of_owner(&step));
                 self.proceed(id, Next::Look(if is_own { Look::BeforeOwn } else { Look::BeforeApply }));
             }
             // It is another object, or changed since its conflicts were classed: a look tells.

@@ -80,7 +80,7 @@ pub fn intend(
                 }
             }
             // An object that is only claimed is known already.
-            Action::Own { .. } | Action::Delete { .. } | Action::Await | Action::Hook { .. } => {}
+            Action::Own { .. } | Action::Delete { .. } | Action::Await | Action::Orphan | Action::Hook { .. } => {}
         }
     }
     inventory

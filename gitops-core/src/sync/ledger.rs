@@ -30,8 +30,10 @@ const HOLDING: u32 = 4;
 /// Written while entries are rebuilt from tracking ids: a program that does not know them would take the ledger for
 /// damaged, and rebuild it again, as adopted objects.
 const REBUILT: u32 = 5;
+/// Written while the application ends and its objects stay: a program that knows only of deleting would delete them.
+const ORPHANING: u32 = 6;
 /// Written in place of a long text, which lies packed beside it.
-const PACKED: u32 = 6;
+const PACKED: u32 = 7;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -219,7 +221,7 @@ impl Ledger {
             Ok(text) => text,
             Err(why) => return Ok(lost(&why)),
         };
-        if version_of(&text).is_some_and(|version| version > REBUILT) {
+        if version_of(&text).is_some_and(|version| version > ORPHANING) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(&text) {
@@ -332,6 +334,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            Some(Record::V1(running)) if running.intent == Intent::Orphan => ORPHANING,
             _ if self.inventory.is_rebuilt() => REBUILT,
             _ if self.hold.is_some() => HOLDING,
             Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,

@@ -232,6 +232,7 @@ impl fmt::Display for StepOutcome {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
             Self::Deleted => "deleted",
+            Self::Orphaned => "orphaned",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::NotRun => "not run",

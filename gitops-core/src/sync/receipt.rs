@@ -98,6 +98,8 @@ pub enum StepOutcome {
     Unchanged,
     /// The object is gone.
     Deleted,
+    /// It is there, and nobody's.
+    Orphaned,
     /// The hook ran to its end.
     Succeeded,
     /// It failed; the message says why.

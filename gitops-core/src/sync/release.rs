@@ -89,24 +89,65 @@ impl Machine {
 
     /// What must change in who owns what before the object of a step is applied.
     fn mending(&self, id: u32, live: &Resource) -> Option<Mending> {
-        let declared = self.declared(&self.step(id)?)?;
+        let step = self.step(id)?;
+        if step.action == Action::Orphan {
+            return diff::orphan(live, &self.context());
+        }
+        let declared = self.declared(&step)?;
         diff::repair(&declared, live, &self.context(), self.scaled(declared.key()))
     }
 
     /// The object was looked at before its ownership is put right.
     pub(super) fn saw_before_own(&mut self, id: u32, live: Option<&Resource>) {
-        let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
-        match (self.unfit(&step, live), self.mending(id, live)) {
-            (Some(why), _) => self.fail(id, &why),
-            (None, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
-            (None, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
+        let Some(step) = self.step(id) else { return };
+        let lets_go = step.action == Action::Orphan;
+        let live = match live {
+            Some(live) => live,
+            None if lets_go => return self.let_go(id, StepOutcome::Unchanged),
+            None => return self.fail(id, "is gone; sync again"),
+        };
+        let mending = self.mending(id, live);
+        if !lets_go {
+            return match (self.unfit(&step, live), mending) {
+                (Some(why), _) => self.fail(id, &why),
+                (None, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
+                (None, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
+            };
         }
+        match (&step.requires, live.uid(), mending) {
+            // It is gone, and what stands there by now was not meant.
+            (Precondition::Present { uid, .. }, Some(seen), None) if **uid != *seen => {
+                self.let_go(id, StepOutcome::Unchanged);
+            }
+            (Precondition::Present { uid, .. }, Some(seen), _) if **uid != *seen => {
+                self.fail(id, "is no longer the object that was compared; sync again");
+            }
+            (_, _, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
+            // Nothing says any more that it is ours; or nobody can read who owns what, which was not so before.
+            (_, _, None) if self.claims(live).marked() => {
+                self.fail(id, "says no longer who owns which fields, so it is left alone; try again");
+            }
+            (_, _, None) => self.let_go(id, StepOutcome::Unchanged),
+        }
+    }
+
+    pub(super) fn lets_go(&self, id: u32) -> bool {
+        self.step(id).is_some_and(|step| step.action == Action::Orphan)
+    }
+
+    /// Nothing says any more that an object is ours.
+    fn let_go(&mut self, id: u32, outcome: StepOutcome) {
+        if let Some(step) = self.step(id) {
+            self.setup.ledger.inventory.entries.remove(&step.key);
+        }
+        self.finish(id, At::Ended(outcome, "".into()));
     }
 
     /// The answer to a change of ownership. Only an answer that shows it counts: the server drops all entries when it
     /// cannot read one, and says 200 all the same (recorded).
     pub(super) fn owned(&mut self, id: u32, mending: &Mending, object: Option<&Resource>) {
-        let is_own = self.step(id).is_some_and(|step| matches!(step.action, Action::Own { .. }));
+        let action = self.step(id).map(|step| step.action);
+        let is_own = matches!(action, Some(Action::Own { .. } | Action::Orphan));
         let look = if is_own { Look::BeforeOwn } else { Look::BeforeApply };
         let Some(object) = object else { return self.proceed(id, Next::Look(look)) };
         if !mending.is_done_in(object) {
@@ -114,6 +155,9 @@ impl Machine {
                 id,
                 "the cluster took the change of who owns which fields, and did not make it; nothing was applied",
             );
+        }
+        if action == Some(Action::Orphan) {
+            return self.let_go(id, StepOutcome::Orphaned);
         }
         if is_own {
             return self.finish(id, At::Ended(StepOutcome::Changed, "".into()));

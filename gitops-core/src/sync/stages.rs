@@ -140,7 +140,11 @@ impl Machine {
             (Some(stop), []) => (stop, "a newer revision took its place".to_owned()),
             (None, []) => (Phase::Succeeded, self.summary()),
         };
-        let message = if self.deletes_app() { format!("deleting the application: {message}") } else { message };
+        let message = match self.plan.scope.intent {
+            Intent::Sync => message,
+            Intent::Delete => format!("deleting the application: {message}"),
+            Intent::Orphan => format!("ending the application: {message}"),
+        };
         self.stage = Stage::Cleaning;
         let to_clean = self.to_clean(phase);
         self.cleanup.extend(to_clean);
@@ -215,13 +219,13 @@ impl Machine {
         })
     }
 
-    pub(super) fn deletes_app(&self) -> bool {
-        self.plan.scope.intent == Intent::Delete
+    pub(super) fn ends_app(&self) -> bool {
+        self.plan.scope.intent.ends_app()
     }
 
     /// Whether nothing is left of the application but its ledger.
     pub(super) fn forgets(&self) -> bool {
-        self.deletes_app() && matches!(self.end, Some((Phase::Succeeded, _)))
+        self.ends_app() && matches!(self.end, Some((Phase::Succeeded, _)))
     }
 
     fn has_fail_hooks(&self) -> bool {
@@ -242,6 +246,7 @@ impl Machine {
             StepOutcome::Changed => "changed",
             StepOutcome::Unchanged => "unchanged",
             StepOutcome::Deleted => "deleted",
+            StepOutcome::Orphaned => "orphaned",
             StepOutcome::Succeeded => "hooks succeeded",
             StepOutcome::Failed => "failed",
             StepOutcome::NotRun => "not run",

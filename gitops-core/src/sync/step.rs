@@ -204,7 +204,7 @@ impl Machine {
         self.tell_of(id, |step, key| News::Began { step, key, verb, phase, wave });
         let next = match (&step.action, &step.requires) {
             (Action::Create { .. }, _) => Next::Create,
-            (Action::Own { .. }, _) => Next::Look(Look::BeforeOwn),
+            (Action::Own { .. } | Action::Orphan, _) => Next::Look(Look::BeforeOwn),
             (Action::Apply { .. }, _) if has_rules => Next::Look(Look::BeforeApply),
             (Action::Apply { .. }, Precondition::Present { uid, .. }) => Next::Apply(Force::No, Guard::same(uid)),
             (Action::Apply { .. }, _) => Next::Apply(Force::No, Guard::None),

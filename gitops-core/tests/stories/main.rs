@@ -16,6 +16,7 @@ mod meddling;
 mod missing_kinds;
 mod namespaces;
 mod operations;
+mod orphaning;
 mod ownership;
 mod placeholders;
 mod pruning;

@@ -1,0 +1,105 @@
+//! What the end of an application does that lets its objects stay: our mark and our ownership leave each of them. Rule 32
+//! of the exact rules. The ledger goes last, by the machine.
+
+use std::collections::BTreeMap;
+
+use crate::diff::{self, Compared, Comparison, Context, Outcome, Why};
+use crate::problem::{Code, Problem};
+use crate::resource::ResourceKey;
+use crate::state::Trust;
+
+use super::build::as_seen;
+use super::{Action, Format, Impact, Plan, Reason, Request, SkipReason, Skipped, Step, StepId};
+use crate::policy::Phase;
+
+/// Plans the end of a whole application that keeps its objects. Where any of them cannot be read nothing is done: what
+/// keeps our mark once the ledger is gone would be known to nobody.
+pub(super) fn plan(comparison: &Comparison, context: &Context<'_>, request: Request) -> Plan {
+    let mut plan = Plan::empty(context.owner);
+    let known = comparison.entries.iter().map(|(key, compared)| (key, &**compared));
+    let of_hooks = request.hook_objects.seen.iter();
+    let all: BTreeMap<&ResourceKey, &Compared> = of_hooks.chain(known).collect();
+    for (key, compared) in all {
+        match fate(key, compared, context) {
+            Fate::Nothing => {}
+            Fate::Skip(reason) => plan.skipped.push(Skipped::new(key, reason)),
+            Fate::Orphan(step) => {
+                let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+                plan.steps.push(Step { id, ..*step });
+            }
+        }
+    }
+    plan.problems = obstacles(&plan.skipped, context, &request);
+    if !plan.problems.is_empty() {
+        plan.skipped.extend(plan.steps.drain(..).map(|step| Skipped::new(&step.key, SkipReason::Guarded)));
+        plan.skipped.sort();
+    }
+    Plan { format: Format::V2, scope: request.scope, ..plan }
+}
+
+enum Fate {
+    /// Nothing on it says that it is ours.
+    Nothing,
+    Skip(SkipReason),
+    Orphan(Box<Step>),
+}
+
+fn fate(key: &ResourceKey, compared: &Compared, context: &Context<'_>) -> Fate {
+    let is_recorded = context.inventory.get(key).is_some();
+    let Some(live) = &compared.live else {
+        return match compared.outcome {
+            Outcome::Missing => Fate::Nothing,
+            // What was never recorded was never created.
+            Outcome::Unknown(Why::UnknownKind) if !is_recorded => Fate::Nothing,
+            Outcome::Unknown(Why::UnknownKind) => Fate::Skip(SkipReason::NotServed),
+            _ => Fate::Skip(SkipReason::Unknown),
+        };
+    };
+    if live.is_terminating() {
+        return Fate::Skip(SkipReason::Terminating);
+    }
+    if diff::orphan(live, context).is_none() {
+        let is_ours = compared.claim.tracked || compared.claim.applied;
+        return if is_ours { Fate::Skip(SkipReason::Unknown) } else { Fate::Nothing };
+    }
+    let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
+    Fate::Orphan(Box::new(Step {
+        id: StepId(0),
+        key: key.clone(),
+        version: live.version().into(),
+        phase: Phase::Sync,
+        wave: 0,
+        action: Action::Orphan,
+        requires,
+        after: Vec::new(),
+        reason: Reason::Application,
+        impact: Impact::Ownership,
+        recreate: None,
+        trial: None,
+    }))
+}
+
+/// Returns what must be known before anything is let go.
+fn obstacles(skipped: &[Skipped], context: &Context<'_>, request: &Request) -> Vec<Problem> {
+    let mut obstacles = Vec::new();
+    if context.inventory.trust == Trust::Lost {
+        let text = "nothing is let go: there is no record of what was applied here";
+        obstacles.push(Problem::blocks(Code::PruneGuard, text).hint("sync once, which writes one; then try again"));
+    }
+    for skipped in skipped {
+        let (text, hint) = match skipped.reason {
+            SkipReason::Unknown => (
+                "nothing is let go: it, or who owns its fields, cannot be read",
+                "see to it that it can be read, then try again",
+            ),
+            SkipReason::NotServed if !request.confirms_by_name(&skipped.key) => (
+                "nothing is let go: its kind is not served now, so that nobody knows whether it is there",
+                "see to it that the kind is served, or confirm by its name that it is gone for good",
+            ),
+            _ => continue,
+        };
+        obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(&skipped.key).hint(hint));
+    }
+    obstacles.sort();
+    obstacles
+}
