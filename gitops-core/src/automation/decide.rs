@@ -31,6 +31,9 @@ pub struct Situation<'a> {
     pub permission: Permission,
     /// What it must wait for: another application that is not ready, and why.
     pub dependency: Option<Arc<str>>,
+    /// Whether an object is to be taken over that another application gave away: what is declared changed, not the
+    /// cluster.
+    pub takes_over: bool,
     /// When the first of the objects that differ may be healed again; `None` if some may be healed now.
     pub rests_until: Option<Timestamp>,
 }
@@ -118,6 +121,8 @@ pub enum Trigger {
         /// Which try this is, counted from 1.
         attempt: u32,
     },
+    /// Another application gave an object away that this one declares.
+    HandOver,
     /// The cluster was changed.
     Heal,
 }
@@ -182,6 +187,7 @@ impl<'a> Situation<'a> {
             asked: None,
             permission: Permission::Granted,
             dependency: None,
+            takes_over: false,
             rests_until: None,
         }
     }
@@ -224,6 +230,7 @@ impl Attempt {
 /// | it failed on this revision, a moment ago | rest until the pause is over |
 /// | it failed on this revision | try again |
 /// | the revision was not made true yet | start |
+/// | another application gave away what is declared here | start |
 /// | changes on the cluster are reported only | rest |
 /// | what differs was healed a moment ago | rest until one of it may be healed |
 /// | else | heal |
@@ -277,6 +284,9 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
     if seen.synced != Some(seen.wanted) {
         return start(Trigger::NewRevision);
     }
+    if seen.takes_over {
+        return start(Trigger::HandOver);
+    }
     if !automation.self_heal.is_on() {
         return rest(Why::DriftReported, None);
     }
@@ -293,7 +303,7 @@ impl Trigger {
         match self {
             Self::Asked { by } => Arc::clone(by),
             Self::Heal => HEALING.into(),
-            Self::Begun | Self::NewRevision | Self::Retry { .. } => AUTOMATIC.into(),
+            Self::Begun | Self::NewRevision | Self::HandOver | Self::Retry { .. } => AUTOMATIC.into(),
         }
     }
 }
@@ -326,6 +336,7 @@ impl fmt::Display for Trigger {
             Self::Begun => f.write_str("was begun before the program stopped"),
             Self::NewRevision => f.write_str("a new revision"),
             Self::Retry { attempt } => write!(f, "try {attempt} of this revision"),
+            Self::HandOver => f.write_str("another application gave away what is declared here"),
             Self::Heal => f.write_str("the cluster was changed"),
         }
     }

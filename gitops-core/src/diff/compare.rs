@@ -147,7 +147,9 @@ impl<'a> Pass<'a> {
         let former: Vec<&str> =
             context.inventory.managers.iter().map(|used| &**used).filter(|used| **used != *manager).collect();
         // Serialising these cannot fail: texts and lists of them.
-        let names = serde_json::to_vec(&(context.conflicts, former)).unwrap_or_default();
+        let given = context.inventory.receiving.iter().map(|(key, handover)| (key.to_string(), &handover.from));
+        let given: Vec<_> = given.collect();
+        let names = serde_json::to_vec(&(context.conflicts, former, given)).unwrap_or_default();
         let rules = rules.bytes(&names);
         let answers = context.answers.filter(|answers| !answers.is_empty());
         Self { context, manager, kinds: Kinds::new(), rules: rules.finish(), before, kind: None, answers }

@@ -16,6 +16,7 @@ use crate::path::{FieldPath, Segment};
 use crate::policy::Conflicts;
 use crate::resource::{Resource, split_api_version};
 use crate::ssa::{FieldSet, ManagedEntry, ManagedFields, Operation};
+use crate::state::Handover;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::{Scaled, adapt};
@@ -25,7 +26,7 @@ use super::owned::entries;
 use super::subject::Subject;
 use super::{Context, stamp};
 
-/// One change of who owns what. No value changes by it.
+/// One change of who owns what. No value changes by it, tracking ids apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -40,6 +41,12 @@ pub enum Repair {
     Rename {
         /// The names it had.
         from: Vec<Arc<str>>,
+    },
+    /// Another application gives the object away: its entry gets our name, and the tracking id becomes ours, in one
+    /// patch (rule 32).
+    HandOver {
+        /// That application.
+        from: Arc<str>,
     },
     /// What our name wrote otherwise becomes part of our Apply entry (rule 19).
     Fold,
@@ -114,8 +121,12 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
     if let Some(taken) = found.taken(&after, &manager, declared.api_version(), context.conflicts) {
         after = taken;
     }
-    let step = PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after));
-    let write = Write::patch(live.key(), declared.version(), vec![step], &manager).guarded(Guard::exactly(live));
+    let mut steps = vec![PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after))];
+    if context.inventory.receives(live).is_some() {
+        let id = Draft::String(context.owner.tracking_id(live.key())).freeze();
+        steps.push(PatchStep::Set(tracking_path(context), id));
+    }
+    let write = Write::patch(live.key(), declared.version(), steps, &manager).guarded(Guard::exactly(live));
     Some(Mending { write, repairs, before, after })
 }
 
@@ -123,8 +134,9 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
 /// one of us. `None` if they are like that.
 pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>) -> Option<(Resource, Vec<Repair>)> {
     let manager = context.owner.manager();
-    let due = Due { manager: &manager, context, versions: Versions::of(declared, context.model) };
-    if !entries(live).into_iter().flatten().any(|entry| due.is_for(entry)) {
+    let given = context.inventory.receives(live);
+    let due = Due { manager: &manager, given, context, versions: Versions::of(declared, context.model) };
+    if given.is_none() && !entries(live).into_iter().flatten().any(|entry| due.is_for(entry)) {
         return None;
     }
     let (mut managed, mut repairs) = (ManagedFields::read(live).ok()?, Vec::new());
@@ -140,7 +152,12 @@ pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>
     for name in &names {
         managed = managed.rename(name, &manager);
     }
-    if !names.is_empty() {
+    if let Some(given) = given {
+        // The patch that sets the tracking id makes it part of what our name wrote otherwise (as the server does with
+        // every value that a patch changes), which the next repair folds.
+        managed = managed.release(&manager, &[tracking_path(context)].iter().collect());
+        repairs.push(Repair::HandOver { from: Arc::clone(&given.from.app) });
+    } else if !names.is_empty() {
         repairs.push(Repair::Rename { from: names });
     }
     let folded = managed.fold_updates(&manager);
@@ -157,9 +174,16 @@ pub(super) fn entries_value(managed: &ManagedFields) -> Value {
     if managed.is_empty() { Draft::List(vec![Draft::map()]).freeze() } else { managed.to_value() }
 }
 
+/// Where the tracking id stands.
+fn tracking_path(context: &Context<'_>) -> FieldPath {
+    FieldPath::fields(&["metadata", "annotations", context.owner.annotation()])
+}
+
 /// What an entry is looked at for.
 struct Due<'a> {
     manager: &'a str,
+    /// Who gives the object away, if anybody does.
+    given: Option<&'a Handover>,
     context: &'a Context<'a>,
     versions: Versions<'a>,
 }
@@ -179,7 +203,9 @@ impl Due<'_> {
 
     fn is_former(&self, name: &str) -> bool {
         let Context { inventory, conflicts, .. } = self.context;
-        name != self.manager && (conflicts.is_former(name) || inventory.managers.iter().any(|used| **used == *name))
+        let is_given = || self.given.is_some_and(|given| given.managers.contains(name));
+        let is_ours = || conflicts.is_former(name) || inventory.managers.iter().any(|used| **used == *name);
+        name != self.manager && (is_given() || is_ours())
     }
 }
 
@@ -289,6 +315,9 @@ impl fmt::Display for Repair {
             }
             Self::Rename { from } => write!(f, "takes the place of {}", list(from)),
             Self::Orphan => f.write_str("stays, and is nobody's"),
+            Self::HandOver { from } => {
+                write!(f, "takes it over from application `{from}`, which no longer declares it")
+            }
             Self::Fold => f.write_str("folds what we wrote otherwise into what we apply"),
             Self::Release { fields } => write!(f, "gives up {}", list(fields)),
             Self::TakeOver { fields, from } if from.is_empty() => {

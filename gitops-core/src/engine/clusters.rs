@@ -51,6 +51,11 @@ impl Engine {
         let apps = cluster.apps.clone();
         for app in apps {
             self.condition(&app, ConditionKind::ClusterError, None);
+            if let Some(subject) = self.subjects.get_mut(&app) {
+                // A ledger that could not be read, or understood, may be readable by now.
+                let is_idle = matches!(subject.stage, Stage::Idle);
+                drop(subject.ledger.take_if(|(_, damage)| is_idle && damage.is_some()));
+            }
             self.stir(&app, Level::Live, Duration::ZERO);
         }
     }

@@ -1,24 +1,21 @@
 //! Looking at one application: what is missing to judge it, and the judgement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::automation::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
 use crate::diff::Outcome;
 use crate::health::HealthStatus;
-use crate::plan::{Reason, Request, SkipReason};
+use crate::plan::{Intent, Reason, Request, SkipReason};
 use crate::policy::window::Asked as By;
-use crate::problem::Severity;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
-use crate::resource::ResourceKey;
 use crate::source::RevisionId;
 use crate::sync::{Cause, HEALING, Hold, Phase, Record};
 
-use super::status::{ConditionKind, Decided, OperationState};
+use super::status::OperationState;
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
-use super::{Counters, Engine, Flight, News, Task, WorkId};
+use super::{Engine, Flight, News, Task, WorkId};
 
-/// Most objects that news of drift name.
-const NAMED: usize = 5;
 /// When an application asks again at the latest that waits for its turn.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -45,6 +42,14 @@ impl Engine {
             }
             return store;
         }
+        if let Some(store) = self.store_given(name) {
+            if store.is_none()
+                && let Some(at) = self.subjects.get(name).map(|subject| subject.store_at)
+            {
+                self.wake_at_time(name, at);
+            }
+            return store;
+        }
         let subject = self.subjects.get(name)?;
         let wanted = subject.wanted()?;
         if !subject.is_loaded() {
@@ -65,11 +70,13 @@ impl Engine {
         if subject.level == Level::None && subject.asked.is_none() {
             return None;
         }
-        let (app, looked) = self.compared(subject)?;
+        let (app, looked, awaited) = self.compared(subject)?;
         let now = self.now;
         if let Some(subject) = self.subjects.get_mut(name) {
             subject.looked_at = now;
+            subject.held_by_others = Self::held_by_others(&looked);
         }
+        self.await_all(name, awaited);
         if app.request.unasked.is_some()
             && let Some(cluster) = self.clusters.get_mut(&application.cluster)
         {
@@ -91,16 +98,27 @@ impl Engine {
     }
 
     /// Compares an application with what is known of its cluster, and plans.
-    fn compared(&self, subject: &Subject) -> Option<(App, Looked)> {
+    fn compared(&self, subject: &Subject) -> Option<(App, Looked, BTreeSet<Arc<str>>)> {
         let cache = self.clusters.get(&subject.application.cluster)?.cache.as_ref()?;
         let (_, desired) = subject.desired.as_ref()?;
         let app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now).as_of(self.now);
         let desired = self.contest(subject, desired);
         let model = cache.model.with_crds(desired.declared.values().map(|declared| &declared.resource));
-        let ledger = subject.ledger.clone()?;
-        let mut looked = Looked::compared(&app, desired, subject.view(cache), model, ledger, &subject.comparison);
+        let (mut ledger, damage) = subject.ledger.clone()?;
+        let (given, mut awaited) = self.given(subject, &subject.held_by_others);
+        ledger.inventory.receiving = given;
+        let live = subject.view(cache);
+        let mut looked = Looked::compared(&app, desired, live, model, (ledger, damage), &subject.comparison);
         looked.plan(&app);
-        Some((app, looked))
+        let keys = Self::held_by_others(&looked);
+        if keys != subject.held_by_others {
+            let given;
+            (given, awaited) = self.given(subject, &keys);
+            if given != looked.ledger.inventory.receiving {
+                looked.receive(&app, given);
+            }
+        }
+        Some((app, looked, awaited))
     }
 
     /// Whether the cluster was listed for all that this application needs to know; if not, it will be.
@@ -169,6 +187,7 @@ impl Engine {
             }
         }
         self.stir_waiting(name);
+        self.stir_awaiting(name);
         if self.running.len() < self.settings.operations {
             self.next_turn();
         }
@@ -219,6 +238,8 @@ impl Engine {
             seen.permission = Permission::Denied { why: permit.reason.into(), until: permit.next_change };
         }
         seen.dependency = self.dependency(subject);
+        let given = &looked.ledger.inventory.receiving;
+        seen.takes_over = !given.is_empty() && looked.plan.steps.iter().any(|step| given.contains_key(&step.key));
         // What can be healed now is not held up by what cannot.
         seen.rests_until = rests_until.filter(|_| !looked.has_work());
         let decision = decide(&subject.application.automation, &seen, self.now);
@@ -226,6 +247,11 @@ impl Engine {
             // It was left to rest when it was compared, and need not rest any longer.
             Decision::Start { .. } if !looked.has_work() && rests_until.is_some() => {
                 Decision::Rest { why: Why::Fought, until: rests_until.map(|until| until.max(self.now)) }
+            }
+            // It is deleted once others have what they declare of it, or are known not to declare it.
+            Decision::Start { .. } if waits_for_others(looked) => {
+                let why = Why::Dependency { text: "others, which declare some of its objects or may do so".into() };
+                Decision::Rest { why, until: Some(self.now + BUSY) }
             }
             // Somebody asked for what is there already.
             Decision::Start { .. } if !looked.has_work() => {
@@ -236,95 +262,6 @@ impl Engine {
                 Decision::Rest { why: Why::Busy, until: Some(self.now + BUSY) }
             }
             decision => decision,
-        }
-    }
-
-    /// Writes down what was decided and what is out of order.
-    fn note(&mut self, name: &Arc<str>, looked: &Looked, report: &Report, decision: &Decision) {
-        let now = self.now;
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        let status = &mut subject.status;
-        let known = status.decision.as_ref().is_some_and(|decided| decided.decision == *decision);
-        if !known {
-            if let Decision::Rest { why, .. } = decision {
-                let again = matches!(&status.decision, Some(Decided { decision: Decision::Rest { why: last, .. }, .. }) if last == why);
-                if !again {
-                    Counters::count(&mut self.counters.rests, why.name());
-                    self.board.pin(now, name, News::Rests { why: why.clone() });
-                }
-            }
-            status.decision = Some(Decided { decision: decision.clone(), since: now });
-        }
-        let mut blocks = report.problems.iter().filter(|problem| problem.severity == Severity::Blocks);
-        let first = blocks.next().map(ToString::to_string);
-        let blocked = first.map(|first| match blocks.count() {
-            0 => first,
-            more => format!("{first}; and {more} more"),
-        });
-        let shared = report.problems.iter().find(|problem| problem.code == crate::problem::Code::NotOurs);
-        let failed = looked.ledger.history.first().filter(|last| matches!(last.phase, Phase::Failed | Phase::Error));
-        let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
-        for (kind, message) in [
-            (ConditionKind::Blocked, blocked),
-            (ConditionKind::SharedResource, shared.map(ToString::to_string)),
-            (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
-            (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
-            (ConditionKind::LedgerError, None),
-        ] {
-            self.condition(name, kind, message.map(Arc::from));
-        }
-        if let Some(subject) = self.subjects.get_mut(name) {
-            let Subject { status, fights, .. } = subject;
-            status.fights(fights.fought(), now);
-        }
-    }
-
-    /// States that something is out of order, or no longer is, and tells if that is news.
-    pub(super) fn condition(&mut self, name: &Arc<str>, kind: ConditionKind, message: Option<Arc<str>>) {
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        let known = subject.status.conditions.iter().find(|condition| condition.kind == kind);
-        match (known, &message) {
-            (None, Some(message)) => {
-                let message = Arc::clone(message);
-                self.board.pin(self.now, name, News::Condition { kind, message });
-            }
-            (Some(_), None) => self.board.pin(self.now, name, News::Cleared { kind }),
-            _ => {}
-        }
-        subject.status.state(kind, message, self.now);
-    }
-
-    fn tell_of_changes(
-        &mut self,
-        name: &Arc<str>,
-        (sync, health): (SyncStatus, HealthStatus),
-        report: &Report,
-        looked: &Looked,
-    ) {
-        if sync != report.sync {
-            self.board.pin(self.now, name, News::Sync { before: sync, now: report.sync });
-        }
-        if health != report.health {
-            self.board.pin(self.now, name, News::Health { before: health, now: report.health });
-        }
-        let is_synced = looked
-            .ledger
-            .last_synced()
-            .is_some_and(|synced| synced.iter().eq(looked.desired.revisions.iter().map(|revision| &revision.id)));
-        let differs = |(key, compared): (&ResourceKey, &Arc<crate::diff::Compared>)| {
-            matches!(compared.outcome, Outcome::OutOfSync(_) | Outcome::Missing).then(|| key.clone())
-        };
-        let drifted: std::collections::BTreeSet<ResourceKey> =
-            if is_synced { looked.comparison.entries.iter().filter_map(differs).collect() } else { Default::default() };
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        let news: Vec<ResourceKey> = drifted.difference(&subject.drifted).cloned().collect();
-        subject.drifted = drifted;
-        if !news.is_empty() {
-            let (count, keys) = (news.len(), news.into_iter().take(NAMED).collect());
-            self.board.pin(self.now, name, News::Drift { keys, count });
-        }
-        if (sync, health) != (report.sync, report.health) {
-            self.stir_dependents(name);
         }
     }
 
@@ -381,6 +318,12 @@ impl Engine {
         self.running.insert(Arc::clone(name));
         self.moved(name);
     }
+}
+
+/// Whether an application is to be deleted, and objects of it that others declare, or may declare, are still its own.
+fn waits_for_others(looked: &Looked) -> bool {
+    let waits = |reason| matches!(reason, SkipReason::HandedOver | SkipReason::OthersUnknown);
+    looked.plan.scope.intent == Intent::Delete && looked.plan.skipped.iter().any(|skipped| waits(skipped.reason))
 }
 
 fn rest(why: Why) -> Decision {

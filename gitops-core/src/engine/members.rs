@@ -74,6 +74,7 @@ impl Engine {
         let (name, subject) = self.subjects.remove_entry(name)?;
         self.unfollow(&name, &subject.application.follows());
         self.running.remove(&name);
+        self.forget_awaiting(&name);
         if let Some(due) = subject.due {
             self.ready.remove(&(due, Arc::clone(&name)));
         }

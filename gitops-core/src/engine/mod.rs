@@ -19,13 +19,15 @@
 //!
 //! Before anything is written, every application of the cluster was read once, so that two which declare the same object
 //! are found: one that holds the object already keeps it, else neither applies it. Nothing is pruned that another
-//! application declares, or may declare (rule 28 of the exact rules).
+//! application declares, or may declare (rule 28 of the exact rules): once the one that holds it declares it no longer,
+//! it is handed over (rule 32).
 
 mod cache;
 mod clock;
 mod clusters;
 mod described;
 mod events;
+mod handover;
 mod judge;
 mod members;
 mod metrics;
@@ -37,6 +39,7 @@ mod shared;
 mod status;
 mod subject;
 mod tally;
+mod tell;
 mod wishes;
 mod work;
 
@@ -178,6 +181,8 @@ pub struct Engine {
     queued: BTreeSet<Arc<str>>,
     /// Who depends on an application.
     dependents: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Who waits until an application was judged, since an object moves between the two.
+    awaited: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Who was served last of those that run.
     served: Option<Arc<str>>,
     flying: BTreeMap<WorkId, Flight>,
@@ -313,6 +318,7 @@ impl Engine {
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
             dependents: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             served: None,
             flying: BTreeMap::new(),
             counted: 0,

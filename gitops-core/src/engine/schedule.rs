@@ -167,11 +167,18 @@ impl Engine {
     /// Refuses to delete what another application came to declare since the operation was planned: it is handed over.
     fn keep(&self, name: &Arc<str>, cluster: &Arc<str>, effect: &Effect) -> Option<sync::Event> {
         let Effect::Write { id, write } = effect else { return None };
-        let own = self.subjects.get(name)?.declares.contains(&write.key);
+        let subject = self.subjects.get(name)?;
+        let own = subject.declares.contains(&write.key) && !subject.leaves();
         if own || !matches!(write.verb, Verb::Delete { .. }) {
             return None;
         }
-        let other = self.clusters.get(cluster)?.declared.get(&write.key)?.iter().find(|other| *other != name)?;
+        let other = self
+            .clusters
+            .get(cluster)?
+            .declared
+            .get(&write.key)?
+            .iter()
+            .find(|other| *other != name && !self.is_leaving(other))?;
         let message = format!("application `{other}` declares it by now").into();
         Some(sync::Event::Wrote { id: *id, result: Err(Failure::Refused { message }.into()) })
     }

@@ -18,6 +18,12 @@ use super::{ClusterState, Engine};
 const DEPTH: usize = 64;
 
 impl Engine {
+    /// Returns which applications declare an object of a cluster, as far as they were read; in order of their names.
+    pub fn declarers(&self, cluster: &str, key: &ResourceKey) -> impl Iterator<Item = &Arc<str>> {
+        let declared = self.clusters.get(cluster).and_then(|state| state.declared.get(key));
+        declared.into_iter().flatten()
+    }
+
     /// Takes note of what an application declares, and has those compared again that declare or hold the same.
     pub(super) fn declare(&mut self, name: &Arc<str>) {
         let Some(subject) = self.subjects.get_mut(name) else { return };
@@ -53,7 +59,7 @@ impl Engine {
         let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
         let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
         let others = claimed.chain(recorded).filter_map(|key| {
-            let other = cluster.declared.get(key)?.iter().find(|other| *other != name)?;
+            let other = cluster.declared.get(key)?.iter().find(|other| *other != name && !self.is_leaving(other))?;
             Some((key.clone(), Arc::clone(other)))
         });
         others.collect()
@@ -67,7 +73,7 @@ impl Engine {
         let cluster = self.clusters.get(&subject.application.cluster)?;
         let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
         let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        if claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
+        if !subject.leaves() && claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
             return None;
         }
         let behind = cluster.behind.get(&subject.application.source);
@@ -85,11 +91,14 @@ impl Engine {
     pub(super) fn contest(&self, subject: &Subject, desired: &Arc<DesiredState>) -> Arc<DesiredState> {
         let name = subject.application.name();
         let Some(cluster) = self.clusters.get(&subject.application.cluster) else { return Arc::clone(desired) };
+        if subject.leaves() {
+            return Arc::clone(desired);
+        }
         let mut contested = Vec::new();
         for (key, declared) in &desired.declared {
             let Some(apps) = cluster.declared.get(key).filter(|_| declared.options.is_resource()) else { continue };
-            let Some(other) = apps.iter().find(|other| *other != name) else { continue };
-            let holder = holder(cluster, key).filter(|holder| apps.contains(holder));
+            let Some(other) = apps.iter().find(|other| *other != name && !self.is_leaving(other)) else { continue };
+            let holder = holder(cluster, key).filter(|holder| apps.contains(holder) && !self.is_leaving(holder));
             if holder.as_ref() == Some(name) {
                 continue;
             }

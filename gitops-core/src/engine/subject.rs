@@ -153,6 +153,8 @@ pub(super) struct Subject {
     pub(super) ledger: Option<(Ledger, Option<Problem>)>,
     pub(super) ledger_tries: u32,
     pub(super) comparison: Comparison,
+    /// What others held of it when it was compared last.
+    pub(super) held_by_others: BTreeSet<ResourceKey>,
     /// When it was compared last.
     pub(super) looked_at: Timestamp,
     pub(super) level: Level,
@@ -192,6 +194,7 @@ impl Subject {
             ledger: None,
             ledger_tries: 0,
             comparison: Comparison::default(),
+            held_by_others: BTreeSet::new(),
             looked_at: Timestamp::EPOCH,
             level: Level::Desired,
             due: None,

@@ -42,6 +42,7 @@ impl Engine {
                     Self::ask_of(subject, by, *request);
                     subject.errors = 0;
                 }
+                self.stir_sharing(&name);
                 self.stir(&name, Level::Live, Duration::ZERO);
             }
             Wish::Rollback { by, to } => self.roll_back(&name, &by, &to),

@@ -66,7 +66,7 @@ pub struct Simulation {
     /// How far the clock of the engine is ahead of that of the cluster, in milliseconds.
     ahead: i64,
     /// What is under way, by when it will take effect, and answers on their way.
-    pending: BTreeMap<(Timestamp, WorkId), Task>,
+    pending: BTreeMap<(Timestamp, WorkId), (Task, Vec<Arc<str>>)>,
     arriving: BTreeMap<(Timestamp, WorkId), Done>,
     written: Vec<Performed>,
     is_stuck: bool,
@@ -86,6 +86,8 @@ pub struct Performed {
     pub before: Option<Resource>,
     /// The object after.
     pub after: Option<Resource>,
+    /// Which applications declared the object when the engine handed the write out, as far as it knew.
+    pub declared_by: Vec<Arc<str>>,
 }
 
 impl Simulation {
@@ -198,8 +200,8 @@ impl Simulation {
     fn answer(&mut self) -> usize {
         let (now, mut answers) = (self.time.now(), 0);
         while let Some(due) = self.pending.first_entry().filter(|due| due.key().0 <= now) {
-            let ((_, id), task) = due.remove_entry();
-            if let Some(done) = self.perform(task) {
+            let ((_, id), (task, declared_by)) = due.remove_entry();
+            if let Some(done) = self.perform(task, declared_by) {
                 let at = now + self.latency();
                 self.arriving.insert((at, id), done);
             }
@@ -220,7 +222,9 @@ impl Simulation {
                 self.watches.push((id, task, now));
             } else {
                 let at = now + self.latency();
-                self.pending.insert((at, id), task);
+                let declared_by = written(&task).map(|write| self.engine.declarers("cluster", &write.key).cloned());
+                let declared_by = declared_by.into_iter().flatten().collect();
+                self.pending.insert((at, id), (task, declared_by));
             }
         }
     }
@@ -250,20 +254,13 @@ impl Simulation {
     }
 
     /// Does a piece of work; a world in memory waits for nothing.
-    fn perform(&mut self, task: Task) -> Option<Done> {
-        let write = match &task {
-            Task::Effect { effect: Effect::Write { write, .. } | Effect::Record { write, .. }, .. } => {
-                Some((**write).clone())
-            }
-            Task::Store { write, .. } => Some((**write).clone()),
-            _ => None,
-        };
-        let Some(write) = write else { return self.answered(task) };
+    fn perform(&mut self, task: Task, declared_by: Vec<Arc<str>>) -> Option<Done> {
+        let Some(write) = written(&task).cloned() else { return self.answered(task) };
         let look = |world: &Self| world.cluster.with_server(|server| server.get(&write.key).cloned());
         let before = look(self);
         let done = self.answered(task);
         let after = look(self);
-        self.written.push(Performed { at: self.time.now(), write, before, after });
+        self.written.push(Performed { at: self.time.now(), write, before, after, declared_by });
         done
     }
 
@@ -304,6 +301,14 @@ impl Simulation {
         self.seed ^= self.seed << 25;
         self.seed ^= self.seed >> 27;
         self.seed.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11
+    }
+}
+
+fn written(task: &Task) -> Option<&Write> {
+    match task {
+        Task::Effect { effect: Effect::Write { write, .. } | Effect::Record { write, .. }, .. }
+        | Task::Store { write, .. } => Some(write),
+        _ => None,
     }
 }
 

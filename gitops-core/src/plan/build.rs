@@ -7,7 +7,7 @@ use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Predict
 use crate::policy::{Hook, Options, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Declared, DesiredState, Owner, Tracking};
+use crate::state::{Declared, DesiredState, Inventory, Owner, Tracking};
 
 use super::hooks::{self, Asker, settle};
 use super::{
@@ -44,13 +44,13 @@ pub fn plan(
     }
     let runs = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    let judge = Judge { owner: context.owner, policy, request: &request };
+    let judge = Judge { owner: context.owner, inventory: context.inventory, policy, request: &request };
     let (mut nodes, extras) = decided(comparison, desired, &judge, &mut problems);
     problems.extend(select::unmatched(&request, &nodes, &extras));
     let absent = select::narrow(&mut nodes, &request);
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);
-    adopt::leave_unclaimed(&mut nodes, comparison, policy, &mut problems);
+    adopt::leave_unclaimed(&mut nodes, comparison, policy, context.inventory, &mut problems);
     let stops = adopt::stop_at_shared(&mut nodes, policy);
     if stops {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));
@@ -218,6 +218,7 @@ fn decided<'a>(
 /// Who decides on objects, and by what.
 struct Judge<'a> {
     owner: &'a Owner,
+    inventory: &'a Inventory,
     policy: &'a SyncPolicy,
     request: &'a Request,
 }
@@ -247,10 +248,11 @@ impl Judge<'_> {
             Outcome::Unknown(Why::UnknownKind) if declared.options.skip_dry_run_on_missing_resource => {
                 missing(declared)
             }
+            Outcome::OutOfSync(_) if adopt::is_only_received(declared, compared, self.inventory) => received(compared),
             Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
-            Outcome::OutOfSync(changes) => match foreign(key, &compared.claim, self.owner) {
+            Outcome::OutOfSync(changes) => match adopt::foreign(key, compared, self.owner, self.inventory) {
                 Some(tracking) => {
-                    problems.push(at(declared, not_ours(tracking).of(key)));
+                    problems.push(at(declared, adopt::not_ours(tracking).of(key)));
                     Fate::Skip(SkipReason::NotOurs)
                 }
                 None => self.differs(key, declared, compared, changes, problems),
@@ -307,7 +309,7 @@ impl Judge<'_> {
         let replace = declared.options.replace;
         let repairs = repairs(declared, compared);
         let action = if replace { Action::Replace { payload } } else { Action::Apply { payload } };
-        let claimed = compared.claim.tracked || compared.claim.standing.is_some();
+        let claimed = compared.claim.is_ours();
         let reason = if !claimed && changes.iter().all(impact::is_stamp) { Reason::Adopt } else { Reason::Differs };
         let impact = impact::of(&declared.resource, changes);
         Fate::Do(Box::new(Work { action, requires, reason, impact, repairs }))
@@ -322,6 +324,13 @@ fn missing(declared: &Declared) -> Fate {
         impact: Impact::Creates,
         repairs: Vec::new(),
     }))
+}
+
+/// What another application gives us, and is not applied in the same step.
+fn received(compared: &Compared) -> Fate {
+    let Some(requires) = as_seen(compared) else { return Fate::Skip(SkipReason::Unknown) };
+    let (action, impact) = (Action::Own { repairs: compared.repairs.to_vec() }, Impact::Ownership);
+    Fate::Do(Box::new(Work { action, requires, reason: Reason::Differs, impact, repairs: Vec::new() }))
 }
 
 fn hook(declared: &Declared) -> Fate {
@@ -375,15 +384,6 @@ pub(super) fn foreign<'c>(key: &ResourceKey, claim: &'c Claim, owner: &Owner) ->
     let same =
         of.kind() == key.kind() && of.name == key.name && (key.namespace.is_none() || of.namespace == key.namespace);
     (same && !owner.is(tracking)).then_some(tracking)
-}
-
-pub(super) fn not_ours(tracking: &Tracking) -> Problem {
-    let text = match &*tracking.installation {
-        "" => format!("belongs to application `{}`", tracking.app),
-        installation => format!("belongs to application `{}` of installation `{installation}`", tracking.app),
-    };
-    let hint = "remove it from one of the two applications; to take it over, remove its tracking id first";
-    Problem::blocks(Code::NotOurs, text).hint(hint)
 }
 
 fn at(declared: &Declared, problem: Problem) -> Problem {

@@ -200,6 +200,8 @@ impl Asker<'_> {
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (claim.owned, SkipReason::OwnedByAnother),
             (!claim.proves_ours(), SkipReason::NoProof),
+            (self.request.declared_elsewhere.contains_key(key), SkipReason::HandedOver),
+            (self.request.unasked.is_some(), SkipReason::OthersUnknown),
             (unreadable, SkipReason::Held),
             (kept(options) || declared.is_some_and(|declared| kept(&declared.options)), SkipReason::DeleteForbidden),
             (options.role != Role::Resource, SkipReason::DeleteForbidden),
@@ -248,6 +250,15 @@ fn obstacles(
         let text = "nothing is deleted: whether it is there cannot be told";
         let hint = "see to it that it can be read, then delete again";
         obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(key).hint(hint));
+    }
+    if let Some(why) = &request.unasked {
+        let text = format!("nothing is deleted: what other applications declare is not known yet: {why}");
+        obstacles.push(Problem::blocks(Code::PruneGuard, text).hint("it goes on once they were read"));
+    }
+    for (key, other) in of(SkipReason::HandedOver).filter_map(|key| request.declared_elsewhere.get_key_value(key)) {
+        let text = format!("nothing is deleted: application `{other}` declares it as well, and takes it over first");
+        let hint = format!("sync `{other}`, or take the object out of it");
+        obstacles.push(Problem::blocks(Code::NotOurs, text).of(key).hint(hint));
     }
     for key in of(SkipReason::Held) {
         let text = "nothing is deleted: its annotations cannot be read, so that nobody knows whether it may go";

@@ -13,7 +13,8 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, HookResult, OPERATION_ANNOTATION, Standing};
 
-use super::build::{Fate, Node, Work, as_seen, foreign, not_ours, payload};
+use super::adopt::not_ours;
+use super::build::{Fate, Node, Work, as_seen, foreign, payload};
 use super::confirm::Consent;
 use super::contents::is_container;
 use super::depend::{defines, problem_at};

@@ -12,7 +12,7 @@ use crate::plan::{self, Action, HookRun, Plan, Request};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
-use crate::state::{DesiredState, LiveState, Standing};
+use crate::state::{DesiredState, Handover, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 
@@ -234,6 +234,14 @@ impl Looked {
     pub(super) fn compare(&mut self, app: &App, answers: &Answers, previous: &Comparison) {
         let context = app.context(&self.model, &self.ledger.inventory).with_answers(answers);
         self.comparison = diff::compare(&self.desired, &self.live, &context, previous);
+    }
+
+    /// Compares and plans anew, with what other applications give to this one.
+    pub(crate) fn receive(&mut self, app: &App, given: BTreeMap<ResourceKey, Handover>) {
+        self.ledger.inventory.receiving = given;
+        let previous = std::mem::take(&mut self.comparison);
+        self.compare(app, &Answers::new(), &previous);
+        self.plan(app);
     }
 
     /// Plans what a sync would do, by all that is known.

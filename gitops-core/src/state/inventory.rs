@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::resource::{Names, ResourceKey};
+use crate::resource::{Names, Resource, ResourceKey};
 use crate::value::Digest;
 
-use super::AppliedFields;
+use super::{AppliedFields, Handover};
 
 /// Most names that are remembered.
 const MANAGERS: usize = 8;
@@ -25,6 +25,9 @@ pub struct Inventory {
     pub trust: Trust,
     /// The names under which we applied, the latest one last (rule 24).
     pub managers: Vec<Arc<str>>,
+    /// Objects that other applications give to this one (rule 32). Never stored: they follow from what all applications
+    /// declare, so whoever looks says it anew.
+    pub receiving: BTreeMap<ResourceKey, Handover>,
 }
 
 /// Whether an inventory says all. Rule 30 of the exact rules: a lost or unreadable inventory prunes nothing.
@@ -113,7 +116,12 @@ impl Inventory {
     /// Returns an inventory with these entries and all of them.
     #[must_use]
     pub fn whole(entries: impl IntoIterator<Item = (ResourceKey, Entry)>) -> Self {
-        Self { entries: entries.into_iter().collect(), trust: Trust::Whole, managers: Vec::new() }
+        Self {
+            entries: entries.into_iter().collect(),
+            trust: Trust::Whole,
+            managers: Vec::new(),
+            receiving: BTreeMap::new(),
+        }
     }
 
     /// Remembers the name under which we apply from now on. Of more than eight, the oldest is forgotten.
@@ -124,6 +132,15 @@ impl Inventory {
         let surplus = self.managers.len().saturating_sub(MANAGERS);
         self.managers.drain(..surplus);
         self
+    }
+
+    /// Returns who gives away an object that is still with that one.
+    #[must_use]
+    pub fn receives(&self, live: &Resource) -> Option<&Handover> {
+        if self.receiving.is_empty() {
+            return None;
+        }
+        self.receiving.get(live.key()).filter(|handover| handover.is_of(live))
     }
 
     /// Returns the entry of an object.

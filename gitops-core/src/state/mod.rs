@@ -5,6 +5,7 @@
 
 mod applied;
 mod desired;
+mod handover;
 mod hook;
 mod inherit;
 mod inventory;
@@ -16,6 +17,7 @@ mod prepare;
 
 pub use applied::AppliedFields;
 pub use desired::{Completeness, Declared, DesiredState};
+pub use handover::Handover;
 pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};

@@ -22,6 +22,10 @@ impl Machine {
         if live.is_terminating() {
             return Some(DELETED.to_owned());
         }
+        if self.setup.ledger.inventory.receives(live).is_some() {
+            // The other one gives it away.
+            return None;
+        }
         plan::belongs_to_another(live.key(), &self.claims(live), &self.setup.owner)
     }
 }

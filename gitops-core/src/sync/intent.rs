@@ -70,17 +70,19 @@ pub fn intend(
                     inventory.entries.insert(step.key.clone(), entry);
                 }
             }
-            Action::Apply { .. } | Action::Replace { .. } | Action::Recreate { .. } => {
+            Action::Apply { .. } | Action::Replace { .. } | Action::Recreate { .. } | Action::Own { .. } => {
                 let found = comparison.get(&step.key).and_then(|compared| Some((compared, compared.live.as_ref()?)));
                 let found = found.and_then(|(compared, live)| Some((compared, live, live.uid()?)));
                 if let (Some((compared, live, uid)), false) = (found, inventory.entries.contains_key(&step.key)) {
-                    let entry = Entry::held(Standing::Adopted, uid, &step.version, step.wave);
-                    let entry = remembering(entry, None, (&step.key, live, compared), desired, context);
+                    // What another application gives us came to us as it came to that one (rule 32).
+                    let given = previous.receives(live).map(|given| &given.entry);
+                    let standing = given.map_or(Standing::Adopted, |given| given.standing.clone());
+                    let entry = Entry::held(standing, uid, &step.version, step.wave);
+                    let entry = remembering(entry, given, (&step.key, live, compared), desired, context);
                     inventory.entries.insert(step.key.clone(), entry);
                 }
             }
-            // An object that is only claimed is known already.
-            Action::Own { .. } | Action::Delete { .. } | Action::Await | Action::Orphan | Action::Hook { .. } => {}
+            Action::Delete { .. } | Action::Await | Action::Orphan | Action::Hook { .. } => {}
         }
     }
     inventory

@@ -23,6 +23,11 @@ impl Machine {
         declared.is_some_and(|of| diff::may_adapt(&of.resource, &self.context(), self.scaled(&step.key)))
     }
 
+    /// Whether the object of a step is still with another application, which gives it away.
+    pub(super) fn receives(&self, step: &Step) -> bool {
+        self.setup.ledger.inventory.receiving.contains_key(&step.key)
+    }
+
     /// What objects are compared against.
     pub(super) fn context(&self) -> Context<'_> {
         let setup = &self.setup;

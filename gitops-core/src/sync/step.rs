@@ -195,7 +195,7 @@ impl Machine {
         let Some(step) = plan.step(StepId(id)) else { return };
         let deadline = now + self.timeout(step);
         // Asked only where something is applied over what is there.
-        let has_rules = matches!(step.action, Action::Apply { .. }) && self.has_rules(step);
+        let has_rules = matches!(step.action, Action::Apply { .. }) && (self.has_rules(step) || self.receives(step));
         let own_key = self.own_key(step);
         let Some(run) = self.run_mut(id) else { return };
         (run.since, run.started, run.deadline) = (now, Some(now), deadline);

@@ -8,7 +8,9 @@ use gitops_core::engine::{Event, News, Wish};
 use gitops_core::reconcile::SyncStatus;
 use gitops_core::resource::Resource;
 
-use super::world::{APPS, NAMES, World, config, hook};
+use super::world::{APPS, NAMES, World, config, hook, object};
+
+const ID: &str = "gitops.rs/tracking-id";
 
 /// Most answers in five minutes, with operations under way and everything failing.
 const ANSWERS: usize = 600;
@@ -46,6 +48,15 @@ impl World {
                 let guarded = matches!(done.write.guard, Guard::Present { .. });
                 let made = uid(before).is_some_and(|uid| self.made.contains(&uid));
                 assert!(guarded && made, "deleted without proof: {}\n{}", done.write.key, self.story());
+                let holder = before.and_then(|object| object.annotation(ID)?.split(':').next());
+                let other = done.declared_by.iter().find(|app| Some(&***app) != holder);
+                let is_hook = before.and_then(|object| object.annotation("gitops.rs/hook")).is_some();
+                assert!(
+                    other.is_none() || is_hook,
+                    "{} of {holder:?} was deleted, and {other:?} declares it\n{}",
+                    done.write.key,
+                    self.story()
+                );
             }
             if uid(before) != uid(after) || version(before) != version(after) {
                 *self.runs.entry(format!("write {}", done.write.key.name)).or_default() += 1;
@@ -97,14 +108,13 @@ impl World {
         }
         for app in APPS {
             let root = self.roots.get(app).unwrap();
-            let text = super::world::map(&format!("own-{app}"), "last", 0);
+            let text = super::world::manifest(&format!("own-{app}"), "last", 0);
             self.files.insert(format!("{root}/own.yaml"), text);
         }
         let path = format!("{}/hook.yaml", self.roots.get("a").unwrap());
         self.files.insert(path, hook("a", "succeed"));
         self.commit("the last one");
         self.pass(Duration::from_secs(900));
-        self.release();
         self.pass(Duration::from_secs(3 * 3600));
         self.is_as_declared();
         let starts = self.starts;
@@ -115,27 +125,12 @@ impl World {
         self.leaves_nothing();
     }
 
-    /// What moved to another application stays with the first one until somebody deletes it (see LIMITATIONS.md).
-    fn release(&self) {
-        const ID: &str = "gitops.rs/tracking-id";
-        for name in NAMES {
-            let declared = self.declared(name);
-            let live = self.sim.cluster.with_server(|server| server.get(&config(name)).cloned());
-            let holder = live.as_ref().and_then(|live| live.annotation(ID)?.split(':').next());
-            if let (Some((app, _)), Some(holder)) = (declared.first(), holder)
-                && *app != holder
-            {
-                self.delete(name);
-            }
-        }
-    }
-
     fn is_as_declared(&mut self) {
         for name in NAMES {
             let (declared, live) = (self.declared(name), self.colour(name));
             match declared.as_slice() {
                 [] => {
-                    let object = self.sim.cluster.with_server(|server| server.get(&config(name)).cloned());
+                    let object = self.sim.cluster.with_server(|server| server.get(&object(name).0).cloned());
                     let ours = object.as_ref().and_then(Resource::uid).is_some_and(|uid| self.made.contains(uid));
                     assert!(!ours, "{name} was not pruned\n{}", self.story());
                 }

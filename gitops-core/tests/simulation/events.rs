@@ -5,9 +5,10 @@ use std::time::Duration;
 use gitops_core::cluster::Failure;
 use gitops_core::engine::{Event, Wish};
 use gitops_core::memory::Moment;
+use gitops_core::plan::Request;
 use gitops_core::resource::GroupKind;
 
-use super::world::{APPS, COLOURS, NAMES, World, hook, map};
+use super::world::{APPS, COLOURS, NAMES, World, hook, manifest};
 
 const WINDOWS: [&str; 4] = [
     "[]",
@@ -112,7 +113,7 @@ impl World {
             self.files.remove(&path);
         } else {
             let wave = self.chance.below(3);
-            self.files.insert(path.clone(), map(name, colour, wave));
+            self.files.insert(path.clone(), manifest(name, colour, wave));
         }
         self.note(format!("edit {path}: {:?}", self.files.get(&path).map(|_| colour)));
         self.commit("edit");
@@ -199,11 +200,13 @@ impl World {
         let app = *self.chance.of(&APPS);
         let at = usize::try_from(self.chance.below(self.revisions.len() as u64)).unwrap();
         let to = self.revisions.get(at).unwrap().0.clone();
-        let wish = match self.chance.below(5) {
+        let wish = match self.chance.below(6) {
             0 => Wish::Refresh,
             1 => Wish::Sync { by: "Ann".into(), request: Box::default() },
             2 => Wish::Rollback { by: "Ben".into(), to },
             3 => Wish::Resume,
+            // It is there again at once, since it heals itself; whatever is under way then.
+            4 => Wish::Sync { by: "Ann".into(), request: Box::new(Request::to_delete()) },
             _ => Wish::Terminate,
         };
         self.note(format!("wish of {app}: {wish:?}"));

@@ -19,7 +19,8 @@ use gitops_core::value::Value;
 use super::chance::Chance;
 
 pub(crate) const APPS: [&str; 3] = ["a", "b", "c"];
-pub(crate) const NAMES: [&str; 6] = ["m0", "m1", "m2", "m3", "m4", "m5"];
+/// Of maps, and of Deployments (`d`), whose controllers make ReplicaSets and Pods.
+pub(crate) const NAMES: [&str; 8] = ["m0", "m1", "m2", "m3", "m4", "m5", "d6", "d7"];
 pub(crate) const COLOURS: [&str; 5] = ["blue", "red", "green", "white", "black"];
 
 pub(crate) struct World {
@@ -47,7 +48,27 @@ pub(crate) fn config(name: &str) -> ResourceKey {
     ResourceKey::new("", "ConfigMap", "default", name)
 }
 
-pub(crate) fn map(name: &str, colour: &str, wave: u64) -> String {
+/// The object of a name, and where its colour stands.
+pub(crate) fn object(name: &str) -> (ResourceKey, &'static [&'static str]) {
+    if name.starts_with('d') {
+        let key = ResourceKey::new("apps", "Deployment", "default", name);
+        return (key, &["spec", "template", "metadata", "annotations", "colour"]);
+    }
+    (config(name), &["data", "colour"])
+}
+
+pub(crate) fn manifest(name: &str, colour: &str, wave: u64) -> String {
+    if !name.starts_with('d') {
+        return map(name, colour, wave);
+    }
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: \
+         \"{wave}\"}}}}\nspec: {{replicas: 2, selector: {{matchLabels: {{app: {name}}}}}, template: {{spec: {{containers: \
+         [{{name: run, image: nginx}}]}}, metadata: {{labels: {{app: {name}}}, annotations: {{colour: {colour}}}}}}}}}\n"
+    )
+}
+
+fn map(name: &str, colour: &str, wave: u64) -> String {
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: \
          \"{wave}\"}}}}\ndata: {{colour: {colour}}}\n"
@@ -96,11 +117,11 @@ impl World {
         }
         for (at, name) in NAMES.iter().enumerate() {
             let app = APPS.get(at % 3).unwrap();
-            world.files.insert(format!("{app}/{name}.yaml"), map(name, "blue", world.chance.below(3)));
+            world.files.insert(format!("{app}/{name}.yaml"), manifest(name, "blue", world.chance.below(3)));
         }
         world.files.insert("a/hook.yaml".to_owned(), hook("a", "succeed"));
         for app in APPS {
-            world.files.insert(format!("{app}/own.yaml"), map(&format!("own-{app}"), "blue", 0));
+            world.files.insert(format!("{app}/own.yaml"), manifest(&format!("own-{app}"), "blue", 0));
         }
         world.commit("begin");
         APPS.iter().for_each(|app| world.put(app));
@@ -148,17 +169,19 @@ impl World {
 
     pub(crate) fn paint(&self, name: &str, colour: &str, manager: &str) {
         let colour = Value::from_json(format!("\"{colour}\"").as_bytes()).unwrap();
-        let steps = vec![PatchStep::Set(FieldPath::fields(&["data", "colour"]), colour)];
-        self.write(&Write::patch(&config(name), "v1", steps, manager));
+        let (key, field) = object(name);
+        let steps = vec![PatchStep::Set(FieldPath::fields(field), colour)];
+        self.write(&Write::patch(&key, "v1", steps, manager));
     }
 
     pub(crate) fn delete(&self, name: &str) {
-        self.write(&Write::delete(&config(name), "v1", Propagation::Background));
+        self.write(&Write::delete(&object(name).0, "v1", Propagation::Background));
     }
 
     pub(crate) fn colour(&self, name: &str) -> Option<String> {
         self.sim.cluster.with_server(|server| {
-            Some(server.get(&config(name))?.tree().dig(&["data", "colour"])?.as_str()?.to_owned())
+            let (key, field) = object(name);
+            Some(server.get(&key)?.tree().dig(field)?.as_str()?.to_owned())
         })
     }
 

@@ -1,0 +1,110 @@
+//! What is written down of a judgement, and what of it is news.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::automation::{Decision, Why};
+use crate::diff::{Compared, Outcome};
+use crate::health::HealthStatus;
+use crate::problem::{Code, Severity};
+use crate::reconcile::{Looked, Report, SyncStatus};
+use crate::resource::ResourceKey;
+use crate::sync::Phase;
+
+use super::status::{ConditionKind, Decided};
+use super::subject::Subject;
+use super::{Counters, Engine, News};
+
+/// Most objects that news of drift name.
+const NAMED: usize = 5;
+
+impl Engine {
+    /// Writes down what was decided and what is out of order.
+    pub(super) fn note(&mut self, name: &Arc<str>, looked: &Looked, report: &Report, decision: &Decision) {
+        let now = self.now;
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let status = &mut subject.status;
+        let known = status.decision.as_ref().is_some_and(|decided| decided.decision == *decision);
+        if !known {
+            if let Decision::Rest { why, .. } = decision {
+                let again = matches!(&status.decision, Some(Decided { decision: Decision::Rest { why: last, .. }, .. }) if last == why);
+                if !again {
+                    Counters::count(&mut self.counters.rests, why.name());
+                    self.board.pin(now, name, News::Rests { why: why.clone() });
+                }
+            }
+            status.decision = Some(Decided { decision: decision.clone(), since: now });
+        }
+        let mut blocks = report.problems.iter().filter(|problem| problem.severity == Severity::Blocks);
+        let first = blocks.next().map(ToString::to_string);
+        let blocked = first.map(|first| match blocks.count() {
+            0 => first,
+            more => format!("{first}; and {more} more"),
+        });
+        let shared = report.problems.iter().find(|problem| problem.code == Code::NotOurs);
+        let failed = looked.ledger.history.first().filter(|last| matches!(last.phase, Phase::Failed | Phase::Error));
+        let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
+        for (kind, message) in [
+            (ConditionKind::Blocked, blocked),
+            (ConditionKind::SharedResource, shared.map(ToString::to_string)),
+            (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
+            (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
+            (ConditionKind::LedgerError, None),
+        ] {
+            self.condition(name, kind, message.map(Arc::from));
+        }
+        if let Some(subject) = self.subjects.get_mut(name) {
+            let Subject { status, fights, .. } = subject;
+            status.fights(fights.fought(), now);
+        }
+    }
+
+    /// States that something is out of order, or no longer is, and tells if that is news.
+    pub(super) fn condition(&mut self, name: &Arc<str>, kind: ConditionKind, message: Option<Arc<str>>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let known = subject.status.conditions.iter().find(|condition| condition.kind == kind);
+        match (known, &message) {
+            (None, Some(message)) => {
+                let message = Arc::clone(message);
+                self.board.pin(self.now, name, News::Condition { kind, message });
+            }
+            (Some(_), None) => self.board.pin(self.now, name, News::Cleared { kind }),
+            _ => {}
+        }
+        subject.status.state(kind, message, self.now);
+    }
+
+    pub(super) fn tell_of_changes(
+        &mut self,
+        name: &Arc<str>,
+        (sync, health): (SyncStatus, HealthStatus),
+        report: &Report,
+        looked: &Looked,
+    ) {
+        if sync != report.sync {
+            self.board.pin(self.now, name, News::Sync { before: sync, now: report.sync });
+        }
+        if health != report.health {
+            self.board.pin(self.now, name, News::Health { before: health, now: report.health });
+        }
+        let is_synced = looked
+            .ledger
+            .last_synced()
+            .is_some_and(|synced| synced.iter().eq(looked.desired.revisions.iter().map(|revision| &revision.id)));
+        let differs = |(key, compared): (&ResourceKey, &Arc<Compared>)| {
+            matches!(compared.outcome, Outcome::OutOfSync(_) | Outcome::Missing).then(|| key.clone())
+        };
+        let drifted: BTreeSet<ResourceKey> =
+            if is_synced { looked.comparison.entries.iter().filter_map(differs).collect() } else { Default::default() };
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let news: Vec<ResourceKey> = drifted.difference(&subject.drifted).cloned().collect();
+        subject.drifted = drifted;
+        if !news.is_empty() {
+            let (count, keys) = (news.len(), news.into_iter().take(NAMED).collect());
+            self.board.pin(self.now, name, News::Drift { keys, count });
+        }
+        if (sync, health) != (report.sync, report.health) {
+            self.stir_dependents(name);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Objects that move from one application to another. Rules 28 and 32 of the exact rules.
+
+use std::time::Duration;
+
+use gitops_core::automation::Automation;
+use gitops_core::cluster::Verb;
+use gitops_core::engine::{Application, ConditionKind, Event, Wish};
+use gitops_core::plan::Request;
+use gitops_core::policy::{Prune, SyncPolicy};
+use gitops_core::reconcile::SyncStatus;
+use gitops_core::resource::{Resource, ResourceKey};
+use gitops_core::source::Paths;
+use gitops_core::ssa::{ManagedFields, Operation};
+
+use super::{World, app};
+
+const ID: &str = "gitops.rs/tracking-id";
+
+fn of_folder(name: &str) -> Application {
+    let policy = SyncPolicy::default().with_prune(Prune::Owned);
+    let app = app(name).with_paths(Paths::under([name]).unwrap()).with_policy(policy);
+    Application::new(app, "git", "cluster").with_automation(Automation::healing())
+}
+
+fn key(name: &str) -> ResourceKey {
+    ResourceKey::new("", "ConfigMap", "default", name)
+}
+
+fn text(name: &str, data: &str) -> String {
+    format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{{data}}}}}")
+}
+
+impl World {
+    fn files(&mut self, files: &[(&str, Option<String>)]) {
+        let files = files.iter().map(|(path, text)| (*path, text.as_deref()));
+        self.0.source.commit("Ann <ann@example.org>", self.0.now(), "files", files);
+        self.0.tell(Event::SourceChanged { source: "git".into() });
+    }
+
+    fn object(&self, name: &str) -> Option<Resource> {
+        self.0.cluster.with_server(|server| server.get(&key(name)).cloned())
+    }
+
+    fn uid(&self, name: &str) -> String {
+        self.object(name).unwrap().uid().unwrap().to_owned()
+    }
+
+    fn holder(&self, name: &str) -> String {
+        self.object(name).unwrap().annotation(ID).unwrap().split(':').next().unwrap().to_owned()
+    }
+
+    /// What the ledger of an application says of an object.
+    fn recorded(&self, app: &str, name: &str) -> Option<String> {
+        let key = ResourceKey::new("", "ConfigMap", "gitops-system", &format!("gitops.{app}"));
+        self.0.cluster.with_server(|server| {
+            let ledger = server.get(&key)?.tree().dig(&["data", "ledger"])?.as_str()?.to_owned();
+            let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+            let entries = ledger.get("inventory")?.as_array()?;
+            let entry = entries.iter().find(|entry| entry.get("name").and_then(|it| it.as_str()) == Some(name))?;
+            Some(entry.get("entry")?.get("standing")?.to_string())
+        })
+    }
+
+    fn deletions(&mut self) -> usize {
+        self.0.take_writes().iter().filter(|done| matches!(done.write.verb, Verb::Delete { .. })).count()
+    }
+
+    fn is_at_rest(&self, apps: &[&str]) {
+        for app in apps {
+            let status = self.status(app);
+            assert_eq!(status.sync, SyncStatus::Synced, "{status:#?}");
+            assert!(status.conditions.is_empty(), "{status:#?}");
+        }
+    }
+
+    /// Two applications; `a` holds `web`, and both have something of their own.
+    fn of_two() -> Self {
+        let mut world = Self::new(20);
+        world.0.put(of_folder("a"));
+        world.0.put(of_folder("b"));
+        world.files(&[
+            ("a/web.yaml", Some(text("web", "colour: blue, size: small"))),
+            ("a/own.yaml", Some(text("own-a", "colour: grey"))),
+            ("b/own.yaml", Some(text("own-b", "colour: grey"))),
+        ]);
+        world.pass(2);
+        world.is_at_rest(&["a", "b"]);
+        world
+    }
+
+    fn move_web(&mut self) {
+        self.files(&[("a/web.yaml", None), ("b/web.yaml", Some(text("web", "colour: red")))]);
+    }
+
+    fn web_is_of_b(&mut self) {
+        assert_eq!((self.holder("web").as_str(), self.colour("web").as_deref()), ("b", Some("red")));
+        assert!(self.object("web").unwrap().tree().dig(&["data", "size"]).is_none(), "what `b` dropped is gone");
+        assert_eq!(self.recorded("b", "web").as_deref(), Some("\"created\""), "{:?}", self.recorded("b", "web"));
+        assert_eq!(self.recorded("a", "web"), None);
+        let managed = ManagedFields::read(&self.object("web").unwrap()).unwrap();
+        let appliers: Vec<_> = managed.entries().iter().map(|entry| (&*entry.manager, entry.operation)).collect();
+        assert_eq!(appliers, [("gitops:b", Operation::Apply)]);
+        self.is_at_rest(&["a", "b"]);
+    }
+}
+
+#[test]
+fn an_object_that_moves_to_another_application_is_handed_over_and_then_its_own() {
+    let mut world = World::of_two();
+    let uid = world.uid("web");
+    world.move_web();
+    world.pass(2);
+    assert_eq!((world.uid("web"), world.deletions()), (uid, 0));
+    world.web_is_of_b();
+    // It was created by one of us, so the one who has it now may prune it.
+    world.files(&[("b/web.yaml", None)]);
+    world.pass(2);
+    assert!(world.object("web").is_none());
+    world.is_at_rest(&["a", "b"]);
+}
+
+#[test]
+fn what_undoes_nothing_by_itself_takes_what_it_is_given_all_the_same() {
+    let mut world = World::of_two();
+    world.0.put(of_folder("b").with_automation(Automation::syncing()));
+    world.move_web();
+    world.pass(2);
+    world.web_is_of_b();
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_hand_over_loses_and_deletes_nothing() {
+    for millis in (0..6_000).step_by(40) {
+        let mut world = World::of_two();
+        let uid = world.uid("web");
+        world.move_web();
+        world.0.pass(Duration::from_millis(millis));
+        world.0.crash();
+        world.pass(3);
+        assert_eq!((world.uid("web"), world.deletions()), (uid, 0), "after {millis} ms");
+        world.web_is_of_b();
+    }
+}
+
+#[test]
+fn an_object_is_taken_only_once_the_other_application_no_longer_declares_it() {
+    let mut world = World::of_two();
+    let uid = world.uid("web");
+    world.files(&[("b/web.yaml", Some(text("web", "colour: red")))]);
+    world.pass(5);
+    assert_eq!((world.holder("web").as_str(), world.colour("web").as_deref()), ("a", Some("blue")));
+    let shared = |world: &World, app: &str| {
+        world.status(app).conditions.iter().any(|condition| condition.kind == ConditionKind::SharedResource)
+    };
+    assert!(shared(&world, "b") && !shared(&world, "a"), "{:#?}", world.status("b"));
+    world.files(&[("a/web.yaml", None)]);
+    world.pass(2);
+    assert_eq!((world.uid("web"), world.deletions()), (uid, 0));
+    world.web_is_of_b();
+}
+
+#[test]
+fn what_another_application_declares_outlives_the_deletion_of_the_one_that_has_it() {
+    let mut world = World::of_two();
+    let uid = world.uid("web");
+    world.files(&[("b/web.yaml", Some(text("web", "colour: red")))]);
+    world.pass(5);
+    // What syncs by itself would be there again at once.
+    world.0.put(of_folder("a").with_automation(Automation::default()));
+    world.0.take_writes();
+    let wish = Wish::Sync { by: "Ann".into(), request: Box::new(Request::to_delete()) };
+    world.0.tell(Event::Wish { app: "a".into(), wish });
+    world.pass(3);
+    assert_eq!(world.uid("web"), uid);
+    assert_eq!((world.holder("web").as_str(), world.colour("web").as_deref()), ("b", Some("red")));
+    assert!(world.object("own-a").is_none(), "{:#?}", world.status("a"));
+    world.is_at_rest(&["b"]);
+}
