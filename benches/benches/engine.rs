@@ -4,8 +4,8 @@
 //!
 //! `cargo bench -p gitops-benches --bench engine`
 
-use std::fmt::Write as _;
 use std::alloc::System;
+use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,7 +40,9 @@ fn main() -> Outcome<()> {
         return measure(&shape.ok_or("a case is written as `--case 100x10` or `--case 100x10-distinct`")?);
     }
     match Effort::from_args() {
-        Effort::Quick => ["10x10", "10x10-distinct"].into_iter().filter_map(Shape::read).try_for_each(|it| measure(&it)),
+        Effort::Quick => {
+            ["10x10", "10x10-distinct"].into_iter().filter_map(Shape::read).try_for_each(|it| measure(&it))
+        }
         Effort::Full => CASES.iter().try_for_each(|case| apart(case)),
     }
 }
@@ -134,8 +136,8 @@ fn own(done: Done) -> Outcome<Done> {
     let Done::Listed(Ok(mut listed)) = done else { return Ok(done) };
     let objects: Vec<Resource> = listed.1.live.objects().cloned().collect();
     for object in objects {
-        let bytes = serde_json::to_vec(&object)?;
-        listed.1.live.insert(Resource::new(Value::from_json(&bytes)?)?);
+        let text = object.value().to_json();
+        listed.1.live.insert(Resource::new(Value::from_json(text.as_bytes())?)?);
     }
     Ok(Done::Listed(Ok(listed)))
 }
@@ -188,7 +190,8 @@ impl World {
             let app = app.with_paths(paths);
             // One source under many names: each is asked by itself.
             let source = if self.is_distinct { format!("git{at}") } else { "git".to_owned() };
-            engine.put(Application::new(app, &source, "cluster").with_automation(Automation::healing()), self.time.now());
+            engine
+                .put(Application::new(app, &source, "cluster").with_automation(Automation::healing()), self.time.now());
         }
         engine
     }

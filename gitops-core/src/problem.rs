@@ -171,6 +171,14 @@ impl Problem {
         Self { severity, code, key: None, origin: None, other: None, column: None, field: None, text, hint: None }
     }
 
+    /// Moves the places of files below a folder.
+    pub(crate) fn below(mut self, folder: &str) -> Self {
+        for origin in [&mut self.origin, &mut self.other].into_iter().flatten() {
+            origin.file = format!("{folder}/{}", origin.file).into();
+        }
+        self
+    }
+
     /// Adds the object.
     #[must_use]
     pub fn of(self, key: &ResourceKey) -> Self {

@@ -1,6 +1,6 @@
 //! All applications and projects there are, each name once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::read::Declared;
@@ -76,6 +76,7 @@ impl Catalog {
             }
         }
         catalog.find_unknown_dependencies();
+        catalog.find_circles();
         catalog
     }
 
@@ -141,6 +142,49 @@ impl Catalog {
             format!("project `{name}`: {}", refused.reason),
             "change the application, or what its project permits",
         )
+    }
+
+    /// Names each circle of dependencies once, at the application of it that comes first: none of them is ever ready
+    /// before the others.
+    fn find_circles(&mut self) {
+        let mut told: BTreeSet<Arc<str>> = BTreeSet::new();
+        for application in self.applications.values().filter(|one| !one.spec.depends_on.contains(&one.name)) {
+            if told.contains(&application.name) {
+                continue;
+            }
+            let Some(circle) = self.circle(&application.name) else { continue };
+            let names: Vec<&str> = circle.iter().chain([&application.name]).map(|name| &**name).collect();
+            let text = format!("`dependsOn` goes in a circle: {}", names.join(" → "));
+            let key = ResourceKey::new("", "Application", None, &application.name);
+            let problem = Problem::warning(Code::InvalidDependency, text).of(&key).at(&application.origin);
+            self.problems.push(problem.hint("none of them is synced by itself; take one of these dependencies out"));
+            told.extend(circle);
+        }
+    }
+
+    /// The shortest way from an application over what it depends on back to itself.
+    fn circle(&self, name: &Arc<str>) -> Option<Vec<Arc<str>>> {
+        let mut came_from: BTreeMap<&Arc<str>, &Arc<str>> = BTreeMap::new();
+        let mut next: VecDeque<&Arc<str>> = [name].into();
+        while let Some(at) = next.pop_front() {
+            for needed in &self.applications.get(at)?.spec.depends_on {
+                if needed == name {
+                    let mut way = vec![Arc::clone(at)];
+                    let mut before = at;
+                    while let Some(earlier) = came_from.get(before).filter(|_| before != name) {
+                        way.push(Arc::clone(earlier));
+                        before = earlier;
+                    }
+                    way.reverse();
+                    return Some(way);
+                }
+                if self.applications.contains_key(needed) && !came_from.contains_key(needed) {
+                    came_from.insert(needed, at);
+                    next.push_back(needed);
+                }
+            }
+        }
+        None
     }
 
     fn find_unknown_dependencies(&mut self) {

@@ -55,7 +55,6 @@ const SOURCE: &[Row] = &[
     (&["chart"], SaysNothing, Blocks("Helm charts are not fetched", RENDER)),
     (&["kustomize"], Counts, Blocks("kustomizations are not built", RENDER)),
     (&["plugin"], Counts, Blocks("plugins are not run", RENDER)),
-    (&["ref"], SaysNothing, Blocks("one source cannot refer to another", RENDER)),
     (&["tagPrefix"], SaysNothing, Blocks("tags are not searched by prefix", "give the whole tag")),
     (&["name"], SaysNothing, Note("sources have no names")),
     (&["directory", "jsonnet"], SaysNothing, Blocks("Jsonnet is not evaluated", RENDER)),

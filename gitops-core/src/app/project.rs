@@ -134,7 +134,8 @@ impl Project {
         let pattern = || Pattern { negated: false, glob: Glob::any() };
         Self {
             source_repos: vec![Repository { text: "*".into(), pattern: pattern() }],
-            destinations: vec![Place { server: Some(pattern()), name: None, namespace: Some(pattern()) }],
+            // A cluster may be known by its address or by its name alone.
+            destinations: vec![Place { server: Some(pattern()), name: Some(pattern()), namespace: Some(pattern()) }],
             cluster_resource_whitelist: vec![NamedKinds { group: Glob::any(), kind: Glob::any(), name: None }],
             ..Self::default()
         }

@@ -184,10 +184,11 @@ impl Reading<'_> {
             blocks(&["metadata", "name"], error.to_string(), "give it another name");
         }
         let one = ["spec", "source"];
-        match spec.sources() {
-            [] => blocks(&["spec"], "the application has no source".to_owned(), "set `source`"),
-            [_] => {}
-            _ => blocks(&["spec", "sources"], "several sources cannot be followed yet".to_owned(), "use one"),
+        if spec.sources().is_empty() {
+            blocks(&["spec"], "the application has no source".to_owned(), "set `source`");
+        } else if spec.read_sources().next().is_none() {
+            let place = if spec.sources.is_empty() { "source" } else { "sources" };
+            blocks(&["spec", place], "nothing is made from it: it only has a `ref`".to_owned(), "set `path`");
         }
         for source in spec.sources() {
             let path: &[&str] = if spec.sources.is_empty() { &one } else { &["spec", "sources"] };
@@ -217,11 +218,6 @@ impl Reading<'_> {
         for option in spec.unheeded_options() {
             let text = format!("`{option}` has no effect: what it turns off is always done");
             problems.push(self.about(Problem::note(Code::NotFollowed, text).hint("remove it"), &options));
-        }
-        if spec.automated().is_some_and(|automated| automated.allow_empty) {
-            let text = "what would prune everything waits for a person, also with `allowEmpty`";
-            let path = FieldPath::fields(&["spec", "syncPolicy", "automated", "allowEmpty"]);
-            problems.push(self.about(Problem::warning(Code::NotFollowed, text), &path));
         }
     }
 

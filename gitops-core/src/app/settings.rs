@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::AppSpec;
 use super::spec::is_default;
-use crate::policy::{CreateNamespace, NamespaceMetadata, Prune, SyncOption, SyncOptions, SyncPolicy, duration};
+use crate::policy::{
+    CreateNamespace, NamespaceMetadata, Prune, SyncOption, SyncOptions, SyncPolicy, WhenEmpty, duration,
+};
 
 /// What an application does by itself, and how it is synced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +141,9 @@ impl AppSpec {
         let mut policy = self.policy.clone();
         if self.automated().is_some_and(|automated| automated.prune) {
             policy.prune = Prune::Owned;
+        }
+        if self.automated().is_some_and(|automated| automated.allow_empty) {
+            policy.when_empty = WhenEmpty::Prune;
         }
         let options = &self.sync_policy.sync_options;
         let metadata = self.sync_policy.managed_namespace_metadata.as_ref();

@@ -76,6 +76,10 @@ pub struct AppSource {
     /// Branch, tag or commit. Default: `HEAD`.
     #[serde(default = "head", skip_serializing_if = "is_head")]
     pub target_revision: Arc<str>,
+    /// A name by which charts of other sources refer to its files. With one, and without a path, nothing is made from it:
+    /// Argo CD's rule.
+    #[serde(rename = "ref", default, skip_serializing_if = "str::is_empty")]
+    pub reference: Arc<str>,
     /// Which files of the folder.
     #[serde(default, skip_serializing_if = "is_default")]
     pub directory: Directory,
@@ -155,6 +159,11 @@ impl AppSpec {
         if self.sources.is_empty() { self.source.as_slice() } else { &self.sources }
     }
 
+    /// Returns what of it is read: its sources, without those that are there only for others to refer to.
+    pub fn read_sources(&self) -> impl Iterator<Item = &AppSource> {
+        self.sources().iter().filter(|source| !source.is_reference())
+    }
+
     /// Returns what it does by itself, if it does anything.
     #[must_use]
     pub fn automated(&self) -> Option<&super::Automated> {
@@ -190,6 +199,20 @@ impl AppSource {
         }
         paths.check()?;
         Ok(paths)
+    }
+
+    /// Returns whether nothing is made from it: it is there for charts of other sources to refer to.
+    #[must_use]
+    pub fn is_reference(&self) -> bool {
+        !self.reference.is_empty() && self.path.is_empty()
+    }
+
+    /// Returns a name for it: the last part of its address.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        let name = self.repo_url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or("");
+        let name = name.strip_suffix(".git").unwrap_or(name);
+        if matches!(name, "" | "." | "..") { "source" } else { name }
     }
 
     /// Returns what is followed: the branch, tag or commit, or `HEAD`.

@@ -6,16 +6,14 @@
 
 mod decide;
 mod described;
-mod fight;
 mod retry;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::sync::{AUTOMATIC, HEALING, Hold};
+pub use crate::sync::{AUTOMATIC, Fight, Fights, HEALING, Hold};
 pub use decide::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
-pub use fight::{Fight, Fights};
 pub use retry::{Backoff, Retry};
 
 /// What one application may do by itself. Nothing, by default.

@@ -18,6 +18,8 @@ pub(super) enum Told {
     Status,
     /// Something that may be drift.
     Change,
+    /// It is there, and was not.
+    New,
 }
 
 /// Most uids of deleted objects that are remembered.
@@ -99,9 +101,9 @@ impl Cache {
         let told = match self.live.get(object.key()) {
             Live::Present(known) if is_older(&object, known) => return Told::Nothing,
             Live::Present(known) => difference(known, &object),
-            _ => Told::Change,
+            _ => Told::New,
         };
-        if told == Told::Change {
+        if told >= Told::Change {
             self.unclaim(&object.key().clone());
             if let Some(tracking) = Tracking::of(&object) {
                 self.claimed.entry(tracking.app).or_default().insert(object.key().clone());
@@ -248,7 +250,7 @@ mod tests {
         assert!(cache.bury(&key, &"1".into()));
         assert_eq!(cache.put(deployment(r#""uid":"1","resourceVersion":"6"}}"#)), Told::Nothing);
         assert!(!matches!(cache.live.get(&key), Live::Present(_)));
-        assert_eq!(cache.put(deployment(r#""uid":"2","resourceVersion":"7"}}"#)), Told::Change);
+        assert_eq!(cache.put(deployment(r#""uid":"2","resourceVersion":"7"}}"#)), Told::New);
         assert!(!cache.bury(&key, &"1".into()), "another object by now");
         assert!(matches!(cache.live.get(&key), Live::Present(_)));
     }

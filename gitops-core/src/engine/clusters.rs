@@ -141,14 +141,24 @@ impl Engine {
     /// Has those look that an object concerns.
     pub(super) fn touch(&mut self, cluster: &Arc<str>, key: &ResourceKey, told: Told, before: Option<Arc<str>>) {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
-        if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told == Told::Change {
+        if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told >= Told::Change {
             // Kinds may have come or gone, or their schemas changed.
             state.is_lost = true;
         }
         let mut apps: BTreeSet<Arc<str>> = state.concerned.get(key).cloned().unwrap_or_default();
         let claimant = state.cache.as_ref().and_then(|cache| cache.claimant(key));
         apps.extend(before.into_iter().chain(claimant).filter(|app| state.apps.contains(app)));
-        if crate::diff::is_autoscaler(&key.group_kind) && told == Told::Change {
+        if key.is("", "Namespace") && told == Told::New {
+            // What failed since it was missing need not wait.
+            let inside = state.places.get(&Some(Arc::clone(&key.name)));
+            for app in inside.into_iter().flatten() {
+                if let Some(subject) = self.subjects.get_mut(app) {
+                    subject.eased_at = Some(self.now);
+                }
+                apps.insert(Arc::clone(app));
+            }
+        }
+        if crate::diff::is_autoscaler(&key.group_kind) && told >= Told::Change {
             apps.extend(state.places.get(&key.namespace).into_iter().flatten().cloned());
         }
         let after = match told {

@@ -258,6 +258,10 @@ impl Engine {
                 Ok((ledger, damage)) => {
                     subject.ledger_tries = 0;
                     subject.status.hold.clone_from(&ledger.hold);
+                    if subject.fights.is_empty() {
+                        // Another program, or this one before it was started again, had them.
+                        subject.fights = ledger.fights.clone().recalled(self.now);
+                    }
                     subject.status.history.clone_from(&ledger.history);
                     subject.ledger = Some((ledger, damage));
                     self.concern(name);

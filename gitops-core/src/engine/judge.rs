@@ -11,6 +11,7 @@ use crate::policy::window::Asked as By;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
 use crate::source::RevisionId;
 use crate::sync::{Cause, HEALING, Hold, Phase, Record};
+use crate::time::Timestamp;
 
 use super::status::OperationState;
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
@@ -159,7 +160,7 @@ impl Engine {
     }
 
     /// Judges an application that was compared, and starts an operation if that is what is decided.
-    pub(super) fn judged(&mut self, name: &Arc<str>, looked: Looked) {
+    pub(super) fn judged(&mut self, name: &Arc<str>, mut looked: Looked) {
         self.counters.compared = self.counters.compared.saturating_add(1);
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let application = Arc::clone(&subject.application);
@@ -176,7 +177,7 @@ impl Engine {
         let decision = self.decide(name, &looked, &report);
         self.note(name, &looked, &report, &decision);
         match decision {
-            Decision::Start { trigger } => self.start(name, &looked, trigger),
+            Decision::Start { trigger } => self.start(name, &mut looked, trigger),
             Decision::Rest { until, .. } => {
                 if let Some(subject) = self.subjects.get_mut(name) {
                     subject.asked = subject.asked.take().filter(|_| until.is_some());
@@ -221,6 +222,10 @@ impl Engine {
         let mut seen = Situation::new(&wanted, drift);
         seen.synced = synced.as_deref();
         seen.attempt = Attempt::last(&looked.ledger.history, &wanted);
+        if let Some(attempt) = seen.attempt.as_mut().filter(|attempt| subject.eased_at > Some(attempt.finished)) {
+            // What it may have failed for is there by now: its pause is over.
+            attempt.finished = Timestamp::EPOCH;
+        }
         if let Some(until) = subject.pause_after_errors() {
             let (phase, cause) = (Phase::Error, Cause::Passing);
             seen.attempt = Some(Attempt { phase, cause, tries: subject.errors, finished: subject.error_at });
@@ -265,7 +270,7 @@ impl Engine {
         }
     }
 
-    fn start(&mut self, name: &Arc<str>, looked: &Looked, trigger: Trigger) {
+    fn start(&mut self, name: &Arc<str>, looked: &mut Looked, trigger: Trigger) {
         let now = self.now;
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let mut app = subject.application.app.clone();
@@ -273,8 +278,6 @@ impl Engine {
         // What is tried again is what it was before, so that its tries add up.
         app.initiator = if is_heal && subject.undoes() { HEALING.into() } else { trigger.initiator() };
         app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);
-        let Some(mut machine) = looked.machine(&app, now) else { return };
-        machine.watch();
         if is_heal {
             let healed =
                 looked.plan.steps.iter().filter(|step| matches!(step.reason, Reason::Differs | Reason::Missing));
@@ -296,6 +299,9 @@ impl Engine {
         } else if matches!(trigger, Trigger::Asked { .. } | Trigger::NewRevision) {
             subject.fights.clear();
         }
+        looked.ledger.fights = subject.fights.lasting();
+        let Some(mut machine) = looked.machine(&app, now) else { return };
+        machine.watch();
         self.last_id = self.last_id.saturating_add(1);
         let turn = WorkId(self.last_id);
         let by = if matches!(trigger, Trigger::Asked { .. }) { By::ByHand } else { By::Automatically };

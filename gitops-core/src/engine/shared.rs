@@ -8,7 +8,7 @@ use crate::health::HealthStatus;
 use crate::problem::{Code, Problem};
 use crate::reconcile::SyncStatus;
 use crate::resource::ResourceKey;
-use crate::state::DesiredState;
+use crate::state::{DesiredState, Live};
 
 use super::status::Decided;
 use super::subject::{Level, Subject};
@@ -123,8 +123,25 @@ impl Engine {
         if let Some(circle) = self.circle(subject.application.name()) {
             return Some(format!("itself, in a circle: {circle}; take one of them out of `dependsOn`").into());
         }
+        if let Some(text) = self.missing_place(subject) {
+            return Some(text);
+        }
         let mut lacking = subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other)?)));
         lacking.next().map(|(other, why)| format!("application `{other}`, which {why}").into())
+    }
+
+    /// A namespace that is not there yet, and that another application makes: to begin before would fail.
+    fn missing_place(&self, subject: &Subject) -> Option<Arc<str>> {
+        let cluster = self.clusters.get(&subject.application.cluster)?;
+        let cache = cluster.cache.as_ref()?;
+        let declared = subject.declares.iter().filter_map(|key| key.namespace.as_ref());
+        let places: BTreeSet<&Arc<str>> = declared.collect();
+        places.into_iter().find_map(|place| {
+            let key = ResourceKey::new("", "Namespace", None, place);
+            let maker = cluster.declared.get(&key)?.iter().find(|other| *other != subject.application.name())?;
+            let is_missing = !subject.declares.contains(&key) && matches!(cache.live.get(&key), Live::Absent);
+            is_missing.then(|| format!("namespace `{place}`, which application `{maker}` makes").into())
+        })
     }
 
     /// What an application lacks to be ready. The contract: it is compared at what its source names now, in sync,

@@ -166,6 +166,8 @@ pub(super) struct Subject {
     /// Operations that could not even store that they began, in a row, and when the last one ended.
     pub(super) errors: u32,
     pub(super) error_at: Timestamp,
+    /// When something came that may have been missing.
+    pub(super) eased_at: Option<Timestamp>,
     /// A rollback to be stored, or to be taken back.
     pub(super) hold: Option<HoldWish>,
     pub(super) store_tries: u32,
@@ -204,6 +206,7 @@ impl Subject {
             status,
             errors: 0,
             error_at: Timestamp::EPOCH,
+            eased_at: None,
             hold: None,
             store_tries: 0,
             store_at: Timestamp::EPOCH,

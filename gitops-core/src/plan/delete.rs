@@ -118,6 +118,7 @@ fn removals<'a>(
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => {
                 problems.extend(why_kept(reason).map(|problem| problem.of(key)));
+                problems.extend(request.why_not_permitted(key).filter(|_| reason == SkipReason::NotPermitted));
                 skipped.push(Skipped::new(key, reason));
             }
         }
@@ -200,6 +201,7 @@ impl Asker<'_> {
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
             (claim.owned, SkipReason::OwnedByAnother),
             (!claim.proves_ours(), SkipReason::NoProof),
+            (self.request.not_permitted.contains_key(key), SkipReason::NotPermitted),
             (self.request.declared_elsewhere.contains_key(key), SkipReason::HandedOver),
             (self.request.unasked.is_some(), SkipReason::OthersUnknown),
             (unreadable, SkipReason::Held),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{Options, Permission, Prune, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{Options, Permission, Prune, PruneAdopted, Role, SyncPolicy, WhenEmpty};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Standing, Trust};
@@ -170,6 +170,7 @@ impl Asker<'_> {
             Err(reason) => {
                 if self.policy.prune == Prune::Owned {
                     problems.extend(why_kept(key, reason).map(|problem| problem.of(key)));
+                    problems.extend(self.request.why_not_permitted(key).filter(|_| reason == SkipReason::NotPermitted));
                     problems.extend(wrong.into_iter().filter(|_| reason == SkipReason::Held).map(|p| p.of(key)));
                 }
                 return Some(Err(reason));
@@ -198,6 +199,7 @@ impl Asker<'_> {
             (self.unseen.contains(&name_of(key)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),
             (!claim.proves_ours(), SkipReason::NoProof),
+            (self.request.not_permitted.contains_key(key), SkipReason::NotPermitted),
             (self.request.declared_elsewhere.contains_key(key), SkipReason::HandedOver),
             (self.policy.prune == Prune::Never, SkipReason::PruneOff),
             (self.request.unasked.is_some(), SkipReason::OthersUnknown),
@@ -321,10 +323,13 @@ fn guard(
         return None;
     }
     let unreadable = |problem: &Problem| problem.code == Code::UnreadableInventory;
-    let (text, hint) = if desired.declared.keys().all(|key| Some(key) == made) {
+    let is_empty = desired.declared.keys().all(|key| Some(key) == made);
+    let all_may_go = is_empty && policy.when_empty == WhenEmpty::Prune;
+    let (text, hint) = if is_empty && !all_may_go {
         (
             format!("nothing is pruned: the source declares nothing, and {count} objects would go"),
-            "check repository, revision and path; to remove the application, delete it",
+            "check repository, revision and path; to remove the application, delete it; if this is meant, set `whenEmpty` \
+             to `prune`",
         )
     } else if desired.problems.iter().chain(&comparison.problems).any(unreadable) {
         ("nothing is pruned: the inventory could not be read".into(), "sync again once it can be read")
@@ -333,6 +338,8 @@ fn guard(
             "nothing is pruned: the inventory of this application is lost, or there has been none yet".into(),
             "sync again; this sync writes a new one",
         )
+    } else if all_may_go {
+        return None;
     } else if count >= entries {
         (
             format!("nothing is pruned: all {entries} entries of the inventory would go"),

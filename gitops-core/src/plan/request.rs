@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::problem::{Code, Problem};
 use crate::resource::{Propagation, ResourceKey};
 use crate::source::RevisionId;
 use crate::time::Timestamp;
@@ -36,6 +37,8 @@ pub struct Request {
     pub newer: Option<RevisionId>,
     /// What is not declared here and another application declares: it is handed over, never pruned (rule 28).
     pub declared_elsewhere: BTreeMap<ResourceKey, Arc<str>>,
+    /// What is not declared and must not be touched: its project does not permit it, and why. The drivers set it.
+    pub not_permitted: BTreeMap<ResourceKey, Arc<str>>,
     /// Why it is not known yet what other applications declare; nothing is pruned until it is (rule 28).
     pub unasked: Option<Arc<str>>,
     /// What is left to rest, since somebody rewrites it after each heal (rule 23).
@@ -151,6 +154,13 @@ impl Request {
     pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
         self.confirmations.push(confirmation);
         self
+    }
+
+    /// Says why an object that is no longer declared stays.
+    pub(super) fn why_not_permitted(&self, key: &ResourceKey) -> Option<Problem> {
+        let why = self.not_permitted.get(key)?;
+        let problem = Problem::note(Code::NotPermitted, format!("is not deleted: {why}")).of(key);
+        Some(problem.hint("delete it by hand, or change what the project permits"))
     }
 
     /// Asks for what `plan` does and for nothing else.

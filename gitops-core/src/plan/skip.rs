@@ -80,6 +80,8 @@ pub enum SkipReason {
     DeleteForbidden,
     /// Its application is deleted, and a person must confirm that it goes.
     DeleteUnconfirmed,
+    /// It is no longer declared, and its project does not permit it (any more).
+    NotPermitted,
     /// It is the namespace in which the ledger of the application lies.
     HoldsLedger,
     /// It is no longer declared here, and another application declares it.
@@ -130,6 +132,7 @@ impl fmt::Display for SkipReason {
             Self::RolloutBudget => "waits for the next sync: this one may restart no more",
             Self::DeleteForbidden => "stays, as its options say",
             Self::DeleteUnconfirmed => "its deletion must be confirmed",
+            Self::NotPermitted => "not declared any more; its project does not permit it",
             Self::HoldsLedger => "holds the ledger of the application",
             Self::HandedOver => "another application declares it",
             Self::OthersUnknown => "not declared here any more; other applications could not be asked yet",

@@ -143,7 +143,9 @@ fn trial(
         Action::Apply { .. } if needed.is_empty() && compared.is_some_and(is_answered) => DryRun::Answered,
         Action::Apply { .. } => DryRun::Due,
         // No dry run can do without the object that stands in the way.
-        Action::Recreate { .. } | Action::Own { .. } | Action::Delete { .. } | Action::Await | Action::Orphan => DryRun::Skipped,
+        Action::Recreate { .. } | Action::Own { .. } | Action::Delete { .. } | Action::Await | Action::Orphan => {
+            DryRun::Skipped
+        }
     };
     Some(Trial { when, dry_run })
 }

@@ -63,6 +63,8 @@ pub struct SyncPolicy {
     /// Most entries of the inventory that one sync may prune, in percent; never all of them. Up to 5 are always
     /// allowed. Default: 30 for unattended syncs (rule 30); a person who asks for a prune may raise it to 100.
     pub prune_budget_percent: u8,
+    /// What happens to all objects when the source declares none. Default: `keep`.
+    pub when_empty: WhenEmpty,
     /// Whether objects that existed before us may be pruned. Default: `no` (rule 27).
     pub prune_adopted: PruneAdopted,
     /// Which objects that existed before us are applied to. Default: `unclaimed`.
@@ -152,6 +154,20 @@ pub enum PruneAdopted {
     Yes,
 }
 
+/// What happens to the objects of an application whose source declares none any more: far more often that is a wrong
+/// path, or a file that moved, than a wish to delete everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum WhenEmpty {
+    /// They stay, and that is said.
+    #[default]
+    Keep,
+    /// They go like others that are no longer declared, however many they are. Argo CD's `allowEmpty`.
+    Prune,
+}
+
 /// Which declared objects that exist and are not ours are applied to, and ours from then on.
 ///
 /// An object of another application is never taken: there is a step for that.
@@ -190,6 +206,7 @@ impl Default for SyncPolicy {
             deletion_timeout: Duration::from_secs(300),
             retries: 5,
             prune_budget_percent: 30,
+            when_empty: WhenEmpty::Keep,
             prune_adopted: PruneAdopted::No,
             adopt: Adopt::Unclaimed,
             protected: PROTECTED.iter().map(|(group, kind)| GroupKind::new(group, kind)).collect(),

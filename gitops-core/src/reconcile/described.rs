@@ -1,8 +1,8 @@
 //! From what is written down to what a driver needs.
 
-use crate::app::{AppSpec, Application};
+use crate::app::{AppSource, AppSpec, Application};
 use crate::path::FieldPath;
-use crate::source::InvalidPaths;
+use crate::source::{InvalidPaths, Paths, Target};
 use crate::state::{InvalidName, Owner};
 
 use super::App;
@@ -19,7 +19,8 @@ pub struct InvalidApp {
 }
 
 impl AppSpec {
-    /// Returns what a driver needs, for an application of this name.
+    /// Returns what a driver needs, for an application of this name. One with several sources needs them as one:
+    /// [`Several`](crate::source::Several), of [`AppSpec::read_sources`].
     ///
     /// ```
     /// use gitops_core::app::AppSpec;
@@ -36,19 +37,25 @@ impl AppSpec {
     /// ```
     ///
     /// # Errors
-    /// When it has no source or several, its path leaves the repository, or a glob of it can match nothing.
+    /// When it has no source, a path leaves the repository, or a glob can match nothing.
     pub fn app(&self, owner: Owner) -> Result<App, InvalidApp> {
         let wrong = |path: &[&str], what: String| InvalidApp { field: FieldPath::fields(path), what };
-        let source = match self.sources() {
-            [source] => source,
-            [] => return Err(wrong(&["spec", "source"], "the application has no source; set one".to_owned())),
-            _ => return Err(wrong(&["spec", "sources"], "several sources cannot be followed yet; use one".to_owned())),
-        };
         let place: &[&str] = if self.sources.is_empty() { &["spec", "source"] } else { &["spec", "sources"] };
-        let paths = source.paths().map_err(|error: InvalidPaths| wrong(place, error.to_string()))?;
-        let mut app = App::new(owner, source.target()).with_paths(paths).with_policy(self.sync_policy());
+        let mut paths = Vec::new();
+        for source in self.read_sources() {
+            paths.push(source.paths().map_err(|error: InvalidPaths| wrong(place, error.to_string()))?);
+        }
+        let target = Target::joined(self.read_sources().map(AppSource::target));
+        let paths = match paths.len() {
+            0 => return Err(wrong(place, "the application has no source; set one".to_owned())),
+            1 => paths.pop().unwrap_or_default(),
+            // Each of several has its own.
+            _ => Paths::default(),
+        };
+        let mut app = App::new(owner, target.as_str()).with_paths(paths).with_policy(self.sync_policy());
         app.rules = self.ignore_differences.rules().clone();
         app.namespace = Some(&self.destination.namespace).filter(|namespace| !namespace.is_empty()).cloned();
+        app.history = self.history_limit();
         Ok(app)
     }
 }

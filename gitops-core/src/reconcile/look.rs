@@ -8,7 +8,8 @@ use crate::diff::{self, Answers, Comparison, Forecast};
 use crate::health;
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Plan, Request};
+use crate::plan::{self, Action, HookRun, Intent, Plan, Request};
+use crate::policy::WhenEmpty;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
 use crate::source::{File, Revision, RevisionId, Source};
@@ -119,7 +120,8 @@ fn not_rendered(file: &File) -> Problem {
 /// An empty source is far more often a wrong path than a wish to delete everything.
 fn nothing_declared(app: &App, parsed: &[Arc<ParsedFile>], notes: &[Problem], revision: &Revision) -> Option<Problem> {
     let blocked = parsed.iter().flat_map(|file| &file.problems).chain(notes).any(|p| p.severity == Severity::Blocks);
-    if blocked || parsed.iter().any(|file| !file.resources.is_empty()) {
+    let may_be = app.policy.when_empty == WhenEmpty::Prune;
+    if may_be || blocked || parsed.iter().any(|file| !file.resources.is_empty()) {
         return None;
     }
     let roots: Vec<String> =
@@ -256,10 +258,19 @@ impl Looked {
             newer: self.newer.clone(),
             ledger: app.ledger_key().namespace,
             hook_objects: self.hook_objects(app),
+            not_permitted: self.not_permitted(app),
             ..app.request.clone()
         };
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
         self.foresee(app);
+    }
+
+    /// What lives, and is not permitted: where the application is deleted, that may be declared.
+    fn not_permitted(&self, app: &App) -> BTreeMap<ResourceKey, Arc<str>> {
+        let Some(restriction) = &app.restriction else { return BTreeMap::new() };
+        let deletes = app.request.scope.intent == Intent::Delete;
+        let keys = self.comparison.entries.iter().map(|(key, _)| key);
+        restriction.refused(keys.filter(|key| deletes || self.desired.get(key).is_none()), &self.model)
     }
 
     /// Foresees what the applies of the plan do to fields of others.
@@ -347,6 +358,7 @@ impl Looked {
             ledger,
             rules: app.rules.clone(),
             checks: app.checks.clone(),
+            history: app.history,
             reporting: health::reporting(self.live.objects()),
             scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),

@@ -31,7 +31,7 @@ use crate::policy::ignore::Rules;
 use crate::resource::ResourceKey;
 use crate::source::{Paths, Source, SourceError, Target};
 use crate::state::{DesiredState, Inventory, Owner};
-use crate::sync::{Effect, Event, Ledger, TooNew};
+use crate::sync::{Effect, Event, HISTORY, Ledger, TooNew};
 use crate::time::{Timer, Timestamp};
 
 pub use described::InvalidApp;
@@ -72,6 +72,8 @@ pub struct App {
     pub limits: Limits,
     /// Namespace in which the ledger lies. Default: `gitops-system`.
     pub ledger_namespace: Arc<str>,
+    /// Most operations kept in the history; at least 2, at most 100. Default: 10.
+    pub history: usize,
     /// Who or what starts operations, for the history.
     pub initiator: Arc<str>,
     /// What the next operation is asked to do; all that differs by default.
@@ -123,6 +125,7 @@ impl App {
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
+            history: HISTORY,
             initiator: "unknown".into(),
             request: Request::default(),
             now: None,

@@ -10,7 +10,7 @@ use crate::plan::Intent;
 use crate::policy::{Confirm, Prune};
 use crate::problem::{Code, Problem};
 use crate::resource::ResourceKey;
-use crate::source::{Paths, Revision, RevisionId, Source};
+use crate::source::{History, Paths, Revision, RevisionId, Source};
 use crate::state::{Live, LiveState};
 
 use super::contents::{contents, going};
@@ -133,6 +133,9 @@ impl Looked {
     }
 }
 
+/// Most revisions that were synced before, and are compared with what is wanted.
+const LOOKED_AT: usize = 10;
+
 /// How the revision that is wanted stands to the one that was synced last.
 enum Age {
     Older(RevisionId),
@@ -143,10 +146,54 @@ enum Age {
 
 /// Looks both up in the history of the source; where it has none there is nothing to ask. A revision that changed no file
 /// is in no log: what it holds is what the first one in its log made.
+///
+/// All that were synced before count, not the last one alone: to go back is one operation, and what it left for a person
+/// to confirm is not for the next one to prune.
 async fn age(looked: &Looked, source: &dyn Source) -> Age {
+    let (wanted, Some(history)) = (looked.wanted(), source.history()) else { return Age::NotOlder };
+    let [wanted] = &*wanted else { return Age::NotOlder };
+    let mut synced: Vec<&RevisionId> = Vec::new();
+    for entry in looked.ledger.history.iter().filter(|entry| entry.made_true()) {
+        if let [revision] = entry.revisions.as_slice()
+            && !synced.contains(&&revision.id)
+        {
+            synced.push(&revision.id);
+        }
+    }
+    let mut first = Age::NotOlder;
+    for (nth, last) in synced.into_iter().take(LOOKED_AT).enumerate() {
+        match age_of_all(last, wanted, history).await {
+            Age::Older(last) => return Age::Older(last),
+            Age::Untold(last) if nth == 0 => first = Age::Untold(last),
+            Age::Untold(_) | Age::NotOlder => {}
+        }
+    }
+    first
+}
+
+/// Of several sources each has a history of its own: one that went back makes the whole older.
+async fn age_of_all(last: &RevisionId, wanted: &RevisionId, history: &dyn History) -> Age {
+    let (before, now): (Vec<&str>, Vec<&str>) = (last.pieces().collect(), wanted.pieces().collect());
+    if before.len() != now.len() {
+        // Sources came or went.
+        return Age::Untold(last.clone());
+    }
+    let mut worst = Age::NotOlder;
+    for nth in 0..now.len() {
+        let only = |pieces: &[&str]| {
+            RevisionId::joined(pieces.iter().enumerate().map(|(at, piece)| if at == nth { *piece } else { "" }))
+        };
+        match age_of(&only(&before), &only(&now), history).await {
+            Age::Older(_) => return Age::Older(last.clone()),
+            Age::Untold(_) => worst = Age::Untold(last.clone()),
+            Age::NotOlder => {}
+        }
+    }
+    worst
+}
+
+async fn age_of(last: &RevisionId, wanted: &RevisionId, history: &dyn History) -> Age {
     const LOOKED_THROUGH: usize = 1000;
-    let (synced, wanted) = (looked.ledger.last_synced().unwrap_or_default(), looked.wanted());
-    let ([last], [wanted], Some(history)) = (&*synced, &*wanted, source.history()) else { return Age::NotOlder };
     if last == wanted {
         return Age::NotOlder;
     }

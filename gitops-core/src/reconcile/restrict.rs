@@ -1,5 +1,6 @@
 //! What the project of an application does not permit is held back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::{Destination, Project};
@@ -43,6 +44,16 @@ impl Restriction {
             })
             .collect();
         refused.into_iter().fold(desired, DesiredState::held_by)
+    }
+
+    /// Says what of these objects the project does not permit. Rule: Argo CD neither applies nor prunes such objects.
+    pub(super) fn refused<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k ResourceKey>,
+        model: &ApiModel,
+    ) -> BTreeMap<ResourceKey, Arc<str>> {
+        let refused = keys.filter_map(|key| Some((key, self.objection(key, model)?)));
+        refused.map(|(key, why)| (key.clone(), format!("project `{}`: {why}", self.name).into())).collect()
     }
 
     fn objection(&self, key: &ResourceKey, model: &ApiModel) -> Option<String> {

@@ -2,6 +2,7 @@
 
 mod error;
 mod paths;
+mod several;
 mod snapshot;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::time::Timestamp;
 
 pub use error::{SourceError, SourceFailure};
 pub use paths::{Globs, InvalidPaths, Paths, Recurse};
+pub use several::{Part, Several};
 pub use snapshot::{ContentId, Entry, File, Folder, Snapshot};
 
 /// What somebody wants to follow: a branch, tag, commit or range, such as `main`, `v1.2.0`, `HEAD~1`.

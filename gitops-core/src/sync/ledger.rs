@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
 use super::packed::{pack, unpack};
-use super::{HistoryEntry, Hold, OperationId};
+use super::{Fights, HistoryEntry, Hold, OperationId};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
@@ -32,13 +32,19 @@ const HOLDING: u32 = 4;
 const REBUILT: u32 = 5;
 /// Written while the application ends and its objects stay: a program that knows only of deleting would delete them.
 const ORPHANING: u32 = 6;
+/// Written while objects are fought over: a program that does not know of it would take the ledger for damaged.
+const FOUGHT: u32 = 7;
+/// The newest version of a text that is understood.
+const NEWEST: u32 = FOUGHT;
 /// Written in place of a long text, which lies packed beside it.
-const PACKED: u32 = 7;
+const PACKED: u32 = 8;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
-/// Most history entries kept.
+/// Most history entries kept, where nobody says otherwise.
 pub const HISTORY: usize = 10;
+/// Most that are kept in any case.
+const MOST_HISTORY: usize = 100;
 pub(super) const MANAGER: &str = "gitops-ledger";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const OURS: &str = "gitops.rs";
@@ -62,6 +68,8 @@ pub struct Ledger {
     pub hooks: Vec<HookResult>,
     /// The rollback that holds.
     pub hold: Option<Hold>,
+    /// Objects that were healed again and again, when the last operation began.
+    pub fights: Fights,
     /// Uid and resource version of the stored object, if there is one.
     stored: Option<(Arc<str>, Arc<str>)>,
     /// Why it is not known what is stored.
@@ -157,6 +165,8 @@ struct Stored {
     hooks: Vec<HookResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "Fights::is_empty")]
+    fights: Fights,
 }
 
 /// A ledger written by a newer program. The application is left alone, never started from nothing.
@@ -221,7 +231,7 @@ impl Ledger {
             Ok(text) => text,
             Err(why) => return Ok(lost(&why)),
         };
-        if version_of(&text).is_some_and(|version| version > ORPHANING) {
+        if version_of(&text).is_some_and(|version| version > NEWEST) {
             return Err(too_new());
         }
         let read: Stored = match serde_json::from_str(&text) {
@@ -234,8 +244,8 @@ impl Ledger {
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
         let inventory = Inventory { managers: read.managers, ..read.inventory };
-        let (history, hooks, hold) = (read.history, read.hooks, read.hold);
-        let ledger = Self { inventory, running, history, hooks, hold, stored, obstacle: None };
+        let (history, hooks, hold, fights) = (read.history, read.hooks, read.hold, read.fights);
+        let ledger = Self { inventory, running, history, hooks, hold, fights, stored, obstacle: None };
         Ok((ledger, None))
     }
 
@@ -304,14 +314,20 @@ impl Ledger {
         unpack(packed.ok_or("what it holds is missing")?).map(Cow::Owned)
     }
 
-    /// Adds an entry to the history and drops the oldest ones, but never the last that made a revision true. What was
-    /// tried again by itself takes the place of the try before.
+    /// Adds an entry to the history. What was tried again by itself takes the place of the try before. See
+    /// [`Ledger::keep_history`].
     pub fn remember(&mut self, entry: HistoryEntry) {
         match self.history.first().and_then(|last| last.again(&entry)) {
             Some(folded) => self.history.splice(..1, [folded]).for_each(drop),
             None => self.history.insert(0, entry),
         }
-        while self.history.len() > HISTORY {
+        self.keep_history(MOST_HISTORY);
+    }
+
+    /// Drops the oldest entries beyond so many, but never the last that made a revision true, nor the latest. At least 2
+    /// and at most 100 are kept.
+    pub fn keep_history(&mut self, most: usize) {
+        while self.history.len() > most.clamp(2, MOST_HISTORY) {
             let synced = self.history.iter().position(HistoryEntry::made_true);
             let last = self.history.len().saturating_sub(1);
             self.history.remove(if synced == Some(last) { last.saturating_sub(1) } else { last });
@@ -335,6 +351,7 @@ impl Ledger {
     fn version(&self) -> u32 {
         match &self.running {
             Some(Record::V1(running)) if running.intent == Intent::Orphan => ORPHANING,
+            _ if !self.fights.is_empty() => FOUGHT,
             _ if self.inventory.is_rebuilt() => REBUILT,
             _ if self.hold.is_some() => HOLDING,
             Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,
@@ -352,6 +369,7 @@ impl Ledger {
             history: self.history.clone(),
             hooks: self.hooks.clone(),
             hold: self.hold.clone(),
+            fights: self.fights.clone(),
         };
         // Nothing in it has a `Serialize` that fails, or keys that are no text.
         serde_json::to_string(&stored).unwrap_or_default()

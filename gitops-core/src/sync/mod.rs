@@ -9,6 +9,7 @@
 mod answers;
 mod cause;
 mod conflict;
+mod fight;
 mod fitness;
 mod given_up;
 mod graph;
@@ -47,6 +48,7 @@ use crate::time::Timestamp;
 use crate::value::{Digest, Hasher, Purpose};
 
 pub use cause::Cause;
+pub use fight::{Fight, Fights};
 pub use history::{AUTOMATIC, HEALING, HistoryEntry};
 pub use hold::Hold;
 pub use intent::intend;

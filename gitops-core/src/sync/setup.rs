@@ -10,7 +10,7 @@ use crate::policy::ignore::Rules;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::state::{DesiredState, Owner};
 
-use super::Ledger;
+use super::{HISTORY, Ledger};
 
 /// What a machine needs besides the plan.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Setup {
     /// Kinds of which live objects report how they are: the silence of another one is waited out longer (rule 40 of the
     /// exact rules). See [`crate::health::reporting`]. What is seen while the operation runs is added.
     pub reporting: BTreeSet<GroupKind>,
+    /// Most operations kept in the history.
+    pub history: usize,
     /// Who or what starts the operation.
     pub initiator: Arc<str>,
 }
@@ -54,6 +56,7 @@ impl Setup {
     ) -> Self {
         let (rules, checks) = (Rules::default(), Checks::default());
         let (scaled, reporting, initiator) = (BTreeSet::new(), BTreeSet::new(), "unknown".into());
-        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, reporting, initiator }
+        let history = HISTORY;
+        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, reporting, history, initiator }
     }
 }

@@ -187,6 +187,7 @@ impl Machine {
             cause,
             attempts: 1,
         });
+        ledger.keep_history(self.setup.history);
         self.store(Vec::new(), now);
     }
 

@@ -130,7 +130,7 @@ fn what_undoes_nothing_by_itself_takes_what_it_is_given_all_the_same() {
 
 #[test]
 fn a_crash_at_any_moment_of_a_hand_over_loses_and_deletes_nothing() {
-    for millis in (0..6_000).step_by(40) {
+    for millis in (0..6_000).step_by(90) {
         let mut world = World::of_two();
         let uid = world.uid("web");
         world.move_web();
@@ -175,4 +175,22 @@ fn what_another_application_declares_outlives_the_deletion_of_the_one_that_has_i
     assert_eq!((world.holder("web").as_str(), world.colour("web").as_deref()), ("b", Some("red")));
     assert!(world.object("own-a").is_none(), "{:#?}", world.status("a"));
     world.is_at_rest(&["b"]);
+}
+
+#[test]
+fn an_application_waits_for_a_namespace_that_another_one_makes_and_no_longer() {
+    let mut world = World::new(21);
+    world.0.put(of_folder("a"));
+    let mut b = of_folder("b");
+    b.app = b.app.with_namespace("shop");
+    world.0.put(b);
+    world.files(&[
+        ("b/web.yaml", Some(text("web", "colour: blue"))),
+        ("a/own.yaml", Some(text("own-a", "colour: grey"))),
+    ]);
+    world.0.pass(Duration::from_secs(20));
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}".to_owned();
+    world.files(&[("b/web.yaml", Some(text("web", "colour: red"))), ("a/namespace.yaml", Some(namespace))]);
+    world.0.pass(Duration::from_secs(20));
+    assert_eq!(world.status("b").sync, SyncStatus::Synced, "{:#?}", world.status("b"));
 }

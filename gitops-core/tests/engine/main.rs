@@ -167,6 +167,40 @@ fn who_rewrites_an_object_after_each_heal_is_named_and_the_rest_goes_on_healing(
 }
 
 #[test]
+fn a_fight_is_remembered_when_the_program_is_started_again() {
+    let mut world = World::new(16);
+    world.0.put(application("shop"));
+    world.commit("web", "blue");
+    world.pass(5);
+    for _ in 0..40 {
+        if world.colour("web").as_deref() == Some("blue") {
+            world.paint("web", "red", "rival");
+        }
+        world.0.pass(Duration::from_secs(15));
+    }
+    let heals = |world: &mut World| {
+        let written = world.0.take_writes();
+        let version = |object: &Option<gitops_core::resource::Resource>| {
+            object.as_ref().and_then(|object| object.resource_version().map(str::to_owned))
+        };
+        let changed = written.iter().filter(|done| version(&done.before) != version(&done.after));
+        changed.filter(|done| &*done.write.key.name == "web").count()
+    };
+    let before = heals(&mut world);
+    assert!((4..=7).contains(&before), "{before}");
+    world.paint("web", "red", "rival");
+    for _ in 0..6 {
+        world.0.crash();
+        world.0.pass(Duration::from_secs(30));
+        if world.colour("web").as_deref() == Some("blue") {
+            world.paint("web", "red", "rival");
+        }
+    }
+    let after = heals(&mut world);
+    assert!(after <= 1, "{after} heals in three minutes of restarts");
+}
+
+#[test]
 fn a_rollback_holds_until_the_source_names_something_new() {
     let mut world = World::new(5);
     world.0.put(application("shop"));

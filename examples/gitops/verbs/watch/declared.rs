@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gitops_core::app::{self, Catalog};
+use gitops_core::app::{self, AppSource, Catalog};
 use gitops_core::engine::Application;
 use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
+use gitops_core::source::{Part, Several};
 use gitops_git::GitSource;
 
 use crate::Failure;
@@ -22,6 +23,8 @@ pub(super) const CLUSTER: &str = "in-cluster";
 pub(super) struct Declared {
     pub(super) applications: Vec<Application>,
     pub(super) sources: BTreeMap<Arc<str>, GitSource>,
+    /// Several sources that are one for an application, by the name that it has for them.
+    joined: BTreeMap<Arc<str>, Vec<AppSource>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -36,8 +39,12 @@ impl Declared {
             files.push((name, bytes));
         }
         let catalog = Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes)));
-        let mut declared =
-            Self { applications: Vec::new(), sources: BTreeMap::new(), problems: catalog.problems.clone() };
+        let mut declared = Self {
+            applications: Vec::new(),
+            sources: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            problems: catalog.problems.clone(),
+        };
         for described in catalog.applications.values() {
             match declared.describe(described, &catalog, args) {
                 Ok(application) => declared.applications.push(application),
@@ -49,6 +56,18 @@ impl Declared {
             }
         }
         Ok(declared)
+    }
+
+    /// Several sources as one, by the name that an application has for them.
+    pub(super) fn joined(&self) -> Vec<(&str, Several<'_>)> {
+        let part = |source: &AppSource| {
+            // Both were seen to be right when the application was described.
+            let paths = source.paths().unwrap_or_default();
+            let opened = self.sources.get(&source.repo_url)?;
+            Some(Part::new(source.short_name(), opened, source.target()).with_paths(paths))
+        };
+        let joined = self.joined.iter();
+        joined.map(|(name, sources)| (&**name, Several::new(sources.iter().filter_map(part)))).collect()
     }
 
     /// Whether all that is declared can be looked after.
@@ -68,22 +87,30 @@ impl Declared {
             let text = format!("its cluster `{named}` is not known here");
             return Err((text, "use `in-cluster`, the embedded cluster; other clusters cannot be reached yet"));
         }
-        let Some(source) = described.spec.sources().first() else {
-            return Err(("it has no source".to_owned(), "set `source`"));
-        };
-        let url = &source.repo_url;
-        if !self.sources.contains_key(url) {
-            let opened = open(url, &described.origin.file, args)?;
-            self.sources.insert(Arc::clone(url), opened);
+        let sources: Vec<AppSource> = described.spec.read_sources().cloned().collect();
+        for url in sources.iter().map(|source| &source.repo_url) {
+            if !self.sources.contains_key(url) {
+                let opened = open(url, &described.origin.file, args)?;
+                self.sources.insert(Arc::clone(url), opened);
+            }
         }
-        let described = Application::described(described, catalog, url, CLUSTER);
-        described.map_err(|error| (error.to_string(), "see the field that is named"))
+        let name = match sources.as_slice() {
+            [] => return Err(("it has no source".to_owned(), "set `source`")),
+            [source] => Arc::clone(&source.repo_url),
+            _ => format!("the sources of {}", described.name).into(),
+        };
+        let application = Application::described(described, catalog, &name, CLUSTER);
+        let application = application.map_err(|error| (error.to_string(), "see the field that is named"))?;
+        if sources.len() > 1 {
+            self.joined.insert(name, sources);
+        }
+        Ok(application)
     }
 }
 
 fn open(url: &str, file: &str, args: &cli::Watch) -> Result<GitSource, (String, &'static str)> {
     const HINT: &str = "clone it, and say where it is with `--repo URL=FOLDER`";
-    let shown = app::AppSource::new(url).shown_repository();
+    let shown = AppSource::new(url).shown_repository();
     let folder = match args.repos.iter().rev().find(|repo| repo.url == url) {
         Some(repo) => repo.folder.clone(),
         None => match url.strip_prefix("file://") {

@@ -80,6 +80,10 @@ fn look_after(
     for (url, source) in &declared.sources {
         ports = ports.with_source(url, source);
     }
+    let joined = declared.joined();
+    for (name, sources) in &joined {
+        ports = ports.with_source(name, sources);
+    }
     for application in &declared.applications {
         engine.put(application.clone(), timer.now());
     }

@@ -120,3 +120,17 @@ fn a_dependency_that_is_not_there_is_said() {
     assert!(text.contains("`dependsOn` names `c`: there is no such application"), "{text}");
     assert!(text.contains("`dependsOn` names `a`: it depends on itself") && !text.contains("names `b`"), "{text}");
 }
+
+#[test]
+fn a_circle_of_dependencies_is_named_once_where_it_is_read() {
+    let app = |name: &str, needs: &str| named(name, &format!("dependsOn: [{needs}]"));
+    let found = catalog(&[&app("a", "b"), &app("b", "d, c"), &app("c", "a"), &app("d", ""), &app("e", "a")]);
+    let circles: Vec<String> = shown(&found).into_iter().filter(|text| text.contains("in a circle")).collect();
+    assert_eq!(
+        circles,
+        [
+            "1.yaml:1: Application a: `dependsOn` goes in a circle: a → b → c → a; none of them is synced by itself; take one \
+             of these dependencies out"
+        ]
+    );
+}

@@ -17,8 +17,14 @@ fn text() -> impl Strategy<Value = Arc<str>> {
 fn source() -> impl Strategy<Value = AppSource> {
     let directory =
         (any::<bool>(), text(), text()).prop_map(|(recurse, include, exclude)| Directory { recurse, include, exclude });
-    (text(), text(), prop_oneof![Just(Arc::from("HEAD")), text()], directory).prop_map(
-        |(repo_url, path, target_revision, directory)| AppSource { repo_url, path, target_revision, directory },
+    (text(), text(), prop_oneof![Just(Arc::from("HEAD")), text()], directory, text()).prop_map(
+        |(repo_url, path, target_revision, directory, reference)| AppSource {
+            repo_url,
+            path,
+            target_revision,
+            reference,
+            directory,
+        },
     )
 }
 

@@ -150,8 +150,8 @@ fn what_only_the_whole_tells_is_checked_as_well() {
             "a.yaml:5:3: argoproj.io/Application shop: `spec.source`: glob `{a` can match nothing: it is empty, or a bracket is not closed",
         ),
         (
-            "sources: [{repoURL: a}, {repoURL: b}]",
-            "a.yaml:5:3: argoproj.io/Application shop: `spec.sources`: several sources cannot be followed yet",
+            "sources: [{repoURL: a, ref: values}]",
+            "a.yaml:5:3: argoproj.io/Application shop: `spec.sources`: nothing is made from it: it only has a `ref`",
         ),
         (
             "source: {repoURL: a}\ndestination: {server: 'https://me:pass@prod', name: prod}",
@@ -170,7 +170,7 @@ fn what_would_change_the_objects_blocks_and_the_rest_is_noted() {
         ("source: {repoURL: a, chart: redis}", "Helm charts are not fetched", true),
         ("source: {repoURL: a, kustomize: {namePrefix: a-}}", "kustomizations are not built", true),
         ("source: {repoURL: a, plugin: {name: cue}}", "plugins are not run", true),
-        ("sources: [{repoURL: a, ref: values}]", "one source cannot refer to another", true),
+        ("sources: [{repoURL: a}, {repoURL: b, chart: redis}]", "Helm charts are not fetched", true),
         ("source: {repoURL: a, directory: {jsonnet: {libs: [lib]}}}", "Jsonnet is not evaluated", true),
         (
             "source: {repoURL: a, directory: {disableExtensionFilter: true}}",
@@ -181,11 +181,6 @@ fn what_would_change_the_objects_blocks_and_the_rest_is_noted() {
         ("sourceHydrator: {drySource: {}}\nsource: {repoURL: a}", "sources are not hydrated", true),
         ("source: {repoURL: a, name: web}", "sources have no names", false),
         ("source: {repoURL: a}\nsources: [{repoURL: b}]", "`source` means nothing where there are `sources`", false),
-        (
-            "source: {repoURL: a}\nsyncPolicy: {automated: {allowEmpty: true}}",
-            "waits for a person, also with `allowEmpty`",
-            false,
-        ),
         (
             "source: {repoURL: a}\nsyncPolicy: {syncOptions: [ServerSideApply=false]}",
             "`ServerSideApply=false` has no effect: what it turns off is always done",
@@ -277,4 +272,22 @@ fn a_pause_grows_up_to_its_limit_and_never_overflows() {
     ] {
         assert_eq!(retry.pause(tried).map(|pause| pause.as_secs()), pause, "{retry:?} {tried}");
     }
+}
+
+#[test]
+fn several_sources_are_read_and_what_only_others_refer_to_is_left_out() {
+    let spec = "sources:\n  - {repoURL: 'https://example.org/shop.git', path: deploy, targetRevision: v1}\n  - {repoURL: b, path: common}\n  - {repoURL: c, ref: values}";
+    let documents = read(&"a.yaml".into(), argo(spec).as_bytes());
+    assert!(documents.problems.is_empty(), "{:?}", documents.problems);
+    let application = documents.applications.first().unwrap();
+    let names: Vec<_> = application.spec.read_sources().map(AppSource::short_name).collect();
+    assert_eq!(names, ["shop", "b"]);
+    assert_eq!(application.app("").unwrap().target.as_str(), "v1+HEAD");
+    // Which of them is wrong is said with its line.
+    let wrong = argo(&spec.replace("path: common", "chart: redis"));
+    let problem = read(&"a.yaml".into(), wrong.as_bytes()).problems.first().unwrap().to_string();
+    assert!(
+        problem.starts_with("a.yaml:7:") && problem.contains("`spec.sources[1].chart`: Helm charts are not fetched"),
+        "{problem}"
+    );
 }

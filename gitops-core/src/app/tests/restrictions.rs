@@ -165,7 +165,11 @@ fn a_kind_is_permitted_by_lists_that_differ_for_kinds_with_and_without_namespace
     assert!(
         all.permits(&key("Namespace", "a"), Cluster).permitted && all.permits(&key("Pod", "a"), Namespaced).permitted
     );
-    assert!(all.permits_destination(&Destination::default()).permitted && all.permits_source("x").permitted);
+    assert!(all.permits_source("x").permitted);
+    for place in ["{}", r#"{"server": "https://prod"}"#, r#"{"name": "prod", "namespace": "shop"}"#] {
+        let destination: Destination = serde_json::from_str(place).unwrap();
+        assert!(all.permits_destination(&destination).permitted, "{place}");
+    }
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn an_incomplete_or_empty_source_prunes_nothing() {
           ConfigMap shop/a: not declared any more; a guard stopped pruning
           ConfigMap shop/b: not declared any more; a guard stopped pruning
         problems
-          error: nothing is pruned: the source declares nothing, and 2 objects would go; check repository, revision and path; to remove the application, delete it
+          error: nothing is pruned: the source declares nothing, and 2 objects would go; check repository, revision and path; to remove the application, delete it; if this is meant, set `whenEmpty` to `prune`
         ",
     );
 }
@@ -320,4 +320,29 @@ fn nothing_goes_while_what_is_declared_is_not_made_true_since_it_may_still_be_in
     );
     let rationed = SyncPolicy { rollout_budget: Some("50%".parse().unwrap()), ..pruning() };
     assert!(world.plan(&rationed).to_string().contains(kept), "the other still uses it");
+}
+
+#[test]
+fn everything_goes_with_an_empty_source_only_where_that_is_wished() {
+    use crate::policy::WhenEmpty;
+    let world = World::new("v1 ConfigMap shop/one | extra created\nv1 ConfigMap shop/two | extra created");
+    assert_eq!(fate(&world.plan(&pruning()), "one"), Err(Guarded));
+    let all = world.plan(&SyncPolicy { when_empty: WhenEmpty::Prune, ..pruning() });
+    assert_eq!((fate(&all, "one"), fate(&all, "two")), (Ok(()), Ok(())));
+    // Where anything is declared, nothing changes.
+    let most = World::new(&format!(
+        "{STAYS}{}",
+        (0..7).map(|at| format!("v1 ConfigMap shop/m{at} | extra created\n")).collect::<String>()
+    ));
+    assert_eq!(fate(&most.plan(&SyncPolicy { when_empty: WhenEmpty::Prune, ..pruning() }), "m0"), Err(Guarded));
+}
+
+#[test]
+fn what_the_project_does_not_permit_is_not_pruned() {
+    let world = World::new(&format!("{STAYS}v1 ConfigMap shop/old | extra created"));
+    let key = crate::resource::ResourceKey::new("", "ConfigMap", "shop", "old");
+    let request = Request { not_permitted: [(key, "project `team`: no".into())].into(), ..Request::default() };
+    let plan = world.asked(&pruning(), request);
+    assert_eq!(fate(&plan, "old"), Err(NotPermitted));
+    assert!(plan.problems.iter().any(|problem| problem.to_string().contains("is not deleted: project `team`: no")));
 }

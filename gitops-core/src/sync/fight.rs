@@ -19,6 +19,8 @@ const MOST: Duration = Duration::from_secs(3600);
 const PEACE: Duration = Duration::from_secs(600);
 /// From this many heals in a row on, it is a fight.
 const FOUGHT: u32 = 3;
+/// Most fights that are stored.
+pub(super) const STORED: usize = 50;
 /// Most names of managers, and of fields, that are remembered of one fight.
 const NAMED: usize = 8;
 
@@ -63,6 +65,28 @@ impl Fights {
         let managers = changes.iter().flat_map(|change| &change.owners).map(|owner| Arc::clone(&owner.manager));
         extend(&mut fight.managers, managers);
         extend(&mut fight.fields, changes.iter().map(|change| change.path.to_string().into()));
+    }
+
+    /// Returns what is to be remembered should the program end: objects that were healed more than once in a row, at most
+    /// [`STORED`] of them, those that were healed most.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        let mut again: Vec<_> = self.0.iter().filter(|(_, fight)| fight.heals > 1).collect();
+        again.sort_by_key(|(_, fight)| std::cmp::Reverse(fight.heals));
+        Self(again.into_iter().take(STORED).map(|(key, fight)| (key.clone(), fight.clone())).collect())
+    }
+
+    /// Takes what was remembered, as far as it still counts. What lies ahead was written by a clock that was wrong.
+    #[must_use]
+    pub fn recalled(mut self, now: Timestamp) -> Self {
+        self.0.retain(|_, fight| fight.last <= now && !fight.is_over(now));
+        self
+    }
+
+    /// Returns whether nothing was healed lately.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Forgets all: another revision is another beginning.
@@ -120,6 +144,28 @@ impl Fight {
     fn is_over(&self, now: Timestamp) -> bool {
         let peace = self.pause().checked_mul(2).unwrap_or(MOST).max(PEACE);
         now.since(self.last) > peace
+    }
+}
+
+/// On the wire a list, since JSON keys are texts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    #[serde(flatten)]
+    key: ResourceKey,
+    fight: Fight,
+}
+
+impl Serialize for Fights {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(key, fight)| Row { key: key.clone(), fight: fight.clone() }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fights {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rows = Vec::<Row>::deserialize(deserializer)?;
+        Ok(Self(rows.into_iter().map(|row| (row.key, row.fight)).collect()))
     }
 }
 
