@@ -358,10 +358,12 @@ impl Engine {
         &self.counters
     }
 
-    /// Returns whether nothing is under way and nothing waits to be done at once: all that is left is to wait.
+    /// Returns whether nothing is under way and nothing waits to be done at once, or as soon as changes of the cluster are
+    /// gathered: all that is left is to wait.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.counted == 0 && self.running.is_empty() && self.ready.first().is_none_or(|(due, _)| *due > self.now)
+        let soon = self.now + self.settings.gather;
+        self.counted == 0 && self.running.is_empty() && self.ready.first().is_none_or(|(due, _)| *due > soon)
     }
 
     /// Returns whether every application was compared, and none has anything to do at once.

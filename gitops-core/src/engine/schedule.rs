@@ -28,7 +28,12 @@ impl Engine {
         if self.counted >= self.settings.in_flight {
             return None;
         }
-        self.resolve().or_else(|| self.list()).or_else(|| self.effect()).or_else(|| self.look())
+        // To look at applications may begin operations, and ask for kinds that nobody knows.
+        self.pressing().or_else(|| self.look()).or_else(|| self.pressing())
+    }
+
+    fn pressing(&mut self) -> Option<Work> {
+        self.resolve().or_else(|| self.list()).or_else(|| self.effect())
     }
 
     /// Returns when something is to be done next, if nothing happens before.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gitops_core::automation::Automation;
 use gitops_core::cluster::Verb;
-use gitops_core::engine::{Application, ConditionKind, Event, Wish};
+use gitops_core::engine::{Application, ConditionKind, Engine, Event, Ports, Settings, Task, Wish};
+use gitops_core::memory::ready;
 use gitops_core::plan::Request;
 use gitops_core::policy::{Prune, SyncPolicy};
 use gitops_core::reconcile::SyncStatus;
@@ -193,4 +194,25 @@ fn an_application_waits_for_a_namespace_that_another_one_makes_and_no_longer() {
     world.files(&[("b/web.yaml", Some(text("web", "colour: red"))), ("a/namespace.yaml", Some(namespace))]);
     world.0.pass(Duration::from_secs(20));
     assert_eq!(world.status("b").sync, SyncStatus::Synced, "{:#?}", world.status("b"));
+}
+
+/// Whoever asks for work until there is none must not have to wait for what is there: 32 operations a second began.
+#[test]
+fn all_that_can_be_done_now_is_handed_out_now() {
+    let world = World::new(22);
+    let (mut engine, apps, now) = (Engine::new(Settings::default()), 200, world.0.now());
+    let files: Vec<_> =
+        (0..apps).map(|at| (format!("a{at}/x.yaml"), text(&format!("m{at}"), "colour: blue"))).collect();
+    let files = files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str())));
+    world.0.source.commit("Ann <ann@example.org>", now, "all", files);
+    (0..apps).for_each(|at| engine.put(of_folder(&format!("a{at}")), now));
+    let ports = Ports::new(&world.0.time).with_source("git", &world.0.source).with_cluster("cluster", &world.0.cluster);
+    while let Some(work) = engine.next_work(now) {
+        if !matches!(work.task, Task::Watch { .. }) {
+            let done = ready(ports.perform(work.task)).unwrap();
+            engine.handle(Event::Done { id: work.id, done }, now);
+        }
+    }
+    let synced = engine.statuses().filter(|status| status.sync == SyncStatus::Synced).count();
+    assert_eq!(synced, apps);
 }
