@@ -1,13 +1,13 @@
 //! An engine in a world of its own: virtual time, a seeded schedule, and everything repeatable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, Failure, Write};
 use crate::engine::{Application, Done, Engine, Event, Ports, Settings, Task, Work, WorkId};
 use crate::reconcile::SyncError;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKey};
 use crate::source::{SourceError, SourceFailure};
 use crate::sync::{self, Effect};
 use crate::time::{Timer, Timestamp};
@@ -60,6 +60,11 @@ pub struct Simulation {
     pub source_is_down: bool,
     /// Whether the cluster gives no answer.
     pub cluster_is_down: bool,
+    /// Objects that the engine may not write.
+    pub denied: BTreeSet<ResourceKey>,
+    /// How long work takes besides, by its [verb](Task::verb) and whom it is about: the source of a `resolve`, the
+    /// application of a `load` or `ask`, and else the cluster.
+    pub slow: BTreeMap<(&'static str, Arc<str>), Duration>,
     applications: BTreeMap<Arc<str>, Application>,
     settings: Settings,
     seed: u64,
@@ -103,6 +108,8 @@ impl Simulation {
             time,
             source_is_down: false,
             cluster_is_down: false,
+            denied: BTreeSet::new(),
+            slow: BTreeMap::new(),
             applications: BTreeMap::new(),
             settings,
             seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
@@ -221,7 +228,7 @@ impl Simulation {
             if matches!(task, Task::Watch { .. }) {
                 self.watches.push((id, task, now));
             } else {
-                let at = now + self.latency();
+                let at = now + self.latency() + self.slowness(&task);
                 let declared_by = written(&task).map(|write| self.engine.declarers("cluster", &write.key).cloned());
                 let declared_by = declared_by.into_iter().flatten().collect();
                 self.pending.insert((at, id), (task, declared_by));
@@ -265,6 +272,10 @@ impl Simulation {
     }
 
     fn answered(&self, task: Task) -> Option<Done> {
+        if let Some(write) = written(&task).filter(|write| self.denied.contains(&write.key)) {
+            let error = Failure::Denied { message: format!("the test denies writes of {}", write.key).into() };
+            return Some(refused(&task, error.into()));
+        }
         let cluster_error = || ClusterError::from(down());
         let source_error = || SourceError::from(SourceFailure::Unavailable { what: "the source is down".into() });
         match &task {
@@ -274,21 +285,29 @@ impl Simulation {
             }
             Task::List { .. } if self.cluster_is_down => return Some(Done::Listed(Err(cluster_error()))),
             Task::Look { .. } if self.cluster_is_down => return Some(Done::Seen(Err(cluster_error()))),
-            Task::Store { .. } if self.cluster_is_down => return Some(Done::Stored(Err(cluster_error()))),
             Task::Load { .. } if self.cluster_is_down => {
                 return Some(Done::Loaded(Err(SyncError::from(cluster_error()))));
             }
-            Task::Effect { effect, .. } if self.cluster_is_down => {
-                return Some(Done::Performed(match effect {
-                    Effect::Record { id, .. } => sync::Event::Recorded { id: *id, result: Err(cluster_error()) },
-                    Effect::Write { id, .. } => sync::Event::Wrote { id: *id, result: Err(cluster_error()) },
-                    Effect::Observe { id, .. } => sync::Event::Observed { id: *id, result: Err(cluster_error()) },
-                }));
+            Task::Effect { .. } | Task::Store { .. } if self.cluster_is_down => {
+                return Some(refused(&task, cluster_error()));
             }
             _ => {}
         }
         let ports = Ports::new(&self.time).with_source("git", &self.source).with_cluster("cluster", &self.cluster);
         ready(ports.perform(task))
+    }
+
+    fn slowness(&self, task: &Task) -> Duration {
+        let whom = match task {
+            Task::Resolve { source, .. } => source,
+            Task::Load { app, .. } | Task::Ask { app, .. } => &app.owner.app,
+            Task::List { cluster, .. }
+            | Task::Watch { cluster, .. }
+            | Task::Look { cluster, .. }
+            | Task::Effect { cluster, .. }
+            | Task::Store { cluster, .. } => cluster,
+        };
+        self.slow.get(&(task.verb(), Arc::clone(whom))).copied().unwrap_or_default()
     }
 
     fn latency(&mut self) -> Duration {
@@ -310,6 +329,16 @@ fn written(task: &Task) -> Option<&Write> {
         | Task::Store { write, .. } => Some(write),
         _ => None,
     }
+}
+
+/// The answer to a write, or a look of an operation, that came to nothing.
+fn refused(task: &Task, error: ClusterError) -> Done {
+    let Task::Effect { effect, .. } = task else { return Done::Stored(Err(error)) };
+    Done::Performed(match effect {
+        Effect::Record { id, .. } => sync::Event::Recorded { id: *id, result: Err(error) },
+        Effect::Write { id, .. } => sync::Event::Wrote { id: *id, result: Err(error) },
+        Effect::Observe { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
+    })
 }
 
 fn down() -> Failure {
