@@ -86,7 +86,8 @@ pub enum SkipReason {
     HoldsLedger,
     /// It is no longer declared here, and another application declares it.
     HandedOver,
-    /// It is no longer declared here, and it is not known yet whether another application declares it.
+    /// It is no longer declared here, and it is not known yet whether another application declares
+    /// it, or whether what is declared is older.
     OthersUnknown,
     /// Somebody rewrites it after each heal, and it is left to rest.
     Fought,
@@ -135,7 +136,9 @@ impl fmt::Display for SkipReason {
             Self::NotPermitted => "not declared any more; its project does not permit it",
             Self::HoldsLedger => "holds the ledger of the application",
             Self::HandedOver => "another application declares it",
-            Self::OthersUnknown => "not declared here any more; other applications could not be asked yet",
+            Self::OthersUnknown => {
+                "not declared here any more; what must be known before it may go could not be asked yet"
+            }
             Self::Fought => "is rewritten by somebody after each heal, and is left to rest",
             Self::HookOccupied => "is a hook, and what stands where it runs may not be deleted",
         })

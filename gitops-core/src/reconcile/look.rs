@@ -41,6 +41,8 @@ pub struct Looked {
     pub contents: BTreeMap<ResourceKey, BTreeSet<ResourceKey>>,
     /// The revision that was synced last, where the one that is wanted is older.
     pub newer: Option<RevisionId>,
+    /// Whether the history of the source, which says whether `newer` is, could not be read.
+    pub history_is_unread: bool,
     /// Problems of looking itself.
     pub problems: Vec<Problem>,
 }
@@ -226,6 +228,7 @@ impl Looked {
             forecasts: BTreeMap::new(),
             contents: BTreeMap::new(),
             newer: None,
+            history_is_unread: false,
             problems: damage.into_iter().collect(),
         };
         looked.problems.extend(unread_autoscalers(&looked));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Answers, Outcome, Question};
 use crate::model::{Conversion, KindFacts};
-use crate::plan::Intent;
+use crate::plan::{Intent, Request};
 use crate::policy::{Confirm, Prune};
 use crate::problem::{Code, Problem};
 use crate::resource::ResourceKey;
-use crate::source::{History, Paths, Revision, RevisionId, Source};
+use crate::source::{History, Paths, Revision, RevisionId, Source, SourceError, SourceFailure};
 use crate::state::{Live, LiveState};
 
 use super::contents::{contents, going};
@@ -75,6 +75,17 @@ impl Looked {
             Age::Older(last) => {
                 self.newer = Some(last);
                 self.plan(app);
+            }
+            Age::Unread(_) if app.request.scope.intent == Intent::Delete => {}
+            Age::Unread(error) => {
+                self.history_is_unread = true;
+                let unasked = Some("the history of the source could not be read".into());
+                self.plan(&App { request: Request { unasked, ..app.request.clone() }, ..app.clone() });
+                let text = format!(
+                    "whether this revision is older than what was synced before cannot be told, so nothing is pruned \
+                     now: {error}"
+                );
+                self.problems.push(Problem::warning(Code::PruneGuard, text).hint("sync again once it can be read"));
             }
             Age::Untold(last) => {
                 let text = format!(
@@ -142,6 +153,8 @@ enum Age {
     NotOlder,
     /// Nothing joins the two, as far as the history can be read.
     Untold(RevisionId),
+    /// The history gave no answer now.
+    Unread(SourceError),
 }
 
 /// Looks both up in the history of the source; where it has none there is nothing to ask. A revision that changed no file
@@ -163,7 +176,7 @@ async fn age(looked: &Looked, source: &dyn Source) -> Age {
     let mut first = Age::NotOlder;
     for (nth, last) in synced.into_iter().take(LOOKED_AT).enumerate() {
         match age_of_all(last, wanted, history).await {
-            Age::Older(last) => return Age::Older(last),
+            found @ (Age::Older(_) | Age::Unread(_)) => return found,
             Age::Untold(last) if nth == 0 => first = Age::Untold(last),
             Age::Untold(_) | Age::NotOlder => {}
         }
@@ -185,6 +198,7 @@ async fn age_of_all(last: &RevisionId, wanted: &RevisionId, history: &dyn Histor
         };
         match age_of(&only(&before), &only(&now), history).await {
             Age::Older(_) => return Age::Older(last.clone()),
+            unread @ Age::Unread(_) => return unread,
             Age::Untold(_) => worst = Age::Untold(last.clone()),
             Age::NotOlder => {}
         }
@@ -197,17 +211,38 @@ async fn age_of(last: &RevisionId, wanted: &RevisionId, history: &dyn History) -
     if last == wanted {
         return Age::NotOlder;
     }
-    let log = async |from, limit| history.log(from, &Paths::default(), limit).await.unwrap_or_default();
-    let (before, now) = (log(last, LOOKED_THROUGH).await, log(wanted, 1).await);
+    let log = async |from, limit| match history.log(from, &Paths::default(), limit).await {
+        Err(error) if may_be_read_later(&error) => Err(error),
+        // What is not there, or cannot be told, joins nothing.
+        log => Ok(log.unwrap_or_default()),
+    };
+    let (before, now) = match (log(last, LOOKED_THROUGH).await, log(wanted, 1).await) {
+        (Ok(before), Ok(now)) => (before, now),
+        (Err(error), _) | (_, Err(error)) => return Age::Unread(error),
+    };
     let (Some(newest), Some(now)) = (before.first(), now.first()) else { return Age::Untold(last.clone()) };
     let is_in = |log: &[Revision], of: &Revision| log.iter().any(|revision| revision.id == of.id);
     if now.id == newest.id {
         Age::NotOlder
     } else if is_in(&before, now) {
         Age::Older(last.clone())
-    } else if is_in(&log(wanted, LOOKED_THROUGH).await[..], newest) {
-        Age::NotOlder
     } else {
-        Age::Untold(last.clone())
+        match log(wanted, LOOKED_THROUGH).await {
+            Ok(log) if is_in(&log, newest) => Age::NotOlder,
+            Ok(_) => Age::Untold(last.clone()),
+            Err(error) => Age::Unread(error),
+        }
     }
+}
+
+/// Whether a history that could not be read says nothing of whether the revisions are in it.
+fn may_be_read_later(error: &SourceError) -> bool {
+    !matches!(
+        error.failure,
+        SourceFailure::UnknownRevision { .. }
+            | SourceFailure::UnknownPath { .. }
+            | SourceFailure::NoCommit { .. }
+            | SourceFailure::TooLarge { .. }
+            | SourceFailure::Unsupported { .. }
+    )
 }
