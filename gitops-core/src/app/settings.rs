@@ -76,7 +76,7 @@ pub enum RetryLimit {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Backoff {
-    /// The first pause: a duration such as `5s`; a bare number is seconds. Default: 5 s.
+    /// The first pause: a duration such as `5s`; a bare number is seconds; at least 1 s. Default: 5 s.
     #[serde(with = "pause")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub duration: Duration,
@@ -127,10 +127,12 @@ impl Retry {
         let Backoff { duration, factor, max_duration } = self.backoff;
         let grown = factor.max(1).checked_pow(tried_again).and_then(|times| duration.checked_mul(times));
         let most = if max_duration.is_zero() { LONGEST_PAUSE } else { max_duration.min(LONGEST_PAUSE) };
-        Some(grown.unwrap_or(most).min(most))
+        Some(grown.unwrap_or(most).min(most).max(SHORTEST_PAUSE))
     }
 }
 
+/// No pause is shorter, whatever is written down: an operation that fails at once would be tried in a tight loop.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
 

@@ -268,6 +268,7 @@ fn a_pause_grows_up_to_its_limit_and_never_overflows() {
         (retry(RetryLimit::Unlimited, 5, 2, 180), u32::MAX, Some(180)),
         (retry(RetryLimit::Unlimited, 5, 0, 180), 9, Some(5)),
         (retry(RetryLimit::Unlimited, 5, 2, 0), 3, Some(40)),
+        (retry(RetryLimit::Unlimited, 0, 2, 0), 3, Some(1)),
         (retry(RetryLimit::Unlimited, u64::MAX, u32::MAX, 0), u32::MAX, Some(604_800)),
     ] {
         assert_eq!(retry.pause(tried).map(|pause| pause.as_secs()), pause, "{retry:?} {tried}");
