@@ -133,6 +133,11 @@ impl Cache {
         known
     }
 
+    /// Returns whether a later version of an object is known than the one that was read.
+    pub(super) fn knows_newer(&self, key: &ResourceKey, read: Live<'_>) -> bool {
+        matches!((read, self.live.get(key)), (Live::Present(read), Live::Present(known)) if is_older(read, known))
+    }
+
     /// Returns how many uids of deleted objects are remembered.
     pub(super) fn buried(&self) -> usize {
         self.buried.len()

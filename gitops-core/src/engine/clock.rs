@@ -30,12 +30,16 @@ impl Engine {
             followed.due = followed.due.map(|due| before(due, by));
         }
         for cluster in self.clusters.values_mut() {
+            cluster.read_at = before(cluster.read_at, by);
             cluster.retry_at = cluster.retry_at.map(|at| before(at, by));
             cluster.calm_until = cluster.calm_until.map(|at| before(at, by));
             cluster.relist_at = cluster.relist_at.map(|at| before(at, by));
         }
         for subject in self.subjects.values_mut() {
             subject.due = subject.due.map(|due| before(due, by));
+            subject.load_after = subject.load_after.map(|at| before(at, by));
+            subject.looked_at = before(subject.looked_at, by);
+            subject.eased_at = subject.eased_at.map(|at| before(at, by));
             subject.error_at = before(subject.error_at, by);
             subject.store_at = before(subject.store_at, by);
             subject.fights.set_back(by);

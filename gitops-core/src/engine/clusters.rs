@@ -56,8 +56,18 @@ impl Engine {
                 let is_idle = matches!(subject.stage, Stage::Idle);
                 drop(subject.ledger.take_if(|(_, damage)| is_idle && damage.is_some()));
             }
-            self.stir(&app, Level::Live, Duration::ZERO);
+            let outdated = self.is_served_by_now(&app);
+            self.stir(&app, if outdated { Level::Desired } else { Level::Live }, Duration::ZERO);
         }
+    }
+
+    /// Whether a kind that an application declares was not served when it was read, and is by now: another application, or
+    /// somebody else, brought it.
+    fn is_served_by_now(&self, name: &Arc<str>) -> bool {
+        let Some(subject) = self.subjects.get(name) else { return false };
+        let cache = self.clusters.get(&subject.application.cluster).and_then(|cluster| cluster.cache.as_ref());
+        let desired = subject.desired.as_ref().map(|(_, desired)| desired);
+        cache.zip(desired).is_some_and(|(cache, desired)| desired.is_served_by(&cache.model))
     }
 
     pub(super) fn cluster_failed(&mut self, name: &Arc<str>, error: &ClusterError, what: &'static str) {
@@ -183,9 +193,10 @@ impl Engine {
             return false;
         }
         let known = subject.ledger.as_ref().is_some_and(|(ledger, _)| ledger.is_stored_as(cache.live.get(key)));
-        if !known && matches!(subject.stage, Stage::Idle) {
+        // What an operation has written is known once it ends, and its fence finds what others wrote.
+        if !known && !subject.is_running() {
             subject.ledger = None;
-            self.stir(app, Level::Live, Duration::ZERO);
+            self.stir(app, Level::Anew, Duration::ZERO);
         }
         true
     }

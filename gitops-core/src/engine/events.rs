@@ -12,7 +12,7 @@ use crate::sync::{self, Ledger, Phase};
 use crate::value::{Hasher, Purpose};
 
 use super::status::{ConditionKind, OperationState};
-use super::subject::{Level, Stage, pause};
+use super::subject::{HoldWish, Level, Stage, pause};
 use super::{Counters, Done, Engine, Event, Flight, News, UnderWay, WorkId};
 
 impl Engine {
@@ -36,7 +36,7 @@ impl Engine {
 
     fn done(&mut self, id: WorkId, flight: Flight, done: Done) {
         match (flight, done) {
-            (Flight::Resolve(source, target), Done::Resolved(result)) => self.resolved((source, target), result),
+            (Flight::Resolve(source, target), Done::Resolved(result)) => self.resolved(id, (source, target), result),
             (Flight::Load(name, revision, edition), Done::Loaded(result)) => {
                 self.loaded(&name, id, (revision, edition), result);
             }
@@ -58,12 +58,17 @@ impl Engine {
             return;
         }
         let Some(subject) = self.subjects.get_mut(name) else { return };
-        if subject.level == Level::None {
-            return self.judged(name, looked);
+        if subject.level > Level::Live || subject.ledger.is_none() {
+            // It is about something else by now: what was learned is kept, and compared with what is there now.
+            subject.comparison = looked.comparison;
+            return self.wake(name, Duration::ZERO);
         }
-        // Something changed meanwhile: what was learned is kept, and compared with what is there now.
-        subject.comparison = looked.comparison;
-        self.wake(name, Duration::ZERO);
+        // What changed on the cluster meanwhile comes next. To wait until nothing changes would be to wait for ever where
+        // something always does; each write carries what was read.
+        self.judged(name, looked);
+        if self.subjects.get(name).is_some_and(|subject| subject.level > Level::None && subject.due.is_none()) {
+            self.wake(name, Duration::ZERO);
+        }
     }
 
     fn stored(
@@ -93,6 +98,8 @@ impl Engine {
                 self.fault("store");
                 self.condition(name, ConditionKind::LedgerError, Some(error.to_string().into()));
                 self.stir(name, Level::Live, after);
+                // The others need not wait for it.
+                self.tried_to_read(name);
             }
         }
     }
@@ -125,10 +132,13 @@ impl Engine {
         self.settings.interval.saturating_add(self.settings.interval.saturating_mul(share) / 655_360)
     }
 
-    fn resolved(&mut self, follows: (Arc<str>, Target), result: Result<Revision, SourceError>) {
+    fn resolved(&mut self, id: WorkId, follows: (Arc<str>, Target), result: Result<Revision, SourceError>) {
         let interval = self.interval(&follows);
         let Some(followed) = self.followed.get_mut(&follows) else { return };
-        followed.is_flying = false;
+        // Nobody followed it any longer meanwhile, and then somebody did again: another answer is under way.
+        if followed.flying.take_if(|flying| *flying == id).is_none() {
+            return;
+        }
         followed.tries = if result.is_ok() { 0 } else { followed.tries.saturating_add(1) };
         let after = match &result {
             _ if std::mem::take(&mut followed.is_stale) => Duration::ZERO,
@@ -170,7 +180,7 @@ impl Engine {
         }
         subject.head = Some(revision.clone());
         subject.status.head = Some(revision.clone());
-        (subject.load_tries, subject.load_after) = (0, None);
+        (subject.load_tries, subject.load_after, subject.errors) = (0, None, 0);
         let newer = subject.wanted().map(|wanted| wanted.id);
         let is_other = newer != subject.desired.as_ref().map(|(id, _)| id.clone());
         // Somebody who asked for an operation gets it, at the revision that was asked for.
@@ -181,9 +191,13 @@ impl Engine {
         {
             running.handle(sync::Event::Superseded, self.now);
         }
+        let is_outdated = matches!(&subject.hold, Some(HoldWish::Set { from: Some(from), .. }) if *from != revision.id);
+        if is_outdated && subject.take_rollback().is_some() {
+            self.board.pin(self.now, name, News::HoldEnded { id: revision.id.clone() });
+        }
         let (id, before) = (revision.id.clone(), before.cloned());
         self.board.pin(self.now, name, News::Revision { id, before });
-        self.stir(name, Level::Live, Duration::ZERO);
+        self.stir(name, Level::Anew, Duration::ZERO);
         self.moved(name);
     }
 
@@ -235,12 +249,25 @@ impl Engine {
         let Some(subject) = self.subjects.get(name) else { return };
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
         // Only the last one: what fails again and again must not wake the others, nor itself, each time.
-        if cluster.unread.remove(name) && cluster.unread.is_empty() {
-            let apps = cluster.apps.clone();
-            for app in apps {
-                self.wake(&app, Duration::ZERO);
-            }
+        if !cluster.unread.remove(name) {
+            return;
         }
+        cluster.read_at = self.now;
+        if cluster.unread.is_empty() {
+            let apps = cluster.apps.clone();
+            apps.iter().for_each(|app| self.wake(app, Duration::ZERO));
+        }
+    }
+
+    /// Waits no longer for applications of which nothing is heard at all: a source, or a cluster, may never answer.
+    pub(super) fn give_up_reading(&mut self) {
+        let now = self.now;
+        let mut apps = BTreeSet::new();
+        for cluster in self.clusters.values_mut().filter(|cluster| cluster.gives_up_at().is_some_and(|at| at <= now)) {
+            cluster.unread.clear();
+            apps.extend(cluster.apps.iter().cloned());
+        }
+        apps.iter().for_each(|app| self.wake(app, Duration::ZERO));
     }
 
     fn saw_ledgers(&mut self, id: WorkId, names: &BTreeSet<Arc<str>>, result: &Result<LiveState, ClusterError>) {
@@ -250,6 +277,12 @@ impl Engine {
             }
             let Some(subject) = self.subjects.get_mut(name) else { continue };
             let key = subject.application.app.ledger_key();
+            let cache = self.clusters.get(&subject.application.cluster).and_then(|cluster| cluster.cache.as_ref());
+            if cache.zip(result.as_ref().ok()).is_some_and(|(cache, live)| cache.knows_newer(&key, live.get(&key))) {
+                // It was written since it was read.
+                self.wake(name, self.settings.gather);
+                continue;
+            }
             let read = match result {
                 Ok(live) => Ledger::read(&key, live.get(&key)).map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
@@ -280,7 +313,7 @@ impl Engine {
     }
 
     fn performed(&mut self, under_way: &UnderWay, event: sync::Event) {
-        let UnderWay { app: name, cluster, turn, deletes } = under_way;
+        let UnderWay { app: name, cluster, turn, deletes, writes } = under_way;
         let mut seen = None;
         let mut is_gone = false;
         match &event {
@@ -298,7 +331,12 @@ impl Engine {
             && let Stage::Running(running) = &mut subject.stage
             && running.turn == *turn
         {
+            let healed = writes.as_ref().filter(|_| matches!(&event, sync::Event::Wrote { result: Ok(_), .. }));
+            let healed = healed.and_then(|key| running.heals.remove_entry(key));
             running.handle(event, self.now);
+            if let Some((key, changes)) = healed {
+                self.healed(name, &key, &changes);
+            }
         }
         if let Some(object) = seen {
             self.wrote(cluster, object);

@@ -79,7 +79,7 @@ impl Engine {
         let sharing = subject.declares.iter().filter_map(|key| cluster.declared.get(key)).flatten();
         let sharing: BTreeSet<Arc<str>> = sharing.filter(|other| *other != name).cloned().collect();
         for other in sharing {
-            self.stir(&other, Level::Live, self.settings.gather);
+            self.stir(&other, Level::Anew, self.settings.gather);
         }
     }
 
@@ -93,7 +93,7 @@ impl Engine {
     /// Has those looked at that waited for an application to be judged.
     pub(super) fn stir_awaiting(&mut self, name: &Arc<str>) {
         for other in self.awaited.remove(name).unwrap_or_default() {
-            self.stir(&other, Level::Live, self.settings.gather);
+            self.stir(&other, Level::Anew, self.settings.gather);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Looking at one application: what is missing to judge it, and the judgement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::automation::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
@@ -10,7 +10,7 @@ use crate::plan::{Intent, Reason, Request, SkipReason};
 use crate::policy::window::Asked as By;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
 use crate::source::RevisionId;
-use crate::sync::{Cause, HEALING, Hold, Phase, Record};
+use crate::sync::{Cause, HEALING, Hold, Record};
 use crate::time::Timestamp;
 
 use super::status::OperationState;
@@ -19,6 +19,16 @@ use super::{Engine, Flight, News, Task, WorkId};
 
 /// When an application asks again at the latest that waits for its turn.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// What of an application is to be stored.
+enum ToStore {
+    Now(Box<(Task, Flight)>),
+    /// Something, before anything else is done; it could not be stored a moment ago.
+    First,
+    /// Something that holds up nothing; it could not be stored a moment ago.
+    Later,
+    Nothing,
+}
 
 impl Engine {
     /// Goes on with an application as far as that needs no answer from outside.
@@ -36,21 +46,11 @@ impl Engine {
         if subject.ledger.is_none() {
             return self.read_ledgers(&application.cluster);
         }
-        if let Some(store) = self.store_hold(name) {
-            if store.is_none() {
-                let at = subject.store_at;
-                self.wake_at_time(name, at);
-            }
-            return store;
-        }
-        if let Some(store) = self.store_given(name) {
-            if store.is_none()
-                && let Some(at) = self.subjects.get(name).map(|subject| subject.store_at)
-            {
-                self.wake_at_time(name, at);
-            }
-            return store;
-        }
+        let is_held_up = match self.store(name) {
+            ToStore::Now(store) => return Some(*store),
+            ToStore::First => true,
+            ToStore::Later | ToStore::Nothing => false,
+        };
         let subject = self.subjects.get(name)?;
         let wanted = subject.wanted()?;
         if !subject.is_loaded() {
@@ -63,7 +63,7 @@ impl Engine {
             let app = Box::new(application.app.clone());
             return Some((Task::Load { app, source, cluster, revision: wanted }, flight));
         }
-        if !self.knows_kinds(name) || !self.all_were_read(&application.cluster) {
+        if !self.knows_kinds(name) || !self.all_were_read(&application.cluster) || is_held_up {
             // What is missing wakes it when it is there.
             return None;
         }
@@ -134,16 +134,49 @@ impl Engine {
         knows
     }
 
+    /// What must be stored before anything else. What cannot be stored at the moment keeps nobody from reading what the
+    /// application declares: others wait for that.
+    fn store(&mut self, name: &Arc<str>) -> ToStore {
+        self.refuse_rollback(name);
+        let hold = self.store_hold(name);
+        let later = hold.as_ref().is_some_and(Option::is_none);
+        let store = if later { hold } else { hold.or_else(|| self.store_given(name)) };
+        let Some(subject) = self.subjects.get_mut(name) else { return ToStore::Nothing };
+        match store {
+            Some(Some(store)) => ToStore::Now(Box::new(store)),
+            Some(None) => {
+                // That a rollback is over holds up nothing else.
+                let first = subject.hold.is_some() || !later;
+                let at = subject.store_at;
+                self.wake_at_time(name, at);
+                if first { ToStore::First } else { ToStore::Later }
+            }
+            None => {
+                subject.store_tries = 0;
+                // What does not hold need not be lifted, now or ever.
+                let holds = subject.ledger.as_ref().is_some_and(|(ledger, _)| ledger.hold.is_some());
+                subject.hold.take_if(|wish| matches!(wish, HoldWish::Lift) && !holds);
+                ToStore::Nothing
+            }
+        }
+    }
+
     /// Stores a rollback, or that it holds no longer: somebody says so, or the source names something else by now.
     /// `Some(None)` if that could not be done a moment ago, and is tried again later.
     fn store_hold(&self, name: &Arc<str>) -> Option<Option<(Task, Flight)>> {
         let subject = self.subjects.get(name)?;
         let head = &subject.head.as_ref()?.id;
-        let stored = &subject.ledger.as_ref()?.0;
+        // One that is damaged is rebuilt by a sync; to store it now would be to lose what it still says.
+        let (stored, _) = subject.ledger.as_ref().filter(|(_, damage)| damage.is_none())?;
         let is_over = stored.hold.as_ref().is_some_and(|hold| !hold.holds(head));
         let hold = match (&subject.hold, &stored.hold) {
-            (Some(HoldWish::Set { to, by, at }), Some(hold)) if !is_over => Some(hold.clone().again(to, head, by, *at)),
-            (Some(HoldWish::Set { to, by, at }), _) => Some(Hold::new(to, head, by, *at)),
+            (Some(HoldWish::Set { to, from, by, at }), hold) => {
+                let from = from.as_ref().unwrap_or(head);
+                Some(match hold.as_ref().filter(|_| !is_over) {
+                    Some(hold) => hold.clone().again(to, from, by, *at),
+                    None => Hold::new(to, from, by, *at),
+                })
+            }
             (Some(HoldWish::Lift), Some(_)) => None,
             (None, Some(_)) if is_over => None,
             (Some(HoldWish::Lift) | None, _) => return None,
@@ -176,6 +209,7 @@ impl Engine {
         self.tell_of_changes(name, before, &report, &looked);
         let decision = self.decide(name, &looked, &report);
         self.note(name, &looked, &report, &decision);
+        self.look_again(name, &looked);
         match decision {
             Decision::Start { trigger } => self.start(name, &mut looked, trigger),
             Decision::Rest { until, .. } => {
@@ -198,6 +232,16 @@ impl Engine {
         }
         if let Some(reports) = &mut self.reports {
             reports.insert(Arc::clone(name), report);
+        }
+    }
+
+    /// Looks again where something passes by itself that nobody tells of.
+    fn look_again(&mut self, name: &Arc<str>, looked: &Looked) {
+        if let Some(peace) = self.subjects.get(name).and_then(|subject| subject.fights.peace_at()) {
+            self.stir(name, Level::Live, peace.since(self.now));
+        }
+        if looked.history_is_unread {
+            self.stir(name, Level::Live, self.settings.health);
         }
     }
 
@@ -226,14 +270,6 @@ impl Engine {
             // What it may have failed for is there by now: its pause is over.
             attempt.finished = Timestamp::EPOCH;
         }
-        if let Some(until) = subject.pause_after_errors() {
-            let (phase, cause) = (Phase::Error, Cause::Passing);
-            seen.attempt = Some(Attempt { phase, cause, tries: subject.errors, finished: subject.error_at });
-            if until > self.now && subject.asked.is_none() {
-                let why = Why::Pause { cause, tries: subject.errors };
-                return Decision::Rest { why, until: Some(until) };
-            }
-        }
         seen.begun = looked.resumed().is_some();
         seen.asked = subject.asked.as_ref().map(|asked| Arc::clone(&asked.by));
         let by = if subject.asked.is_some() { By::ByHand } else { By::Automatically };
@@ -247,6 +283,11 @@ impl Engine {
         seen.takes_over = !given.is_empty() && looked.plan.steps.iter().any(|step| given.contains_key(&step.key));
         // What can be healed now is not held up by what cannot.
         seen.rests_until = rests_until.filter(|_| !looked.has_work());
+        // What could not even begin, or end, is tried again after a while. That says nothing of what is wanted, and counts
+        // against no limit.
+        let errors = subject.errors;
+        let pause = subject.pause_after_errors().filter(|until| *until > self.now && subject.asked.is_none());
+        let is_called = std::mem::take(&mut self.called) == Some(Arc::clone(name));
         let decision = decide(&subject.application.automation, &seen, self.now);
         match decision {
             // It was left to rest when it was compared, and need not rest any longer.
@@ -262,8 +303,12 @@ impl Engine {
             Decision::Start { .. } if !looked.has_work() => {
                 rest(if drift == Drift::None { Why::InSync } else { Why::OutOfReach })
             }
-            Decision::Start { .. } if self.running.len() >= self.settings.operations => {
-                self.queue_up(name);
+            Decision::Start { .. } if pause.is_some() => {
+                Decision::Rest { why: Why::Pause { cause: Cause::Passing, tries: errors }, until: pause }
+            }
+            // Who waits already goes first.
+            Decision::Start { .. } if self.is_busy(is_called) => {
+                self.queue_up(name, is_called);
                 Decision::Rest { why: Why::Busy, until: Some(self.now + BUSY) }
             }
             decision => decision,
@@ -278,6 +323,7 @@ impl Engine {
         // What is tried again is what it was before, so that its tries add up.
         app.initiator = if is_heal && subject.undoes() { HEALING.into() } else { trigger.initiator() };
         app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);
+        let (mut heals, mut fights) = (BTreeMap::new(), subject.fights.clone());
         if is_heal {
             let healed =
                 looked.plan.steps.iter().filter(|step| matches!(step.reason, Reason::Differs | Reason::Missing));
@@ -286,38 +332,37 @@ impl Engine {
                     Some(Outcome::OutOfSync(changes)) => Arc::clone(changes),
                     _ => Arc::from([]),
                 };
-                let was = subject.fights.fought().count();
-                subject.fights.healed(&step.key, &changes, now);
-                self.counters.heals = self.counters.heals.saturating_add(1);
-                if subject.fights.fought().count() > was
-                    && let Some((key, fight)) = subject.fights.fought().find(|(key, _)| **key == step.key)
-                {
-                    let (key, message) = (key.clone(), fight.to_string().into());
-                    self.board.pin(now, name, News::Fight { key, message });
-                }
+                fights.healed(&step.key, &changes, now);
+                heals.insert(step.key.clone(), changes);
             }
         } else if matches!(trigger, Trigger::Asked { .. } | Trigger::NewRevision) {
+            fights.clear();
             subject.fights.clear();
         }
-        looked.ledger.fights = subject.fights.lasting();
+        // As they are once all of it is healed; here each one counts when it is written.
+        looked.ledger.fights = fights.lasting();
+        let resumed = looked.resumed().filter(|_| !looked.plan.scope.is_partial());
+        let began = resumed.map(|Record::V1(record)| record.started.min(now));
         let Some(mut machine) = looked.machine(&app, now) else { return };
         machine.watch();
         self.last_id = self.last_id.saturating_add(1);
         let turn = WorkId(self.last_id);
         let by = if matches!(trigger, Trigger::Asked { .. }) { By::ByHand } else { By::Automatically };
-        let window_at = subject.application.windows.decide(by, now, Some(now)).next_change;
+        let started = began.unwrap_or(now);
+        let window_at = subject.application.windows.decide(by, now, Some(started)).next_change;
         let operation = machine.operation().clone();
         let steps = looked.plan.steps.len();
         let text = trigger.to_string().into();
-        subject.status.operation = Some(OperationState::new(&operation, text, now, steps, std::iter::empty()));
+        subject.status.operation = Some(OperationState::new(&operation, text, started, steps, std::iter::empty()));
         let told = News::Started { operation, trigger: trigger.clone() };
         subject.stage = Stage::Running(Box::new(Running {
             machine,
             turn,
             ahead: std::time::Duration::ZERO,
             trigger,
-            started: now,
+            started,
             steps,
+            heals,
             window_at,
         }));
         self.board.pin(now, name, told);

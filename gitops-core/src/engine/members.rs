@@ -53,6 +53,7 @@ impl Engine {
             let cluster = self.clusters.entry(Arc::clone(&subject.application.cluster)).or_default();
             if cluster.apps.insert(Arc::clone(&name)) {
                 cluster.unread.insert(Arc::clone(&name));
+                cluster.read_at = self.now;
             }
         }
         self.wake(&name, Duration::ZERO);
@@ -104,7 +105,7 @@ impl Engine {
             subject.head.clone_from(&followed.head);
             subject.status.head.clone_from(&followed.head);
         }
-        if followed.due.is_none() && !followed.is_flying {
+        if followed.due.is_none() && followed.flying.is_none() {
             followed.due = Some(self.now);
             self.resolves.insert((self.now, follows));
         }
@@ -138,7 +139,7 @@ impl Engine {
             self.clusters.remove(cluster);
         }
         for other in others {
-            self.stir(&other, Level::Live, Duration::ZERO);
+            self.stir(&other, Level::Anew, Duration::ZERO);
         }
     }
 
@@ -146,16 +147,30 @@ impl Engine {
     pub(super) fn next_turn(&mut self) {
         while let Some(name) = self.queue.pop_front() {
             self.queued.remove(&name);
-            if self.subjects.contains_key(&name) {
-                return self.stir(&name, Level::Live, Duration::ZERO);
+            let Some(subject) = self.subjects.get(&name) else { continue };
+            let is_idle = matches!(subject.stage, Stage::Idle) && subject.is_loaded() && subject.ledger.is_some();
+            self.stir(&name, Level::Live, Duration::ZERO);
+            // One that waits for an answer anyway comes by itself, and must not keep the others waiting.
+            if is_idle {
+                self.called = Some(name);
+                return;
             }
         }
     }
 
+    /// Whether another one must have its turn first.
+    pub(super) fn is_busy(&self, is_called: bool) -> bool {
+        let others_wait = !is_called && !self.queue.is_empty();
+        self.running.len() >= self.settings.operations || others_wait
+    }
+
     /// Has an application wait for its turn.
-    pub(super) fn queue_up(&mut self, name: &Arc<str>) {
-        if self.queued.insert(Arc::clone(name)) {
-            self.queue.push_back(Arc::clone(name));
+    pub(super) fn queue_up(&mut self, name: &Arc<str>, is_called: bool) {
+        match self.queued.insert(Arc::clone(name)) {
+            // Somebody was faster: it keeps its place.
+            true if is_called => self.queue.push_front(Arc::clone(name)),
+            true => self.queue.push_back(Arc::clone(name)),
+            false => {}
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
+use crate::app::AppSource;
+
 use super::tally::{CLASSES, Durations, Tally};
 use super::{AppStatus, Application, Engine};
 
@@ -68,7 +70,7 @@ fn of_applications(page: &mut Page, all: &[One<'_>]) {
     for one in all {
         let (application, status) = (one.application, one.status);
         let labels = one.labels_and([
-            ("repo", application.source.to_string()),
+            ("repo", AppSource::new(&application.source).shown_repository()),
             ("dest_server", application.cluster.to_string()),
             ("dest_namespace", application.app.namespace.as_deref().unwrap_or_default().to_owned()),
             ("sync_status", status.sync.to_string()),

@@ -179,6 +179,8 @@ pub struct Engine {
     /// Who would begin an operation if not as many were under way as may be; each once, in order.
     queue: VecDeque<Arc<str>>,
     queued: BTreeSet<Arc<str>>,
+    /// Whose turn it is.
+    called: Option<Arc<str>>,
     /// Who depends on an application.
     dependents: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Who waits until an application was judged, since an object moves between the two.
@@ -203,7 +205,8 @@ struct Followed {
     head: Option<Revision>,
     apps: BTreeSet<Arc<str>>,
     due: Option<Timestamp>,
-    is_flying: bool,
+    /// Which work asks for it.
+    flying: Option<WorkId>,
     /// Whether it may have changed since it was asked.
     is_stale: bool,
     tries: u32,
@@ -218,6 +221,8 @@ struct ClusterState {
     apps: BTreeSet<Arc<str>>,
     /// Those of which nobody has tried yet to read what they declare.
     unread: BTreeSet<Arc<str>>,
+    /// When one of them came, or it was tried to read one of them.
+    read_at: Timestamp,
     /// Those of which it is not known what they declare.
     undeclared: BTreeSet<Arc<str>>,
     /// By their source, those of which it is not known what they declare now.
@@ -288,6 +293,8 @@ struct UnderWay {
     turn: WorkId,
     /// What it deletes for good, as far as that is known before.
     deletes: Option<(ResourceKey, Arc<str>)>,
+    /// What it writes.
+    writes: Option<ResourceKey>,
 }
 
 impl Default for Settings {
@@ -317,6 +324,7 @@ impl Engine {
             running: BTreeSet::new(),
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
+            called: None,
             dependents: BTreeMap::new(),
             awaited: BTreeMap::new(),
             served: None,
@@ -422,6 +430,6 @@ impl Engine {
 
     fn ask_of(subject: &mut Subject, by: Arc<str>, request: Request) {
         subject.asked = Some(Asked { by, request });
-        subject.level = subject.level.max(Level::Live);
+        subject.level = subject.level.max(Level::Anew);
     }
 }

@@ -90,12 +90,13 @@ pub async fn run(
         let wake = engine.wake_at().map_or(patience, |at| at.min(patience));
         let mut sleep = ports.timer.sleep_until(wake);
         let done = poll_fn(|context| {
-            if let Some(done) = first(&mut pending, context) {
-                return Poll::Ready(Some(done));
-            }
+            // First, since work may be done all the time.
             if !is_over && stop.as_mut().poll(context).is_ready() {
                 is_over = true;
                 return Poll::Ready(None);
+            }
+            if let Some(done) = first(&mut pending, context) {
+                return Poll::Ready(Some(done));
             }
             sleep.as_mut().poll(context).map(|()| None)
         });

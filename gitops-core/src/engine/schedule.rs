@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::automation::{Trigger, Why};
-use crate::cluster::{Failure, Guard, Interest, Verb};
+use crate::cluster::{Failure, Guard, Interest, Mode, Verb};
 use crate::policy::window::Asked;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::sync::{self, Effect};
@@ -13,6 +14,9 @@ use crate::time::Timestamp;
 
 use super::subject::{Level, Stage};
 use super::{ClusterState, Counters, Engine, Flight, Listing, News, Task, UnderWay, Work, WorkId};
+
+/// How long nothing may be heard of applications that were not read yet, before the others of the cluster go on.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Engine {
     /// Returns the next piece of work; `None` when there is nothing to do before [`Engine::wake_at`] or an event.
@@ -22,6 +26,7 @@ impl Engine {
             return None;
         }
         self.tick();
+        self.give_up_reading();
         if let Some(work) = self.watch() {
             return Some(work);
         }
@@ -48,7 +53,8 @@ impl Engine {
         });
         let watch = self.clusters.values().filter(|cluster| cluster.may_watch());
         let watch = watch.map(|cluster| cluster.retry_at.unwrap_or(self.now));
-        let next = machines.chain(watch).min();
+        let gives_up = self.clusters.values().filter_map(ClusterState::gives_up_at);
+        let next = machines.chain(watch).chain(gives_up).min();
         if self.counted >= self.settings.in_flight {
             // An answer comes first.
             return next;
@@ -103,10 +109,14 @@ impl Engine {
         }
         self.resolves.remove(&(due, follows.clone()));
         let followed = self.followed.get_mut(&follows)?;
-        (followed.due, followed.is_flying) = (None, true);
-        let (source, target) = follows;
+        followed.due = None;
+        let (source, target) = follows.clone();
         let task = Task::Resolve { source: Arc::clone(&source), target: target.clone() };
-        Some(self.begin(task, Flight::Resolve(source, target)))
+        let work = self.begin(task, Flight::Resolve(source, target));
+        if let Some(followed) = self.followed.get_mut(&follows) {
+            followed.flying = Some(work.id);
+        }
+        Some(work)
     }
 
     /// Lists what some application needs to know and nobody does.
@@ -163,7 +173,11 @@ impl Engine {
                 continue;
             }
             let deletes = deleted(&effect);
-            let under_way = UnderWay { app: name, cluster: Arc::clone(&cluster), turn, deletes };
+            let writes = match &effect {
+                Effect::Write { write, .. } => (write.mode == Mode::Commit).then(|| write.key.clone()),
+                _ => None,
+            };
+            let under_way = UnderWay { app: name, cluster: Arc::clone(&cluster), turn, deletes, writes };
             return Some(self.begin(Task::Effect { cluster, effect }, Flight::Effect(under_way)));
         }
         None
@@ -237,7 +251,7 @@ impl Engine {
     }
 
     /// Has an application looked at again.
-    pub(super) fn stir(&mut self, name: &Arc<str>, level: Level, after: std::time::Duration) {
+    pub(super) fn stir(&mut self, name: &Arc<str>, level: Level, after: Duration) {
         if let Some(subject) = self.subjects.get_mut(name) {
             subject.level = subject.level.max(level);
             if level == Level::Desired {
@@ -262,6 +276,11 @@ impl ClusterState {
         let lost = self.is_lost.then(|| self.calm_until.unwrap_or(now));
         let next = lost.into_iter().chain(self.relist_at).min();
         next.map(|at| at.max(retry))
+    }
+
+    /// When it is waited no longer for those that were not tried to be read, if nothing is heard of them until then.
+    pub(super) fn gives_up_at(&self) -> Option<Timestamp> {
+        (!self.unread.is_empty()).then(|| self.read_at + PATIENCE)
     }
 
     fn may_watch(&self) -> bool {

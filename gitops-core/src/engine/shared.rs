@@ -37,7 +37,7 @@ impl Engine {
         concerned.remove(name);
         let pause = self.settings.gather;
         for other in concerned {
-            self.stir(&other, Level::Live, pause);
+            self.stir(&other, Level::Anew, pause);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::automation::{Automation, Backoff, Fights, Retry, Trigger};
-use crate::diff::{self, Comparison};
+use crate::diff::{self, Change, Comparison};
 use crate::plan::{HookRun, Request};
 use crate::policy::window::Windows;
 use crate::problem::Problem;
@@ -90,8 +90,8 @@ pub(super) struct Asked {
 /// A rollback that somebody asked for.
 #[derive(Clone, Debug)]
 pub(super) enum HoldWish {
-    /// To this revision.
-    Set { to: RevisionId, by: Arc<str>, at: Timestamp },
+    /// To this revision, from what the source named then.
+    Set { to: RevisionId, from: Option<RevisionId>, by: Arc<str>, at: Timestamp },
     /// That it no longer holds.
     Lift,
 }
@@ -118,6 +118,8 @@ pub(super) struct Running {
     pub(super) trigger: Trigger,
     pub(super) started: Timestamp,
     pub(super) steps: usize,
+    /// What it heals and has not written yet.
+    pub(super) heals: BTreeMap<ResourceKey, Arc<[Change]>>,
     /// When its windows are asked again.
     pub(super) window_at: Option<Timestamp>,
 }
@@ -127,8 +129,10 @@ pub(super) struct Running {
 pub(super) enum Level {
     /// Nothing.
     None,
-    /// What was compared may differ now.
+    /// What was compared may differ now. An answer that is under way still counts.
     Live,
+    /// It is judged by something else now, such as a wish: an answer that is under way is about what was before.
+    Anew,
     /// What is declared may be something else, even at the same revision.
     Desired,
 }
@@ -263,6 +267,16 @@ impl Subject {
         declared.chain(known).chain(&ledger).cloned().collect()
     }
 
+    /// Takes back a rollback that is not stored yet, with the operation that was asked for with it; returns where it was to
+    /// go.
+    pub(super) fn take_rollback(&mut self) -> Option<RevisionId> {
+        let Some(HoldWish::Set { to, by, .. }) = self.hold.take_if(|hold| matches!(hold, HoldWish::Set { .. })) else {
+            return None;
+        };
+        self.asked.take_if(|asked| asked.by == rolling_back(&by));
+        Some(to)
+    }
+
     /// Returns the part of what is known of the cluster that concerns it.
     pub(super) fn view(&self, cache: &Cache) -> LiveState {
         let mut keys = self.concerns.clone();
@@ -318,6 +332,11 @@ impl Subject {
         let pause = Retry::default().pause(crate::sync::Cause::Passing, self.errors.max(1))?;
         (self.errors > 0).then(|| self.error_at + pause)
     }
+}
+
+/// Who asks for the operation of a rollback.
+pub(super) fn rolling_back(by: &str) -> Arc<str> {
+    format!("{by} (rollback)").into()
 }
 
 /// The pause before source or cluster are asked again that gave no answer: 5 s doubling to 5 min.

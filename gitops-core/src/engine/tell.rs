@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::automation::{Decision, Why};
-use crate::diff::{Compared, Outcome};
+use crate::diff::{Change, Compared, Outcome};
 use crate::health::HealthStatus;
 use crate::problem::{Code, Severity};
 use crate::reconcile::{Looked, Report, SyncStatus};
@@ -49,13 +49,30 @@ impl Engine {
             (ConditionKind::SharedResource, shared.map(ToString::to_string)),
             (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
             (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
-            (ConditionKind::LedgerError, None),
         ] {
             self.condition(name, kind, message.map(Arc::from));
         }
+        if self.subjects.get(name).is_some_and(|subject| subject.store_tries == 0) {
+            self.condition(name, ConditionKind::LedgerError, None);
+        }
         if let Some(subject) = self.subjects.get_mut(name) {
             let Subject { status, fights, .. } = subject;
+            fights.settle(now);
             status.fights(fights.fought(), now);
+        }
+    }
+
+    /// An object was healed: written as it was declared.
+    pub(super) fn healed(&mut self, name: &Arc<str>, key: &ResourceKey, changes: &[Change]) {
+        self.counters.heals = self.counters.heals.saturating_add(1);
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let was = subject.fights.fought().count();
+        subject.fights.healed(key, changes, self.now);
+        if subject.fights.fought().count() > was
+            && let Some((key, fight)) = subject.fights.fought().find(|(fought, _)| *fought == key)
+        {
+            let (key, message) = (key.clone(), fight.to_string().into());
+            self.board.pin(self.now, name, News::Fight { key, message });
         }
     }
 

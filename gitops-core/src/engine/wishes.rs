@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::source::{RevisionId, Target};
 use crate::sync;
 
-use super::subject::{HoldWish, Level, Stage};
+use super::status::ConditionKind;
+use super::subject::{HoldWish, Level, Stage, rolling_back};
 use super::{Engine, Wish};
 
 impl Engine {
@@ -17,8 +18,8 @@ impl Engine {
         for follows in follows {
             let Some(followed) = self.followed.get_mut(&follows) else { continue };
             // What is asked already may be answered by how it was.
-            followed.is_stale = followed.is_flying;
-            if let Some(due) = followed.due.filter(|_| !followed.is_flying) {
+            followed.is_stale = followed.flying.is_some();
+            if let Some(due) = followed.due.filter(|_| followed.flying.is_none()) {
                 self.resolves.remove(&(due, follows.clone()));
                 followed.due = Some(self.now);
                 self.resolves.insert((self.now, follows));
@@ -50,7 +51,7 @@ impl Engine {
                 if let Some(subject) = self.subjects.get_mut(&name) {
                     subject.hold = Some(HoldWish::Lift);
                 }
-                self.stir(&name, Level::Live, Duration::ZERO);
+                self.stir(&name, Level::Anew, Duration::ZERO);
             }
             Wish::Terminate => {
                 if let Some(subject) = self.subjects.get_mut(&name)
@@ -63,11 +64,27 @@ impl Engine {
         }
     }
 
+    /// A rollback that cannot be remembered is none.
+    pub(super) fn refuse_rollback(&mut self, name: &Arc<str>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let damage = subject.ledger.as_ref().and_then(|(_, damage)| damage.as_ref()).map(ToString::to_string);
+        let Some(damage) = damage else { return };
+        if let Some(to) = subject.take_rollback() {
+            let text = format!("the rollback to `{}` is not done, since it could not be stored: {damage}", to.short());
+            self.condition(name, ConditionKind::LedgerError, Some(text.into()));
+        }
+    }
+
     fn roll_back(&mut self, name: &Arc<str>, by: &Arc<str>, to: &RevisionId) {
         let now = self.now;
         let Some(subject) = self.subjects.get_mut(name) else { return };
-        subject.hold = Some(HoldWish::Set { to: to.clone(), by: Arc::clone(by), at: now });
-        Self::ask_of(subject, format!("{by} (rollback)").into(), crate::plan::Request::default());
+        let from = subject.head.as_ref().map(|head| head.id.clone());
+        subject.hold = Some(match from.as_ref() == Some(to) {
+            // Back to what the source names is back to following it.
+            true => HoldWish::Lift,
+            false => HoldWish::Set { to: to.clone(), from, by: Arc::clone(by), at: now },
+        });
+        Self::ask_of(subject, rolling_back(by), crate::plan::Request::default());
         if let Stage::Running(running) = &mut subject.stage {
             running.handle(sync::Event::Superseded, now);
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::app::AppSource;
 use crate::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Write, Written};
 use crate::model::ApiModel;
 use crate::reconcile::{App, Looked, SyncError, perform, read_at};
@@ -223,6 +224,7 @@ impl<'w> Ports<'w> {
 }
 
 fn unknown(what: &str, name: &str) -> Arc<str> {
+    let name = AppSource::new(name).shown_repository();
     format!("there is no {what} `{name}`; add it to the ports of the engine, or correct the application").into()
 }
 

@@ -104,6 +104,20 @@ impl DesiredState {
         self.declared.get(key)
     }
 
+    /// Returns whether something is held back, or waits, since its kind or version was not served, and `model` has it.
+    pub(crate) fn is_served_by(&self, model: &ApiModel) -> bool {
+        self.problems.iter().any(|problem| {
+            let Some(key) = &problem.key else { return false };
+            let KindFacts::Served(kind) = model.kind(&key.group_kind) else { return false };
+            let serves = |declared: &Declared| kind.versions.iter().any(|one| **one == *declared.resource.version());
+            match problem.code {
+                Code::UnknownKind => true,
+                Code::UnknownVersion => self.declared.get(key).is_some_and(serves),
+                _ => false,
+            }
+        })
+    }
+
     /// Returns whether a problem holds this object back.
     #[must_use]
     pub fn is_held(&self, key: &ResourceKey) -> bool {

@@ -117,6 +117,18 @@ impl Fights {
         fights.map(Fight::rests_until).filter(|until| *until > since).min()
     }
 
+    /// Forgets what was left in peace.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.0.retain(|_, fight| !fight.is_over(now));
+    }
+
+    /// Returns when the first of what is fought over will have been left in peace.
+    #[must_use]
+    pub fn peace_at(&self) -> Option<Timestamp> {
+        let moment = Duration::from_millis(1);
+        self.fought().map(|(_, fight)| fight.last + fight.peace() + moment).min()
+    }
+
     /// Returns what is fought over, in order.
     pub fn fought(&self) -> impl Iterator<Item = (&ResourceKey, &Fight)> {
         self.0.iter().filter(|(_, fight)| fight.heals >= FOUGHT)
@@ -142,8 +154,11 @@ impl Fight {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        let peace = self.pause().checked_mul(2).unwrap_or(MOST).max(PEACE);
-        now.since(self.last) > peace
+        now.since(self.last) > self.peace()
+    }
+
+    fn peace(&self) -> Duration {
+        self.pause().checked_mul(2).unwrap_or(MOST).max(PEACE)
     }
 }
 
