@@ -76,8 +76,10 @@ pub struct Attempt {
     pub phase: Phase,
     /// Why it failed, if it did.
     pub cause: Cause,
-    /// How often the same was tried in a row.
+    /// How often the same was tried in a row: on this revision, and failed for this cause.
     pub tries: u32,
+    /// How often it was tried on this revision, for whatever cause it failed.
+    pub altogether: u32,
     /// When it ended.
     pub finished: Timestamp,
 }
@@ -198,14 +200,34 @@ impl Attempt {
     /// application, or gave way to another.
     #[must_use]
     pub fn last(history: &[HistoryEntry], wanted: &[RevisionId]) -> Option<Self> {
-        let last = history.iter().find(|entry| !entry.partial)?;
-        let same = last.revisions.iter().map(|revision| &revision.id).eq(wanted);
-        (same && last.phase != Phase::Superseded).then(|| Self {
+        let mut whole = history.iter().filter(|entry| !entry.partial);
+        let last = whole.next()?;
+        let same = |entry: &&HistoryEntry| entry.revisions.iter().map(|revision| &revision.id).eq(wanted);
+        if !same(&last) || last.phase == Phase::Superseded {
+            return None;
+        }
+        let mut attempt = Self {
             phase: last.phase,
             cause: last.cause.unwrap_or_default(),
             tries: last.attempts,
+            altogether: last.attempts,
             finished: last.finished,
-        })
+        };
+        let mut begins_here = !last.is_automatic();
+        for entry in whole.take_while(same) {
+            if begins_here || matches!(entry.phase, Phase::Succeeded | Phase::Terminated) {
+                break;
+            }
+            begins_here = !entry.is_automatic();
+            if entry.phase == Phase::Superseded {
+                continue;
+            }
+            attempt.altogether = attempt.altogether.saturating_add(entry.attempts);
+            if entry.cause.unwrap_or_default() == attempt.cause {
+                attempt.tries = attempt.tries.saturating_add(entry.attempts);
+            }
+        }
+        Some(attempt)
     }
 }
 
@@ -268,17 +290,17 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
         return denied;
     }
     let failed = seen.attempt.filter(|attempt| attempt.phase != Phase::Succeeded);
-    if let Some(Attempt { phase, cause, tries, finished }) = failed {
+    if let Some(Attempt { phase, cause, tries, altogether, finished }) = failed {
         if phase == Phase::Terminated {
             return rest(Why::Terminated, None);
         }
-        return match automation.retry.pause(cause, tries) {
+        return match automation.retry.pause(cause, tries).filter(|_| !automation.retry.is_enough(altogether)) {
             None => rest(Why::GivenUp { cause, tries }, None),
             // An end that lies further ahead than the pause was written by a clock that was wrong.
             Some(pause) if finished + pause > now && finished <= now + pause => {
                 rest(Why::Pause { cause, tries }, Some(finished + pause))
             }
-            Some(_) => start(Trigger::Retry { attempt: tries.saturating_add(1) }),
+            Some(_) => start(Trigger::Retry { attempt: altogether.saturating_add(1) }),
         };
     }
     if seen.synced != Some(seen.wanted) {

@@ -40,6 +40,9 @@ pub struct Backoff {
     pub most: Duration,
 }
 
+/// No pause is shorter, whatever is asked for.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 impl Default for Retry {
     fn default() -> Self {
         Self { limit: None, hook_limit: 5, backoff: None }
@@ -59,6 +62,14 @@ impl Retry {
             return None;
         }
         Some(self.backoff.unwrap_or_else(|| Backoff::of(cause)).pause(tries))
+    }
+}
+
+impl Retry {
+    /// Returns whether so many tries of a revision, for whatever causes they failed, are all that are wanted.
+    #[must_use]
+    pub fn is_enough(&self, tries: u32) -> bool {
+        self.limit.is_some_and(|limit| tries >= limit.max(1))
     }
 }
 
@@ -86,7 +97,8 @@ impl Backoff {
     pub fn pause(&self, tries: u32) -> Duration {
         let grown = self.factor.max(1).checked_pow(tries.saturating_sub(1).min(64));
         let pause = grown.and_then(|grown| self.first.checked_mul(grown)).unwrap_or(self.most);
-        pause.min(self.most)
+        // A pause of nothing would be a tight loop.
+        pause.min(self.most).max(SHORTEST)
     }
 }
 
@@ -105,6 +117,8 @@ mod tests {
         ] {
             assert_eq!([1, 2, 3, 4, 5, 6, 7].map(|tries| seconds(cause, tries)), expected, "{cause:?}");
         }
+        let none = Backoff::new(Duration::ZERO, 2, Duration::ZERO);
+        assert_eq!(none.pause(1), Duration::from_secs(1), "never in a tight loop");
         assert_eq!(seconds(Cause::Refused, u32::MAX), Some(3600), "it never ends, and never overflows");
     }
 

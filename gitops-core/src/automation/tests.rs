@@ -12,7 +12,7 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn failed(cause: Cause, tries: u32, finished: u64) -> Option<Attempt> {
-    Some(Attempt { phase: Phase::Failed, cause, tries, finished: at(finished) })
+    Some(Attempt { phase: Phase::Failed, cause, tries, altogether: tries, finished: at(finished) })
 }
 
 fn denied() -> Permission {
@@ -37,7 +37,8 @@ fn decided(automation: Automation, change: impl FnOnce(&mut Situation<'_>)) -> S
 /// What is wanted was made true before.
 fn was_synced(seen: &mut Situation<'_>) {
     seen.synced = Some(seen.wanted);
-    seen.attempt = Some(Attempt { phase: Phase::Succeeded, cause: Cause::Passing, tries: 1, finished: at(10) });
+    seen.attempt =
+        Some(Attempt { phase: Phase::Succeeded, cause: Cause::Passing, tries: 1, altogether: 1, finished: at(10) });
 }
 
 #[test]
@@ -84,8 +85,13 @@ fn every_row_of_the_table_decides_as_it_says() {
             "somebody stopped it",
             healing,
             |seen| {
-                seen.attempt =
-                    Some(Attempt { phase: Phase::Terminated, cause: Cause::Passing, tries: 1, finished: at(1) });
+                seen.attempt = Some(Attempt {
+                    phase: Phase::Terminated,
+                    cause: Cause::Passing,
+                    tries: 1,
+                    altogether: 1,
+                    finished: at(1),
+                });
             },
             "rest: terminated",
         ),
@@ -133,7 +139,8 @@ fn a_heal_that_failed_is_tried_again() {
 #[test]
 fn an_operation_that_could_not_record_its_end_is_tried_again() {
     let decision = decided(Automation::syncing(), |seen| {
-        seen.attempt = Some(Attempt { phase: Phase::Error, cause: Cause::Passing, tries: 1, finished: at(990) });
+        seen.attempt =
+            Some(Attempt { phase: Phase::Error, cause: Cause::Passing, tries: 1, altogether: 1, finished: at(990) });
     });
     assert_eq!(decision, "start: try 2 of this revision");
 }
@@ -142,4 +149,47 @@ fn an_operation_that_could_not_record_its_end_is_tried_again() {
 fn what_failed_at_a_time_that_the_clock_set_back_since_does_not_know_yet_is_tried_again() {
     let decision = decided(Automation::syncing(), |seen| seen.attempt = failed(Cause::Refused, 2, 90_000));
     assert_eq!(decision, "start: try 3 of this revision");
+}
+
+/// What failed, newest first, and who started it.
+fn history(failures: &[(Option<Cause>, u32, &str)]) -> Vec<crate::sync::HistoryEntry> {
+    let entry = |(cause, attempts, initiator): &(Option<Cause>, u32, &str)| {
+        let phase = if cause.is_some() { "Failed" } else { "Succeeded" };
+        let mut entry: crate::sync::HistoryEntry = serde_json::from_value(serde_json::json!({
+            "number": 1, "operation": "o", "revisions": [{"id": "new", "target": "main"}], "initiator": initiator,
+            "started": "2026-03-01T12:00:00Z", "finished": "2026-03-01T12:00:00Z",
+            "plan": crate::value::Hasher::new(crate::value::Purpose::Identity).finish(), "phase": phase, "message": "",
+        }))
+        .unwrap();
+        (entry.cause, entry.attempts) = (*cause, *attempts);
+        entry
+    };
+    failures.iter().map(entry).collect()
+}
+
+#[test]
+fn tries_count_by_their_cause_and_altogether_since_somebody_asked_or_it_went_well() {
+    let (hook, passing) = (Some(Cause::Hook), Some(Cause::Passing));
+    for (failures, expected) in [
+        (&[(hook, 3, AUTOMATIC)][..], (3, 3)),
+        (&[(hook, 3, AUTOMATIC), (passing, 2, AUTOMATIC)], (3, 5)),
+        (&[(passing, 1, AUTOMATIC), (hook, 4, AUTOMATIC), (passing, 2, AUTOMATIC)], (3, 7)),
+        (&[(hook, 1, AUTOMATIC), (hook, 1, "Ann"), (hook, 9, AUTOMATIC)], (2, 2)),
+        (&[(hook, 1, "Ann"), (hook, 9, AUTOMATIC)], (1, 1)),
+        (&[(hook, 1, HEALING), (None, 1, AUTOMATIC), (hook, 9, AUTOMATIC)], (1, 1)),
+    ] {
+        let attempt = Attempt::last(&history(failures), &[RevisionId::new("new")]).unwrap();
+        assert_eq!((attempt.tries, attempt.altogether), expected, "{failures:?}");
+    }
+}
+
+#[test]
+fn a_limit_counts_tries_whatever_they_failed_for() {
+    let retry = Retry { limit: Some(4), ..Retry::default() };
+    for (altogether, expected) in [(3, "start: try 4 of this revision"), (4, "rest: givenUp")] {
+        let decision = decided(Automation::syncing().with_retry(retry), |seen| {
+            seen.attempt = failed(Cause::Passing, 1, 1).map(|attempt| Attempt { altogether, ..attempt });
+        });
+        assert_eq!(decision, expected);
+    }
 }

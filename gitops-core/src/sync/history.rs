@@ -56,6 +56,17 @@ impl HistoryEntry {
         self.phase == Phase::Succeeded && !self.partial
     }
 
+    /// Returns whether nobody asked for it.
+    pub(crate) fn is_automatic(&self) -> bool {
+        matches!(&*self.initiator, AUTOMATIC | HEALING)
+    }
+
+    /// Returns whether tries before it, of the same revisions, still count after it: it came to nothing, by itself.
+    pub(super) fn goes_on(&self, next: &Self) -> bool {
+        let ids = |entry: &Self| entry.revisions.iter().map(|revision| revision.id.clone()).collect::<Vec<_>>();
+        !matches!(self.phase, Phase::Succeeded | Phase::Terminated) && self.is_automatic() && ids(self) == ids(next)
+    }
+
     /// Folds in the entry of an operation that tried the same again by itself; `None` if it was something else.
     pub(super) fn again(&self, next: &Self) -> Option<Self> {
         let ids = |entry: &Self| entry.revisions.iter().map(|revision| revision.id.clone()).collect::<Vec<_>>();
@@ -63,7 +74,7 @@ impl HistoryEntry {
             && self.cause == next.cause
             && self.initiator == next.initiator
             && self.partial == next.partial
-            && matches!(&*self.initiator, AUTOMATIC | HEALING)
+            && self.is_automatic()
             && ids(self) == ids(next);
         same.then(|| Self { attempts: self.attempts.saturating_add(1), ..next.clone() })
     }

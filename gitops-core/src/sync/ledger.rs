@@ -317,10 +317,18 @@ impl Ledger {
     /// Adds an entry to the history. What was tried again by itself takes the place of the try before. See
     /// [`Ledger::keep_history`].
     pub fn remember(&mut self, entry: HistoryEntry) {
-        match self.history.first().and_then(|last| last.again(&entry)) {
-            Some(folded) => self.history.splice(..1, [folded]).for_each(drop),
-            None => self.history.insert(0, entry),
-        }
+        // Causes may alternate: then it is not the last one that is tried again.
+        let since = self.history.iter().take_while(|earlier| earlier.goes_on(&entry)).count();
+        let tried = self.history.iter().take(since.max(1));
+        let before = tried.enumerate().find_map(|(at, earlier)| Some((at, earlier.again(&entry)?)));
+        let entry = match before {
+            Some((at, folded)) => {
+                self.history.remove(at);
+                folded
+            }
+            None => entry,
+        };
+        self.history.insert(0, entry);
         self.keep_history(MOST_HISTORY);
     }
 
