@@ -29,6 +29,7 @@ impl Engine {
         for followed in self.followed.values_mut() {
             followed.due = followed.due.map(|due| before(due, by));
         }
+        self.stops_at = self.stops_at.map(|at| before(at, by));
         for cluster in self.clusters.values_mut() {
             cluster.read_at = before(cluster.read_at, by);
             cluster.retry_at = cluster.retry_at.map(|at| before(at, by));

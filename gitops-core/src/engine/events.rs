@@ -15,6 +15,9 @@ use super::status::{ConditionKind, OperationState};
 use super::subject::{HoldWish, Level, Stage, pause};
 use super::{Counters, Done, Engine, Event, Flight, News, UnderWay, WorkId};
 
+/// How long what is half done may take to be done, once the engine shall stop.
+const LAST: Duration = Duration::from_secs(60);
+
 impl Engine {
     /// Takes an event. Answers to unknown work are ignored. A clock may be set back: what is due comes that
     /// much earlier then.
@@ -23,14 +26,15 @@ impl Engine {
         match event {
             Event::Done { id, done } => {
                 let Some(flight) = self.flying.remove(&id) else { return };
-                if !matches!(flight, Flight::Watch(..)) {
-                    self.counted = self.counted.saturating_sub(1);
-                }
+                self.places.release(id);
                 self.done(id, flight, done);
             }
             Event::Wish { app, wish } => self.wished(&app, wish),
             Event::SourceChanged { source } => self.source_changed(&source),
-            Event::Stop => self.is_stopping = true,
+            Event::Stop => {
+                self.is_stopping = true;
+                self.stops_at.get_or_insert(self.now + LAST);
+            }
         }
     }
 

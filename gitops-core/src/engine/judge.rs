@@ -13,6 +13,7 @@ use crate::source::RevisionId;
 use crate::sync::{Cause, HEALING, Hold, Record};
 use crate::time::Timestamp;
 
+use super::share::Party;
 use super::status::OperationState;
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
 use super::{Engine, Flight, News, Task, WorkId};
@@ -59,6 +60,10 @@ impl Engine {
                 return None;
             }
             let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
+            if !self.places.has_room(&Party::Source(Arc::clone(&source))) {
+                self.places.apps.wait(name, Party::Source(source));
+                return None;
+            }
             let flight = Flight::Load(Arc::clone(name), wanted.id.clone(), subject.edition);
             let app = Box::new(application.app.clone());
             return Some((Task::Load { app, source, cluster, revision: wanted }, flight));

@@ -76,6 +76,7 @@ impl Engine {
         self.unfollow(&name, &subject.application.follows());
         self.running.remove(&name);
         self.forget_awaiting(&name);
+        self.places.apps.leave(&name);
         if let Some(due) = subject.due {
             self.ready.remove(&(due, Arc::clone(&name)));
         }
@@ -118,6 +119,7 @@ impl Engine {
             if let Some(due) = followed.due {
                 self.resolves.remove(&(due, follows.clone()));
             }
+            self.places.targets.leave(follows);
             self.followed.remove(follows);
         }
     }

@@ -35,6 +35,7 @@ mod news;
 mod notify;
 mod run;
 mod schedule;
+mod share;
 mod shared;
 mod status;
 mod subject;
@@ -55,6 +56,7 @@ use crate::time::Timestamp;
 
 use cache::Cache;
 use news::Board;
+use share::{Class, Places};
 use subject::{Asked, Level, Stage, Subject};
 
 pub use metrics::metrics;
@@ -78,7 +80,8 @@ pub struct Settings {
     pub gather_statuses: Duration,
     /// How often an application is looked at whose health depends on time. Default: 30 s.
     pub health: Duration,
-    /// Most pieces of work at once, watches apart. Default: 16.
+    /// Most pieces of work at once, watches apart. Nobody gets all of them: a source, a cluster, and a class of work have
+    /// half of them at most, an operation a third. Default: 32.
     pub in_flight: usize,
     /// Most operations at once. Default: 32.
     pub operations: usize,
@@ -107,7 +110,8 @@ pub enum Event {
         /// Which one.
         source: Arc<str>,
     },
-    /// The engine shall stop: nothing new begins, and what is under way is recorded, so that another engine goes on.
+    /// The engine shall stop: nothing new begins, and what is under way is recorded, so that another engine goes on. Only
+    /// what was deleted to be created again is created first; see [`Engine::has_stopped`].
     Stop,
 }
 
@@ -156,7 +160,7 @@ pub struct Sizes {
     pub buried: usize,
     /// Applications and targets that are due at some time; each once.
     pub due: usize,
-    /// Applications that wait for their turn.
+    /// Applications that wait for their turn, and applications and targets that wait for a place.
     pub waiting: usize,
     /// Pieces of work under way, watches included.
     pub under_way: usize,
@@ -188,11 +192,15 @@ pub struct Engine {
     /// Who was served last of those that run.
     served: Option<Arc<str>>,
     flying: BTreeMap<WorkId, Flight>,
-    /// How much of it counts.
-    counted: usize,
+    /// Who has how much of it.
+    places: Places,
+    /// Which class of work has its turn.
+    turn: Class,
     last_id: u64,
     now: Timestamp,
     is_stopping: bool,
+    /// When it stops at the latest, whatever is half done.
+    stops_at: Option<Timestamp>,
     board: Board,
     counters: Counters,
     /// The last report of each application that nobody has fetched yet, if anybody wants them.
@@ -304,7 +312,7 @@ impl Default for Settings {
             gather: Duration::from_millis(200),
             gather_statuses: Duration::from_secs(3),
             health: Duration::from_secs(30),
-            in_flight: 16,
+            in_flight: 32,
             operations: 32,
         }
     }
@@ -329,10 +337,12 @@ impl Engine {
             awaited: BTreeMap::new(),
             served: None,
             flying: BTreeMap::new(),
-            counted: 0,
+            places: Places::new(settings.in_flight),
+            turn: Class::default(),
             last_id: 0,
             now: Timestamp::EPOCH,
             is_stopping: false,
+            stops_at: None,
             board: Board::default(),
             counters: Counters::default(),
             reports: None,
@@ -371,7 +381,7 @@ impl Engine {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let soon = self.now + self.settings.gather;
-        self.counted == 0 && self.running.is_empty() && self.ready.first().is_none_or(|(due, _)| *due > soon)
+        self.places.taken() == 0 && self.running.is_empty() && self.ready.first().is_none_or(|(due, _)| *due > soon)
     }
 
     /// Returns whether every application was compared, and none has anything to do at once.
@@ -382,13 +392,13 @@ impl Engine {
             let known = subject.status.compared.is_some() || subject.status.conditions.iter().any(broken);
             known && subject.level == Level::None && subject.asked.is_none() && matches!(subject.stage, Stage::Idle)
         };
-        self.counted == 0 && self.subjects.values().all(settled)
+        self.places.taken() == 0 && self.subjects.values().all(settled)
     }
 
     /// Returns how many pieces of work are under way, watches apart.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.counted
+        self.places.taken()
     }
 
     /// Returns how much is kept, for metrics and to see that nothing grows without end.
@@ -404,7 +414,7 @@ impl Engine {
             indexed: clusters().map(|cluster| cluster.concerned.len().saturating_add(cluster.declared.len())).sum(),
             buried: caches().map(Cache::buried).sum(),
             due: self.ready.len().saturating_add(self.resolves.len()),
-            waiting: self.queue.len(),
+            waiting: self.queue.len().saturating_add(self.places.waiting()),
             under_way: self.flying.len(),
             news: self.board.len(),
         }

@@ -83,7 +83,7 @@ pub async fn run(
             is_over = true;
             engine.handle(Event::Stop, now);
         }
-        if is_over && engine.in_flight() == 0 {
+        if is_over && engine.has_stopped() {
             return;
         }
         let patience = now + PATIENCE;

@@ -9,10 +9,12 @@ use crate::automation::{Trigger, Why};
 use crate::cluster::{Failure, Guard, Interest, Mode, Verb};
 use crate::policy::window::Asked;
 use crate::resource::{GroupKind, ResourceKey};
+use crate::source::Target;
 use crate::sync::{self, Effect};
 use crate::time::Timestamp;
 
-use super::subject::{Level, Stage};
+use super::share::{self, Class, Party};
+use super::subject::{Level, Running, Stage};
 use super::{ClusterState, Counters, Engine, Flight, Listing, News, Task, UnderWay, Work, WorkId};
 
 /// How long nothing may be heard of applications that were not read yet, before the others of the cluster go on.
@@ -23,29 +25,43 @@ impl Engine {
     pub fn next_work(&mut self, now: Timestamp) -> Option<Work> {
         self.tell(now);
         if self.is_stopping {
-            return None;
+            return self.last_effects();
         }
         self.tick();
         self.give_up_reading();
         if let Some(work) = self.watch() {
             return Some(work);
         }
-        if self.counted >= self.settings.in_flight {
-            return None;
-        }
         // To look at applications may begin operations, and ask for kinds that nobody knows.
-        self.pressing().or_else(|| self.look()).or_else(|| self.pressing())
+        let again = Class::ALL.into_iter().filter(|class| *class != Class::Look);
+        for class in self.turn.onwards().chain(again) {
+            if let Some(work) = self.work_of(class) {
+                self.turn = class.next();
+                return Some(work);
+            }
+        }
+        None
     }
 
-    fn pressing(&mut self) -> Option<Work> {
-        self.resolve().or_else(|| self.list()).or_else(|| self.effect())
+    fn work_of(&mut self, class: Class) -> Option<Work> {
+        if !self.places.has_room(&Party::Class(class)) {
+            return None;
+        }
+        match class {
+            Class::Resolve => self.resolve(),
+            Class::List => self.list(),
+            Class::Effect => self.effect(),
+            Class::Look => self.look(),
+        }
     }
 
     /// Returns when something is to be done next, if nothing happens before.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.is_stopping {
-            return None;
+            let until = self.stops_at.filter(|_| self.recreating().next().is_some());
+            let machines = self.recreating().filter_map(Running::wake_at);
+            return until.map(|until| machines.fold(until, Timestamp::min));
         }
         let machines = self.running.iter().filter_map(|name| match &self.subjects.get(name)?.stage {
             Stage::Running(running) => [running.wake_at(), running.window_at].into_iter().flatten().min(),
@@ -55,14 +71,53 @@ impl Engine {
         let watch = watch.map(|cluster| cluster.retry_at.unwrap_or(self.now));
         let gives_up = self.clusters.values().filter_map(ClusterState::gives_up_at);
         let next = machines.chain(watch).chain(gives_up).min();
-        if self.counted >= self.settings.in_flight {
-            // An answer comes first.
-            return next;
-        }
+        // Where there is no room, an answer comes first.
+        let has_room = |class: Class| self.places.has_room(&Party::Class(class));
         let resolve = self.resolves.first().map(|(due, _)| *due);
+        let resolve = self.places.may_go_on(&self.places.targets).then_some(self.now).or(resolve);
         let look = self.ready.first().map(|(due, _)| *due);
-        let list = self.clusters.values().filter_map(|cluster| cluster.list_at(self.now)).min();
-        [next, resolve, look, list].into_iter().flatten().min()
+        let look = self.places.may_go_on(&self.places.apps).then_some(self.now).or(look);
+        let open = self.clusters.iter().filter(|(name, _)| self.may_list(name));
+        let list = open.filter_map(|(_, cluster)| cluster.list_at(self.now)).min();
+        let due = [(Class::Resolve, resolve), (Class::Look, look), (Class::List, list)];
+        let due = due.into_iter().filter(|(class, _)| has_room(*class)).filter_map(|(_, due)| due);
+        next.into_iter().chain(due).min()
+    }
+
+    /// Returns whether it was told to stop, and nothing is left to be done.
+    ///
+    /// What was deleted to be created again is created before, if that takes no longer than a minute: the next engine
+    /// would do so, but nobody knows when there will be one (rule 37 of the exact rules).
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        let is_over = self.stops_at.is_none_or(|at| at <= self.now) || self.recreating().next().is_none();
+        self.is_stopping && self.places.taken() == 0 && is_over
+    }
+
+    fn last_effects(&mut self) -> Option<Work> {
+        if self.stops_at.is_none_or(|at| at <= self.now) {
+            return None;
+        }
+        let due = |running: &&Running| running.wake_at().is_some_and(|at| at <= self.now);
+        let turns: BTreeSet<WorkId> = self.recreating().filter(due).map(|running| running.turn).collect();
+        for name in self.running.iter().cloned().collect::<Vec<_>>() {
+            let Some(subject) = self.subjects.get_mut(&name) else { continue };
+            let Stage::Running(running) = &mut subject.stage else { continue };
+            if turns.contains(&running.turn) {
+                running.handle(sync::Event::Tick, self.now);
+                self.moved(&name);
+            }
+        }
+        self.effect()
+    }
+
+    /// Operations that deleted an object which they have not created again yet.
+    fn recreating(&self) -> impl Iterator<Item = &Running> {
+        let running = self.running.iter().filter_map(|name| match &self.subjects.get(name)?.stage {
+            Stage::Running(running) => Some(&**running),
+            Stage::Idle | Stage::Away(_) => None,
+        });
+        running.filter(|running| running.machine.is_recreating())
     }
 
     /// Tells machines that time has passed.
@@ -95,21 +150,22 @@ impl Engine {
         self.last_id = self.last_id.saturating_add(1);
         let id = WorkId(self.last_id);
         Counters::count(&mut self.counters.work, task.verb());
+        let (source, cluster) = (task.source().cloned(), task.cluster().cloned());
+        let mut parties = share::parties(&flight, source.as_ref(), cluster.as_ref());
+        if let Flight::Resolve(source, target) = &flight
+            && self.is_ailing(&(Arc::clone(source), target.clone()))
+        {
+            parties.push(Party::Ailing);
+        }
         if !matches!(flight, Flight::Watch(..)) {
-            self.counted = self.counted.saturating_add(1);
+            self.places.take(id, parties);
         }
         self.flying.insert(id, flight);
         Work { id, task }
     }
 
     fn resolve(&mut self) -> Option<Work> {
-        let (due, follows) = self.resolves.first()?.clone();
-        if due > self.now {
-            return None;
-        }
-        self.resolves.remove(&(due, follows.clone()));
-        let followed = self.followed.get_mut(&follows)?;
-        followed.due = None;
+        let follows = self.next_target()?;
         let (source, target) = follows.clone();
         let task = Task::Resolve { source: Arc::clone(&source), target: target.clone() };
         let work = self.begin(task, Flight::Resolve(source, target));
@@ -119,11 +175,51 @@ impl Engine {
         Some(work)
     }
 
+    /// The next target that is due. One that would take a place from others waits for its own.
+    fn next_target(&mut self) -> Option<(Arc<str>, Target)> {
+        loop {
+            if let Some(follows) = self.places.next_target() {
+                let Some(followed) = self.followed.get_mut(&follows) else { continue };
+                if let Some(due) = followed.due.take() {
+                    self.resolves.remove(&(due, follows.clone()));
+                }
+                if followed.flying.is_none() {
+                    return Some(follows);
+                }
+                continue;
+            }
+            let (due, follows) = self.resolves.first().filter(|(due, _)| *due <= self.now)?.clone();
+            self.resolves.remove(&(due, follows.clone()));
+            if let Some(followed) = self.followed.get_mut(&follows) {
+                followed.due = None;
+            }
+            let source = Party::Source(Arc::clone(&follows.0));
+            if !self.places.has_room(&source) {
+                self.places.targets.wait(&follows, source);
+            } else if self.is_ailing(&follows) && !self.places.has_room(&Party::Ailing) {
+                self.places.targets.wait(&follows, Party::Ailing);
+            } else {
+                return Some(follows);
+            }
+        }
+    }
+
+    fn is_ailing(&self, follows: &(Arc<str>, Target)) -> bool {
+        self.followed.get(follows).is_some_and(|followed| followed.tries > 0)
+    }
+
+    fn may_list(&self, cluster: &Arc<str>) -> bool {
+        self.places.has_room(&Party::Cluster(Arc::clone(cluster)))
+    }
+
     /// Lists what some application needs to know and nobody does.
     fn list(&mut self) -> Option<Work> {
         let now = self.now;
-        let due = |(_, cluster): &(&Arc<str>, &mut ClusterState)| cluster.list_at(now).is_some_and(|at| at <= now);
-        let (name, cluster) = self.clusters.iter_mut().find(due)?;
+        let due = |(name, cluster): &(&Arc<str>, &ClusterState)| {
+            cluster.list_at(now).is_some_and(|at| at <= now) && self.may_list(name)
+        };
+        let name = Arc::clone(self.clusters.iter().find(due)?.0);
+        let cluster = self.clusters.get_mut(&name)?;
         // Kinds that nobody needs any longer are not listed again.
         let subjects = cluster.apps.iter().filter_map(|app| self.subjects.get(app));
         let mut kinds: BTreeSet<GroupKind> = subjects.flat_map(|subject| subject.kinds.iter().cloned()).collect();
@@ -132,7 +228,6 @@ impl Engine {
         }
         cluster.wanted.clone_from(&kinds);
         (cluster.is_lost, cluster.retry_at, cluster.relist_at) = (false, None, None);
-        let name = Arc::clone(name);
         let work = self
             .begin(Task::List { cluster: Arc::clone(&name), kinds: kinds.clone() }, Flight::List(Arc::clone(&name)));
         if let Some(cluster) = self.clusters.get_mut(&name) {
@@ -165,8 +260,18 @@ impl Engine {
         for name in names {
             let Some(subject) = self.subjects.get_mut(&name) else { continue };
             let Stage::Running(running) = &mut subject.stage else { continue };
-            let Some(effect) = running.machine.next_effect() else { continue };
-            let (cluster, turn) = (Arc::clone(&subject.application.cluster), running.turn);
+            let cluster = Arc::clone(&subject.application.cluster);
+            let parties = [Party::Operation(Arc::clone(&name)), Party::Cluster(Arc::clone(&cluster))];
+            if !parties.iter().all(|party| self.places.has_room(party)) {
+                continue;
+            }
+            let effect = if self.is_stopping {
+                running.machine.next_effect_of_recreates()
+            } else {
+                running.machine.next_effect()
+            };
+            let Some(effect) = effect else { continue };
+            let turn = running.turn;
             self.served = Some(Arc::clone(&name));
             if let Some(refusal) = self.keep(&name, &cluster, &effect) {
                 self.answer(&name, refusal);
@@ -213,11 +318,7 @@ impl Engine {
 
     /// Looks at the next application that is due. What needs no answer from outside is done at once.
     fn look(&mut self) -> Option<Work> {
-        while let Some((due, name)) = self.ready.first().cloned().filter(|(due, _)| *due <= self.now) {
-            self.ready.remove(&(due, Arc::clone(&name)));
-            if let Some(subject) = self.subjects.get_mut(&name) {
-                subject.due = None;
-            }
+        while let Some(name) = self.next_app() {
             if let Some((task, flight)) = self.advance(&name) {
                 let names = match &flight {
                     Flight::Ledgers(names) => names.clone(),
@@ -233,6 +334,30 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// The next application that is due. One whose cluster has no place for it waits.
+    fn next_app(&mut self) -> Option<Arc<str>> {
+        loop {
+            let waited = self.places.next_app();
+            let name = match waited {
+                Some(name) => name,
+                None => {
+                    let (due, name) = self.ready.first().filter(|(due, _)| *due <= self.now)?.clone();
+                    self.ready.remove(&(due, Arc::clone(&name)));
+                    if let Some(subject) = self.subjects.get_mut(&name) {
+                        subject.due = None;
+                    }
+                    name
+                }
+            };
+            let Some(subject) = self.subjects.get(&name) else { continue };
+            let cluster = Party::Cluster(Arc::clone(&subject.application.cluster));
+            if self.places.has_room(&cluster) {
+                return Some(name);
+            }
+            self.places.apps.wait(&name, cluster);
+        }
     }
 
     /// Reads the ledgers of all applications of a cluster that need it.

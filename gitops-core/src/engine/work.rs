@@ -237,6 +237,28 @@ fn refused(effect: &Effect, error: ClusterError) -> sync::Event {
 }
 
 impl Task {
+    /// The source that it is about.
+    pub(super) fn source(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Resolve { source, .. } | Self::Load { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The cluster that it is about.
+    pub(super) fn cluster(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Resolve { .. } => None,
+            Self::Load { cluster, .. }
+            | Self::List { cluster, .. }
+            | Self::Watch { cluster, .. }
+            | Self::Look { cluster, .. }
+            | Self::Ask { cluster, .. }
+            | Self::Effect { cluster, .. }
+            | Self::Store { cluster, .. } => Some(cluster),
+        }
+    }
+
     /// Returns one word for it, for counters and logs.
     #[must_use]
     pub fn verb(&self) -> &'static str {

@@ -205,9 +205,14 @@ impl Machine {
             return None;
         }
         let steps: Vec<u32> = std::mem::take(&mut self.looks).into_iter().collect();
+        Some(self.observe(steps))
+    }
+
+    /// One look for several steps.
+    pub(super) fn observe(&mut self, steps: Vec<u32>) -> Effect {
         let keys = steps.iter().filter_map(|step| Some(self.run(*step)?.key.clone())).collect();
         let id = self.fly(Flight::Looks(steps));
-        Some(Effect::Observe { id, keys })
+        Effect::Observe { id, keys }
     }
 
     /// Returns when the machine wants an [`Event::Tick`], if it waits for time to pass.

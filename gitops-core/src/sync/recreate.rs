@@ -6,9 +6,10 @@ use crate::resource::{Propagation, Resource};
 use crate::state::Entry;
 use crate::time::Timestamp;
 
+use super::Effect;
 use super::looks::deletion;
-use super::machine::Machine;
-use super::step::{At, Look, Next};
+use super::machine::{Flight, Machine};
+use super::step::{At, Look, Next, Run};
 
 impl Machine {
     /// A write was refused, and all that is wrong is that fields cannot change once set.
@@ -67,6 +68,38 @@ impl Machine {
             run.at = At::Announcing;
         }
         self.unrecorded.push(id);
+    }
+
+    /// Returns whether an object was deleted, or is about to be, which is not there again yet.
+    #[must_use]
+    pub fn is_recreating(&self) -> bool {
+        self.runs.iter().any(Run::is_recreating)
+    }
+
+    /// Returns the next thing to perform so that what is half recreated is whole again; everything else stays undone.
+    pub fn next_effect_of_recreates(&mut self) -> Option<Effect> {
+        if !self.is_recreating() {
+            return None;
+        }
+        let recreates = |step: &u32| self.run(*step).is_some_and(Run::is_recreating);
+        let counts = |effect: &Effect| match effect {
+            Effect::Record { .. } => true,
+            Effect::Write { id, .. } => match self.flying.get(id) {
+                Some(Flight::Step(step, _)) => recreates(step),
+                Some(_) => true,
+                None => false,
+            },
+            Effect::Observe { .. } => false,
+        };
+        if let Some(at) = self.effects.iter().position(counts) {
+            return self.effects.remove(at);
+        }
+        let steps: Vec<u32> = self.looks.iter().copied().filter(recreates).collect();
+        if steps.is_empty() {
+            return None;
+        }
+        self.looks.retain(|step| !steps.contains(step));
+        Some(self.observe(steps))
     }
 
     /// What happens to what an object owns that a step deletes.

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine, Stage};
 use super::progress::News;
-use super::step::At;
+use super::step::{At, Run};
 use super::{Cause, Effect, HistoryEntry, Phase, StepOutcome};
 
 impl Machine {
@@ -103,7 +103,7 @@ impl Machine {
             let Effect::Write { id, .. } = effect else { return true };
             let Some(Flight::Step(step, _)) = self.flying.get(id) else { return true };
             let step = *step;
-            let recreates = self.run(step).is_some_and(|run| run.recreates && run.applied.is_none());
+            let recreates = self.run(step).is_some_and(Run::is_recreating);
             if recreates && self.stop != Some(Phase::Terminated) {
                 return true;
             }

@@ -143,6 +143,10 @@ impl Run {
         }
     }
 
+    pub(super) fn is_recreating(&self) -> bool {
+        self.recreates && self.applied.is_none() && !self.has_ended()
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.at, At::Ended(..))
     }

@@ -432,3 +432,94 @@ fn credentials_in_the_address_of_a_source_are_shown_nowhere() {
     assert!(metrics.contains("repo=\"https://example.org/shop.git\""), "{metrics}");
     assert!(status.contains("https://example.org/shop.git"), "{status}");
 }
+
+#[test]
+fn a_host_that_is_dead_takes_no_places_from_others() {
+    let mut world = World::new(117);
+    world.0.slow.insert(("resolve", "dead".into()), Duration::from_secs(30));
+    for at in 0..200 {
+        let target = format!("branch-{at}");
+        let app = App::new(Owner::new("", &format!("dead{at}")).unwrap(), &target).with_namespace("default");
+        world.0.put(Application::new(app, "dead", "cluster").with_automation(Automation::healing()));
+    }
+    world.0.put(folder("shop"));
+    let (blue, red) = (map("web", "blue"), map("web", "red"));
+    world.put_files(&[("shop/web.yaml", Some(&blue))]);
+    world.pass(20);
+    assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+    world.put_files(&[("shop/web.yaml", Some(&red))]);
+    world.pass(4);
+    assert_eq!(world.colour("web").as_deref(), Some("red"), "{:#?}", world.status("shop"));
+    world.paint("web", "green", "kubectl-edit");
+    world.0.pass(Duration::from_secs(10));
+    assert_eq!(world.colour("web").as_deref(), Some("red"), "{:#?}", world.status("shop"));
+    let dead = world.0.engine.statuses().filter(|status| status.app.starts_with("dead"));
+    let told = dead.filter(|status| status.conditions.iter().any(|found| found.kind == ConditionKind::SourceError));
+    assert_eq!(told.count(), 200, "each is asked, by and by");
+    assert!(!world.0.is_stuck());
+}
+
+#[test]
+fn an_application_with_very_many_objects_leaves_places_for_the_others() {
+    let mut world = World::new(118);
+    for name in ["large", "small"] {
+        world.0.put(folder(name));
+    }
+    let small = map("small", "blue");
+    world.put_files(&[("small/x.yaml", Some(&small))]);
+    world.pass(5);
+    let texts: Vec<(String, String)> =
+        (0..400).map(|at| (format!("large/{at}.yaml"), map(&format!("large-{at}"), "blue"))).collect();
+    world.put_files(&texts.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect::<Vec<_>>());
+    world.0.slow.insert(("effect", "cluster".into()), Duration::from_secs(2));
+    world.0.tell(Event::SourceChanged { source: "git".into() });
+    world.0.pass(Duration::from_secs(15));
+    assert!(world.colour("large-399").is_none() && world.colour("large-0").is_some());
+    world.paint("small", "red", "kubectl-edit");
+    world.0.pass(Duration::from_secs(15));
+    assert_eq!(world.colour("small").as_deref(), Some("blue"), "{:#?}", world.status("small"));
+    assert!(world.colour("large-399").is_none(), "{:#?}", world.status("large"));
+    world.pass(5);
+    assert_eq!(world.colour("large-399").as_deref(), Some("blue"));
+}
+
+#[test]
+fn what_is_deleted_to_be_created_again_is_there_before_the_engine_stops() {
+    let mut world = World::new(119);
+    world.0.put(application("shop"));
+    let web = |tier: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web, annotations: \
+             {{argocd.argoproj.io/sync-options: Force=true}}}}, spec: {{selector: {{matchLabels: {{app: {tier}}}}}, \
+             template: {{metadata: {{labels: {{app: {tier}}}}}, spec: {{containers: [{{name: a, image: b}}]}}}}}}}}"
+        )
+    };
+    let key = ResourceKey::new("apps", "Deployment", "default", "web");
+    world.put_files(&[("web.yaml", Some(&web("one")))]);
+    world.pass(5);
+    assert!(world.exists(&key), "{:#?}", world.status("shop"));
+    world.0.slow.insert(("effect", "cluster".into()), Duration::from_secs(1));
+    let (web, map) = (
+        web("two"),
+        map("later", "blue").replace("name: later", "name: later, annotations: {argocd.argoproj.io/sync-wave: '5'}"),
+    );
+    world.put_files(&[("web.yaml", Some(&web)), ("later.yaml", Some(&map))]);
+    world.0.tell(Event::SourceChanged { source: "git".into() });
+    for _ in 0..3000 {
+        if !world.exists(&key) {
+            break;
+        }
+        world.0.pass(Duration::from_millis(20));
+    }
+    assert!(!world.exists(&key), "{:#?}", world.status("shop"));
+    world.0.tell(Event::Stop);
+    assert!(!world.0.engine.has_stopped());
+    world.pass(1);
+    assert!(world.exists(&key), "{:#?}", world.status("shop"));
+    assert!(world.0.engine.has_stopped());
+    assert_eq!(world.colour("later"), None, "nothing else is begun");
+    world.0.slow.clear();
+    world.0.crash();
+    world.pass(5);
+    assert_eq!(world.colour("later").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+}
