@@ -69,6 +69,11 @@ pub enum SourceFailure {
         /// What.
         what: Arc<str>,
     },
+    /// It is not signed as is demanded.
+    Untrusted {
+        /// What, and why.
+        what: Arc<str>,
+    },
     /// Not reachable now; trying again later may help.
     Unavailable {
         /// What.
@@ -111,6 +116,12 @@ impl fmt::Display for SourceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |names: &[Arc<str>]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         match self {
+            Self::NoRepository { location } if location.contains("://") => {
+                write!(
+                    f,
+                    "there is no Git repository at `{location}`, or it is hidden from who does not sign in; check the address and the credentials"
+                )
+            }
             Self::NoRepository { location } => {
                 write!(f, "`{location}` is not a Git repository; give the folder that holds it, or a bare repository")
             }
@@ -132,6 +143,7 @@ impl fmt::Display for SourceFailure {
             Self::Corrupt { what } => write!(f, "{what} is damaged; run `git fsck`, or clone again"),
             Self::TooLarge { what } => write!(f, "{what}"),
             Self::Denied { what } => write!(f, "access to {what} is denied"),
+            Self::Untrusted { what } => write!(f, "{what} is not trusted; sign it with a key on the list of signers"),
             Self::Unavailable { what } => write!(f, "{what} cannot be reached now"),
             Self::Unsupported { what } => write!(f, "{what} is not supported"),
         }

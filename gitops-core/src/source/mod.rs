@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub use error::{SourceError, SourceFailure};
 pub use paths::{Globs, InvalidPaths, Paths, Recurse};
 pub use several::{Part, Several};
-pub use snapshot::{ContentId, Entry, File, Folder, Snapshot};
+pub use snapshot::{ContentId, Entry, File, FileChange, Folder, Snapshot};
 
 /// What somebody wants to follow: a branch, tag, commit or range, such as `main`, `v1.2.0`, `HEAD~1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! A persistent tree of files by content id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -77,6 +77,18 @@ impl ContentId {
     }
 }
 
+/// A file that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileChange {
+    /// Path from the root of the source.
+    pub path: Arc<str>,
+    /// Names its bytes before; `None` if it is new.
+    pub old: Option<ContentId>,
+    /// Names its bytes now; `None` if it is gone.
+    pub new: Option<ContentId>,
+}
+
 impl Snapshot {
     /// Gathers the files of a revision.
     #[must_use]
@@ -103,6 +115,63 @@ impl Snapshot {
         collect(&self.root, "", &mut files);
         files.sort_by(|left, right| left.path.as_bytes().cmp(right.path.as_bytes()));
         files
+    }
+}
+
+impl Snapshot {
+    /// Lists the files that are not what they were in `old`, in byte order of their paths. Folders that both share are not
+    /// looked into, so this costs what changed.
+    ///
+    /// ```
+    /// use gitops_core::source::{ContentId, Folder, RevisionId, Snapshot};
+    ///
+    /// let snapshot = |files: &[(&str, &str)]| {
+    ///     let mut root = Folder::default();
+    ///     files.iter().for_each(|(path, id)| root.insert(path, ContentId::new(id)));
+    ///     Snapshot::new(&RevisionId::new("1"), root.into())
+    /// };
+    /// let (old, new) = (snapshot(&[("a/x", "1"), ("b", "2")]), snapshot(&[("a/x", "3"), ("b", "2")]));
+    /// let changes = new.changes_since(&old);
+    ///
+    /// assert_eq!((&*changes[0].path, changes.len()), ("a/x", 1));
+    /// assert_eq!((changes[0].old.clone(), changes[0].new.clone()), (Some(ContentId::new("1")), Some(ContentId::new("3"))));
+    /// ```
+    #[must_use]
+    pub fn changes_since(&self, old: &Self) -> Vec<FileChange> {
+        let mut changes = Vec::new();
+        compare(Some(&old.root), Some(&self.root), "", &mut changes);
+        changes.sort_by(|left, right| left.path.as_bytes().cmp(right.path.as_bytes()));
+        changes
+    }
+}
+
+fn compare(old: Option<&Arc<Folder>>, new: Option<&Arc<Folder>>, prefix: &str, changes: &mut Vec<FileChange>) {
+    if let (Some(old), Some(new)) = (old, new)
+        && Arc::ptr_eq(old, new)
+    {
+        return;
+    }
+    let entry = |folder: Option<&Arc<Folder>>, name: &str| folder.and_then(|folder| folder.entries.get(name).cloned());
+    let names = |folder: Option<&Arc<Folder>>| {
+        folder.into_iter().flat_map(|folder| folder.entries.keys().cloned()).collect::<BTreeSet<Arc<str>>>()
+    };
+    let all = &names(old) | &names(new);
+    for name in all {
+        let path = if prefix.is_empty() { name.to_string() } else { format!("{prefix}/{name}") };
+        let (old, new) = (entry(old, &name), entry(new, &name));
+        let file = |entry: &Option<Entry>| match entry {
+            Some(Entry::File { id }) => Some(id.clone()),
+            _ => None,
+        };
+        let folder = |entry: &Option<Entry>| match entry {
+            Some(Entry::Folder(folder)) => Some(Arc::clone(folder)),
+            _ => None,
+        };
+        let (before, after) = (file(&old), file(&new));
+        if before != after {
+            changes.push(FileChange { path: path.as_str().into(), old: before, new: after });
+        }
+        compare(folder(&old).as_ref(), folder(&new).as_ref(), &path, changes);
     }
 }
 
