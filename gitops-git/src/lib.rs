@@ -14,6 +14,8 @@
 //! - [`Source::snapshot`] names the files of a commit by blob id, and shares the folders that did not change.
 //! - [`Source::read`] gives their bytes.
 //! - [`Source::history`] tells who changed a path or a line, and when.
+//! - [`GitSource::restore`] makes a commit that takes files back, for people to review.
+//! - [`webhook`] reads what Git hosts send when somebody pushes.
 //!
 //! ```
 //! use gitops_core::source::{Paths, Source, Target};
@@ -59,9 +61,14 @@ mod links;
 mod objects;
 mod open;
 mod range;
+mod relation;
 mod remote;
 mod resolve;
+mod restore;
 mod tree;
+#[cfg(feature = "signatures")]
+mod trust;
+pub mod webhook;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -71,9 +78,15 @@ use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 
 pub use open::GitLimits;
+pub use relation::Relation;
 pub use remote::{
-    Asked, Credential, Credentials, GitRemote, GitStore, RemoteOptions, RemoteUrl, Scheme, Secret, SshOptions, Trimmed,
+    Asked, Credential, CredentialHelper, Credentials, GitRemote, GitStore, RemoteOptions, RemoteUrl, Scheme, Secret,
+    SshOptions, Trimmed,
 };
+
+pub use restore::Restore;
+#[cfg(feature = "signatures")]
+pub use trust::{Demand, InvalidSigners, Trust, Verdict};
 
 use history::AtEnd;
 
@@ -115,6 +128,8 @@ pub struct GitSource {
     repository: gix::ThreadSafeRepository,
     location: PathBuf,
     limits: GitLimits,
+    #[cfg(feature = "signatures")]
+    trust: Option<Arc<Trust>>,
 }
 
 #[async_trait]
@@ -122,6 +137,10 @@ impl Source for GitSource {
     async fn resolve(&self, target: &Target) -> Result<Revision, SourceError> {
         let repository = self.local();
         let id = resolve::resolve(&repository, target.as_str())?;
+        #[cfg(feature = "signatures")]
+        if let Some(trust) = &self.trust {
+            trust.check(&repository, id, resolve::tag(&repository, target.as_str())?)?;
+        }
         let commit = objects::commit(&repository, id)?;
         Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
     }

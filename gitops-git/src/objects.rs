@@ -17,6 +17,10 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799
 /// Tags that point to tags; more is a repository made to annoy.
 const TAG_DEPTH: usize = 32;
 
+/// How a pointer of Git LFS begins, and how long one may be: its specification.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+const LFS_BYTES: usize = 1024;
+
 /// A commit as far as it matters.
 pub(crate) struct ParsedCommit {
     pub(crate) tree: ObjectId,
@@ -89,7 +93,12 @@ pub(crate) fn tree(repository: &Repository, limits: &GitLimits, id: ObjectId) ->
 pub(crate) fn content(repository: &Repository, limits: &GitLimits, id: &ContentId) -> Result<Arc<[u8]>, SourceError> {
     let id = parse(repository, id.as_str())
         .ok_or_else(|| unsupported(format!("`{}` is no id of a Git object; reading it", shown(id.as_str()))))?;
-    Ok(load(repository, limits, id, Kind::Blob)?.into())
+    let bytes = load(repository, limits, id, Kind::Blob)?;
+    if bytes.len() < LFS_BYTES && bytes.starts_with(LFS) {
+        let hint = "commit the file itself; `git lfs untrack` leaves it to Git";
+        return Err(unsupported(format!("`{id}` is a pointer of Git LFS to a file elsewhere ({hint}); fetching it")));
+    }
+    Ok(bytes.into())
 }
 
 /// Reads a full id, of the kind of hash that this repository uses.

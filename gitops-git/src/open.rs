@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use gitops_core::source::{SourceError, SourceFailure};
+use gitops_core::source::{RevisionId, SourceError, SourceFailure};
 use gix::discover::upwards;
 use gix::sec::Trust;
 
 use crate::GitSource;
 use crate::error::{because, shown, unsupported};
+use crate::relation::{self, Relation};
 
 /// What a repository may use beyond the first format without changing how refs and objects are read by gix.
 const EXTENSIONS: [&str; 6] =
@@ -53,7 +54,13 @@ impl GitSource {
         match gix::ThreadSafeRepository::discover_opts(folder, discovery, trust) {
             Ok(repository) => {
                 check_format(path, &repository.to_thread_local())?;
-                Ok(Self { repository, location: path.to_owned(), limits: GitLimits::default() })
+                Ok(Self {
+                    repository,
+                    location: path.to_owned(),
+                    limits: GitLimits::default(),
+                    #[cfg(feature = "signatures")]
+                    trust: None,
+                })
             }
             Err(error) => Err(cannot_open(path, error)),
         }
@@ -63,6 +70,38 @@ impl GitSource {
     #[must_use]
     pub fn with_limits(self, limits: GitLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Resolves to nothing but what is signed as `trust` demands. What is not is an error, `Untrusted`.
+    ///
+    /// Only what a target resolves to is checked, so whoever has the id of a commit can still look at its files.
+    #[cfg(feature = "signatures")]
+    #[must_use]
+    pub fn with_trust(self, trust: crate::Trust) -> Self {
+        Self { trust: Some(std::sync::Arc::new(trust)), ..self }
+    }
+
+    /// Judges the signature of the commit `id`.
+    ///
+    /// # Errors
+    /// When it is not here or cannot be read.
+    #[cfg(feature = "signatures")]
+    pub fn verdict(&self, trust: &crate::Trust, id: &RevisionId) -> Result<crate::Verdict, SourceError> {
+        let repository = self.local();
+        let (id, _) = crate::objects::pinned(&repository, id)?;
+        trust.verdict(&repository, gix::objs::Kind::Commit, id)
+    }
+
+    pub(crate) fn limits(&self) -> &GitLimits {
+        &self.limits
+    }
+
+    /// Returns how a revision stands to one that was followed before: a forced push is seen by it.
+    ///
+    /// # Errors
+    /// When one of them is not here, or the history of a shallow clone ends before the answer is known.
+    pub fn relation(&self, old: &RevisionId, new: &RevisionId) -> Result<Relation, SourceError> {
+        relation::relation(&self.local(), old, new)
     }
 
     /// Returns a handle for one call. It sees what was written to the repository since the last.

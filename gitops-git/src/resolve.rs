@@ -134,6 +134,11 @@ fn base_commit(repository: &Repository, base: &Base) -> Result<ObjectId, SourceE
 
 /// Finds the commit of the highest tag in a range.
 fn in_range(repository: &Repository, range: &Range) -> Result<ObjectId, SourceError> {
+    follow(repository, &full_name(&format!("refs/tags/{}", highest(repository, range)?))?)
+}
+
+/// Names the highest tag in a range.
+fn highest(repository: &Repository, range: &Range) -> Result<String, SourceError> {
     let broken = |error| damaged("the list of tags".into(), error);
     let platform = repository.references().map_err(broken)?;
     let mut tags = Vec::new();
@@ -145,7 +150,41 @@ fn in_range(repository: &Repository, range: &Range) -> Result<ObjectId, SourceEr
         tags.push((name, commit.map_err(|error| error.to_string())));
     }
     let (name, _) = range.highest(tags.iter().map(|(name, commit)| (name.as_str(), commit)))?;
-    follow(repository, &full_name(&format!("refs/tags/{name}"))?)
+    Ok(name.to_owned())
+}
+
+/// Returns the annotated tag that a target names, if it names one.
+#[cfg(feature = "signatures")]
+pub(crate) fn tag(repository: &Repository, target: &str) -> Result<Option<ObjectId>, SourceError> {
+    let (base, steps) = parse(target)?;
+    if !steps.is_empty() {
+        return Ok(None);
+    }
+    let names = |base: &str| match base.starts_with("refs/") {
+        true => vec![base.to_owned()],
+        false => PLACES.iter().map(|place| format!("{place}{base}")).collect(),
+    };
+    let named = |base: &str| -> Result<Option<ObjectId>, SourceError> {
+        for name in names(base) {
+            let reference = repository.try_find_reference(name.as_str()).ok().flatten();
+            let id = reference
+                .filter(|found| found.name().as_bstr() == name)
+                .and_then(|found| Some(found.try_id()?.detach()));
+            if let Some(id) = id
+                && objects::kind(repository, id)? == Some(Kind::Tag)
+            {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    };
+    match base {
+        Base::Name(name) => named(&name),
+        Base::Id(id) => Ok(Some(id).filter(|_| matches!(objects::kind(repository, id), Ok(Some(Kind::Tag))))),
+        Base::Range(range) if by_reference(repository, range.as_str())?.is_some() => named(range.as_str()),
+        Base::Range(range) => named(&format!("refs/tags/{}", highest(repository, &range)?)),
+        Base::Head => Ok(None),
+    }
 }
 
 fn full_name(name: &str) -> Result<FullName, SourceError> {

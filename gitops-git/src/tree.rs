@@ -1,7 +1,7 @@
 //! Listing the wanted files of a commit.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gitops_core::problem::{Code, Problem};
@@ -137,6 +137,9 @@ impl<'r> Lister<'r> {
             }
         }
         self.around.pop();
+        if self.collide(&folder, path) == Pure::No {
+            pure = Pure::No;
+        }
         if folder.entries.is_empty() && pure == Pure::Yes {
             self.barren.insert(place);
         }
@@ -263,6 +266,29 @@ impl<'r> Lister<'r> {
             return Ok(self.problem(Problem::warning(Code::UnreadableFile, what).hint("rename it"), path));
         }
         Ok(Pure::Yes)
+    }
+
+    /// Warns of names that are one name on the file systems of macOS and Windows: whoever clones there has one file only.
+    fn collide(&mut self, folder: &Folder, path: &BStr) -> Pure {
+        // Nearly all names are in lower case already.
+        if !folder.entries.keys().any(|name| name.chars().any(char::is_uppercase)) {
+            return Pure::Yes;
+        }
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        let mut collisions = Vec::new();
+        for name in folder.entries.keys() {
+            if let Some(other) = seen.insert(name.to_lowercase(), name) {
+                collisions.push((other.to_owned(), name.to_string()));
+            }
+        }
+        let mut pure = Pure::Yes;
+        for (one, other) in collisions {
+            let what = format!("`{}` and `{}` differ in case only", shown(&one), shown(&other));
+            let problem =
+                Problem::warning(Code::UnreadableFile, what).hint("rename one: not everybody can check out both");
+            pure = self.problem(problem, &join(path, other.as_bytes().as_bstr()).to_str_lossy());
+        }
+        pure
     }
 
     /// Notes what could not be read; fails if nothing is left without it.

@@ -2,6 +2,7 @@
 
 mod bundle_file;
 mod credentials;
+mod helper;
 #[cfg(feature = "http")]
 mod http;
 mod listing;
@@ -23,9 +24,11 @@ use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 
 use crate::history::{self, AtEnd};
+use crate::relation::{self, Relation};
 use crate::{GitSource, objects, tree};
 
 pub use credentials::{Asked, Credential, Credentials, Secret};
+pub use helper::CredentialHelper;
 pub use options::RemoteOptions;
 pub use pipe::SshOptions;
 pub use store::Trimmed;
@@ -45,6 +48,8 @@ pub struct GitStore {
     options: RemoteOptions,
     credentials: Arc<dyn Credentials>,
     open: Arc<Mutex<BTreeMap<RemoteUrl, Weak<Shared>>>>,
+    #[cfg(feature = "signatures")]
+    trust: Option<Arc<crate::Trust>>,
 }
 
 /// A remote Git repository as a [`Source`]. Its clones, and all that one [`GitStore`] gives for one address, share what was
@@ -79,7 +84,17 @@ impl GitStore {
             options: RemoteOptions::default(),
             credentials: Arc::new(Anonymous),
             open: Arc::default(),
+            #[cfg(feature = "signatures")]
+            trust: None,
         }
+    }
+
+    /// Lets remotes that are opened from now on resolve to nothing but what is signed as `trust` demands, as
+    /// [`GitSource::with_trust`] does.
+    #[cfg(feature = "signatures")]
+    #[must_use]
+    pub fn with_trust(self, trust: crate::Trust) -> Self {
+        Self { trust: Some(Arc::new(trust)), open: Arc::default(), ..self }
     }
 
     /// Sets how remotes are reached, for those that are opened from now on.
@@ -108,7 +123,10 @@ impl GitStore {
             Some(credential) => Arc::new(credential),
             None => Arc::clone(&self.credentials),
         };
-        let shared = Arc::new(Shared::open(&self.root, url, &self.options, credentials)?);
+        let shared = Shared::open(&self.root, url, &self.options, credentials)?;
+        #[cfg(feature = "signatures")]
+        let shared = shared.trusting(self.trust.clone());
+        let shared = Arc::new(shared);
         open.insert(url.clone(), Arc::downgrade(&shared));
         Ok(GitRemote { shared })
     }
@@ -123,10 +141,12 @@ impl GitStore {
         let folder = location.strip_prefix("file://").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
         match folder.unwrap_or(location) {
             // A folder by that name is what is meant, even if it looks like an address.
-            path if Path::new(path).is_dir() => {
-                Ok(Arc::new(GitSource::open(path)?.with_limits(self.options.limits.clone())))
+            path if Path::new(path).is_dir() || folder.is_some() && !path.ends_with(".bundle") => {
+                let source = GitSource::open(path)?.with_limits(self.options.limits.clone());
+                #[cfg(feature = "signatures")]
+                let source = GitSource { trust: self.trust.clone(), ..source };
+                Ok(Arc::new(source))
             }
-            path if folder.is_some() && !path.ends_with(".bundle") => Ok(Arc::new(GitSource::open(path)?)),
             _ => Ok(Arc::new(self.remote(&RemoteUrl::parse(location)?)?)),
         }
     }
@@ -146,6 +166,21 @@ impl GitRemote {
     #[must_use]
     pub fn url(&self) -> &RemoteUrl {
         &self.shared.url
+    }
+
+    /// Returns how a revision stands to one that was followed before, and fetches the history it needs. A forced push is
+    /// seen by it.
+    ///
+    /// # Errors
+    /// When one of them is gone from the remote and not here, or the remote cannot be reached.
+    pub async fn relation(&self, old: &RevisionId, new: &RevisionId) -> Result<Relation, SourceError> {
+        self.holding(old).await?;
+        self.holding(new).await?;
+        let (shared, old, new) = (Arc::clone(&self.shared), old.clone(), new.clone());
+        let relate = move |cancelled: &Arc<_>| {
+            shared.with_history(&new, cancelled, |source| relation::relation(&source.local(), &old, &new))
+        };
+        self.shared.worker.run(relate).await
     }
 
     /// Returns a repository that holds the commit `id`, fetching it if there is none.

@@ -38,6 +38,8 @@ pub(super) struct Shared {
     asked: Mutex<Asked>,
     #[cfg(feature = "http")]
     client: Mutex<Option<super::http::Client>>,
+    #[cfg(feature = "signatures")]
+    trust: Option<Arc<crate::Trust>>,
 }
 
 /// The repositories that are open, the newest first.
@@ -72,7 +74,14 @@ impl Shared {
             asked: Mutex::default(),
             #[cfg(feature = "http")]
             client: Mutex::default(),
+            #[cfg(feature = "signatures")]
+            trust: None,
         })
+    }
+
+    #[cfg(feature = "signatures")]
+    pub(super) fn trusting(self, trust: Option<Arc<crate::Trust>>) -> Self {
+        Self { trust, ..self }
     }
 
     /// Returns the repositories that can be read, the newest first; none before the first fetch.
@@ -88,6 +97,10 @@ impl Shared {
 
     /// Answers without asking the remote, if `target` is a commit that is here.
     pub(super) fn pinned(&self, target: &Target) -> Option<Revision> {
+        #[cfg(feature = "signatures")]
+        if self.trust.is_some() {
+            return None;
+        }
         let Ok((Base::Id(id), "")) = resolve::parse(target.as_str()) else { return None };
         let sources = self.sources().ok()?;
         sources.iter().find_map(|source| {
@@ -115,6 +128,12 @@ impl Shared {
             let repository = source.local();
             let id =
                 resolve::walk(&repository, target.as_str(), objects::peel(&repository, target.as_str(), tip)?, steps)?;
+            #[cfg(feature = "signatures")]
+            if let Some(trust) = &self.trust {
+                let is_tag =
+                    steps.is_empty() && matches!(objects::kind(&repository, tip), Ok(Some(gix::objs::Kind::Tag)));
+                trust.check(&repository, id, Some(tip).filter(|_| is_tag))?;
+            }
             let commit = objects::commit(&repository, id)?;
             Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
         })

@@ -100,6 +100,7 @@ impl RemoteUrl {
     }
 
     /// Returns whether a password would stay on this machine or is encrypted.
+    #[cfg(feature = "http")]
     pub(crate) fn is_private(&self) -> bool {
         self.scheme != Scheme::Http || matches!(&*self.host, "localhost" | "127.0.0.1" | "[::1]")
     }

@@ -1,8 +1,10 @@
 //! Git's smart HTTP over a small blocking client. Connections and what a server told of itself are kept between polls.
 
+mod exchange;
+
 use std::any::Any;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +21,8 @@ use ureq::{Agent, Body};
 use super::credentials::{Asked, Credential, Credentials};
 use super::{RemoteOptions, RemoteUrl};
 use crate::error::{shown, unsupported};
+
+use exchange::{Answer, Exchange, Headers, Outgoing, Reading, parts};
 
 /// What a server says of itself, the list of what it can do; with the second version of the protocol it holds no refs.
 const ADVERTISED: u64 = 64 << 10;
@@ -226,144 +230,13 @@ impl Http for Client {
         _body: PostBodyDataKind,
     ) -> Result<PostResponse<Headers, Answer, Outgoing>, gix::Error> {
         let headers = headers.into_iter().map(|header| header.as_ref().to_owned()).collect();
-        let exchange = Exchange { client: self.clone(), url: url.to_owned(), headers, body: Vec::new(), answer: None };
-        let exchange = Arc::new(Mutex::new(exchange));
-        Ok(PostResponse {
-            post_body: Outgoing(Arc::clone(&exchange)),
-            headers: Headers { exchange: Some(Arc::clone(&exchange)), lines: Cursor::default() },
-            body: Answer { exchange: Some(exchange), reader: None },
-        })
+        let (post_body, headers, body) = Exchange::begin(self, url, headers);
+        Ok(PostResponse { post_body, headers, body })
     }
 
     fn configure(&mut self, _config: &dyn Any) -> Result<(), gix::Error> {
         Ok(())
     }
-}
-
-type Reading = Box<dyn BufRead + Send>;
-
-/// A request whose body is written first, and sent when the answer is read.
-struct Exchange {
-    client: Client,
-    url: String,
-    headers: Vec<String>,
-    body: Vec<u8>,
-    answer: Option<(Vec<u8>, Reading)>,
-}
-
-impl Exchange {
-    fn answer(&mut self) -> io::Result<&mut (Vec<u8>, Reading)> {
-        let answer = match self.answer.take() {
-            Some(answer) => answer,
-            None => {
-                let body = std::mem::take(&mut self.body);
-                let sent = self.client.send(&self.url, &self.headers, Some(&body));
-                parts(sent.map_err(|error| self.client.failed(error))?)
-            }
-        };
-        Ok(self.answer.insert(answer))
-    }
-}
-
-/// The body of a request, gathered.
-pub(super) struct Outgoing(Arc<Mutex<Exchange>>);
-
-/// The header lines of an answer.
-pub(super) struct Headers {
-    exchange: Option<Arc<Mutex<Exchange>>>,
-    lines: Cursor<Vec<u8>>,
-}
-
-/// The body of an answer.
-pub(super) struct Answer {
-    exchange: Option<Arc<Mutex<Exchange>>>,
-    reader: Option<Reading>,
-}
-
-impl Write for Outgoing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).body.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Headers {
-    fn ready(lines: Vec<u8>) -> Self {
-        Self { exchange: None, lines: Cursor::new(lines) }
-    }
-}
-
-impl Answer {
-    fn ready(reader: Reading) -> Self {
-        Self { exchange: None, reader: Some(reader) }
-    }
-
-    fn reader(&mut self) -> io::Result<&mut Reading> {
-        let reader = match (self.reader.take(), self.exchange.take()) {
-            (Some(reader), _) => reader,
-            (None, Some(exchange)) => {
-                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                std::mem::replace(&mut exchange.answer()?.1, Box::new(io::empty()))
-            }
-            (None, None) => Box::new(io::empty()),
-        };
-        Ok(self.reader.insert(reader))
-    }
-}
-
-impl BufRead for Headers {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if let Some(exchange) = self.exchange.take() {
-            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-            self.lines = Cursor::new(exchange.answer()?.0.clone());
-        }
-        self.lines.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.lines.consume(amount);
-    }
-}
-
-impl Read for Headers {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.fill_buf()?.read(buffer)?;
-        self.consume(read);
-        Ok(read)
-    }
-}
-
-impl BufRead for Answer {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.reader()?.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        if let Some(reader) = &mut self.reader {
-            reader.consume(amount);
-        }
-    }
-}
-
-impl Read for Answer {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader()?.read(buffer)
-    }
-}
-
-fn parts(response: Response<Body>) -> (Vec<u8>, Reading) {
-    let mut lines = Vec::new();
-    for (name, value) in response.headers() {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.push(b'\n');
-    }
-    (lines, Box::new(BufReader::with_capacity(64 << 10, response.into_body().into_reader())))
 }
 
 fn authorization(credential: &Credential) -> String {
