@@ -279,8 +279,9 @@ pub(crate) struct History {
 /// Which application; its name is derived from where it lies.
 #[derive(Debug, Args)]
 pub(crate) struct AppName {
-    /// Folder of the repository: a working copy or a bare one
-    #[arg(long, value_name = "PATH", default_value = ".")]
+    /// Folder of the repository, a working copy or a bare one; or the address of a remote, such as
+    /// `https://example.org/shop.git`, for which GITOPS_GIT_TOKEN may hold a token (and GITOPS_GIT_USER the user)
+    #[arg(long, value_name = "PATH|URL", default_value = ".")]
     pub(crate) repo: PathBuf,
     /// Folder or file to read, from the root of the repository (may be repeated; default: all of it)
     #[arg(long = "path", value_name = "DIR")]

@@ -11,6 +11,7 @@ mod live;
 #[cfg(feature = "kube")]
 mod real;
 mod render;
+mod repository;
 mod site;
 mod state_file;
 mod verbs;

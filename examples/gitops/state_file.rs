@@ -187,7 +187,7 @@ impl StateFile {
     }
 }
 
-fn cache_directory() -> Option<PathBuf> {
+pub(crate) fn cache_directory() -> Option<PathBuf> {
     let directory = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     directory("XDG_CACHE_HOME").or_else(|| Some(directory("HOME")?.join(".cache")))
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use gitops_core::cluster::Interest;
 use gitops_core::health::Checks;
 use gitops_core::manifest::{Dialect, Limits, documents};
-use gitops_core::memory::{MemoryCluster, VirtualTime, ready};
+use gitops_core::memory::{MemoryCluster, VirtualTime};
 use gitops_core::plan::{Confirmation, Extent, HookRun, Objects, Request, Selection};
 use gitops_core::policy::ignore::Rules;
 use gitops_core::policy::{self, SyncOptions, Validate};
@@ -20,12 +20,12 @@ use gitops_core::source::Paths;
 use gitops_core::state::Owner;
 use gitops_core::sync::Ledger;
 use gitops_core::time::Timer;
-use gitops_git::GitSource;
 
 use crate::Failure;
 use crate::cli;
-use crate::clock::machine_time;
+use crate::clock::{machine_time, wait_for};
 use crate::kinds;
+use crate::repository::Repository;
 use crate::site::Site;
 use crate::state_file::StateFile;
 
@@ -82,18 +82,14 @@ pub(crate) fn state_file(backend: &cli::Backend) -> Result<StateFile, Failure> {
     Ok(StateFile::locate(path.as_deref())?)
 }
 
-/// Runs a future that waits for nothing: everything of the embedded cluster and of a local repository.
+/// Runs a future to its end. Those of the embedded cluster and of a local repository wait for nothing, those of a remote
+/// for what is fetched.
 pub(crate) fn finish<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    ready(future).ok_or_else(|| "this waits for something that the program cannot wait for; please report it".into())
+    Ok(wait_for(future))
 }
 
-pub(crate) fn open_source(app: &cli::AppName) -> Result<GitSource, Failure> {
-    let location = app.repo.to_string_lossy();
-    if !app.repo.exists() && (location.contains("://") || location.contains("@")) {
-        let text = "is a remote repository, which cannot be read yet; clone it and give its folder to `--repo`";
-        return Err(format!("`{location}` {text}").into());
-    }
-    Ok(GitSource::open(&app.repo)?)
+pub(crate) fn open_source(app: &cli::AppName) -> Result<Repository, Failure> {
+    Ok(Repository::open(&app.repo.to_string_lossy())?)
 }
 
 /// Describes the application that the arguments mean.
@@ -231,7 +227,7 @@ pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
 }
 
 /// Reads what Git says and what the cluster holds, compares and plans.
-pub(crate) fn look(app: &App, source: &GitSource, world: &Site) -> Result<Looked, Failure> {
+pub(crate) fn look(app: &App, source: &Repository, world: &Site) -> Result<Looked, Failure> {
     let between = reconcile::World::new(source, world.cluster(), world.timer());
     Ok(world.finish(reconcile::look_at(app, between))??)
 }
@@ -271,7 +267,9 @@ fn derived_name(app: &cli::AppName) -> String {
     let repo = app.repo.canonicalize().unwrap_or_else(|_| app.repo.clone());
     let root = repo.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&repo);
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    sanitised(name.strip_suffix(".git").unwrap_or(&name))
+    // A remote may be called `host:repository`.
+    let name = name.rsplit(':').next().unwrap_or_default();
+    sanitised(name.strip_suffix(".git").unwrap_or(name))
 }
 
 /// Makes a name that field managers and tracking ids can carry, and the name of the ledger as well.
@@ -308,6 +306,8 @@ mod tests {
             ("/srv/none/shop", &["."], "shop"),
             ("/srv/none/shop", &["a", "b"], "shop"),
             ("/srv/none/_", &[], "app"),
+            ("https://example.org/team/Shop.git", &[], "shop"),
+            ("git@example.org:shop.git", &[], "shop"),
         ] {
             assert_eq!(name(repo, paths), expected, "{repo} {paths:?}");
         }

@@ -148,9 +148,8 @@ fn a_repository_project_or_cluster_that_is_not_there_is_named_with_its_applicati
         ("repoURL: .", "repoURL: ../none", "its repository `../none` cannot be opened: "),
         (
             "repoURL: .",
-            "repoURL: 'https://me:secret@example.org/shop.git'",
-            "its repository `https://example.org/shop.git` is a remote one, which cannot be read yet; clone it, and say where \
-             it is with `--repo URL=FOLDER`",
+            "repoURL: 'ftp://me:secret@example.org/shop.git'",
+            "has a scheme other than `https`, `http`, `ssh` and `git`",
         ),
         ("spec:\n", "spec:\n  project: none\n", "there is no project `none`"),
         (

@@ -32,10 +32,12 @@ fn without_an_answer_there_is_one_message_and_the_cluster_is_as_it_was() {
             format!("`{plain}` is not a Git repository; give the folder that holds it, or a bare repository"),
         ),
         (
-            "sync --repo https://git.example.org/shop.git".into(),
-            "`https://git.example.org/shop.git` is a remote repository, which cannot be read yet; \
-             clone it and give its folder to `--repo`"
-                .into(),
+            "sync --repo https://me:secret@127.0.0.1:1/shop.git".into(),
+            "`https://127.0.0.1:1/shop.git` (io: Connection refused (os error 111)) cannot be reached now".into(),
+        ),
+        (
+            "sync --repo ext::sh".into(),
+            "`ext::sh` asks for a remote helper, which may run any program is not supported".into(),
         ),
         ("diff --revision mian".into(), "revision `mian` does not exist; did you mean `main`?".into()),
         ("status --revision v9".into(), "revision `v9` does not exist; give a branch, a tag or a commit id".into()),

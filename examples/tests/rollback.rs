@@ -118,3 +118,23 @@ fn an_object_that_came_later_stays_unless_its_deletion_is_confirmed() {
     assert!(told.contains("deleted"), "{told}");
     assert_eq!(world.gitops("cluster get cm/new -n shop").code, 2);
 }
+
+#[test]
+fn a_rollback_leaves_a_commit_to_review_that_ends_it_once_merged() {
+    let (world, [_, second, _]) = broken();
+    world.change("notes.txt", "not the application's", "Take notes");
+    let told = world.run(&["rollback", &second[..8], "--revert", "revert/red"]).exits(0);
+    assert!(told.contains("on branch `revert/red` takes the files back; push it and have it reviewed"), "{told}");
+    assert_eq!(world.git(&["status", "--porcelain"]), "");
+    assert_eq!(world.git(&["diff", "--name-only", "main", "revert/red"]), "web.yaml");
+    assert_eq!(
+        world.git(&["log", "-1", "--format=%an: %s", "revert/red"]),
+        format!("ann: Revert shop to {}", &second[..12])
+    );
+    world.gitops("sync").refuses();
+    world.git(&["merge", "-q", "--ff-only", "revert/red"]);
+    world.gitops("sync").exits(0);
+    assert_eq!(colour(&world), "green");
+    let again = world.run(&["rollback", &second[..8], "--revert", "revert/red"]).refuses();
+    assert!(again.contains("as they were"), "{again}");
+}

@@ -19,6 +19,10 @@ pub(crate) struct Rollback {
     pub(crate) prune: Prune,
     #[command(flatten)]
     pub(crate) confirm: Confirm,
+    /// Make a commit besides, on a new branch of the local repository, in which the files of the application are as they
+    /// were: merged into what is followed, it ends the rollback
+    #[arg(long, value_name = "BRANCH", conflicts_with_all = ["resume", "dry_run"])]
+    pub(crate) revert: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

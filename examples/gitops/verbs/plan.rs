@@ -5,10 +5,10 @@ use std::path::Path;
 
 use gitops_core::plan::{Plan, StoredPlan, Validity};
 use gitops_core::reconcile::{self, App, Looked, Report};
-use gitops_git::GitSource;
 
 use crate::cli::{self, Output, PlanOutput};
 use crate::render::{self, Paint};
+use crate::repository::Repository;
 use crate::site::Site;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
@@ -51,7 +51,7 @@ pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: P
 }
 
 /// Reads a stored plan and looks at what is still to be done of it.
-pub(super) fn follow(file: &Path, app: &App, source: &GitSource, world: &Site) -> Result<Looked, Failure> {
+pub(super) fn follow(file: &Path, app: &App, source: &Repository, world: &Site) -> Result<Looked, Failure> {
     let name = render::clean(&file.to_string_lossy());
     let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
     let plan = Plan::from_file(&bytes).map_err(|error| {

@@ -1,15 +1,19 @@
 //! `rollback`: going back to an earlier revision and staying there, and what that means to a sync.
 
+use std::path::Path;
+
 use gitops_core::reconcile::{App, Looked, Report};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
 use gitops_core::sync::{Hold, Ledger};
-use gitops_git::GitSource;
+use gitops_core::time::Timestamp;
+use gitops_git::{GitSource, Restore};
 
 use super::sync::{carry_out, may_delete, told};
 use super::{look, plan};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
+use crate::repository::Repository;
 use crate::site::Site;
 use crate::world::{self, Access, finish};
 use crate::{Answer, Failure};
@@ -21,6 +25,8 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     let ledger = world::ledger(&app, &world)?;
     let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
     let source = world::open_source(&of.app)?;
+    // What cannot be written to is known before anything is done.
+    let local = args.revert.as_ref().map(|_| writable(&of.app.repo)).transpose()?;
     let head = finish(source.resolve(&app.target))??;
     let to = earlier(wanted, &ledger, &source)?;
     if to == head.id {
@@ -28,7 +34,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         let text = format!("`{target}` names `{id}` itself, so there is nothing to go back from");
         return Err(format!("{text}; name an earlier revision, or sync with `--resume` to end a rollback").into());
     }
-    app.target = Target::new(to.as_str());
+    let followed = std::mem::replace(&mut app.target, Target::new(to.as_str()));
     app.request = world::confirmed(app.request.clone(), &args.confirm, &world)?;
     let by = std::mem::replace(&mut app.initiator, "".into());
     app.initiator = format!("{by} (rollback)").into();
@@ -47,12 +53,47 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         Some(hold) if hold.holds(&head.id) => hold.again(&to, &head.id, &by, now),
         _ => Hold::new(&to, &head.id, &by, now),
     });
+    let commit = match (&local, &args.revert) {
+        (Some(local), Some(branch)) => {
+            Some(local.restore(&revert(&app, &followed, [&head.id, &to], branch, (&by, now)))?)
+        }
+        _ => None,
+    };
     let report = hold_and_carry_out(&app, &looked, &world, args.progress)?;
-    let text = match on.output {
+    let mut text = match on.output {
         Output::Text => told(&report, &world, paint)?,
         output => look::machine_readable(&report, output)?,
     };
+    if let (Some(commit), Some(branch), Output::Text) = (commit, &args.revert, on.output) {
+        text += &format!(
+            "commit {} on branch `{branch}` takes the files back; push it and have it reviewed\n",
+            commit.short()
+        );
+    }
     Ok(Answer { text, code: render::code(&report) })
+}
+
+/// Opens the repository that gets the commit of a revert.
+fn writable(repo: &Path) -> Result<GitSource, Failure> {
+    let hint = "`--revert` makes a commit in a local repository; clone it, and give its folder to `--repo`";
+    GitSource::open(repo).map_err(|error| format!("{error}; {hint}").into())
+}
+
+/// Describes the commit that takes the files of an application back.
+fn revert(
+    app: &App,
+    target: &Target,
+    [head, to]: [&RevisionId; 2],
+    branch: &str,
+    (by, now): (&str, Timestamp),
+) -> Restore {
+    let name = &app.owner.app;
+    let message = format!(
+        "Revert {name} to {}\n\nThe files of the application {name} are as they were in commit {to}.\nIt was rolled back \
+         from {head}, while following {target}.\n",
+        to.short()
+    );
+    Restore::new(head, to, &app.paths, branch).by(&format!("{by} <>"), now).with_message(&message)
 }
 
 /// Makes the plan true; the first thing that is written, and the only one if there is nothing to do, is the ledger with
@@ -115,7 +156,7 @@ fn store(ledger: &Ledger, key: &ResourceKey, world: &Site) -> Result<(), Failure
 }
 
 /// Finds the revision that is meant: of the history, or what the repository knows.
-fn earlier(wanted: &str, ledger: &Ledger, source: &GitSource) -> Result<RevisionId, Failure> {
+fn earlier(wanted: &str, ledger: &Ledger, source: &Repository) -> Result<RevisionId, Failure> {
     let revisions =
         || ledger.history.iter().flat_map(|entry| entry.revisions.iter().map(move |one| (entry.number, one)));
     if let Some((_, revision)) = revisions().find(|(number, _)| number.to_string() == wanted) {

@@ -4,6 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "kube")]
+use crate::cli::{self, Output};
+use crate::render::{self, Paint, Style};
+use crate::repository::Repository;
+use crate::site::Site;
+use crate::world::{self, Access, finish};
+use crate::{Answer, ERROR, Failure, kinds};
 use gitops_core::cluster::Failure as Meaning;
 #[cfg(feature = "kube")]
 use gitops_core::cluster::Interest;
@@ -21,14 +28,6 @@ use gitops_core::state::DesiredState;
 use gitops_core::state::Live;
 use gitops_core::sync::Phase;
 use gitops_core::what_if::{Trouble, WhatIf, what_if};
-#[cfg(feature = "kube")]
-use gitops_git::GitSource;
-
-use crate::cli::{self, Output};
-use crate::render::{self, Paint, Style};
-use crate::site::Site;
-use crate::world::{self, Access, finish};
-use crate::{Answer, ERROR, Failure, kinds};
 
 /// Seed of uids that objects of a snapshot get if they have none.
 const SEED: u64 = 1;
@@ -66,7 +65,7 @@ pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
 ///
 /// What cannot be read is not in the copy, where it would be taken for absent: then there is no answer.
 #[cfg(feature = "kube")]
-fn copied(app: &App, source: &GitSource, world: &Site) -> Result<ApiServer, Failure> {
+fn copied(app: &App, source: &Repository, world: &Site) -> Result<ApiServer, Failure> {
     let desired = world.finish(read_desired(app, source, world.cluster()))??;
     let key = app.ledger_key();
     let (ledger, _) = world::ledger_or_damage(app, world)?;

@@ -10,10 +10,10 @@ use gitops_core::engine::Application;
 use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{Part, Several};
-use gitops_git::GitSource;
 
 use crate::Failure;
 use crate::cli;
+use crate::repository::Repository;
 
 /// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
 pub(super) const CLUSTER: &str = "in-cluster";
@@ -22,7 +22,7 @@ pub(super) const CLUSTER: &str = "in-cluster";
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) applications: Vec<Application>,
-    pub(super) sources: BTreeMap<Arc<str>, GitSource>,
+    pub(super) sources: BTreeMap<Arc<str>, Repository>,
     /// Several sources that are one for an application, by the name that it has for them.
     joined: BTreeMap<Arc<str>, Vec<AppSource>>,
     pub(super) problems: Vec<Problem>,
@@ -108,19 +108,22 @@ impl Declared {
     }
 }
 
-fn open(url: &str, file: &str, args: &cli::Watch) -> Result<GitSource, (String, &'static str)> {
-    const HINT: &str = "clone it, and say where it is with `--repo URL=FOLDER`";
+fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, (String, &'static str)> {
+    const HINT: &str = "say where it is with `--repo URL=FOLDER`, or give an address that can be reached";
     let shown = AppSource::new(url).shown_repository();
+    let beside = |path: &str| Path::new(file).parent().unwrap_or(Path::new("")).join(path);
     let folder = match args.repos.iter().rev().find(|repo| repo.url == url) {
-        Some(repo) => repo.folder.clone(),
-        None => match url.strip_prefix("file://") {
-            Some(path) => PathBuf::from(path),
-            None => Path::new(file).parent().unwrap_or(Path::new("")).join(url),
-        },
+        Some(repo) => Some(repo.folder.clone()),
+        None => {
+            url.strip_prefix("file://").map(PathBuf::from).or_else(|| Some(beside(url)).filter(|path| path.exists()))
+        }
     };
     let is_remote = url.contains("://") || url.contains('@');
-    if !folder.exists() && is_remote && !url.starts_with("file://") {
-        return Err((format!("its repository `{shown}` is a remote one, which cannot be read yet"), HINT));
-    }
-    GitSource::open(&folder).map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
+    let location = match folder {
+        None if is_remote => url.to_owned(),
+        None => beside(url).display().to_string(),
+        Some(folder) => folder.display().to_string(),
+    };
+    let opened = Repository::open(&location);
+    opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
 }
