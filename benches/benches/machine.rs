@@ -139,6 +139,7 @@ fn run(machine: &mut Machine, cluster: &mut Objects) -> Result<Costs, Box<dyn Er
                 begun += 1;
                 (Event::Wrote { id, result: Ok(cluster.take(&write)?) }, &mut costs.applied, 1)
             }
+            Effect::List { .. } => return Err("no namespace or CRD is deleted here".into()),
             Effect::Observe { id, keys } => {
                 if costs.woken.time > Duration::ZERO && costs.woken.events == 0 {
                     costs.woken.events = keys.len();

@@ -19,6 +19,9 @@ use gitops_core::time::{Timer, Timestamp};
 
 /// The documentation of the module `sync`.
 const DOCUMENTED: &str = include_str!("../src/sync/refusals.md");
+/// A namespace that may go unasked.
+const SPARE: &str =
+    "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: spare\n  annotations: {gitops.rs/prune: enabled}\n";
 const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
 /// What is done, as the columns of the table name it.
@@ -26,6 +29,7 @@ fn column(effect: &Effect) -> Option<&'static str> {
     let write = match effect {
         Effect::Record { .. } => return Some("record"),
         Effect::Observe { .. } => return Some("look"),
+        Effect::List { .. } => return Some("list"),
         Effect::Write { write, .. } => write,
     };
     let is_hook = write.key.is("batch", "Job");
@@ -137,6 +141,7 @@ impl Before {
         commit(&[
             ("ns.yaml", Some("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")),
             ("old.yaml", Some(&config("old", &[], "{key: a}"))),
+            ("spare.yaml", Some(SPARE)),
             ("mine.yaml", Some(&config("mine", &[], "{key: a}"))),
             ("theirs.yaml", Some(&config("theirs", &[], "{key: a}"))),
             ("ruled.yaml", Some(&config("ruled", &[], "{key: a, free: a}"))),
@@ -153,6 +158,7 @@ impl Before {
             .unwrap();
         commit(&[
             ("old.yaml", None),
+            ("spare.yaml", None),
             ("mine.yaml", Some(&config("mine", &[], "{key: b}"))),
             ("theirs.yaml", Some(&config("theirs", &[], "{key: b}"))),
             ("ruled.yaml", Some(&config("ruled", &[], "{key: b, free: b}"))),
@@ -255,6 +261,8 @@ impl Attempt<'_> {
         let word = match next {
             _ if receipt.phase == Phase::Error => "stops",
             _ if has_failed => "fails",
+            // What comes after a trial is the step itself, whatever it begins with.
+            Some((Some(next), _)) if of == "try" && next != "try" => "done",
             // Of a forced apply nothing is left when it is classed again.
             Some((Some(next), then)) if next == of || (of == "forced" && next == "apply") => match then > at {
                 true => "again",
@@ -290,6 +298,7 @@ fn keys_of(effect: &Effect) -> BTreeSet<ResourceKey> {
     match effect {
         Effect::Record { write, .. } | Effect::Write { write, .. } => BTreeSet::from([write.key.clone()]),
         Effect::Observe { keys, .. } => keys.clone(),
+        Effect::List { .. } => BTreeSet::from([ResourceKey::new("", "Namespace", None, "spare")]),
     }
 }
 
@@ -299,7 +308,9 @@ fn failed(effect: &Effect, failure: Failure) -> Event {
     match effect {
         Effect::Record { id: of, .. } => Event::Recorded { id: id(of), result: Err(error) },
         Effect::Write { id: of, .. } => Event::Wrote { id: id(of), result: Err(error) },
-        Effect::Observe { id: of, .. } => Event::Observed { id: id(of), result: Err(error) },
+        Effect::Observe { id: of, .. } | Effect::List { id: of, .. } => {
+            Event::Observed { id: id(of), result: Err(error) }
+        }
     }
 }
 

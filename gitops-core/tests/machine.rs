@@ -252,7 +252,8 @@ fn stray(id: EffectId, pick: u8) -> Event {
 
 fn id_of(effect: &Effect) -> EffectId {
     match effect {
-        Effect::Record { id, .. } | Effect::Write { id, .. } | Effect::Observe { id, .. } => *id,
+        Effect::Record { id, .. } | Effect::Write { id, .. } => *id,
+        Effect::Observe { id, .. } | Effect::List { id, .. } => *id,
     }
 }
 

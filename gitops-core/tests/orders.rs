@@ -91,7 +91,8 @@ impl Shop {
             if !effects.is_empty() && (answers.is_empty() || pick(2) == 0) {
                 let effect = effects.swap_remove(pick(effects.len()));
                 let id = match &effect {
-                    Effect::Record { id, .. } | Effect::Write { id, .. } | Effect::Observe { id, .. } => *id,
+                    Effect::Record { id, .. } | Effect::Write { id, .. } => *id,
+                    Effect::Observe { id, .. } | Effect::List { id, .. } => *id,
                 };
                 answers.push((id, ready(perform(effect, &self.cluster)).unwrap()));
             } else if !answers.is_empty() {

@@ -84,11 +84,17 @@ impl Mending {
     #[must_use]
     pub fn is_done_in(&self, answer: &Resource) -> bool {
         let Ok(found) = ManagedFields::read(answer) else { return false };
-        let is = |one: &ManagedEntry, other: &ManagedEntry| one.key() == other.key() && one.fields == other.fields;
+        // Of an applier the version is no part of the key, and may be all that changes.
+        let is = |one: &ManagedEntry, other: &ManagedEntry| {
+            one.key() == other.key() && one.api_version == other.api_version && one.fields == other.fields
+        };
         let has = |managed: &ManagedFields, wanted: &ManagedEntry| managed.entries().iter().any(|e| is(e, wanted));
         let made = self.after.entries().iter().filter(|entry| !has(&self.before, entry));
         let gone = self.before.entries().iter().filter(|entry| !has(&self.after, entry));
-        made.into_iter().all(|entry| has(&found, entry)) && gone.into_iter().all(|entry| !has(&found, entry))
+        let is_dropped = found.is_empty() && !self.after.is_empty();
+        !is_dropped
+            && made.into_iter().all(|entry| has(&found, entry))
+            && gone.into_iter().all(|entry| !has(&found, entry))
     }
 }
 
@@ -371,6 +377,25 @@ mod tests {
         for entries in [entry("gitops:before", "Update", r#""f:a":{}"#), entry("gitops:shop", "Apply", r#""f:a":{}"#)] {
             assert_eq!(mend(&entries), None, "{entries}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_dropped_everything_or_kept_the_version_that_is_gone_does_not_count() {
+        let of = |version: &str| entry("x", "Apply", r#""f:a":{}"#).replace(r#""apiVersion":"v1""#, version);
+        let managed = |entries: &str| ManagedFields::read(&live(entries)).unwrap();
+        let (old, new) = (of(r#""apiVersion":"v1alpha1""#), of(r#""apiVersion":"v1""#));
+        let write = Write::patch(object(DESIRED).key(), "v1", Vec::new(), "us");
+        let from = vec!["v1alpha1".into()];
+        let mending =
+            Mending { write, repairs: vec![Repair::Rewrite { from }], before: managed(&old), after: managed(&new) };
+        for (answer, is_done) in [(&*new, true), (&*old, false), ("", false)] {
+            assert_eq!(mending.is_done_in(&live(answer)), is_done, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_nobody_owns_any_more_is_patched_with_the_one_entry_that_clears_them() {
+        assert_eq!(entries_value(&ManagedFields::default()).to_json(), "[{}]");
     }
 
     #[test]

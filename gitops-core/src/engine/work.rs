@@ -232,7 +232,7 @@ fn refused(effect: &Effect, error: ClusterError) -> sync::Event {
     match effect {
         Effect::Record { id, .. } => sync::Event::Recorded { id: *id, result: Err(error) },
         Effect::Write { id, .. } => sync::Event::Wrote { id: *id, result: Err(error) },
-        Effect::Observe { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
+        Effect::Observe { id, .. } | Effect::List { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
     }
 }
 

@@ -337,7 +337,7 @@ fn refused(task: &Task, error: ClusterError) -> Done {
     Done::Performed(match effect {
         Effect::Record { id, .. } => sync::Event::Recorded { id: *id, result: Err(error) },
         Effect::Write { id, .. } => sync::Event::Wrote { id: *id, result: Err(error) },
-        Effect::Observe { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
+        Effect::Observe { id, .. } | Effect::List { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
     })
 }
 

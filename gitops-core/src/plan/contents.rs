@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Interest;
+use crate::model::{ApiModel, Scope, ServedKind};
 use crate::policy::SyncPolicy;
-use crate::resource::ResourceKey;
+use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::state::{LiveState, Namespaces};
+use crate::value::ValueRef;
 
+use super::depend::defines;
 use super::prune::Removal;
 use super::{Action, Impact, Leftover, Plan, Precondition, Request, Step};
 
@@ -28,6 +33,44 @@ pub struct Contents {
 /// Whether all of something else dies with an object.
 pub(crate) fn is_container(key: &ResourceKey) -> bool {
     key.is("", "Namespace") || key.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+/// Returns what has to be listed to know what dies with a namespace or CRD; `None` of anything else.
+pub(crate) fn contents_of(live: &Resource, model: &ApiModel) -> Option<Interest> {
+    if live.key().is("", "Namespace") {
+        let lists = |kind: &ServedKind| kind.verbs.iter().any(|verb| &**verb == "list");
+        let listed = model.kinds().filter(|kind| kind.scope == Scope::Namespaced && lists(kind));
+        let mut interest = Interest::in_kinds(listed.map(|kind| GroupKind::clone(&kind.group_kind)));
+        interest.namespaces = Namespaces::Only([live.key().name.clone()].into());
+        return Some(interest);
+    }
+    defines(live).map(|kind| Interest::in_kinds([kind]))
+}
+
+/// Returns what dies with a container by what was listed; `None` where that could not all be read.
+///
+/// What others own dies with its owner, and what every namespace has is nobody's loss.
+pub(crate) fn found_in(
+    container: &ResourceKey,
+    interest: &Interest,
+    live: &LiveState,
+) -> Option<BTreeSet<ResourceKey>> {
+    if interest.kinds.iter().any(|kind| live.is_unread_somewhere(kind)) {
+        return None;
+    }
+    let is_within =
+        |object: &&Resource| !container.is("", "Namespace") || object.key().namespace.as_ref() == Some(&container.name);
+    let found = live.objects().filter(is_within).filter(|object| counts(object));
+    Some(found.map(|object| object.key().clone()).collect())
+}
+
+fn counts(object: &Resource) -> bool {
+    let key = object.key();
+    let owned = object.tree().dig(&["metadata", "ownerReferences"]).and_then(ValueRef::as_list);
+    let made_by_cluster = (key.is("", "ConfigMap") && &*key.name == "kube-root-ca.crt")
+        || (key.is("", "ServiceAccount") && &*key.name == "default")
+        || key.kind() == "Event";
+    owned.is_none_or(|owners| owners.is_empty()) && !made_by_cluster
 }
 
 /// Whether an object holds what another one of its name would not have: data, or all that lives in it. Such objects are
@@ -95,17 +138,33 @@ impl Plan {
 
     /// The same of a namespace or CRD.
     pub(super) fn more_dies(&self, container: &ResourceKey, fresh: &Self) -> Option<String> {
-        let of = |plan: &Self| {
-            let found = plan.contents.binary_search_by(|contents| contents.of.cmp(container)).ok()?;
-            plan.contents.get(found).map(|contents| contents.dies.clone())
-        };
-        let (approved, now) = match (of(self), of(fresh)) {
-            (None, None) => return None,
-            (Some(_), None) => return Some("what dies with it cannot be told by now".to_owned()),
-            (approved, Some(now)) => (approved.unwrap_or_default(), now),
-        };
-        let own: BTreeSet<&ResourceKey> = self.steps.iter().map(|step| &step.key).collect();
-        let more: Vec<&ResourceKey> = now.iter().filter(|key| !approved.contains(key) && !own.contains(key)).collect();
-        (!more.is_empty()).then(|| format!("more would die with it than was approved: {}", named(&more)))
+        match (self.dies_with(container), fresh.dies_with(container)) {
+            (None, None) => None,
+            (Some(_), None) => Some("what dies with it cannot be told by now".to_owned()),
+            (_, Some(now)) => {
+                Some(format!("more would die with it than was approved: {}", self.untold(container, now)?))
+            }
+        }
+    }
+
+    /// What this plan says that dies with a container; `None` where it says nothing of it.
+    fn dies_with(&self, container: &ResourceKey) -> Option<&BTreeSet<ResourceKey>> {
+        let found = self.contents.binary_search_by(|contents| contents.of.cmp(container)).ok()?;
+        self.contents.get(found).map(|contents| &contents.dies)
+    }
+
+    /// Returns whether this plan says what dies with a container.
+    pub(crate) fn told_of(&self, container: &ResourceKey) -> bool {
+        self.dies_with(container).is_some()
+    }
+
+    /// Names what dies with a container and is neither told of in this plan nor deleted by it.
+    pub(crate) fn untold(&self, container: &ResourceKey, dies: &BTreeSet<ResourceKey>) -> Option<String> {
+        let told = self.dies_with(container);
+        let steps = self.steps.iter().map(|step| &step.key);
+        let own: BTreeSet<&ResourceKey> = steps.chain(self.leftovers.iter().map(|left| &left.key)).collect();
+        let is_told = |key: &ResourceKey| told.is_some_and(|told| told.contains(key)) || own.contains(key);
+        let more: Vec<&ResourceKey> = dies.iter().filter(|key| !is_told(key)).collect();
+        (!more.is_empty()).then(|| named(&more))
     }
 }

@@ -8,7 +8,7 @@ use crate::diff::{self, Answers, Comparison, Forecast};
 use crate::health;
 use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Intent, Plan, Request};
+use crate::plan::{self, Action, HookRun, Plan, Request};
 use crate::policy::WhenEmpty;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
@@ -271,9 +271,9 @@ impl Looked {
     /// What lives, and is not permitted: where the application is deleted, that may be declared.
     fn not_permitted(&self, app: &App) -> BTreeMap<ResourceKey, Arc<str>> {
         let Some(restriction) = &app.restriction else { return BTreeMap::new() };
-        let deletes = app.request.scope.intent == Intent::Delete;
+        let ends = app.request.scope.intent.ends_app();
         let keys = self.comparison.entries.iter().map(|(key, _)| key);
-        restriction.refused(keys.filter(|key| deletes || self.desired.get(key).is_none()), &self.model)
+        restriction.refused(keys.filter(|key| ends || self.desired.get(key).is_none()), &self.model)
     }
 
     /// Foresees what the applies of the plan do to fields of others.

@@ -323,6 +323,10 @@ pub async fn perform(effect: Effect, cluster: &dyn Cluster) -> Event {
     match effect {
         Effect::Record { id, write } => Event::Recorded { id, result: write.discreet(cluster.write(&write).await) },
         Effect::Write { id, write } => Event::Wrote { id, result: write.discreet(cluster.write(&write).await) },
+        Effect::List { id, interest } => {
+            let observed = cluster.observe(&interest).await;
+            Event::Observed { id, result: observed.map(|observed| observed.live) }
+        }
         Effect::Observe { id, keys } => {
             let observed = cluster.observe(&Interest::in_objects(keys)).await;
             Event::Observed { id, result: observed.map(|observed| observed.live) }

@@ -83,7 +83,7 @@ impl Machine {
                 self.applied(id, step, applied, now);
             }
             Next::Try(_) => self.tried(id, None),
-            Next::Look(_) => {}
+            Next::Look(_) | Next::Survey(_) => {}
         }
     }
 

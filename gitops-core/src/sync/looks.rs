@@ -162,7 +162,7 @@ impl Machine {
             // Rule 31: the record of this very operation lies in it.
             return self.fail(id, "holds the ledger, so it is kept; remove the application first");
         }
-        self.proceed(id, Next::Delete(Guard::exactly(live)));
+        self.delete_seen(id, &step, live);
     }
 
     fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {

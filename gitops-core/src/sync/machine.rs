@@ -14,6 +14,7 @@ use super::graph::{Level, Node};
 use super::ledger::{PlannedHook, content};
 use super::progress::{Board, News};
 use super::step::{At, Next, Run};
+use super::survey::Survey;
 use super::trial::Layers;
 use super::{
     Effect, EffectId, Event, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome, Wait, hooks,
@@ -83,6 +84,8 @@ pub(super) enum Flight {
     Ledger(Vec<u32>, Option<Resource>),
     /// A write of a step.
     Step(u32, Next),
+    /// A look at what would die with the object of a step.
+    Survey(u32, Box<Survey>),
     /// A look for several steps.
     Looks(Vec<u32>),
     /// A look at hook objects that are to go.
@@ -184,6 +187,7 @@ impl Machine {
             },
             Event::Observed { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
+                Some(Flight::Survey(step, survey)) => self.surveyed(step, survey, result, now),
                 Some(Flight::CleanupLook(hooks)) => self.looked_to_clean(hooks, result, now),
                 Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),
                 Some(other) => drop(self.flying.insert(id, other)),

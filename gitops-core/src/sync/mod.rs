@@ -31,6 +31,7 @@ mod release;
 mod setup;
 mod stages;
 mod step;
+mod survey;
 mod trial;
 mod unseen;
 
@@ -40,7 +41,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterError, Write, Written};
+use crate::cluster::{ClusterError, Interest, Write, Written};
 use crate::plan::StepId;
 use crate::resource::ResourceKey;
 use crate::state::LiveState;
@@ -92,6 +93,13 @@ pub enum Effect {
         /// The objects.
         keys: BTreeSet<ResourceKey>,
     },
+    /// List objects, past every cache: what would die with a namespace or CRD. Answer with [`Event::Observed`].
+    List {
+        /// Its name.
+        id: EffectId,
+        /// Which.
+        interest: Box<Interest>,
+    },
 }
 
 /// Something that happened.
@@ -112,7 +120,7 @@ pub enum Event {
         /// The answer.
         result: Result<Written, ClusterError>,
     },
-    /// The answer to [`Effect::Observe`].
+    /// The answer to [`Effect::Observe`] or [`Effect::List`].
     Observed {
         /// Which one.
         id: EffectId,

@@ -151,7 +151,7 @@ impl Machine {
 fn result(step: &Step, run: &Run) -> StepResult {
     let (outcome, message) = match &run.at {
         At::Ended(outcome, message) => (*outcome, Arc::clone(message)),
-        At::Flying(next) if !matches!(next, Next::Look(_) | Next::Try(_)) => {
+        At::Flying(next) if !matches!(next, Next::Look(_) | Next::Survey(_) | Next::Try(_)) => {
             (StepOutcome::Failed, "the answer to its write was not awaited: it may have happened".into())
         }
         _ => (run.applied.unwrap_or(StepOutcome::NotRun), "".into()),

@@ -89,7 +89,7 @@ impl Machine {
                 Some(_) => true,
                 None => false,
             },
-            Effect::Observe { .. } => false,
+            Effect::Observe { .. } | Effect::List { .. } => false,
         };
         if let Some(at) = self.effects.iter().position(counts) {
             return self.effects.remove(at);

@@ -15,6 +15,7 @@ use super::graph::Level;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
+use super::survey::Survey;
 use super::{Cause, StepOutcome, hooks};
 
 /// How far one step has come.
@@ -77,6 +78,8 @@ pub(super) enum Next {
     Replace(Guard),
     /// Makes ours what the apply left behind, so that another one removes it.
     TakeOver(Box<Write>),
+    /// Looks at what would die with it, before it is deleted.
+    Survey(Box<Survey>),
     Delete(Guard),
     HookCreate,
     HookDelete(Guard),
@@ -282,6 +285,9 @@ impl Machine {
                 run.at = At::Flying(next);
             }
             return self.look(id);
+        }
+        if let Next::Survey(survey) = next {
+            return self.survey(id, survey);
         }
         let plan = Arc::clone(&self.plan);
         let Some(step) = plan.step(StepId(id)) else { return };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be told must fail")]
 
 mod confirming;
+mod containers;
 mod deleting;
 mod drift;
 mod explaining;
