@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gitops_core::source::{RevisionId, SourceError, SourceFailure};
 use gix::discover::upwards;
+use gix::odb::store::init::Slots;
 use gix::sec::Trust;
 
 use crate::GitSource;
@@ -13,6 +14,9 @@ use crate::relation::{self, Relation};
 /// What a repository may use beyond the first format without changing how refs and objects are read by gix.
 const EXTENSIONS: [&str; 6] =
     ["noop", "objectformat", "partialclone", "preciousobjects", "relativeworktrees", "worktreeconfig"];
+
+/// Packs of a store that may come while it is open. It has fewer: see `remote::store`.
+const STORE_PACKS: u16 = 512;
 
 /// Upper bounds of what is read, against repositories made to exhaust memory or time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +67,22 @@ impl GitSource {
                 })
             }
             Err(error) => Err(cannot_open(path, error)),
+        }
+    }
+
+    /// Opens the bare repository in `folder` and no other, wherever that lies.
+    pub(crate) fn open_store(folder: &Path) -> Result<Self, SourceError> {
+        // Other processes add packs while this one has it open: there must be room for them.
+        let options = gix::open::Options::isolated().with(Trust::Full).object_store_slots(Slots::Given(STORE_PACKS));
+        match gix::ThreadSafeRepository::open_opts(folder, options.open_path_as_is(true)) {
+            Ok(repository) => Ok(Self {
+                repository,
+                location: folder.to_owned(),
+                limits: GitLimits::default(),
+                #[cfg(feature = "signatures")]
+                trust: None,
+            }),
+            Err(error) => Err(cannot_open(folder, error)),
         }
     }
 

@@ -82,7 +82,7 @@ impl GitSource {
         let woven = weaver.weave(Some(onto_commit.tree), Some(to_commit.tree), b"".as_bstr(), 0)?;
         let tree = match woven {
             Some(tree) => tree,
-            None => write(&repository, &Tree::empty())?,
+            None => write(&repository, Tree::empty())?,
         };
         if tree == onto_commit.tree {
             let what = format!("taking files back that are as they were in commit `{}`", restore.to.short());
@@ -101,7 +101,7 @@ impl GitSource {
             message: restore.message.as_str().into(),
             extra_headers: Vec::new(),
         };
-        let id = write(&repository, &commit)?;
+        let id = write(&repository, commit)?;
         let edit = RefEdit::update(branch, id, PreviousValue::MustNotExist, "gitops: revert");
         let made = repository.edit_references_as(Some(edit), Some(person.to_ref(&mut TimeBuf::default())));
         made.map_err(|error| {
@@ -168,7 +168,7 @@ impl Weaver<'_> {
         entries.sort();
         match entries.is_empty() {
             true => Ok(None),
-            false => write(self.repository, &Tree { entries }).map(Some),
+            false => write(self.repository, Tree { entries }).map(Some),
         }
     }
 

@@ -242,7 +242,8 @@ fn several_processes_may_fetch_into_one_store() {
 #[test]
 fn a_future_that_is_dropped_cancels_and_leaves_the_remote_usable() {
     let scene = Scene::new();
-    let remote = scene.remote();
+    let store = GitStore::new(scene.folder.path().join("dropped")).with_options(options(3));
+    let remote = store.remote(scene.remote().url()).unwrap();
     scene.server.fail(&[Fault::Silence(Duration::from_millis(300))]);
     let target = Target::new("main");
     {
@@ -286,4 +287,51 @@ fn a_folder_that_cannot_be_written_is_named() {
     let url = RemoteUrl::parse("https://example.org/shop.git").unwrap();
     let text = GitStore::new(Path::new(&file)).remote(&url).unwrap_err().to_string();
     assert!(text.contains("file"), "{text}");
+}
+
+/// Runs `git` in a folder, whatever it says.
+fn run(folder: &Path, arguments: &[&str]) {
+    assert!(support::git(folder, support::START, arguments).status().unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn a_branch_that_is_moved_while_it_is_fetched_is_asked_for_again() {
+    for old in [false, true] {
+        let scene = Scene::new();
+        let first = scene.id.clone();
+        let second = scene.repo.write("a.yaml", "two: 2\n").commit("Two");
+        if old {
+            scene.server.speak_old_protocol();
+        }
+        let mut options = options(2);
+        options.stall_timeout = Duration::from_secs(20);
+        let store = GitStore::new(scene.folder.path().join("moved")).with_options(options);
+        let remote = store.remote(scene.remote().url()).unwrap();
+        // Between the list of refs and the fetch the branch goes back, and what it was is gone for good.
+        let gone = Fault::After(|root| {
+            run(root, &["reset", "-q", "--hard", "HEAD~1"]);
+            run(root, &["reflog", "expire", "--expire=now", "--all"]);
+            run(root, &["gc", "-q", "--prune=now"]);
+        });
+        let before = if old { vec![Fault::None] } else { vec![Fault::None; 2] };
+        scene.server.fail(&[before, vec![gone]].concat());
+        let found = resolve(&remote, "main").unwrap();
+        assert_eq!(found, first, "old protocol: {old}, and not {second}");
+    }
+}
+
+#[test]
+fn a_store_within_a_work_tree_is_never_taken_for_it() {
+    let scene = Scene::new();
+    let root = scene.repo.inner("cache");
+    let store = GitStore::new(&root).with_options(options(1));
+    let url = scene.remote().url().clone();
+    assert_eq!(resolve(&store.remote(&url).unwrap(), "main").unwrap(), scene.id);
+    // Somebody emptied it, but for the folder.
+    let folder = fs::read_dir(&root).unwrap().next().unwrap().unwrap().path().join("objects-1.git");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(resolve(&store.remote(&url).unwrap(), "main").unwrap(), scene.id, "it is fetched again");
+    assert!(folder.with_file_name("objects-2.git").is_dir());
+    assert_eq!(scene.repo.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
 }

@@ -83,7 +83,7 @@ fn each_kind_of_signature_is_told_for_what_it_is() {
         let changed =
             repo.git_with(&["hash-object", "-t", "commit", "-w", "--stdin"], format!("{raw}, changed\n").as_bytes());
         let line = raw.lines().nth(6).unwrap();
-        let flipped = line.replace(|char: char| char == 'A' || char == 'B', "C");
+        let flipped = line.replace(['A', 'B'], "C");
         let damaged = raw.replacen(line, &flipped, 1);
         let damaged =
             repo.git_with(&["hash-object", "-t", "commit", "-w", "--stdin"], format!("{damaged}\n").as_bytes());

@@ -17,7 +17,7 @@ use super::store::{self, Store};
 use super::wire::{Depth, Session, Wire};
 use super::worker::Worker;
 use super::{RemoteOptions, RemoteUrl, Scheme, pipe};
-use crate::error::{is_boundary, unknown, unsupported};
+use crate::error::{is_boundary, shown, unknown, unsupported};
 use crate::resolve::{self, Base};
 use crate::{GitSource, objects};
 
@@ -173,10 +173,21 @@ impl Shared {
     ) -> Result<ObjectId, SourceError> {
         let (listing, session) = self.ask(listing::prefixes(base), asked, cancelled)?;
         if let Meaning::Ref(name, listed) = listing.meaning(base)? {
-            if !self.has(listed.id)? {
-                self.fetch(session, &[(name, listed.id)], Depth::Commit, cancelled)?;
+            if self.has(listed.id)? {
+                return Ok(listed.id);
             }
-            return Ok(listed.id);
+            return self.fetch(session, &[(name, listed.id)], Depth::Commit, cancelled).map(|()| listed.id).map_err(
+                |error| {
+                    // It may have been moved meanwhile, and what it was be gone: it must be asked for again.
+                    lock(&self.asked).answer = None;
+                    if !matches!(error.failure, SourceFailure::UnknownRevision { .. }) {
+                        return error;
+                    }
+                    let what =
+                        format!("`{}` of `{}` (it was moved while it was fetched)", shown(target.as_str()), self.url);
+                    SourceError::from(SourceFailure::Unavailable { what: what.into() }).caused_by(error)
+                },
+            );
         }
         let (text, all) = (base.text(), ALL.map(str::to_owned).to_vec());
         let (listing, session) = self.ask(all, asked, cancelled)?;
@@ -273,11 +284,16 @@ impl Shared {
             None => (writing.begin(hash, &self.options.limits)?, Vec::new(), true),
         };
         let is_whole = !is_new && objects::boundary(&into.local())?.is_empty();
-        let depth = if depth == Depth::Commit && is_whole { Depth::AsIs } else { depth };
+        let depth = match depth {
+            // Old servers have no such thing as a part of the history.
+            _ if !session.gives_part_of_history() => Depth::AsIs,
+            Depth::Commit if is_whole => Depth::AsIs,
+            depth => depth,
+        };
         let ids: Vec<ObjectId> = wanted.iter().map(|(_, id)| *id).collect();
         session.fetch(&into, &ids, haves, depth, &self.options, cancelled)?;
         // Opened again, to see what came.
-        let repository = GitSource::open(into.local().git_dir())?.local();
+        let repository = GitSource::open_store(into.local().git_dir())?.local();
         for (name, id) in wanted {
             if has(&repository, *id) {
                 store::hold(&repository, name, *id)?;

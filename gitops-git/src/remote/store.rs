@@ -76,9 +76,18 @@ impl Store {
     /// Opens the repositories that are to be read, the newest first; none if nothing was fetched yet.
     pub(super) fn repositories(&self, limits: &GitLimits) -> Result<Vec<GitSource>, SourceError> {
         let numbers = numbers(&self.folder).map_err(|error| disk(&self.folder, &error))?;
-        let open = |number: &u64| GitSource::open(self.folder.join(format!("{REPOSITORY}{number}.git")));
-        let newest = numbers.iter().rev().take(KEPT).map(open);
-        newest.map(|source| Ok(source?.with_limits(limits.clone()))).collect()
+        let open = |number: &u64| GitSource::open_store(&self.folder.join(format!("{REPOSITORY}{number}.git")));
+        let mut sources = Vec::new();
+        for opened in numbers.iter().rev().take(KEPT).map(open) {
+            match opened {
+                Ok(source) => sources.push(source.with_limits(limits.clone())),
+                // What is in a store can be had again: a damaged one is as good as none.
+                Err(error)
+                    if matches!(error.failure, SourceFailure::NoRepository { .. } | SourceFailure::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sources)
     }
 
     /// Returns what tells whether another process has replaced the repository.
@@ -121,7 +130,7 @@ impl Writing<'_> {
         let isolated = gix::open::Options::isolated();
         gix::ThreadSafeRepository::init_opts(&folder, gix::create::Kind::Bare, options, isolated)
             .map_err(|error| damaged(format!("making `{}` failed: the disk", folder.display()), error))?;
-        Ok(GitSource::open(folder)?.with_limits(limits.clone()))
+        Ok(GitSource::open_store(&folder)?.with_limits(limits.clone()))
     }
 
     /// Puts the repository that [`Writing::begin`] made in the place of the one that is read.
@@ -154,10 +163,16 @@ impl Writing<'_> {
         }
         let Some(newest) = numbers.last() else { return Ok(()) };
         let repository = folder.join(format!("{REPOSITORY}{newest}.git"));
-        remove_if(&repository, |name| name.ends_with(".lock"))?;
+        // What is not there, in a repository that somebody damaged, needs no sweeping.
+        for folder in [repository.clone(), repository.join(HELD)].iter().filter(|folder| folder.is_dir()) {
+            remove_if(folder, |name| name.ends_with(".lock"))?;
+        }
         let finished =
             |name: &str| name.starts_with("pack-") && [".pack", ".idx", ".rev"].iter().any(|end| name.ends_with(end));
-        remove_if(&repository.join("objects/pack"), |name| !finished(name))
+        match repository.join("objects/pack") {
+            packs if packs.is_dir() => remove_if(&packs, |name| !finished(name)),
+            _ => Ok(()),
+        }
     }
 }
 

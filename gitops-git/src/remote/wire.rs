@@ -75,6 +75,17 @@ impl Session {
         matches!(self, Self::Wire(wire) if wire.handshake.refs.is_none())
     }
 
+    /// Returns whether less than the whole history can be asked for.
+    pub(super) fn gives_part_of_history(&self) -> bool {
+        let Self::Wire(wire) = self else { return false };
+        let capabilities = &wire.handshake.capabilities;
+        let of_fetch = || capabilities.capability("fetch").and_then(|fetch| fetch.supports("shallow"));
+        match wire.handshake.refs {
+            Some(_) => capabilities.contains("shallow"),
+            None => of_fetch().unwrap_or(false),
+        }
+    }
+
     /// Lists branches and tags whose names start with one of `prefixes`. Old servers list all.
     pub(super) fn list(&mut self, prefixes: &[String]) -> Result<Listing, SourceError> {
         match self {

@@ -41,8 +41,11 @@ fn read(webhooks: &Webhooks, headers: &[(&'static str, String)], body: &str) -> 
     webhooks.read(headers.iter().map(|(name, value)| (*name, value.as_str())), body.as_bytes())
 }
 
-/// One push of each kind: host, event, body, the refs, and addresses of the repository.
-fn pushes() -> Vec<(Host, &'static str, &'static str, Vec<&'static str>, Vec<&'static str>)> {
+/// Host, event, body, the refs, and addresses of the repository.
+type Sent = (Host, &'static str, &'static str, Vec<&'static str>, Vec<&'static str>);
+
+/// One push of each kind.
+fn pushes() -> Vec<Sent> {
     vec![
         (
             Host::GitHub,

@@ -41,6 +41,8 @@ pub enum Fault {
     Close,
     /// Something that is not Git.
     Garbage,
+    /// This is done first.
+    After(fn(&Path)),
 }
 
 impl Server {
@@ -118,6 +120,7 @@ fn serve(state: &State, mut stream: &TcpStream) -> Option<()> {
             thread::sleep(time);
             return None;
         }
+        Fault::After(work) => work(&state.root),
         Fault::Garbage => return answer(stream, 200, "Content-Type: text/html", b"<html>Sign in</html>"),
         _ => {}
     }
