@@ -71,13 +71,16 @@ pub struct Simulation {
     /// How far the clock of the engine is ahead of that of the cluster, in milliseconds.
     ahead: i64,
     /// What is under way, by when it will take effect, and answers on their way.
-    pending: BTreeMap<(Timestamp, WorkId), (Task, Vec<Arc<str>>)>,
+    pending: BTreeMap<(Timestamp, WorkId), Pending>,
     arriving: BTreeMap<(Timestamp, WorkId), Done>,
     written: Vec<Performed>,
     is_stuck: bool,
     watches: Vec<(WorkId, Task, Timestamp)>,
     looked: Timestamp,
 }
+
+/// A piece of work, and who declares what it writes.
+type Pending = (Task, Vec<Arc<str>>);
 
 /// A write that was performed, or failed, in a [`Simulation`].
 #[derive(Clone, Debug)]

@@ -172,7 +172,7 @@ impl Source for Several<'_> {
                 root.entries.insert(Arc::clone(&part.name), Entry::Folder(folder));
             }
         }
-        for path in paths.roots.iter().filter(|path| !path.is_empty() && !has(&root, path)) {
+        if let Some(path) = paths.roots.iter().find(|path| !path.is_empty() && !has(&root, path)) {
             let (path, revision) = (Arc::clone(path), revision.as_str().into());
             return Err(SourceFailure::UnknownPath { path, revision }.into());
         }
