@@ -34,6 +34,7 @@ impl Engine {
             cluster.read_at = before(cluster.read_at, by);
             cluster.retry_at = cluster.retry_at.map(|at| before(at, by));
             cluster.calm_until = cluster.calm_until.map(|at| before(at, by));
+            cluster.kinds_after = cluster.kinds_after.map(|at| before(at, by));
             cluster.relist_at = cluster.relist_at.map(|at| before(at, by));
         }
         for subject in self.subjects.values_mut() {

@@ -46,6 +46,8 @@ impl Engine {
         let is_doubtful = cluster.take_list(listing, model, observed);
         cluster.tries = 0;
         cluster.calm_until = Some(now + CALM);
+        let calm = Backoff::new(CALM, 2, Duration::from_secs(300));
+        cluster.kinds_after = Some(now + calm.pause(cluster.rewrites.max(1)));
         cluster.relists = if unread || is_doubtful { cluster.relists.saturating_add(1) } else { 0 };
         cluster.relist_at = (cluster.relists > 0).then(|| now + again(cluster.relists));
         let apps = cluster.apps.clone();
@@ -152,8 +154,7 @@ impl Engine {
     pub(super) fn touch(&mut self, cluster: &Arc<str>, key: &ResourceKey, told: Told, before: Option<Arc<str>>) {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
         if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told >= Told::Change {
-            // Kinds may have come or gone, or their schemas changed.
-            state.is_lost = true;
+            state.has_other_kinds = true;
         }
         let mut apps: BTreeSet<Arc<str>> = state.concerned.get(key).cloned().unwrap_or_default();
         let claimant = state.cache.as_ref().and_then(|cache| cache.claimant(key));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::automation::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
+use crate::automation::{Attempt, Backoff, Decision, Drift, Permission, Situation, Trigger, Why, decide};
 use crate::diff::Outcome;
 use crate::health::HealthStatus;
 use crate::plan::{Intent, Reason, Request, SkipReason};
@@ -12,12 +12,15 @@ use crate::reconcile::{App, Looked, Report, SyncStatus};
 use crate::source::RevisionId;
 use crate::sync::{Cause, HEALING, Hold, Record};
 use crate::time::Timestamp;
+use crate::value::Digest;
 
 use super::share::Party;
 use super::status::OperationState;
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
 use super::{Engine, Flight, News, Task, WorkId};
 
+/// How often what says nothing of its health is looked at in the end.
+const SILENT: std::time::Duration = std::time::Duration::from_secs(3600);
 /// When an application asks again at the latest that waits for its turn.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -205,6 +208,7 @@ impl Engine {
         let report = Report::new(&application.app, &looked, self.now);
         subject.comparison.clone_from(&looked.comparison);
         let before = (subject.status.sync, subject.status.health);
+        let resources = subject.status.resources;
         if let Some(began) = subject.began.take() {
             subject.tally.reconciles.count(self.now.since(began));
         }
@@ -231,8 +235,8 @@ impl Engine {
         if self.running.len() < self.settings.operations {
             self.next_turn();
         }
-        if report.health == HealthStatus::Progressing || report.unconfirmed > 0 {
-            let pause = self.settings.health;
+        let pause = self.health_pause(name, &report, resources);
+        if let Some(pause) = pause {
             self.wake_for_health(name, pause);
         }
         if let Some(reports) = &mut self.reports {
@@ -248,6 +252,17 @@ impl Engine {
         if looked.history_is_unread {
             self.stir(name, Level::Live, self.settings.health);
         }
+    }
+
+    /// When health may be another without anybody telling. What says nothing of itself is looked at ever more rarely while
+    /// nothing changes: it may do so for ever.
+    fn health_pause(&mut self, name: &Arc<str>, report: &Report, before: Digest) -> Option<std::time::Duration> {
+        let subject = self.subjects.get_mut(name)?;
+        let is_moving = report.health == HealthStatus::Progressing || subject.status.resources != before;
+        subject.silent = if is_moving { 0 } else { subject.silent.saturating_add(1) };
+        let waits = report.health == HealthStatus::Progressing || report.unconfirmed > 0;
+        let first = self.settings.health;
+        waits.then(|| Backoff::new(first, 2, first.max(SILENT)).pause(subject.silent))
     }
 
     fn wake_for_health(&mut self, name: &Arc<str>, pause: std::time::Duration) {

@@ -243,6 +243,11 @@ struct ClusterState {
     wanted: BTreeSet<GroupKind>,
     /// Whether everything must be listed anew.
     is_lost: bool,
+    /// Whether kinds may have come or gone, or their schemas changed; from when on it is listed anew for that; and how often
+    /// it was in a row.
+    has_other_kinds: bool,
+    kinds_after: Option<Timestamp>,
+    rewrites: u32,
     /// The listing under way, of which kinds, and what was written and seen since it began.
     listing: Option<Listing>,
     is_watching: bool,

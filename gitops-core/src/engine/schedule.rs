@@ -20,6 +20,9 @@ use super::{ClusterState, Counters, Engine, Flight, Listing, News, Task, UnderWa
 /// How long nothing may be heard of applications that were not read yet, before the others of the cluster go on.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// CRDs that change within this time are changed again and again.
+const REWRITTEN: Duration = Duration::from_secs(60);
+
 impl Engine {
     /// Returns the next piece of work; `None` when there is nothing to do before [`Engine::wake_at`] or an event.
     pub fn next_work(&mut self, now: Timestamp) -> Option<Work> {
@@ -228,6 +231,11 @@ impl Engine {
         }
         cluster.wanted.clone_from(&kinds);
         (cluster.is_lost, cluster.retry_at, cluster.relist_at) = (false, None, None);
+        if std::mem::take(&mut cluster.has_other_kinds) {
+            // Where somebody writes CRDs again and again, that is looked at ever more rarely.
+            let soon = cluster.kinds_after.is_some_and(|at| now.since(at) < REWRITTEN);
+            cluster.rewrites = if soon { cluster.rewrites.saturating_add(1) } else { 0 };
+        }
         let work = self
             .begin(Task::List { cluster: Arc::clone(&name), kinds: kinds.clone() }, Flight::List(Arc::clone(&name)));
         if let Some(cluster) = self.clusters.get_mut(&name) {
@@ -399,7 +407,8 @@ impl ClusterState {
             return Some(retry);
         }
         let lost = self.is_lost.then(|| self.calm_until.unwrap_or(now));
-        let next = lost.into_iter().chain(self.relist_at).min();
+        let kinds = self.has_other_kinds.then(|| self.kinds_after.unwrap_or(now));
+        let next = lost.into_iter().chain(kinds).chain(self.relist_at).min();
         next.map(|at| at.max(retry))
     }
 

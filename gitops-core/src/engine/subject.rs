@@ -178,6 +178,8 @@ pub(super) struct Subject {
     pub(super) store_at: Timestamp,
     /// What differed when it was last told of drift.
     pub(super) drifted: BTreeSet<ResourceKey>,
+    /// How often it was compared in a row without anything of its health changing.
+    pub(super) silent: u32,
     /// Since when it is being looked at.
     pub(super) began: Option<Timestamp>,
     pub(super) tally: Tally,
@@ -215,6 +217,7 @@ impl Subject {
             store_tries: 0,
             store_at: Timestamp::EPOCH,
             drifted: BTreeSet::new(),
+            silent: 0,
             began: None,
             tally: Tally::default(),
         }

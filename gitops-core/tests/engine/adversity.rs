@@ -523,3 +523,64 @@ fn what_is_deleted_to_be_created_again_is_there_before_the_engine_stops() {
     world.pass(5);
     assert_eq!(world.colour("later").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
 }
+
+/// A kind that says nothing of its health.
+const WIDGETS: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+    metadata: {name: widgets.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n  \
+    names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}\n  versions:\n  - name: v1\n    \
+    served: true\n    storage: true\n    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n";
+const WIDGET: &str = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: one}, spec: {size: 1}}";
+
+#[test]
+fn what_says_nothing_of_its_health_is_compared_ever_more_rarely() {
+    let mut world = World::new(120);
+    world.0.put(application("shop"));
+    world.put_files(&[("crd.yaml", Some(WIDGETS)), ("one.yaml", Some(WIDGET))]);
+    world.pass(120);
+    assert_eq!(world.status("shop").sync, SyncStatus::Synced, "{:#?}", world.status("shop"));
+    let before = world.0.engine.counters().compared;
+    world.pass(24 * 60);
+    let compared = world.0.engine.counters().compared - before;
+    assert!(compared <= 30, "{compared} comparisons in a day of nothing");
+}
+
+#[test]
+fn a_definition_that_is_rewritten_again_and_again_has_the_cluster_listed_ever_more_rarely() {
+    let mut world = World::new(121);
+    world.0.put(application("shop"));
+    world.put_files(&[("crd.yaml", Some(WIDGETS)), ("one.yaml", Some(WIDGET))]);
+    world.pass(5);
+    let key = ResourceKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "widgets.example.com");
+    let before = world.work("list");
+    for at in 0..360 {
+        let path = FieldPath::fields(&["metadata", "labels"]);
+        let value = Value::from_json(format!("{{\"beat\":\"{at}\"}}").as_bytes()).unwrap();
+        let write = Write::patch(&key, "v1", vec![PatchStep::Set(path, value)], "rival");
+        ready(world.0.cluster.write(&write)).unwrap().unwrap();
+        world.0.pass(Duration::from_secs(5));
+    }
+    let lists = world.work("list") - before;
+    assert!((2..=20).contains(&lists), "{lists} lists in half an hour");
+    world.paint_widget(2);
+    world.pass(1);
+    assert_eq!(world.size(), Some(1), "it is watched all the while");
+}
+
+impl World {
+    fn paint_widget(&self, size: i64) {
+        let key = ResourceKey::new("example.com", "Widget", "default", "one");
+        let steps = vec![PatchStep::Set(
+            FieldPath::fields(&["spec", "size"]),
+            Value::from_json(size.to_string().as_bytes()).unwrap(),
+        )];
+        ready(self.0.cluster.write(&Write::patch(&key, "v1", steps, "kubectl-edit"))).unwrap().unwrap();
+    }
+
+    fn size(&self) -> Option<i64> {
+        let key = ResourceKey::new("example.com", "Widget", "default", "one");
+        self.0.cluster.with_server(|server| {
+            let size = server.get(&key)?.tree().dig(&["spec", "size"])?.to_value();
+            serde_json::to_value(&size).ok()?.as_i64()
+        })
+    }
+}
