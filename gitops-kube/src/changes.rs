@@ -20,11 +20,26 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Changes come in bursts: how long to wait for more after the first.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// How often what cannot be listed or watched is tried again, with all else that was listed with it.
+const AGAIN: Duration = Duration::from_secs(300);
+/// How long a feed stays open that nobody reads.
+const UNREAD: Duration = Duration::from_secs(600);
+
 /// The feeds that are open.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    open: Mutex<BTreeMap<Place, Feed>>,
+    open: Mutex<Open>,
     news: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Each with when it was read last.
+    feeds: BTreeMap<Place, (Feed, Instant)>,
+    /// Places that cannot be listed or watched, and since when that is known.
+    closed: BTreeMap<Place, Instant>,
+    /// When it was asked last whether kinds are served that were not.
+    asked: Option<Instant>,
 }
 
 /// Returns once something within `interest` changed after `after`, or after a while with nothing.
@@ -37,6 +52,7 @@ pub(crate) async fn changed(
 ) -> Result<Changes, ClusterError> {
     let mut since = cursor::read(after).filter(|since| covers(since, interest)).ok_or(Failure::CursorExpired)?;
     since.retain(|place, _| interest.kinds.contains(&place.kind));
+    is_served_now(shared, &since).await?;
     let until = Instant::now() + WAIT;
     let mut told = Vec::new();
     loop {
@@ -55,7 +71,6 @@ pub(crate) async fn changed(
             return Ok(changes(told, &since));
         }
         if timeout_at(until, woken).await.is_err() {
-            is_served_now(shared, &since).await?;
             return Ok(changes(told, &since));
         }
     }
@@ -75,34 +90,73 @@ fn covers(since: &BTreeMap<Place, Since>, interest: &Interest) -> bool {
 /// Takes what is new, and moves on to after it.
 fn gather(shared: &Arc<Shared>, since: &mut BTreeMap<Place, Since>, told: &mut Vec<Change>) -> Result<(), Failure> {
     let mut open = shared.feeds.open.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    open.feeds.retain(|_, (_, read)| now.duration_since(*read) < UNREAD);
     for (place, since) in since.iter_mut() {
-        let Since::Version(text) = since else { continue };
+        let text = match since {
+            Since::Version(text) if !open.closed.contains_key(place) => text,
+            Since::Version(_) | Since::Unread => {
+                open.is_closed(place, now)?;
+                continue;
+            }
+            Since::NotServed => continue,
+        };
         let version: u64 = text.parse().map_err(|_| Failure::CursorExpired)?;
-        if !open.contains_key(place) {
+        if !open.feeds.contains_key(place) {
             let Kind::Served(kind) = shared.known(&place.kind) else { return Err(Failure::CursorExpired) };
+            if !kind.allows("watch") {
+                open.is_closed(place, now)?;
+                continue;
+            }
             let feed = Feed::open(&shared.talk, &kind, place.namespace.as_deref(), version, &shared.feeds.news);
-            open.insert(place.clone(), feed);
+            open.feeds.insert(place.clone(), (feed, now));
         }
-        let Some(feed) = open.get(place) else { continue };
+        let Some((feed, read)) = open.feeds.get_mut(place) else { continue };
+        *read = now;
         match feed.since(version) {
             News::Changes(changes, end) => {
                 told.extend(changes);
                 *text = end.to_string();
             }
+            // The next one begins where the next list ends.
             News::Lost => {
-                // The next one begins where the next list ends.
-                open.remove(place);
+                open.feeds.remove(place);
                 return Err(Failure::CursorExpired);
+            }
+            // A list would not help.
+            News::Refused => {
+                open.feeds.remove(place);
+                open.is_closed(place, now)?;
             }
         }
     }
     Ok(())
 }
 
+impl Open {
+    /// Notes that a place cannot be watched now. After a while all is listed again, since it may be now.
+    fn is_closed(&mut self, place: &Place, now: Instant) -> Result<(), Failure> {
+        let since = *self.closed.entry(place.clone()).or_insert(now);
+        if now.duration_since(since) < AGAIN {
+            return Ok(());
+        }
+        self.closed.remove(place);
+        Err(Failure::CursorExpired)
+    }
+}
+
 /// When a kind is served now that was not, whoever wants to know of it lists again.
 async fn is_served_now(shared: &Arc<Shared>, since: &BTreeMap<Place, Since>) -> Result<(), ClusterError> {
     let missing: Vec<_> = since.iter().filter(|(_, since)| **since == Since::NotServed).collect();
-    if missing.is_empty() {
+    let is_due = || {
+        let mut open = shared.feeds.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = open.asked.is_none_or(|asked| asked.elapsed() >= WAIT);
+        if is_due {
+            open.asked = Some(Instant::now());
+        }
+        is_due
+    };
+    if missing.is_empty() || !is_due() {
         return Ok(());
     }
     let served = shared.refreshed().await?;

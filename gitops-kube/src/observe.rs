@@ -63,7 +63,7 @@ impl Sight {
             match served.kind(kind) {
                 Kind::Served(served) if !served.allows("list") => {
                     let why = Unreadable::new("the cluster does not list this kind");
-                    self.live.unreadable_kind(kind, &interest.namespaces, &why);
+                    self.unreadable(kind, interest, &why);
                 }
                 Kind::Served(served) => match &interest.namespaces {
                     Namespaces::Only(names) if served.scope == Scope::Namespaced => {
@@ -72,7 +72,7 @@ impl Sight {
                     _ => tasks.push(Task::List(served, None)),
                 },
                 Kind::NotServed => self.not_served(kind, None),
-                Kind::Unknown => self.live.unreadable_kind(kind, &interest.namespaces, &silent_group(kind)),
+                Kind::Unknown => self.unreadable(kind, interest, &silent_group(kind)),
             }
         }
         tasks
@@ -152,6 +152,11 @@ impl Sight {
             }
         };
         self.since.insert(Place::of(kind, namespace), since);
+    }
+
+    fn unreadable(&mut self, kind: &GroupKind, interest: &Interest, why: &Unreadable) {
+        self.live.unreadable_kind(kind, &interest.namespaces, why);
+        self.since.insert(Place::of(kind, None), Since::Unread);
     }
 
     fn looked_up(&mut self, key: &ResourceKey, object: Option<Resource>, seen: &Seen) {

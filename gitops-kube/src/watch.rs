@@ -24,7 +24,7 @@ const OPEN: &str = "290";
 /// Longer silence means that the connection is dead: marks come about once a minute.
 const DEAD: Duration = Duration::from_secs(150);
 /// How many changes wait to be read; whoever comes later than that lists again.
-const WAITING: usize = 10_000;
+const WAITING: usize = 2_000;
 /// How many changes are kept that somebody has read: others may be a little behind.
 const READ: usize = 100;
 /// The largest line of a watch: objects have 1.5 MB at most, and `managedFields` beside.
@@ -50,7 +50,16 @@ struct State {
     /// Up to this version.
     end: u64,
     changes: VecDeque<(u64, Change)>,
-    has_ended: bool,
+    end_of_all: Option<End>,
+}
+
+/// Why a feed tells nothing more.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The version to go on from is too old, or what was told cannot be read.
+    Lost,
+    /// Watching is refused.
+    Refused,
 }
 
 /// One change.
@@ -66,6 +75,8 @@ pub(crate) enum News {
     Changes(Vec<Change>, u64),
     /// It is not known: list again.
     Lost,
+    /// It cannot be watched.
+    Refused,
 }
 
 impl Feed {
@@ -77,7 +88,7 @@ impl Feed {
         from: u64,
         news: &Arc<Notify>,
     ) -> Self {
-        let state = State { start: from, end: from, changes: VecDeque::new(), has_ended: false };
+        let state = State { start: from, end: from, changes: VecDeque::new(), end_of_all: None };
         let told = Arc::new(Told { state: Mutex::new(state), news: Arc::clone(news) });
         let path = place::collection(kind, &kind.preferred, namespace);
         let watch = follow(talk.clone(), path, Arc::clone(&told));
@@ -87,8 +98,11 @@ impl Feed {
     /// Returns what happened after a version.
     pub(crate) fn since(&self, version: u64) -> News {
         let mut state = self.told.lock();
-        if state.has_ended || version < state.start {
-            return News::Lost;
+        match state.end_of_all {
+            Some(End::Refused) => return News::Refused,
+            Some(End::Lost) => return News::Lost,
+            None if version < state.start => return News::Lost,
+            None => {}
         }
         let new = state.changes.iter().filter(|(at, _)| *at > version).map(|(_, change)| change.clone()).collect();
         let read = state.changes.iter().take_while(|(at, _)| *at <= version).count();
@@ -133,8 +147,8 @@ impl Told {
         true
     }
 
-    fn end(&self) {
-        self.lock().has_ended = true;
+    fn end(&self, why: End) {
+        self.lock().end_of_all = Some(why);
         self.news.notify_waiters();
     }
 }
@@ -150,7 +164,7 @@ impl State {
 /// Follows a place until it is refused.
 async fn follow(talk: Talk, path: String, told: Arc<Told>) {
     let mut pause = Duration::from_millis(100);
-    loop {
+    let why = loop {
         let from = told.lock().end;
         let query = [
             ("watch", "1"),
@@ -161,7 +175,7 @@ async fn follow(talk: Talk, path: String, told: Arc<Told>) {
         match talk.stream(&Ask::get(place::with_query(&path, query))).await {
             Ok(response) if response.status().as_u16() == 200 => {
                 if !listen(response.into_body(), &told).await {
-                    break;
+                    break End::Lost;
                 }
                 if told.lock().end > from {
                     pause = Duration::from_millis(100);
@@ -174,16 +188,18 @@ async fn follow(talk: Talk, path: String, told: Arc<Told>) {
                     _ => Default::default(),
                 };
                 let refusal = Refusal::read(code, None, &body);
-                if !matches!(refusal.code, 429 | 500..) {
-                    break;
+                match refusal.code {
+                    429 | 500.. => {}
+                    401 | 403 | 405 => break End::Refused,
+                    _ => break End::Lost,
                 }
             }
             Err(_) => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
-    }
-    told.end();
+    };
+    told.end(why);
 }
 
 /// Hears what one connection says until it ends; `false` when the watch is over for good.
