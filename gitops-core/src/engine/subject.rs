@@ -318,10 +318,11 @@ impl Subject {
     }
 
     /// Whether an operation that starts now by itself is about a revision that was made true before: it undoes what was
-    /// changed on the cluster.
+    /// changed on the cluster. One that was interrupted goes on as what it was.
     pub(super) fn heals(&self) -> bool {
         let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted()) else { return false };
-        ledger.running.is_none() && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
+        let is_heal = |Record::V1(running): &Record| &*running.initiator == HEALING;
+        ledger.running.as_ref().is_none_or(is_heal) && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
     }
 
     /// Whether the last operation left no hook to be run: it went well, or it was a heal itself.

@@ -23,8 +23,8 @@ impl Looked {
     /// The operation that was under way for what is wanted now, and goes on. One on a part of the application is one of
     /// its own.
     pub(super) fn going_on(&self, app: &App) -> Option<&Record> {
-        let record = self.ledger.running.as_ref().filter(|_| !app.request.scope.is_partial())?;
-        record.is_for(&self.desired, app.request.scope.intent).then_some(record)
+        let record = self.ledger.running.as_ref()?;
+        record.is_for(&self.desired, &app.request).then_some(record)
     }
 
     /// Where the names of hooks could not be listed, looks at them one by one: that may be allowed.

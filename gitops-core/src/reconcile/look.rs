@@ -16,6 +16,7 @@ use crate::source::{File, Revision, RevisionId, Source};
 use crate::state::{DesiredState, Handover, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
+use crate::value::Digest;
 
 use super::{App, SyncError, World, gone_kinds, hooks};
 
@@ -45,6 +46,8 @@ pub struct Looked {
     pub history_is_unread: bool,
     /// Problems of looking itself.
     pub problems: Vec<Problem>,
+    /// Digest of what the plan was asked for, where that is not all that differs.
+    asked: Option<Digest>,
 }
 
 /// Reads what the source declares for an application.
@@ -230,6 +233,7 @@ impl Looked {
             newer: None,
             history_is_unread: false,
             problems: damage.into_iter().collect(),
+            asked: None,
         };
         looked.problems.extend(unread_autoscalers(&looked));
         looked.compare(app, &Answers::new(), previous);
@@ -264,6 +268,7 @@ impl Looked {
             not_permitted: self.not_permitted(app),
             ..app.request.clone()
         };
+        self.asked = sync::asked(&app.request);
         self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
         self.foresee(app);
     }
@@ -288,11 +293,12 @@ impl Looked {
         self.forecasts = foreseen.filter(|(_, forecast)| !forecast.is_empty()).collect();
     }
 
-    /// Returns the operation that was under way for these very revisions, if there is one.
+    /// Returns the operation that was under way for these very revisions, and for what was asked for now, if there is
+    /// one. An operation on some objects only is always one of its own.
     #[must_use]
     pub fn resumed(&self) -> Option<&Record> {
-        let record = self.ledger.running.as_ref()?;
-        record.is_for(&self.desired, self.plan.scope.intent).then_some(record)
+        let record = self.ledger.running.as_ref().filter(|_| !self.plan.scope.is_partial())?;
+        record.is_about(&self.desired, self.plan.scope.intent, self.asked).then_some(record)
     }
 
     /// Returns whether a sync has anything to write: steps, an operation to end, or a revision that the history does
@@ -318,7 +324,7 @@ impl Looked {
         }
         let last = self.ledger.history.iter().find(|entry| !entry.partial);
         let ended_badly = last.is_some_and(|last| last.phase != Phase::Succeeded);
-        let unfinished = ended_badly || self.ledger.running.is_some();
+        let unfinished = ended_badly || self.ledger.running.as_ref().is_some_and(|running| !running.is_partial());
         let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
         if unfinished || nothing_else {
             HookRun::Always
@@ -339,8 +345,7 @@ impl Looked {
         if !self.has_work() {
             return None;
         }
-        // An operation on a part of the application is one of its own.
-        let record = self.resumed().filter(|_| !self.plan.scope.is_partial()).cloned();
+        let record = self.resumed().cloned();
         let mut ledger = self.ledger.clone();
         if record.is_none() {
             ledger.give_up_running(&self.live, now);
@@ -365,6 +370,7 @@ impl Looked {
             reporting: health::reporting(self.live.objects()),
             scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),
+            asked: self.asked,
         };
         Some(match record {
             Some(record) => Machine::resume(record, Arc::clone(&self.plan), setup, now),

@@ -19,6 +19,7 @@ impl Ledger {
     /// known to the next runs of these hooks.
     pub fn give_up_running(&mut self, live: &LiveState, now: Timestamp) {
         self.hooks = self.left_by_hooks(false, live);
+        let partial = self.running.as_ref().is_some_and(Record::is_partial);
         let Some(Record::V1(given_up)) = self.running.take() else { return };
         self.remember(HistoryEntry {
             number: self.next_number(),
@@ -30,7 +31,7 @@ impl Ledger {
             plan: given_up.plan,
             phase: Phase::Superseded,
             message: "was interrupted, and another operation took its place".into(),
-            partial: false,
+            partial,
             cause: None,
             attempts: 1,
         });

@@ -12,12 +12,12 @@ use crate::policy;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
 use crate::source::{Revision, RevisionId};
-use crate::state::{DesiredState, HookResult, Inventory, Live, Owner, Trust};
+use crate::state::{HookResult, Inventory, Live, Owner, Trust};
 use crate::time::Timestamp;
 use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
 
 use super::packed::{pack, unpack};
-use super::{Fights, HistoryEntry, Hold, OperationId};
+use super::{Fights, HistoryEntry, Hold, OperationId, Part};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
@@ -34,10 +34,13 @@ const REBUILT: u32 = 5;
 const ORPHANING: u32 = 6;
 /// Written while objects are fought over: a program that does not know of it would take the ledger for damaged.
 const FOUGHT: u32 = 7;
+/// Written while an operation on a part of an application runs: a program that does not know of parts would go on with
+/// all of it.
+const IN_PART: u32 = 8;
 /// The newest version of a text that is understood.
-const NEWEST: u32 = FOUGHT;
+const NEWEST: u32 = IN_PART;
 /// Written in place of a long text, which lies packed beside it.
-const PACKED: u32 = 8;
+const PACKED: u32 = 9;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -118,6 +121,9 @@ pub struct RecordV1 {
     /// Digest of what it makes true, where no revision names it. Values of Secrets are not in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Digest>,
+    /// What it was asked for, where that is not all that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// A hook that an operation runs, or may run.
@@ -224,7 +230,7 @@ impl Ledger {
         let lost = |why: &dyn fmt::Display| {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {why}"))))
         };
-        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > PACKED) {
+        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > IN_PART) {
             return Err(too_new());
         }
         let text = match Self::stored_text(object) {
@@ -358,8 +364,9 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
-            Some(Record::V1(running)) if running.intent == Intent::Orphan => ORPHANING,
+            Some(Record::V1(running)) if running.part.is_some() => IN_PART,
             _ if !self.fights.is_empty() => FOUGHT,
+            Some(Record::V1(running)) if running.intent == Intent::Orphan => ORPHANING,
             _ if self.inventory.is_rebuilt() => REBUILT,
             _ if self.hold.is_some() => HOLDING,
             Some(Record::V1(running)) if !running.intent.is_sync() => DELETING,
@@ -401,31 +408,6 @@ impl Ledger {
             object.entry("data").set(FIELD, text);
         }
         object
-    }
-}
-
-/// The digest of a desired state that no revision names; `None` for others. A digest of a guessable Secret would tell it
-/// (rule 39 of the exact rules), so of Secrets only the keys go into it.
-pub(super) fn content(desired: &DesiredState) -> Option<Digest> {
-    if !desired.revisions.is_empty() {
-        return None;
-    }
-    let hasher = desired.declared.iter().fold(Hasher::new(Purpose::Identity), |hasher, (key, declared)| {
-        let hasher = hasher.text(&*key.to_string());
-        if key.is("", "Secret") { hasher } else { hasher.digest(&declared.resource.intent()) }
-    });
-    Some(hasher.finish())
-}
-
-impl Record {
-    /// Returns whether the operation is for the same, with the same `desired`, so that it may be resumed.
-    #[must_use]
-    pub fn is_for(&self, desired: &DesiredState, intent: Intent) -> bool {
-        let Self::V1(running) = self;
-        let recorded = running.revisions.iter().map(|revision| &revision.id);
-        running.intent == intent
-            && recorded.eq(desired.revisions.iter().map(|revision| &revision.id))
-            && running.desired == content(desired)
     }
 }
 

@@ -102,9 +102,24 @@ fn a_ledger_with_entries_rebuilt_from_tracking_ids_is_one_that_a_program_without
 }
 
 #[test]
+fn while_an_operation_on_a_part_runs_the_ledger_is_one_that_a_program_without_parts_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let Some(Record::V1(running)) = &mut ledger.running else { panic!("it runs") };
+    running.part = Some(Part { asked: running.plan, partial: true });
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":7,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+    assert!(ledger.running.as_ref().is_some_and(Record::is_partial));
+
+    ledger.running = None;
+    assert!(text(&ledger).starts_with(r#"{"version":2,"#), "whoever could go on is not shut out");
+}
+
+#[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":7", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":8", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [

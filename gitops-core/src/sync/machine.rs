@@ -11,13 +11,15 @@ use crate::state::{HookResult, LiveState};
 use crate::time::Timestamp;
 
 use super::graph::{Level, Node};
-use super::ledger::{PlannedHook, content};
+use super::ledger::PlannedHook;
+use super::part::content;
 use super::progress::{Board, News};
 use super::step::{At, Next, Run};
 use super::survey::Survey;
 use super::trial::Layers;
 use super::{
-    Effect, EffectId, Event, Ledger, OperationId, Phase, Receipt, Record, RecordV1, Setup, StepOutcome, Wait, hooks,
+    Effect, EffectId, Event, Ledger, OperationId, Part, Phase, Receipt, Record, RecordV1, Setup, StepOutcome, Wait,
+    hooks,
 };
 
 /// Carries out one plan. See the module documentation.
@@ -111,6 +113,7 @@ impl Machine {
             planned: Vec::new(),
             begun: Vec::new(),
             desired: content(&setup.desired),
+            part: Part::of(setup.asked, &plan),
         };
         let record = RecordV1 { planned: Self::planned(&plan, &setup, &record.operation), ..record };
         Self::with_record(plan, setup, record, now)

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::health::Checks;
 use crate::model::ApiModel;
+use crate::plan::Request;
 use crate::policy::SyncPolicy;
 use crate::policy::ignore::Rules;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::state::{DesiredState, Owner};
+use crate::value::Digest;
 
 use super::{HISTORY, Ledger};
 
@@ -41,9 +43,17 @@ pub struct Setup {
     pub history: usize,
     /// Who or what starts the operation.
     pub initiator: Arc<str>,
+    /// Digest of what was asked for, where that is not all that differs.
+    pub(crate) asked: Option<Digest>,
 }
 
 impl Setup {
+    /// Sets what the operation is asked for, so that it goes on after a restart only where the same is asked for again.
+    #[must_use]
+    pub fn asking(self, request: &Request) -> Self {
+        Self { asked: super::asked(request), ..self }
+    }
+
     /// Gathers what a machine needs; nothing is left alone or scaled, and the initiator is `unknown`, until it is set.
     #[must_use]
     pub fn new(
@@ -56,7 +66,20 @@ impl Setup {
     ) -> Self {
         let (rules, checks) = (Rules::default(), Checks::default());
         let (scaled, reporting, initiator) = (BTreeSet::new(), BTreeSet::new(), "unknown".into());
-        let history = HISTORY;
-        Self { desired, model, owner, policy, ledger_key, ledger, rules, checks, scaled, reporting, history, initiator }
+        Self {
+            desired,
+            model,
+            owner,
+            policy,
+            ledger_key,
+            ledger,
+            rules,
+            checks,
+            scaled,
+            reporting,
+            history: HISTORY,
+            initiator,
+            asked: None,
+        }
     }
 }

@@ -490,3 +490,28 @@ fn what_cannot_be_read_is_read_ever_more_rarely_whatever_else_happens() {
     let loads = world.0.engine.counters().work["load"];
     assert!((5..30).contains(&loads), "{loads}");
 }
+
+#[test]
+fn an_operation_on_one_object_that_was_interrupted_never_becomes_one_on_all() {
+    for millis in (0..1500).step_by(50) {
+        let mut world = World::new(30);
+        world.0.put(application("shop").with_automation(Automation::default()));
+        for colour in ["blue", "red"] {
+            world.commit("one", colour);
+            world.commit("other", colour);
+            if colour == "blue" {
+                let request = Box::default();
+                world.0.tell(Event::Wish { app: "shop".into(), wish: Wish::Sync { by: "Ann".into(), request } });
+            }
+            world.pass(5);
+        }
+        assert_eq!(world.colour("other").as_deref(), Some("blue"));
+        let only = gitops_core::plan::Selection::of(["ConfigMap/one".parse().unwrap()]);
+        let request = Box::new(gitops_core::plan::Request::default().with_only(only));
+        world.0.tell(Event::Wish { app: "shop".into(), wish: Wish::Sync { by: "Ann".into(), request } });
+        world.0.pass(Duration::from_millis(millis));
+        world.0.crash();
+        world.pass(30);
+        assert_eq!(world.colour("other").as_deref(), Some("blue"), "stopped after {millis} ms");
+    }
+}

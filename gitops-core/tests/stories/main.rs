@@ -19,6 +19,7 @@ mod namespaces;
 mod operations;
 mod orphaning;
 mod ownership;
+mod parts;
 mod placeholders;
 mod pruning;
 mod recreating;
