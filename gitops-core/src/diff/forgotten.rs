@@ -32,6 +32,8 @@ pub(super) struct Forgotten {
     pub(super) notes: Vec<Note>,
     /// What must enter our entry, so that an apply removes it.
     pub(super) take: FieldSet,
+    /// The same field by field, as it is found: thousands may go at once.
+    found: Vec<FieldSet>,
     /// Why there may be more.
     pub(super) doubt: Option<Doubt>,
 }
@@ -71,6 +73,7 @@ pub(super) fn find(
     let mut trail = Trail::new(live, seen);
     search.below(&ours, live.tree(), of, &mut trail, &FieldPath::root(), &mut found);
     found.changes = trail.changes;
+    found.take = FieldSet::union_of(std::mem::take(&mut found.found));
     found
 }
 
@@ -224,7 +227,7 @@ impl Search<'_> {
             let reason = if set_to.is_some() { ChangeReason::Reset } else { ChangeReason::Remembered };
             trail.note(kind, Some(live), set_to, reason);
             let whole: FieldSet = [path].into_iter().collect();
-            found.take = found.take.union(&whole).union(&was.below.moved_below(path));
+            found.found.extend([whole, was.below.moved_below(path)]);
         } else {
             let owners = holders.iter().map(|entry| FieldOwner::of(entry)).collect();
             found.notes.push(Note::Residue { field: trail.field(), owners });
