@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::cluster::{ClusterError, Failure, Force, Guard};
 use crate::plan::{Action, After, DryRun, Plan, Precondition, Step, StepId, When};
 use crate::policy::Phase;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::time::Timestamp;
 
 use super::machine::Machine;
@@ -36,6 +36,8 @@ pub(super) struct Layers {
     trying: BTreeMap<u32, Layer>,
     /// Steps of which nothing sure was heard, to be tried again with their wave.
     unsure: BTreeSet<u32>,
+    /// Steps that write what admission goes by, sorted out with the layers.
+    deciding: Vec<StepId>,
 }
 
 /// A layer that is being tried, or was.
@@ -99,6 +101,9 @@ impl Machine {
     /// Sends what the steps of a layer would send, as dry runs.
     fn try_layer(&mut self, layer: &Layer, now: Timestamp) {
         let plan = Arc::clone(&self.plan);
+        if self.layers.steps.is_none() {
+            self.layers.deciding = plan.steps.iter().filter(|step| decides(step)).map(|step| step.id).collect();
+        }
         let steps = self.layers.steps.get_or_insert_with(|| Layer::all(&plan));
         let due: Vec<u32> = steps.get(layer).into_iter().flatten().copied().collect();
         let due: Vec<u32> = due.into_iter().filter(|id| self.is_due(*id, layer)).collect();
@@ -197,10 +202,8 @@ impl Machine {
             After::Applied(id) => is_to_come(id) && (step.key.is("", "Pod") || self.is_container_of(*id, step)),
             After::Gate(gate) => is_closed(self.plan.steps.len() + gate.0 as usize),
         };
-        let writes = |other: &Step| !matches!(other.action, Action::Delete { .. } | Action::Own { .. } | Action::Await);
-        let mut of_admission =
-            self.plan.steps.iter().filter(|other| other.id != step.id && decides(&other.key) && writes(other));
-        !step.after.iter().any(needs) && !of_admission.any(|other| is_to_come(&other.id))
+        let mut deciding = self.layers.deciding.iter().filter(|other| **other != step.id);
+        !step.after.iter().any(needs) && !deciding.any(is_to_come)
     }
 
     fn is_container_of(&self, id: StepId, step: &Step) -> bool {
@@ -266,16 +269,18 @@ impl Machine {
     }
 }
 
-/// Kinds that decide what the server admits.
-fn decides(key: &ResourceKey) -> bool {
-    match (key.group(), key.kind()) {
-        ("admissionregistration.k8s.io" | "rbac.authorization.k8s.io", _) => true,
-        (group, kind) => [
-            ("", "LimitRange"),
-            ("", "ResourceQuota"),
-            ("node.k8s.io", "RuntimeClass"),
-            ("scheduling.k8s.io", "PriorityClass"),
-        ]
-        .contains(&(group, kind)),
-    }
+/// Whether a step writes an object that decides what the server admits. What is deleted goes after everything else.
+fn decides(step: &Step) -> bool {
+    let writes = !matches!(step.action, Action::Delete { .. } | Action::Own { .. } | Action::Orphan);
+    writes
+        && match (step.key.group(), step.key.kind()) {
+            ("admissionregistration.k8s.io" | "rbac.authorization.k8s.io", _) => true,
+            (group, kind) => [
+                ("", "LimitRange"),
+                ("", "ResourceQuota"),
+                ("node.k8s.io", "RuntimeClass"),
+                ("scheduling.k8s.io", "PriorityClass"),
+            ]
+            .contains(&(group, kind)),
+        }
 }
