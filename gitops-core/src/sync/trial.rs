@@ -271,7 +271,7 @@ impl Machine {
 
 /// Whether a step writes an object that decides what the server admits. What is deleted goes after everything else.
 fn decides(step: &Step) -> bool {
-    let writes = !matches!(step.action, Action::Delete { .. } | Action::Own { .. } | Action::Orphan);
+    let writes = !matches!(step.action, Action::Delete { .. } | Action::Own { .. } | Action::Orphan | Action::Await);
     writes
         && match (step.key.group(), step.key.kind()) {
             ("admissionregistration.k8s.io" | "rbac.authorization.k8s.io", _) => true,
