@@ -107,7 +107,7 @@ fn while_an_operation_on_a_part_runs_the_ledger_is_one_that_a_program_without_pa
     let Some(Record::V1(running)) = &mut ledger.running else { panic!("it runs") };
     running.part = Some(Part { asked: running.plan, partial: true });
     let written = text(&ledger);
-    assert!(written.starts_with(r#"{"version":7,"#), "{written}");
+    assert!(written.starts_with(r#"{"version":8,"#), "{written}");
     let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
     assert!(problem.is_none() && again == ledger, "{problem:?}");
     assert!(ledger.running.as_ref().is_some_and(Record::is_partial));
@@ -119,7 +119,7 @@ fn while_an_operation_on_a_part_runs_the_ledger_is_one_that_a_program_without_pa
 #[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":8", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":10", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [
@@ -141,7 +141,7 @@ fn a_long_ledger_is_packed_and_an_older_program_refuses_it() {
     }
     let write = ledger.write(&key()).unwrap();
     let crate::cluster::Verb::Replace { object, .. } = write.verb else { panic!("a stored ledger is replaced") };
-    assert_eq!(text(&ledger), r#"{"version":6}"#);
+    assert_eq!(text(&ledger), r#"{"version":9}"#);
     assert!(object.tree().to_json().len() < 100_000, "{}", object.tree().to_json().len());
     let at = |object: Resource| {
         object.edit(|draft| {

@@ -2,7 +2,7 @@
 
 mod bundle_file;
 mod credentials;
-mod helper;
+mod credential_helper;
 #[cfg(feature = "http")]
 mod http;
 mod listing;
@@ -28,7 +28,7 @@ use crate::relation::{self, Relation};
 use crate::{GitSource, objects, tree};
 
 pub use credentials::{Asked, Credential, Credentials, Secret};
-pub use helper::CredentialHelper;
+pub use credential_helper::CredentialHelper;
 pub use options::RemoteOptions;
 pub use pipe::SshOptions;
 pub use store::Trimmed;
