@@ -307,7 +307,7 @@ impl Engine {
         // against no limit.
         let errors = subject.errors;
         let pause = subject.pause_after_errors().filter(|until| *until > self.now && subject.asked.is_none());
-        let is_called = std::mem::take(&mut self.called) == Some(Arc::clone(name));
+        let is_called = self.called.remove(name);
         let decision = decide(&subject.application.automation, &seen, self.now);
         match decision {
             // It was left to rest when it was compared, and need not rest any longer.

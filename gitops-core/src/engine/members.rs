@@ -77,6 +77,7 @@ impl Engine {
         self.running.remove(&name);
         self.forget_awaiting(&name);
         self.places.apps.leave(&name);
+        self.called.remove(&name);
         if let Some(due) = subject.due {
             self.ready.remove(&(due, Arc::clone(&name)));
         }
@@ -154,7 +155,7 @@ impl Engine {
             self.stir(&name, Level::Live, Duration::ZERO);
             // One that waits for an answer anyway comes by itself, and must not keep the others waiting.
             if is_idle {
-                self.called = Some(name);
+                self.called.insert(name);
                 return;
             }
         }

@@ -183,8 +183,8 @@ pub struct Engine {
     /// Who would begin an operation if not as many were under way as may be; each once, in order.
     queue: VecDeque<Arc<str>>,
     queued: BTreeSet<Arc<str>>,
-    /// Whose turn it is.
-    called: Option<Arc<str>>,
+    /// Whose turn it is, and who is looked at for it.
+    called: BTreeSet<Arc<str>>,
     /// Who depends on an application.
     dependents: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Who waits until an application was judged, since an object moves between the two.
@@ -337,7 +337,7 @@ impl Engine {
             running: BTreeSet::new(),
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
-            called: None,
+            called: BTreeSet::new(),
             dependents: BTreeMap::new(),
             awaited: BTreeMap::new(),
             served: None,

@@ -584,3 +584,18 @@ impl World {
         })
     }
 }
+
+#[test]
+fn whoever_waits_for_a_turn_is_not_compared_again_and_again_meanwhile() {
+    let mut world = World::new(122);
+    let names: Vec<String> = (0..200).map(|at| format!("app{at}")).collect();
+    names.iter().for_each(|name| world.0.put(folder(name)));
+    let texts: Vec<(String, String)> = names.iter().map(|name| (format!("{name}/x.yaml"), map(name, "blue"))).collect();
+    world.put_files(&texts.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect::<Vec<_>>());
+    world.pass(5);
+    let synced = world.0.engine.statuses().filter(|status| status.sync == SyncStatus::Synced).count();
+    assert_eq!(synced, names.len());
+    let compared = world.0.engine.counters().compared;
+    assert!(compared <= 5 * 200, "{compared} comparisons for 200 applications");
+    assert!(!world.0.is_stuck());
+}
