@@ -83,13 +83,13 @@ impl Machine {
         }
         let recreates = |step: &u32| self.run(*step).is_some_and(Run::is_recreating);
         let counts = |effect: &Effect| match effect {
-            Effect::Record { .. } => true,
+            Effect::Record { .. } | Effect::List { .. } => true,
             Effect::Write { id, .. } => match self.flying.get(id) {
                 Some(Flight::Step(step, _)) => recreates(step),
                 Some(_) => true,
                 None => false,
             },
-            Effect::Observe { .. } | Effect::List { .. } => false,
+            Effect::Observe { .. } => false,
         };
         if let Some(at) = self.effects.iter().position(counts) {
             return self.effects.remove(at);
