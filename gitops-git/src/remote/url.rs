@@ -123,7 +123,11 @@ impl RemoteUrl {
             "ssh" | "git+ssh" | "ssh+git" => Scheme::Ssh,
             "git" => Scheme::Git,
             "file" if rest.ends_with(".bundle") => {
-                return Ok(Self::bundle(rest.strip_prefix("localhost").unwrap_or(rest)));
+                // What stands before the path is a host, and might hold a password.
+                return match rest.strip_prefix("localhost").unwrap_or(rest) {
+                    path if path.starts_with('/') => Ok(Self::bundle(path)),
+                    _ => Err(refused(text, "is on another machine, which")),
+                };
             }
             "file" => return Err(refused(text, "is on this machine: open it with `GitSource::open`, as it")),
             _ => return Err(refused(text, "has a scheme other than `https`, `http`, `ssh` and `git`, which")),
@@ -287,6 +291,7 @@ mod tests {
             "ext::sh",
             "fd::17",
             "ext://x",
+            "file://u:s3cret@host/a.bundle",
             "ssh://-oProxyCommand=id/a",
             "-oProxyCommand=id:a",
             "ssh://host/-a\0",
