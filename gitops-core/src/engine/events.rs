@@ -27,6 +27,9 @@ impl Engine {
             Event::Done { id, done } => {
                 let Some(flight) = self.flying.remove(&id) else { return };
                 self.places.release(id);
+                if !matches!(flight, Flight::Watch(..)) {
+                    self.span_ended(id, done.has_failed());
+                }
                 self.done(id, flight, done);
             }
             Event::Wish { app, wish } => self.wished(&app, wish),
@@ -366,7 +369,7 @@ impl Engine {
             subject.status.operation = Some(state);
             return;
         };
-        let (phase, message) = (receipt.phase, Arc::clone(&receipt.message));
+        let (phase, message, turn) = (receipt.phase, Arc::clone(&receipt.message), running.turn);
         let millis = u64::try_from(self.now.since(running.started).as_millis()).unwrap_or(u64::MAX);
         subject.stage = Stage::Idle;
         subject.status.operation = None;
@@ -379,6 +382,7 @@ impl Engine {
         Counters::count(&mut self.counters.operations, phase_name(phase));
         self.board.pin(self.now, name, News::Ended { operation, phase, message, millis });
         subject.ledger = None;
+        self.span_ended(turn, matches!(phase, Phase::Failed | Phase::Error));
         self.stir(name, Level::Live, Duration::ZERO);
         self.stir_dependents(name);
         self.next_turn();

@@ -374,6 +374,7 @@ impl Engine {
         let steps = looked.plan.steps.len();
         let text = trigger.to_string().into();
         subject.status.operation = Some(OperationState::new(&operation, text, started, steps, std::iter::empty()));
+        let begun = operation.clone();
         let told = News::Started { operation, trigger: trigger.clone() };
         subject.stage = Stage::Running(Box::new(Running {
             machine,
@@ -386,6 +387,7 @@ impl Engine {
             window_at,
         }));
         self.board.pin(now, name, told);
+        self.span_of_operation(turn, name, &begun);
         self.running.insert(Arc::clone(name));
         self.moved(name);
     }

@@ -75,6 +75,9 @@ impl Engine {
         let (name, subject) = self.subjects.remove_entry(name)?;
         self.unfollow(&name, &subject.application.follows());
         self.running.remove(&name);
+        if let Stage::Running(running) = &subject.stage {
+            self.span_ended(running.turn, false);
+        }
         self.forget_awaiting(&name);
         self.places.apps.leave(&name);
         self.called.remove(&name);

@@ -37,6 +37,7 @@ mod run;
 mod schedule;
 mod share;
 mod shared;
+mod span;
 mod status;
 mod subject;
 mod tally;
@@ -63,6 +64,7 @@ pub use metrics::metrics;
 pub use news::{BACKLOG, Counters, Item, News};
 pub use notify::{Details, Notification, Notifier, Occasion};
 pub use run::{Observer, run};
+pub use span::{Span, SpanEvent};
 pub use status::{AppStatus, Condition, ConditionKind, Decided, OperationState, WORST, Worst};
 pub use subject::Application;
 pub use tally::{CLASSES, Durations, Tally};
@@ -205,6 +207,8 @@ pub struct Engine {
     counters: Counters,
     /// The last report of each application that nobody has fetched yet, if anybody wants them.
     reports: Option<BTreeMap<Arc<str>, Report>>,
+    /// What began and ended, and nobody has fetched yet, if anybody wants to know.
+    spans: Option<span::Spans>,
 }
 
 /// A target that applications follow.
@@ -351,6 +355,7 @@ impl Engine {
             board: Board::default(),
             counters: Counters::default(),
             reports: None,
+            spans: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::reconcile::Report;
 
-use super::{Done, Engine, Event, Item, Ports, WorkId};
+use super::{Done, Engine, Event, Item, Ports, SpanEvent, WorkId};
 
 /// How long the driver waits at most before it asks its observer again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -28,6 +28,16 @@ pub trait Observer: Send {
     /// Returns whether it wants the whole report of each application, whenever that was compared. Asked once.
     fn wants_reports(&self) -> bool {
         false
+    }
+
+    /// Returns whether it wants to know what begins and ends. Asked once.
+    fn wants_spans(&self) -> bool {
+        false
+    }
+
+    /// Takes what began or ended, in order.
+    fn span(&mut self, event: &SpanEvent) {
+        let _ = event;
     }
 
     /// Takes the report of an application, in place of the one before.
@@ -65,6 +75,9 @@ pub async fn run(
     if observer.wants_reports() {
         engine.keep_reports();
     }
+    if observer.wants_spans() {
+        engine.keep_spans();
+    }
     loop {
         let now = ports.timer.now();
         while let Some(event) = observer.event() {
@@ -78,6 +91,9 @@ pub async fn run(
         }
         while let Some(report) = engine.next_report() {
             observer.report(&report);
+        }
+        while let Some(event) = engine.next_span() {
+            observer.span(&event);
         }
         if !is_over && observer.is_enough(engine) {
             is_over = true;

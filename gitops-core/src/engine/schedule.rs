@@ -163,6 +163,7 @@ impl Engine {
         if !matches!(flight, Flight::Watch(..)) {
             self.places.take(id, parties);
         }
+        self.span_of_work(id, &task, &flight);
         self.flying.insert(id, flight);
         Work { id, task }
     }

@@ -15,7 +15,8 @@ use crate::sync::{self, Effect};
 use crate::time::Timer;
 
 /// Names a piece of work. Answers carry it back; late and unknown ones are ignored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
 pub struct WorkId(pub(super) u64);
 
 /// Something to be done outside.

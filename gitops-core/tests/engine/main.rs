@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_core::automation::{Automation, Decision, Why};
-use gitops_core::engine::{Application, ConditionKind, Event, News, Wish};
+use gitops_core::engine::{Application, ConditionKind, Event, News, SpanEvent, Wish};
 use gitops_core::memory::Simulation;
 use gitops_core::policy::Prune;
 use gitops_core::reconcile::{App, SyncStatus};
@@ -199,6 +199,51 @@ fn a_fight_is_remembered_when_the_program_is_started_again() {
     }
     let after = heals(&mut world);
     assert!(after <= 1, "{after} heals in three minutes of restarts");
+}
+
+#[test]
+fn a_status_does_not_grow_with_time() {
+    let mut world = World::new(17);
+    world.0.put(application("shop"));
+    let mut live = |times: usize| {
+        for turn in 0..times {
+            world.commit("web", if turn % 2 == 0 { "blue" } else { "red" });
+            world.pass(3);
+            world.paint("web", "white", "kubectl-edit");
+            world.pass(20);
+        }
+        let size = serde_json::to_string(world.status("shop")).unwrap().len();
+        while world.0.engine.next_news().is_some() {}
+        (size, world.0.engine.sizes().indexed)
+    };
+    let (first, later) = (live(20), live(60));
+    assert!(later.0 <= first.0 + 100 && later.1 == first.1, "{first:?} {later:?}");
+}
+
+#[test]
+fn what_takes_time_begins_and_ends_once_and_in_order() {
+    let mut world = World::new(18);
+    world.0.engine.keep_spans();
+    world.0.put(application("shop"));
+    world.commit("web", "blue");
+    world.pass(3);
+    let (mut open, mut seen) = (std::collections::BTreeMap::new(), Vec::new());
+    while let Some(event) = world.0.engine.next_span() {
+        match event {
+            SpanEvent::Began(span) => {
+                assert!(span.parent.is_none_or(|parent| open.contains_key(&parent)), "{span:?}");
+                seen.push(span.what);
+                assert!(open.insert(span.id, span.at).is_none());
+            }
+            SpanEvent::Ended { id, at, .. } => assert!(open.remove(&id).unwrap() <= at),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    let first =
+        |what: &str| seen.iter().position(|other| *other == what).unwrap_or_else(|| panic!("no {what}: {seen:?}"));
+    assert!(first("resolve") < first("load") && first("load") < first("operation"), "{seen:?}");
+    assert!(first("list") < first("operation") && first("operation") < first("effect"), "{seen:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Repositories elsewhere: fetched into a store of this machine, read from there.
 
 mod bundle_file;
-mod credentials;
 mod credential_helper;
+mod credentials;
 #[cfg(feature = "http")]
 mod http;
 mod listing;
@@ -27,8 +27,8 @@ use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
 use crate::{GitSource, objects, tree};
 
-pub use credentials::{Asked, Credential, Credentials, Secret};
 pub use credential_helper::CredentialHelper;
+pub use credentials::{Asked, Credential, Credentials, Secret};
 pub use options::RemoteOptions;
 pub use pipe::SshOptions;
 pub use store::Trimmed;
