@@ -14,7 +14,7 @@ use gitops_core::plan::{Extent, Request};
 use gitops_core::reconcile::{App, Looked, World as Between, look_at, run};
 use gitops_core::resource::ResourceKey;
 use gitops_core::state::Owner;
-use gitops_core::sync::StepOutcome;
+use gitops_core::sync::{StepOutcome, StepResult};
 use gitops_core::time::{Timer as _, Timestamp};
 use serde_json::{Value, json};
 
@@ -150,8 +150,18 @@ async fn manifests_of_real_projects_are_synced_and_then_nothing_differs(world: W
         let looked = look(&again, &source, &world).await;
         let mut machine = looked.machine(&again, Clock.now()).unwrap();
         run(&mut machine, &world.cluster, &Clock).await;
+        // A controller may have written a status in between, which is a new version and no new generation.
+        let generation = |key: &ResourceKey| {
+            let live = looked.comparison.get(key).and_then(|compared| compared.live.as_ref());
+            live.and_then(|live| live.tree().dig(&["metadata", "generation"])?.as_i64())
+        };
+        let is_same = |result: &StepResult| {
+            let after = result.answer.as_ref().and_then(|answer| answer.generation);
+            after.is_some() && after == generation(&result.key)
+        };
         let results = machine.outcome().unwrap().results.iter();
-        changed = results.filter(|result| result.outcome == StepOutcome::Changed).map(|it| it.key.clone()).collect();
+        let results = results.filter(|result| result.outcome == StepOutcome::Changed && !is_same(result));
+        changed = results.map(|result| result.key.clone()).collect();
     }
     changed.retain(|key: &ResourceKey| {
         let name = format!("{} {}/{}", key.kind(), key.namespace.as_deref().unwrap_or_default(), key.name);
