@@ -184,6 +184,8 @@ fn a_git_revert_brings_the_earlier_state_back_and_the_history_tells_of_it(shop: 
 fn what_is_no_longer_declared_is_deleted_only_when_asked_and_only_if_it_is_ours(shop: &Shop<'_>) {
     shop.synced();
     shop.world.remove("config.yaml");
+    // Without nodes it never becomes healthy, and nothing goes as long as it may still be in use.
+    shop.world.write("web.yaml", &shop.deployment(0));
     shop.world.commit("Greet nobody");
     shop.gitops("sync").exits(1);
     let config = shop.key("", "ConfigMap", "web");

@@ -136,6 +136,7 @@ fn about(task: &Task) -> Arc<str> {
         Task::Store { write, .. } => named(&write.key),
         Task::Effect { cluster, effect } => match effect {
             Effect::Record { write, .. } | Effect::Write { write, .. } => named(&write.key),
+            Effect::List { .. } => Arc::clone(cluster),
             Effect::Observe { keys, .. } => match keys.first().filter(|_| keys.len() == 1) {
                 Some(key) => named(key),
                 None => Arc::clone(cluster),
