@@ -230,7 +230,7 @@ impl Ledger {
         let lost = |why: &dyn fmt::Display| {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {why}"))))
         };
-        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > IN_PART) {
+        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > PACKED) {
             return Err(too_new());
         }
         let text = match Self::stored_text(object) {
