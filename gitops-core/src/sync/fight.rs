@@ -68,7 +68,7 @@ impl Fights {
     }
 
     /// Returns what is to be remembered should the program end: objects that were healed more than once in a row, at most
-    /// [`STORED`] of them, those that were healed most.
+    /// 50 of them, those that were healed most.
     #[must_use]
     pub fn lasting(&self) -> Self {
         let mut again: Vec<_> = self.0.iter().filter(|(_, fight)| fight.heals > 1).collect();
