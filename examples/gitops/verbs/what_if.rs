@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(feature = "kube")]
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, Style};
+#[cfg(feature = "kube")]
 use crate::repository::Repository;
 use crate::site::Site;
 use crate::world::{self, Access, finish};
