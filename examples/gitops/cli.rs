@@ -334,7 +334,7 @@ pub(crate) struct Prune {
     /// Delete what is provably ours and no longer declared
     #[arg(long)]
     pub(crate) prune: bool,
-    /// Most of what was applied that may be deleted at once, in percent
+    /// Most of what was applied that may be deleted at once, in percent; up to 5 objects always may, unless it is 0
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) prune_budget: u8,
 }

@@ -15,10 +15,8 @@ use crate::state::{Completeness, HookResult};
 use super::build::{Fate, Node};
 use super::depend::problem_at;
 use super::hooks::{Asker, Refusal, came_from_hook, held, mark_of};
+use super::prune::always_allowed;
 use super::{Action, Confirmed, Impact, Plan, Reason, SkipReason, Skipped, Step};
-
-/// Left-over objects that one sync may always delete.
-const ALWAYS_ALLOWED: usize = 5;
 
 /// An object that a hook of an earlier operation left behind, and that goes, once a fresh look proved that it is ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -227,10 +225,10 @@ fn guard(left: &mut Left, asker: &Asker<'_>, problems: &mut Vec<Problem>) {
             format!("nothing is pruned: the source declares nothing, and {forgotten} objects of hooks would go"),
             "check repository, revision and path; to remove the application, delete it",
         )
-    } else if forgotten > ALWAYS_ALLOWED && forgotten * 100 > all * usize::from(percent) {
+    } else if forgotten > always_allowed(asker.policy) && forgotten * 100 > all * usize::from(percent) {
         (
             format!("no objects of hooks are pruned: {forgotten} of {all} would go, more than {percent} percent"),
-            "check the source; if this is meant, raise `pruneBudgetPercent`",
+            "check the source; if this is meant, raise the budget (`pruneBudgetPercent`, `--prune-budget`)",
         )
     } else {
         return;

@@ -14,8 +14,10 @@ use super::contents::is_container;
 use super::depend::defines;
 use super::{Confirmed, Precondition, Reason, Request, SkipReason, Skipped};
 
-/// Objects that one sync may always delete, as long as they are not all.
-const ALWAYS_ALLOWED: usize = 5;
+/// Objects that one sync may always delete, as long as they are not all. Who says that nothing may go means it.
+pub(super) fn always_allowed(policy: &SyncPolicy) -> usize {
+    if policy.prune_budget_percent == 0 { 0 } else { 5 }
+}
 
 /// An object that is claimed and not declared.
 pub(super) type Extra<'a> = (&'a ResourceKey, &'a Compared);
@@ -345,11 +347,11 @@ fn guard(
             format!("nothing is pruned: all {entries} entries of the inventory would go"),
             "sync again once what is declared now has been applied",
         )
-    } else if count > ALWAYS_ALLOWED && count * 100 > entries * usize::from(policy.prune_budget_percent) {
+    } else if count > always_allowed(policy) && count * 100 > entries * usize::from(policy.prune_budget_percent) {
         let percent = policy.prune_budget_percent;
         (
             format!("nothing is pruned: {count} of {entries} objects would go, more than {percent} percent"),
-            "check the source; if this is meant, raise `pruneBudgetPercent`",
+            "check the source; if this is meant, raise the budget (`pruneBudgetPercent`, `--prune-budget`)",
         )
     } else {
         return None;

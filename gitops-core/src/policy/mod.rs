@@ -61,7 +61,7 @@ pub struct SyncPolicy {
     /// How often a write that failed for a passing reason is tried again. Default: 5.
     pub retries: u32,
     /// Most entries of the inventory that one sync may prune, in percent; never all of them. Up to 5 are always
-    /// allowed. Default: 30 for unattended syncs (rule 30); a person who asks for a prune may raise it to 100.
+    /// allowed, unless it is 0. Default: 30 for unattended syncs (rule 30); a person who asks for a prune may raise it to 100.
     pub prune_budget_percent: u8,
     /// What happens to all objects when the source declares none. Default: `keep`.
     pub when_empty: WhenEmpty,

@@ -346,3 +346,12 @@ fn what_the_project_does_not_permit_is_not_pruned() {
     assert_eq!(fate(&plan, "old"), Err(NotPermitted));
     assert!(plan.problems.iter().any(|problem| problem.to_string().contains("is not deleted: project `team`: no")));
 }
+
+#[test]
+fn a_few_objects_may_always_go_unless_the_budget_is_nothing() {
+    let world = World::new(&format!("{STAYS}v1 ConfigMap shop/a | extra\nv1 ConfigMap shop/b | extra"));
+    for (percent, deleted) in [(0, 0), (1, 2), (30, 2)] {
+        let plan = world.plan(&SyncPolicy { prune_budget_percent: percent, ..pruning() });
+        assert_eq!(plan.steps.len(), deleted, "{percent}: {plan}");
+    }
+}
