@@ -3,6 +3,7 @@
 mod pattern;
 #[cfg(test)]
 mod pattern_tests;
+mod reading;
 
 use std::fmt;
 use std::sync::Arc;
