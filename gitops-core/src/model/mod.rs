@@ -18,6 +18,7 @@ mod defaults;
 mod encoding;
 mod facts;
 mod flaw;
+mod go_types;
 mod join;
 mod layer;
 mod openapi;
