@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, WriteOutcome, Written};
-use crate::reconcile::{Looked, SyncError};
+use crate::reconcile::Looked;
 use crate::source::{Revision, RevisionId, SourceError, Target};
-use crate::state::{DesiredState, LiveState};
+use crate::state::LiveState;
 use crate::sync::{self, Ledger, Phase};
 use crate::value::{Hasher, Purpose};
 
 use super::status::{ConditionKind, OperationState};
-use super::subject::{HoldWish, Level, Stage, pause};
+use super::subject::{Level, Stage, pause};
 use super::{Counters, Done, Engine, Event, Flight, News, UnderWay, WorkId};
 
 /// How long what is half done may take to be done, once the engine shall stop.
@@ -44,9 +44,7 @@ impl Engine {
     fn done(&mut self, id: WorkId, flight: Flight, done: Done) {
         match (flight, done) {
             (Flight::Resolve(source, target), Done::Resolved(result)) => self.resolved(id, (source, target), result),
-            (Flight::Load(name, revision, edition), Done::Loaded(result)) => {
-                self.loaded(&name, id, (revision, edition), result);
-            }
+            (Flight::Load(name, loading), Done::Loaded(result)) => self.loaded(&name, id, &loading, result),
             (Flight::List(cluster), Done::Listed(result)) => self.listed(&cluster, id, result),
             (Flight::Watch(cluster, epoch), Done::Changed(result)) => self.changed(&cluster, epoch, result),
             (Flight::Ledgers(names), Done::Seen(result)) => self.saw_ledgers(id, &names, &result),
@@ -55,7 +53,8 @@ impl Engine {
             (Flight::Store(name, ended), Done::Stored(result)) => self.stored(&name, id, ended, &result),
             // A driver that answers with something else than was asked for is not believed.
             (Flight::Ledgers(names), _) => names.iter().for_each(|name| self.unanswered(name, id)),
-            (Flight::Load(name, ..) | Flight::Ask(name) | Flight::Store(name, _), _) => self.unanswered(&name, id),
+            (Flight::Load(name, _), _) => self.unloaded(&name, id),
+            (Flight::Ask(name) | Flight::Store(name, _), _) => self.unanswered(&name, id),
             _ => {}
         }
     }
@@ -65,7 +64,7 @@ impl Engine {
             return;
         }
         let Some(subject) = self.subjects.get_mut(name) else { return };
-        if subject.level > Level::Live || subject.ledger.is_none() {
+        if subject.level > Level::Live || subject.ledger.is_none() || !subject.is_loaded() {
             // It is about something else by now: what was learned is kept, and compared with what is there now.
             subject.comparison = looked.comparison;
             return self.wake(name, Duration::ZERO);
@@ -116,7 +115,7 @@ impl Engine {
     }
 
     /// The answer to this work came; returns whether the application still waits for it.
-    fn at_rest(&mut self, name: &Arc<str>, id: WorkId) -> bool {
+    pub(super) fn at_rest(&mut self, name: &Arc<str>, id: WorkId) -> bool {
         let Some(subject) = self.subjects.get_mut(name) else { return false };
         let waited = matches!(subject.stage, Stage::Away(awaited) if awaited == id);
         if waited {
@@ -125,7 +124,7 @@ impl Engine {
         waited
     }
 
-    fn unanswered(&mut self, name: &Arc<str>, id: WorkId) {
+    pub(super) fn unanswered(&mut self, name: &Arc<str>, id: WorkId) {
         if self.at_rest(name, id) {
             self.stir(name, Level::Live, pause(1));
         }
@@ -157,14 +156,15 @@ impl Engine {
         self.resolves.insert((due, follows.clone()));
         match result {
             Ok(revision) => {
-                let before =
-                    self.followed.get_mut(&follows).and_then(|followed| followed.head.replace(revision.clone()));
+                if let Some(followed) = self.followed.get_mut(&follows) {
+                    followed.head = Some(revision.clone());
+                }
                 for name in apps {
                     // A source that names a revision and does not give it is as broken as before.
                     if self.subjects.get(&name).is_some_and(|subject| subject.load_tries == 0) {
                         self.condition(&name, ConditionKind::SourceError, None);
                     }
-                    self.headed(&name, &revision, before.as_ref().map(|before| &before.id));
+                    self.headed(&name, &revision);
                 }
             }
             Err(error) => {
@@ -176,105 +176,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// The source of an application names a revision.
-    fn headed(&mut self, name: &Arc<str>, revision: &Revision, before: Option<&RevisionId>) {
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        let known = subject.head.as_ref().map(|head| head.id.clone());
-        if known.as_ref() == Some(&revision.id) {
-            return;
-        }
-        subject.head = Some(revision.clone());
-        subject.status.head = Some(revision.clone());
-        (subject.load_tries, subject.load_after, subject.errors) = (0, None, 0);
-        let newer = subject.wanted().map(|wanted| wanted.id);
-        let is_other = newer != subject.desired.as_ref().map(|(id, _)| id.clone());
-        // Somebody who asked for an operation gets it, at the revision that was asked for.
-        if let Stage::Running(running) = &mut subject.stage
-            && is_other
-            && !matches!(running.trigger, crate::automation::Trigger::Asked { .. })
-            && subject.application.automation.sync.is_on()
-        {
-            running.handle(sync::Event::Superseded, self.now);
-        }
-        let is_outdated = matches!(&subject.hold, Some(HoldWish::Set { from: Some(from), .. }) if *from != revision.id);
-        if is_outdated && subject.take_rollback().is_some() {
-            self.board.pin(self.now, name, News::HoldEnded { id: revision.id.clone() });
-        }
-        let (id, before) = (revision.id.clone(), before.cloned());
-        self.board.pin(self.now, name, News::Revision { id, before });
-        self.stir(name, Level::Anew, Duration::ZERO);
-        self.moved(name);
-    }
-
-    fn loaded(
-        &mut self,
-        name: &Arc<str>,
-        work: WorkId,
-        (id, edition): (RevisionId, u64),
-        result: Result<Box<DesiredState>, SyncError>,
-    ) {
-        if !self.at_rest(name, work) {
-            return;
-        }
-        let Some(subject) = self.subjects.get_mut(name) else { return };
-        match result {
-            Ok(desired) => {
-                subject.desired = Some((id, Arc::new(*desired)));
-                (subject.load_tries, subject.load_after) = (0, None);
-                // Somebody may have described it otherwise meanwhile, or asked to look again.
-                subject.level = if subject.edition == edition { Level::Live } else { Level::Desired };
-                let is_up = self.clusters.get(&subject.application.cluster).is_none_or(|cluster| cluster.tries == 0);
-                self.condition(name, ConditionKind::SourceError, None);
-                if is_up {
-                    self.condition(name, ConditionKind::ClusterError, None);
-                }
-                self.declare(name);
-                self.wake(name, Duration::ZERO);
-            }
-            Err(error) => {
-                subject.load_tries = subject.load_tries.saturating_add(1);
-                // An outage is not the time it takes to look.
-                subject.began = None;
-                let after = pause(subject.load_tries);
-                subject.load_after = Some(self.now + after);
-                self.fault("load");
-                let kind = match &error {
-                    SyncError::Cluster(_) => ConditionKind::ClusterError,
-                    _ => ConditionKind::SourceError,
-                };
-                self.condition(name, kind, Some(error.to_string().into()));
-                self.stir(name, Level::Live, after);
-            }
-        }
-        self.tried_to_read(name);
-    }
-
-    /// It was tried to read what an application declares. Once that is so of all, those that waited for it go on.
-    fn tried_to_read(&mut self, name: &Arc<str>) {
-        let Some(subject) = self.subjects.get(name) else { return };
-        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
-        // Only the last one: what fails again and again must not wake the others, nor itself, each time.
-        if !cluster.unread.remove(name) {
-            return;
-        }
-        cluster.read_at = self.now;
-        if cluster.unread.is_empty() {
-            let apps = cluster.apps.clone();
-            apps.iter().for_each(|app| self.wake(app, Duration::ZERO));
-        }
-    }
-
-    /// Waits no longer for applications of which nothing is heard at all: a source, or a cluster, may never answer.
-    pub(super) fn give_up_reading(&mut self) {
-        let now = self.now;
-        let mut apps = BTreeSet::new();
-        for cluster in self.clusters.values_mut().filter(|cluster| cluster.gives_up_at().is_some_and(|at| at <= now)) {
-            cluster.unread.clear();
-            apps.extend(cluster.apps.iter().cloned());
-        }
-        apps.iter().for_each(|app| self.wake(app, Duration::ZERO));
     }
 
     fn saw_ledgers(&mut self, id: WorkId, names: &BTreeSet<Arc<str>>, result: &Result<LiveState, ClusterError>) {

@@ -14,7 +14,6 @@ use crate::sync::{Cause, HEALING, Hold, Record};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::share::Party;
 use super::status::OperationState;
 use super::subject::{HoldWish, Level, Running, Stage, Subject};
 use super::{Engine, Flight, News, Task, WorkId};
@@ -43,8 +42,10 @@ impl Engine {
             subject.began.get_or_insert(now);
         }
         let subject = self.subjects.get(name)?;
-        if !matches!(subject.stage, Stage::Idle) {
-            return None;
+        match subject.stage {
+            Stage::Idle => {}
+            Stage::Running(_) => return self.read_ahead(name),
+            Stage::Away(_) => return None,
         }
         let application = Arc::clone(&subject.application);
         if subject.ledger.is_none() {
@@ -56,20 +57,8 @@ impl Engine {
             ToStore::Later | ToStore::Nothing => false,
         };
         let subject = self.subjects.get(name)?;
-        let wanted = subject.wanted()?;
         if !subject.is_loaded() {
-            if let Some(at) = subject.load_after.filter(|at| *at > self.now) {
-                self.wake_at_time(name, at);
-                return None;
-            }
-            let (source, cluster) = (Arc::clone(&application.source), Arc::clone(&application.cluster));
-            if !self.places.has_room(&Party::Source(Arc::clone(&source))) {
-                self.places.apps.wait(name, Party::Source(source));
-                return None;
-            }
-            let flight = Flight::Load(Arc::clone(name), wanted.id.clone(), subject.edition);
-            let app = Box::new(application.app.clone());
-            return Some((Task::Load { app, source, cluster, revision: wanted }, flight));
+            return self.load(name);
         }
         if !self.knows_kinds(name) || !self.all_were_read(&application.cluster) || is_held_up {
             // What is missing wakes it when it is there.
@@ -176,14 +165,17 @@ impl Engine {
         let head = &subject.head.as_ref()?.id;
         // One that is damaged is rebuilt by a sync; to store it now would be to lose what it still says.
         let (stored, _) = subject.ledger.as_ref().filter(|(_, damage)| damage.is_none())?;
-        let is_over = stored.hold.as_ref().is_some_and(|hold| !hold.holds(head));
+        let is_over = stored.hold.is_some() && subject.is_held() == Some(false);
         let hold = match (&subject.hold, &stored.hold) {
             (Some(HoldWish::Set { to, from, by, at }), hold) => {
                 let from = from.as_ref().unwrap_or(head);
-                Some(match hold.as_ref().filter(|_| !is_over) {
+                let hold = match hold.as_ref().filter(|_| !is_over) {
                     Some(hold) => hold.clone().again(to, from, by, *at),
                     None => Hold::new(to, from, by, *at),
-                })
+                };
+                // Had the source something new to say meanwhile, this would not be wanted any more.
+                let names = subject.says().into_iter().flat_map(|says| [head, &says.id]);
+                Some(names.fold(hold, Hold::skipping))
             }
             (Some(HoldWish::Lift), Some(_)) => None,
             (None, Some(_)) if is_over => None,
@@ -205,7 +197,10 @@ impl Engine {
         self.counters.compared = self.counters.compared.saturating_add(1);
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let application = Arc::clone(&subject.application);
-        let report = Report::new(&application.app, &looked, self.now);
+        let mut report = Report::new(&application.app, &looked, self.now);
+        if let Some(shown) = subject.shown() {
+            report.revisions = vec![shown];
+        }
         subject.comparison.clone_from(&looked.comparison);
         let before = (subject.status.sync, subject.status.health);
         let resources = subject.status.resources;

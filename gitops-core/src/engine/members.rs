@@ -34,6 +34,10 @@ impl Engine {
                 if known.application.follows() != follows {
                     known.head = None;
                 }
+                if known.application.source != application.source {
+                    // Names of another source are no names here.
+                    known.read = None;
+                }
                 if known.application.app.ledger_key() != application.app.ledger_key()
                     && !matches!(known.stage, Stage::Running(_))
                 {

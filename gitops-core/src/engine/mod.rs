@@ -11,7 +11,7 @@
 //!
 //! | it happens | this follows |
 //! |---|---|
-//! | a target names another revision | its applications are read anew, and compared |
+//! | a target names another revision | those of its applications are compared for which it says something else |
 //! | an object changes that is declared, recorded or claimed | its applications are compared |
 //! | a source or cluster gives no answer | its applications keep what is known, and say so; it is asked again, ever more rarely |
 //! | an operation ends | its application is compared again |
@@ -33,6 +33,7 @@ mod members;
 mod metrics;
 mod news;
 mod notify;
+mod read;
 mod run;
 mod schedule;
 mod share;
@@ -289,8 +290,8 @@ enum Sight {
 #[derive(Clone, Debug)]
 enum Flight {
     Resolve(Arc<str>, Target),
-    /// Of which revision, and what the application was like then.
-    Load(Arc<str>, RevisionId, u64),
+    /// Of which application, and what of it.
+    Load(Arc<str>, read::Loading),
     List(Arc<str>),
     /// Of which cluster, and over which listing.
     Watch(Arc<str>, WorkId),
@@ -400,7 +401,11 @@ impl Engine {
         let settled = |subject: &Subject| {
             let broken = |condition: &Condition| condition.kind <= ConditionKind::LedgerError;
             let known = subject.status.compared.is_some() || subject.status.conditions.iter().any(broken);
-            known && subject.level == Level::None && subject.asked.is_none() && matches!(subject.stage, Stage::Idle)
+            known
+                && subject.is_read()
+                && subject.level == Level::None
+                && subject.asked.is_none()
+                && matches!(subject.stage, Stage::Idle)
         };
         self.places.taken() == 0 && self.subjects.values().all(settled)
     }

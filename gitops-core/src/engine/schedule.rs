@@ -335,8 +335,10 @@ impl Engine {
                 };
                 let work = self.begin(task, flight);
                 for name in names {
-                    if let Some(subject) = self.subjects.get_mut(&name) {
-                        subject.stage = Stage::Away(work.id);
+                    match self.subjects.get_mut(&name) {
+                        Some(subject) if subject.is_running() => subject.reading = Some(work.id),
+                        Some(subject) => subject.stage = Stage::Away(work.id),
+                        None => {}
                     }
                 }
                 return Some(work);

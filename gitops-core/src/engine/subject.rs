@@ -12,11 +12,12 @@ use crate::reconcile::App;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, RevisionId, Target};
 use crate::state::{DesiredState, LiveState};
-use crate::sync::{HEALING, Hold, Ledger, Machine, Phase, Record};
+use crate::sync::{HEALING, Ledger, Machine, Phase, Record};
 use crate::time::Timestamp;
 
 use super::WorkId;
 use super::cache::Cache;
+use super::read::Heard;
 use super::status::AppStatus;
 use super::tally::Tally;
 
@@ -141,7 +142,11 @@ pub(super) enum Level {
 pub(super) struct Subject {
     pub(super) application: Arc<Application>,
     pub(super) head: Option<Revision>,
-    /// What was read, and of which revision.
+    /// What was read of what the source names, or named before.
+    pub(super) read: Option<Heard>,
+    /// Which work reads it while an operation is under way.
+    pub(super) reading: Option<WorkId>,
+    /// What is wanted, as it was read, and the revision that it goes by.
     pub(super) desired: Option<(RevisionId, Arc<DesiredState>)>,
     /// The objects it declares, and those that concern it, as the indexes of its cluster have them.
     pub(super) declares: BTreeSet<ResourceKey>,
@@ -191,6 +196,8 @@ impl Subject {
         Self {
             application: Arc::new(application),
             head: None,
+            read: None,
+            reading: None,
             desired: None,
             declares: BTreeSet::new(),
             concerns: BTreeSet::new(),
@@ -225,30 +232,6 @@ impl Subject {
 
     pub(super) fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running(_))
-    }
-
-    /// Returns the revision that is wanted: what the source names, or what a rollback holds.
-    pub(super) fn wanted(&self) -> Option<Revision> {
-        let head = self.head.as_ref()?;
-        match self.held(&head.id) {
-            Some(hold) => Some(Revision::new(&hold.to, &Target::new(hold.to.as_str()))),
-            None => Some(head.clone()),
-        }
-    }
-
-    fn held(&self, head: &RevisionId) -> Option<&Hold> {
-        let hold = self.ledger.as_ref().and_then(|(ledger, _)| ledger.hold.as_ref());
-        hold.filter(|hold| hold.holds(head))
-    }
-
-    /// Returns whether what was read is what is wanted.
-    pub(super) fn is_loaded(&self) -> bool {
-        let wanted = self.head.as_ref().map(|head| match self.held(&head.id) {
-            Some(hold) => &hold.to,
-            None => &head.id,
-        });
-        let read = self.desired.as_ref().map(|(id, _)| id);
-        wanted.is_some() && read == wanted && self.level < Level::Desired
     }
 
     /// Returns the kinds that must be known to compare it, autoscalers apart.
@@ -320,9 +303,10 @@ impl Subject {
     /// Whether an operation that starts now by itself is about a revision that was made true before: it undoes what was
     /// changed on the cluster. One that was interrupted goes on as what it was.
     pub(super) fn heals(&self) -> bool {
-        let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted()) else { return false };
+        let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted_id()) else { return false };
         let is_heal = |Record::V1(running): &Record| &*running.initiator == HEALING;
-        ledger.running.as_ref().is_none_or(is_heal) && ledger.last_synced().is_some_and(|synced| synced == [wanted.id])
+        let synced = ledger.last_synced();
+        ledger.running.as_ref().is_none_or(is_heal) && synced.is_some_and(|synced| synced == [wanted.clone()])
     }
 
     /// Whether the last operation left no hook to be run: it went well, or it was a heal itself.

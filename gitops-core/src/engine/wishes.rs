@@ -79,7 +79,8 @@ impl Engine {
         let now = self.now;
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let from = subject.head.as_ref().map(|head| head.id.clone());
-        subject.hold = Some(match from.as_ref() == Some(to) {
+        let says = subject.says().map(|says| &says.id);
+        subject.hold = Some(match from.as_ref() == Some(to) || says == Some(to) {
             // Back to what the source names is back to following it.
             true => HoldWish::Lift,
             false => HoldWish::Set { to: to.clone(), from, by: Arc::clone(by), at: now },

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::app::AppSource;
 use crate::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Write, Written};
 use crate::model::ApiModel;
-use crate::reconcile::{App, Looked, SyncError, perform, read_at};
+use crate::reconcile::{App, Known, Looked, Read, SyncError, perform, read};
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, Source, SourceError, Target};
-use crate::state::{DesiredState, LiveState};
+use crate::state::LiveState;
 use crate::sync::{self, Effect};
 use crate::time::Timer;
 
@@ -50,6 +50,8 @@ pub enum Task {
         cluster: Arc<str>,
         /// Which revision.
         revision: Revision,
+        /// Earlier ones: it goes by the name of one that says the same.
+        known: Vec<Known>,
     },
     /// Read kinds completely, with their schemas; for all applications of a cluster.
     List {
@@ -108,7 +110,7 @@ pub enum Done {
     /// Of [`Task::Resolve`].
     Resolved(Result<Revision, SourceError>),
     /// Of [`Task::Load`].
-    Loaded(Result<Box<DesiredState>, SyncError>),
+    Loaded(Result<Box<Read>, SyncError>),
     /// Of [`Task::List`].
     Listed(Result<Box<(ApiModel, Observed)>, ClusterError>),
     /// Of [`Task::Watch`].
@@ -173,8 +175,9 @@ impl<'w> Ports<'w> {
                 Ok(source) => source.resolve(&target).await,
                 Err(error) => Err(error),
             }),
-            Task::Load { app, source, cluster, revision } => {
-                Done::Loaded(self.load(&app, &source, &cluster, revision).await.map(Box::new))
+            Task::Load { app, source, cluster, revision, known } => {
+                let places = (&*source, &*cluster);
+                Done::Loaded(self.load(&app, places, revision, &known).await.map(Box::new))
             }
             Task::List { cluster, kinds } => Done::Listed(self.list(&cluster, kinds).await.map(Box::new)),
             Task::Watch { cluster, interest, after } => Done::Changed(match self.cluster(&cluster) {
@@ -209,11 +212,11 @@ impl<'w> Ports<'w> {
     async fn load(
         &self,
         app: &App,
-        source: &str,
-        cluster: &str,
+        (source, cluster): (&str, &str),
         revision: Revision,
-    ) -> Result<DesiredState, SyncError> {
-        read_at(app, revision, self.source(source)?, self.cluster(cluster)?).await
+        known: &[Known],
+    ) -> Result<Read, SyncError> {
+        read(app, revision, known, self.source(source)?, self.cluster(cluster)?).await
     }
 
     async fn list(&self, cluster: &str, kinds: BTreeSet<GroupKind>) -> Result<(ApiModel, Observed), ClusterError> {

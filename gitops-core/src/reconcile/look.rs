@@ -1,4 +1,4 @@
-//! Gathering: source → desired state, cluster → live state, both → comparison and plan.
+//! Gathering: cluster → live state; with desired state → comparison and plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,19 +6,17 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, Interest};
 use crate::diff::{self, Answers, Comparison, Forecast};
 use crate::health;
-use crate::manifest::{self, ParsedFile};
 use crate::model::ApiModel;
 use crate::plan::{self, Action, HookRun, Plan, Request};
-use crate::policy::WhenEmpty;
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Origin, Resource, ResourceKey};
-use crate::source::{File, Revision, RevisionId, Source};
+use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::source::RevisionId;
 use crate::state::{DesiredState, Handover, LiveState, Standing};
 use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::{App, SyncError, World, gone_kinds, hooks};
+use super::{App, SyncError, World, gone_kinds, hooks, read_desired};
 
 /// Everything known of one application at one moment.
 #[derive(Clone, Debug)]
@@ -48,96 +46,6 @@ pub struct Looked {
     pub problems: Vec<Problem>,
     /// Digest of what the plan was asked for, where that is not all that differs.
     asked: Option<Digest>,
-}
-
-/// Reads what the source declares for an application.
-///
-/// Files that cannot be read or parsed are problems of the result, which is partial then.
-///
-/// # Errors
-/// When the source, or the cluster's list of kinds, gives no answer at all.
-pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
-    let revision = source.resolve(&app.target).await?;
-    read_at(app, revision, source, cluster).await
-}
-
-/// Reads what the source declares for an application at a revision that is known.
-///
-/// # Errors
-/// As [`read_desired`].
-pub(crate) async fn read_at(
-    app: &App,
-    revision: Revision,
-    source: &dyn Source,
-    cluster: &dyn Cluster,
-) -> Result<DesiredState, SyncError> {
-    let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
-    let mut notes = snapshot.problems.clone();
-    let mut files = snapshot.files();
-    files.retain(|file| {
-        !is_kustomization(&file.path) || {
-            notes.push(not_rendered(file));
-            false
-        }
-    });
-    let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
-    let contents = source.read(&ids).await?;
-    let mut parsed = Vec::with_capacity(files.len());
-    for (file, content) in files.iter().zip(contents) {
-        match content {
-            Ok(bytes) => parsed.push(Arc::new(manifest::parse(&file.path, &bytes, app.dialect, &app.limits))),
-            Err(error) => notes.push(unreadable(file, &error.to_string())),
-        }
-    }
-    notes.extend(nothing_declared(app, &parsed, &notes, &revision));
-    let kinds = kinds_of(&parsed);
-    let model = cluster.model(&kinds).await?;
-    let desired = DesiredState::assemble(&[revision], &parsed, &notes, &model, app.namespace.as_deref());
-    let desired = desired.inheriting(&app.policy.sync_options);
-    let desired = match &app.namespace {
-        Some(name) => desired.with_namespace(name, &app.policy.create_namespace),
-        None => desired,
-    };
-    Ok(match &app.restriction {
-        Some(restriction) => restriction.restrict(desired, &model),
-        None => desired,
-    })
-}
-
-fn unreadable(file: &File, why: &str) -> Problem {
-    Problem::blocks(Code::UnreadableFile, format!("cannot be read: {why}"))
-        .at(&Origin::new(&file.path, 0, 0))
-        .hint("nothing is pruned until every file can be read")
-}
-
-/// Kustomize's own file is no manifest (Argo CD, too, never reads it as one).
-fn is_kustomization(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
-}
-
-fn not_rendered(file: &File) -> Problem {
-    Problem::warning(Code::NotRendered, "is kustomize's own file: the manifests beside it are read as they are")
-        .at(&Origin::new(&file.path, 0, 0))
-        .hint("render it and commit the result, or leave the folder out of the paths")
-}
-
-/// An empty source is far more often a wrong path than a wish to delete everything.
-fn nothing_declared(app: &App, parsed: &[Arc<ParsedFile>], notes: &[Problem], revision: &Revision) -> Option<Problem> {
-    let blocked = parsed.iter().flat_map(|file| &file.problems).chain(notes).any(|p| p.severity == Severity::Blocks);
-    let may_be = app.policy.when_empty == WhenEmpty::Prune;
-    if may_be || blocked || parsed.iter().any(|file| !file.resources.is_empty()) {
-        return None;
-    }
-    let roots: Vec<String> =
-        app.paths.roots.iter().map(|root| format!("`{}`", if root.is_empty() { "." } else { root })).collect();
-    let text = format!("no objects are declared under {} at revision `{}`", roots.join(", "), revision.id.short());
-    Some(Problem::blocks(Code::IncompleteSource, text).hint("check the path; nothing is pruned from an empty source"))
-}
-
-fn kinds_of(parsed: &[Arc<ParsedFile>]) -> BTreeSet<GroupKind> {
-    let resources = parsed.iter().flat_map(|file| &file.resources);
-    resources.map(|(resource, _)| (*resource.key().group_kind).clone()).collect()
 }
 
 /// Looks at the cluster, compares, and plans.

@@ -118,6 +118,22 @@ impl DesiredState {
         })
     }
 
+    /// Returns whether another state declares the same objects, wherever they are written, and all of both is known.
+    #[must_use]
+    pub fn declares_same(&self, other: &Self) -> bool {
+        let same = |(key, one): (&ResourceKey, &Declared)| {
+            let other = other.declared.get(key);
+            other.is_some_and(|other| one.resource == other.resource && one.options == other.options)
+        };
+        self.completeness == Completeness::Complete
+            && other.completeness == Completeness::Complete
+            && self.declared.len() == other.declared.len()
+            && self.held == other.held
+            && self.unplaced_kinds == other.unplaced_kinds
+            && self.made_namespace == other.made_namespace
+            && self.declared.iter().all(same)
+    }
+
     /// Returns whether a problem holds this object back.
     #[must_use]
     pub fn is_held(&self, key: &ResourceKey) -> bool {

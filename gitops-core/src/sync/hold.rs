@@ -43,6 +43,15 @@ impl Hold {
         Self { to: to.clone(), skipped: self.skipped, by: by.into(), at }
     }
 
+    /// Adds a revision that says what is skipped already, under another name.
+    #[must_use]
+    pub fn skipping(mut self, revision: &RevisionId) -> Self {
+        if *revision != self.to {
+            self.skipped.insert(revision.clone());
+        }
+        self
+    }
+
     /// Returns whether it still holds where the source names `head` now. A revision that was not skipped ends it: a
     /// newer commit, a revert, or a branch that was set back. A `head` that is what is followed anyway ends it, too.
     #[must_use]

@@ -4,6 +4,7 @@
 
 mod adversity;
 mod handover;
+mod revisions;
 
 use std::sync::Arc;
 use std::time::Duration;
