@@ -137,3 +137,21 @@ fn a_server_that_was_exported_and_imported_serves_the_same_kinds() {
     assert!(!kinds(&server).iter().any(|(kind, _)| &*kind.kind == "Widget"));
     assert_eq!(kinds(&ApiServer::import(&server.export()).unwrap()), kinds(&server));
 }
+
+#[test]
+fn a_custom_resource_takes_finalizers_that_the_core_would_not() {
+    let mut server = ApiServer::new(1);
+    assert_eq!(
+        server.create(&crd("widgets.example.com", "example.com", &[version("v1", STORED)]), "me", now()).code,
+        201
+    );
+    server.collect(now());
+    for (api_version, kind, code) in [("example.com/v1", "Widget", 201), ("v1", "ConfigMap", 422)] {
+        let json = format!(
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{{"name":"w","namespace":"default",
+            "finalizers":["resources-finalizer.example.com"]}}}}"#
+        );
+        let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
+        assert_eq!(server.apply(&object, "me", now()).code, code, "{kind}");
+    }
+}

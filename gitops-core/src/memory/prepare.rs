@@ -189,12 +189,7 @@ pub(super) fn count_generation(context: &Context<'_>, live: &Resource, held: &Dr
     }
     let name = &*kind.group_kind.kind;
     let annotations_count = &*kind.group_kind.group == "apps" && matches!(name, "Deployment" | "ReplicaSet");
-    let by_struct = matches!(
-        (&*kind.group_kind.group, name),
-        ("networking.k8s.io", "NetworkPolicy")
-            | ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration")
-    );
-    let mut wanted = if by_struct { held.clone() } else { stored.clone() };
+    let mut wanted = if is_compared_as_struct(kind) { held.clone() } else { stored.clone() };
     let mut before = live.tree().to_draft();
     for draft in [&mut wanted, &mut before] {
         let metadata = draft.remove("metadata");
@@ -217,6 +212,15 @@ pub(super) fn count_generation(context: &Context<'_>, live: &Resource, held: &Dr
 pub(super) fn is_completed_by_reading(kind: &ServedKind, draft: &Draft) -> bool {
     let labels = draft.get("metadata").and_then(|metadata| metadata.get("labels"));
     (&*kind.group_kind.group, &*kind.group_kind.kind) == ("batch", "Job") && labels.is_none()
+}
+
+/// Whether the server tells an empty list from none where it looks for changes of this kind.
+pub(super) fn is_compared_as_struct(kind: &ServedKind) -> bool {
+    matches!(
+        (&*kind.group_kind.group, &*kind.group_kind.kind),
+        ("networking.k8s.io", "NetworkPolicy")
+            | ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration")
+    )
 }
 
 fn counts(kind: &ServedKind) -> bool {

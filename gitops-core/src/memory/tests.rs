@@ -46,6 +46,13 @@ fn an_apply_creates_then_changes_and_the_same_again_writes_nothing() {
     assert_eq!(server.version(), created, "nothing changed, nothing written");
     assert_eq!(server.apply(&config_map("default", "web", "2"), "me", now()).code, 200);
     assert_eq!(server.version(), created + 1);
+    // What is empty is not stored, and so no difference, whenever it is applied again.
+    let empty =
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"e","namespace":"default","labels":{}},"data":{}}"#;
+    server.apply(&object(empty), "me", now());
+    let created = server.version();
+    server.apply(&object(empty), "me", now() + std::time::Duration::from_secs(60));
+    assert_eq!(server.version(), created);
 }
 
 #[test]

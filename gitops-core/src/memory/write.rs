@@ -233,7 +233,7 @@ impl ApiServer {
             object = ownership::update(context, &self.model, Some(live), &object);
         }
         // From here on as on the server: times of managers first, then what the kind keeps, then the rules.
-        let mut draft = crate::ssa::keep_times(live, object).tree().to_draft();
+        let mut draft = self.keep_times(context, live, object)?.tree().to_draft();
         prepare::keep_identity(live, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         prepare::changed(context.kind, live, &mut draft);
@@ -262,6 +262,25 @@ impl ApiServer {
             Mode::Commit => self.store(&object),
         };
         Ok(Response::object(200, context.shown(&object)))
+    }
+
+    /// Gives an object the times of `live`, if times of managed fields are all that differs once both are encoded: what is
+    /// empty is left out then. Custom resources, and kinds whose generation tells empty from none, are compared as they
+    /// are. Rule: as recorded, for kinds of all three sorts.
+    fn keep_times(&self, context: &Context<'_>, live: &Resource, object: Resource) -> Result<Resource, Status> {
+        if prepare::is_custom(context.kind) || prepare::is_compared_as_struct(context.kind) {
+            return Ok(crate::ssa::keep_times(live, object));
+        }
+        let encoded = resource(&self.stored(context, &object.tree().to_draft()))?;
+        if crate::ssa::keep_times(live, encoded) != *live {
+            return Ok(object);
+        }
+        let mut draft = object.tree().to_draft();
+        match live.tree().dig(&["metadata", "managedFields"]) {
+            Some(managed) => draft.entry("metadata").set("managedFields", managed),
+            None => drop(draft.entry("metadata").remove("managedFields")),
+        }
+        resource(&draft)
     }
 
     /// The object as it is encoded for the store.

@@ -13,7 +13,7 @@ use crate::value::{Draft, ValueRef};
 use super::super::refuse::{self, Fault, fault};
 use super::super::response::{CauseReason, Status};
 use super::super::server::Context;
-use super::super::{collect, delete};
+use super::super::{collect, delete, prepare};
 use super::names::{LABEL, LABEL_VALUE, SUBDOMAIN, bad_key, is_label, is_name_part};
 
 /// Limit of all annotations together, in bytes.
@@ -156,11 +156,18 @@ pub(super) fn immutable(context: &Context<'_>, live: &Resource, field: &str, wan
     refuse::invalid(context, &live.key().name, vec![fault.clone(), fault])
 }
 
+/// Groups whose validation is not that of the core.
+const APART: [&str; 3] = ["admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io"];
+
 /// Checks what is wrong whatever was there before.
-pub(super) fn of_new(draft: &Draft, faults: &mut Vec<Fault>) {
+pub(super) fn of_new(kind: &ServedKind, draft: &Draft, faults: &mut Vec<Fault>) {
     let Some(metadata) = draft.get("metadata") else { return };
     common(metadata, faults);
-    finalizers(metadata, faults);
+    // Kinds that are not the core's, custom ones among them, take any qualified name. Rule: `ValidateObjectMeta` of
+    // `pkg/apis/core/validation`, against that of apimachinery.
+    if !prepare::is_custom(kind) && !APART.contains(&&*kind.group_kind.group) {
+        finalizers(metadata, faults);
+    }
     managers(metadata, faults);
 }
 

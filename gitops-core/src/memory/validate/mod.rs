@@ -94,7 +94,7 @@ impl ApiServer {
         let draft = object.tree().to_draft();
         let mut faults = Vec::new();
         metadata::name(context.kind, name, &mut faults);
-        metadata::of_new(&draft, &mut faults);
+        metadata::of_new(context.kind, &draft, &mut faults);
         self.validate_content(context, None, object, &draft, &mut faults);
         refuse_any(context, name, faults)
     }
@@ -111,12 +111,12 @@ impl ApiServer {
     ) -> Result<(), Status> {
         let draft = object.tree().to_draft();
         let mut faults = Vec::new();
-        metadata::of_new(&draft, &mut faults);
+        metadata::of_new(context.kind, &draft, &mut faults);
         metadata::of_changed(live, &draft, &mut faults);
         // Once more, as the strategy does: a client sees each of these causes twice.
         metadata::of_changed(live, &draft, &mut faults);
         if kinds::are_checked_as_new(context.kind) {
-            metadata::of_new(&draft, &mut faults);
+            metadata::of_new(context.kind, &draft, &mut faults);
         }
         let whole = context.endpoint.subresource.as_deref() != Some("status");
         let mut fixed = Vec::new();
