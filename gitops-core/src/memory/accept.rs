@@ -26,6 +26,8 @@ pub enum Media {
     Yaml,
     /// `text/plain`
     Text,
+    /// All that is served, in one document.
+    Discovery,
 }
 
 /// What the content becomes before it is sent.
@@ -97,10 +99,7 @@ impl Accept {
             media == "*/*" || DOCUMENTS.split(", ").any(|known| known == media)
         };
         if !asked.is_custom && !header.split(',').any(routed) {
-            let streams = if asked.is_list { format!(", {STREAMS}") } else { String::new() };
-            return Err(not_acceptable(format!(
-                "406: Not Acceptable\n\nAvailable representations: {DOCUMENTS}{streams}"
-            )));
+            return Err(not_routed(asked.is_list));
         }
         let found = clauses(header).iter().find_map(|clause| clause.choice(asked.is_watch));
         found.ok_or_else(|| not_acceptable(format!("only the following media types are accepted: {DOCUMENTS}")))
@@ -122,6 +121,7 @@ impl Media {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
             Self::Text => "text/plain; charset=utf-8",
+            Self::Discovery => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
         }
     }
 }
@@ -180,6 +180,12 @@ impl<'h> Clause<'h> {
         };
         Some(Choice { media, form, version })
     }
+}
+
+/// No route gives such an answer.
+pub(super) fn not_routed(is_list: bool) -> Status {
+    let streams = if is_list { format!(", {STREAMS}") } else { String::new() };
+    not_acceptable(format!("406: Not Acceptable\n\nAvailable representations: {DOCUMENTS}{streams}"))
 }
 
 pub(super) fn not_acceptable(message: String) -> Status {

@@ -58,6 +58,10 @@ impl User {
         self
     }
 
+    pub(super) fn is_anonymous(&self) -> bool {
+        *self.name == *ANONYMOUS
+    }
+
     fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|of| **of == *group)
     }

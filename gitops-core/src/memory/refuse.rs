@@ -33,6 +33,12 @@ pub(super) fn too_new(version: u64, now: u64) -> Status {
     status.with(Details { retry_after: Some(1), ..Details::default() })
 }
 
+/// A path that is no resource, asked for without credentials.
+pub(super) fn path_forbidden(path: &str) -> Status {
+    let message = format!("forbidden: User \"system:anonymous\" cannot get path \"{path}\"");
+    Status::new(403, Reason::Forbidden, message)
+}
+
 pub(super) fn method_not_allowed() -> Status {
     let message = "the server does not allow this method on the requested resource";
     Status::new(405, Reason::MethodNotAllowed, message)

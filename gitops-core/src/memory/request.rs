@@ -176,6 +176,19 @@ impl Request {
         Self { mode, ..self }
     }
 
+    /// Goes on with a watch: what changed after a version, with a bookmark if one is due. Others stay as they are.
+    #[must_use]
+    pub fn going_on(self, version: u64, bookmarks: bool) -> Self {
+        let action = match self.action {
+            Action::Watch(watch) => {
+                let after = Some(version.to_string().into());
+                Action::Watch(Watch { after, bookmarks, initial: None, version_match: None, ..watch })
+            }
+            other => other,
+        };
+        Self { action, ..self }
+    }
+
     /// Sets what becomes of unknown fields.
     #[must_use]
     pub fn validated(self, validation: Validation) -> Self {

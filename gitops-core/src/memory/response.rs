@@ -130,6 +130,8 @@ pub enum Reason {
     Conflict,
     /// The object is not valid.
     Invalid,
+    /// The credentials are not known, or no longer.
+    Unauthorized,
     /// Not allowed.
     Forbidden,
     /// The request makes no sense.
@@ -312,6 +314,7 @@ impl Reason {
             Self::AlreadyExists => "AlreadyExists",
             Self::Conflict => "Conflict",
             Self::Invalid => "Invalid",
+            Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
             Self::BadRequest => "BadRequest",
             Self::Expired => "Expired",

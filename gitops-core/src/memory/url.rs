@@ -38,6 +38,8 @@ pub struct HttpRequest<'r> {
     pub content_type: &'r str,
     /// The header `User-Agent`: its first part names the field manager if the query does not.
     pub agent: &'r str,
+    /// The header `If-None-Match`: what the client has already.
+    pub known: &'r str,
     /// The body.
     pub body: &'r [u8],
     /// Whose rights count; `None` may do everything.

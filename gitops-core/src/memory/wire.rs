@@ -27,6 +27,10 @@ pub struct Wire {
     pub content: Content,
     /// Warning headers.
     pub warnings: Vec<Arc<str>>,
+    /// The header `ETag`, which names the content.
+    pub tag: Option<Arc<str>>,
+    /// The header `Location`: where to ask instead.
+    pub location: Option<Arc<str>>,
 }
 
 /// The content of a [`Wire`].
@@ -134,6 +138,10 @@ fn included(accept: &Accept) -> Result<Include, Status> {
 }
 
 impl Wire {
+    pub(super) fn new(code: u16, media: Media, content: Content, warnings: Vec<Arc<str>>) -> Self {
+        Self { code, media, content, warnings, tag: None, location: None }
+    }
+
     /// A refusal of what could not be read as a request.
     #[must_use]
     pub fn refusal(status: Status, accept: &Accept) -> Self {
@@ -144,10 +152,10 @@ impl Wire {
     fn of(status: &Status, warnings: Vec<Arc<str>>, accept: &Accept) -> Self {
         let code = status.code;
         match status.as_text() {
-            Some(text) => Self { code, media: Media::Text, content: Content::Text(text), warnings },
+            Some(text) => Self { warnings, ..Self::text(code, &text) },
             None => {
                 let content = Content::Document(status.to_value());
-                Self { code, media: accept.media_of_refusal(), content, warnings }
+                Self::new(code, accept.media_of_refusal(), content, warnings)
             }
         }
     }
@@ -161,17 +169,15 @@ impl Show<'_> {
             Body::List(list) => self.list(list),
             Body::Events(events) => {
                 let content = self.stream(events, accept);
-                return Wire { code: 200, media: self.choice.media, content, warnings: response.warnings };
+                return Wire::new(200, self.choice.media, content, response.warnings);
             }
             Body::Status(status) => return Wire::of(status, response.warnings, accept),
         };
         match shown {
-            Ok(document) => Wire {
-                code: response.code,
-                media: self.choice.media,
-                content: Content::Document(document.freeze()),
-                warnings: response.warnings,
-            },
+            Ok(document) => {
+                let content = Content::Document(document.freeze());
+                Wire::new(response.code, self.choice.media, content, response.warnings)
+            }
             Err(status) => Wire::of(&status, Vec::new(), accept),
         }
     }

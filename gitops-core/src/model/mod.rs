@@ -40,6 +40,7 @@ pub use flaw::SchemaFlaw;
 pub(crate) use scalar::compare_quantities;
 pub(crate) use schema::{Atom, ListType, MapType, Relation, TypeId};
 pub use schema::{ListKind, Meaning, Scalar, Schema, TypeRef};
+pub(crate) use served::priority as version_priority;
 pub use served::{Conversion, Freshness, KindFacts, ScalePaths, Scope, ServedKind};
 pub use smd::SchemaError;
 

@@ -153,7 +153,7 @@ impl ServedKind {
 
 /// Kubernetes' order of versions: stable before beta before alpha, higher numbers first, other names last.
 /// Rule: Kubernetes API, "Version priority" of CustomResourceDefinitions.
-pub(super) fn priority(version: &str) -> (u8, u64, u64) {
+pub(crate) fn priority(version: &str) -> (u8, u64, u64) {
     let parse = || {
         let rest = version.strip_prefix('v')?;
         let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
