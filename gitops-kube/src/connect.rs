@@ -28,6 +28,8 @@ pub struct Connection {
     user: Option<Arc<str>>,
     groups: Vec<Arc<str>>,
     requests: Option<usize>,
+    #[cfg(feature = "server")]
+    server: Option<crate::memory_server::MemoryServer>,
 }
 
 /// A cluster that cannot be reached, since it is not known how.
@@ -75,6 +77,13 @@ impl Connection {
         Self { context: Some(context.into()), ..Self::default() }
     }
 
+    /// Means a server in this process. It shows credentials, as a client from elsewhere would.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn in_process(server: &crate::memory_server::MemoryServer) -> Self {
+        Self { server: Some(server.clone()), ..Self::default() }
+    }
+
     /// Reads this kubeconfig, and no other.
     #[must_use]
     pub fn in_kubeconfig(self, path: &Path) -> Self {
@@ -105,6 +114,10 @@ impl Connection {
 
     /// Reads the kubeconfig, or what a pod is given, and sets up a client. Nothing is sent.
     pub(crate) async fn client(&self) -> Result<Client, ConnectError> {
+        #[cfg(feature = "server")]
+        if let Some(server) = &self.server {
+            return Ok(server.client(self.user.as_deref(), &self.groups));
+        }
         let mut config = self.config().await?;
         // Who calls knows best what may be tried again.
         config.default_retry = false;
@@ -155,6 +168,10 @@ fn is_missing(error: &KubeconfigError) -> bool {
 
 impl std::fmt::Display for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[cfg(feature = "server")]
+        if self.server.is_some() {
+            return f.write_str("the cluster in memory");
+        }
         match &self.context {
             Some(context) => write!(f, "cluster `{context}`"),
             None => f.write_str("the current cluster of the kubeconfig"),

@@ -34,6 +34,8 @@ mod write;
 
 #[cfg(feature = "control-plane")]
 pub mod control_plane;
+#[cfg(feature = "server")]
+pub mod memory_server;
 
 pub use cluster::KubeCluster;
 pub use connect::{ConnectError, Connection};

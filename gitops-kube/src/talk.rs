@@ -277,8 +277,11 @@ impl Silence {
     }
 }
 
+/// Whether no connection was made, and so nothing sent. Only making one is ever refused.
 fn is_connect(error: &(dyn Error + 'static)) -> bool {
+    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
     error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
+        || error.downcast_ref::<std::io::Error>().is_some_and(refused)
 }
 
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

@@ -1,0 +1,186 @@
+//! What an HTTP request asks: its URL decoded, its headers, its body.
+
+use gitops_core::memory::{Accept, HttpRequest, User};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Buf};
+
+pub(super) const USER: &str = "impersonate-user";
+pub(super) const GROUP: &str = "impersonate-group";
+
+/// The server takes no more than 3 MiB; what is over that need not be read to be refused.
+const BODY: usize = (3 << 20) + 1;
+
+/// A request, read.
+pub(super) struct Asked {
+    method: String,
+    /// `None` when it is no text.
+    url: Option<Url>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+struct Url {
+    path: String,
+    query: Vec<(String, String)>,
+}
+
+/// Credentials that are not known.
+pub(super) struct Unknown;
+
+impl Asked {
+    pub(super) async fn read<B>(request: Request<B>) -> Self
+    where
+        B: Body + Send,
+        B::Data: Send,
+    {
+        let (head, body) = request.into_parts();
+        let path = decoded(head.uri.path(), Plus::Itself);
+        let query = head.uri.query().unwrap_or_default().split('&').filter(|part| !part.is_empty()).map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Some((decoded(name, Plus::Space)?, decoded(value, Plus::Space)?))
+        });
+        let url = path.zip(query.collect::<Option<Vec<_>>>()).map(|(path, query)| Url { path, query });
+        let mut bytes = Vec::new();
+        let mut body = std::pin::pin!(body);
+        while bytes.len() < BODY {
+            // A body that breaks off is one that cannot be read, and is refused for that.
+            let Some(Ok(frame)) = body.as_mut().frame().await else { break };
+            let Ok(mut data) = frame.into_data() else { continue };
+            while data.has_remaining() && bytes.len() < BODY {
+                let chunk = data.chunk();
+                let taken = chunk.len();
+                bytes.extend_from_slice(chunk);
+                data.advance(taken);
+            }
+        }
+        Self { method: head.method.as_str().to_owned(), url, headers: head.headers, body: bytes }
+    }
+
+    /// Whose rights count; `None` may do everything.
+    pub(super) fn user(&self, token: &str, is_trusted: bool) -> Result<Option<User>, Unknown> {
+        match self.headers.get(AUTHORIZATION) {
+            None if is_trusted => {}
+            None => return Ok(Some(User::anonymous())),
+            Some(shown) => {
+                let shown = shown.to_str().ok().and_then(|shown| shown.strip_prefix("Bearer "));
+                if !shown.is_some_and(|shown| is_same(shown.as_bytes(), token.as_bytes())) {
+                    return Err(Unknown);
+                }
+            }
+        }
+        let texts = |name: &str| self.headers.get_all(name).iter().map(|value| value.to_str().map_err(|_| Unknown));
+        let Some(name) = texts(USER).next() else {
+            // A group without a user is nobody.
+            return if texts(GROUP).next().is_some() { Err(Unknown) } else { Ok(None) };
+        };
+        texts(GROUP).try_fold(User::new(name?), |user, group| Ok(user.in_group(group?))).map(Some)
+    }
+
+    pub(super) fn accept(&self) -> Accept {
+        let header = self.text(&ACCEPT);
+        let accept = if header.is_empty() { Accept::default() } else { Accept::new(header) };
+        let query = self.url.iter().flat_map(|url| &url.query);
+        match query.filter(|(name, _)| name == "includeObject").map(|(_, value)| value).next() {
+            Some(object) => accept.including(object),
+            None => accept,
+        }
+    }
+
+    /// The request as the cluster takes it; `None` when its URL cannot be read.
+    pub(super) fn http(&self, user: Option<User>) -> Option<HttpRequest<'_>> {
+        let url = self.url.as_ref()?;
+        let mut http = HttpRequest::new(&self.method, &url.path);
+        http.query = url.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        http.content_type = self.text(&CONTENT_TYPE);
+        http.agent = self.text(&USER_AGENT);
+        http.known = self.text(&IF_NONE_MATCH);
+        http.body = &self.body;
+        http.user = user;
+        Some(http)
+    }
+
+    pub(super) fn may_write(&self) -> bool {
+        !matches!(&*self.method, "GET" | "HEAD")
+    }
+
+    fn text(&self, name: &http::HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Compares in a time that says nothing of where they differ.
+fn is_same(shown: &[u8], token: &[u8]) -> bool {
+    let differences = shown.iter().zip(token).fold(0, |all, (a, b)| all | (a ^ b));
+    shown.len() == token.len() && differences == 0
+}
+
+/// What a plus stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    Itself,
+    Space,
+}
+
+/// Decodes percent signs; `None` when what comes out is no text.
+fn decoded(text: &str, plus: Plus) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes().iter();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let mut digit = || char::from(*rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            b'+' if plus == Plus::Space => b' ',
+            byte => *byte,
+        };
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_decoded_once() {
+        for (text, plus, decodes_to) in [
+            ("/api/v1", Plus::Itself, Some("/api/v1")),
+            ("a+b%20c", Plus::Itself, Some("a+b c")),
+            ("a+b%20c%2B", Plus::Space, Some("a b c+")),
+            ("app%3Dweb%2Ctier%20in%20%28a%29", Plus::Space, Some("app=web,tier in (a)")),
+            ("%2525", Plus::Space, Some("%25")),
+            ("%C3%A9", Plus::Space, Some("é")),
+            ("%ff", Plus::Space, None),
+            ("%4", Plus::Space, None),
+            ("%zz", Plus::Space, None),
+        ] {
+            assert_eq!(decoded(text, plus).as_deref(), decodes_to, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_whole_token_lets_in() {
+        let asked = |header: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            header.map(|header| headers.insert(AUTHORIZATION, header.parse().unwrap()));
+            Asked { method: "GET".into(), url: None, headers, body: Vec::new() }
+        };
+        for (header, is_known) in [
+            (Some("Bearer secret"), true),
+            (Some("Bearer secre"), false),
+            (Some("Bearer secret2"), false),
+            (Some("Bearer "), false),
+            (Some("Basic secret"), false),
+            (Some("secret"), false),
+        ] {
+            assert_eq!(asked(header).user("secret", true).is_ok_and(|user| user.is_none()), is_known, "{header:?}");
+        }
+        let outside = asked(None).user("secret", false);
+        assert!(matches!(outside, Ok(Some(user)) if user == User::anonymous()));
+        assert!(matches!(asked(None).user("secret", true), Ok(None)));
+    }
+}
