@@ -20,12 +20,12 @@ async fn a_server_that_is_away_is_no_empty_cluster_and_no_change_is_missed(world
     world.apply(&map, "checks").await;
     while !told_of(&world, &interest, &mut cursor, "1").await {}
 
-    world.plane.lock().await.kill_api_server();
+    world.kill().await;
     let away = world.cluster.observe(&interest).await.unwrap_err().failure;
     assert!(matches!(away, Failure::Unavailable { .. }), "{away:?}");
     let refused = world.try_write(&Write::apply(&map, "checks", Force::No)).await;
     assert!(matches!(refused, Err(Failure::Unavailable { .. })), "nothing was sent: {refused:?}");
-    world.plane.lock().await.start_api_server().await.unwrap();
+    world.restart().await;
 
     world.apply(&config_map("outage", "map", "2"), "checks").await;
     while !told_of(&world, &interest, &mut cursor, "2").await {}

@@ -377,9 +377,9 @@ async fn a_sync_whose_server_is_killed_is_finished_by_the_next_one(world: World)
     let (report, ()) = tokio::join!(sync(&git.app, between), async {
         let some = config_map("killed", "m20", "1");
         until("some objects are there", || async { world.live(some.key()).await.map(drop) }).await;
-        world.plane.lock().await.kill_api_server();
+        world.kill().await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        world.plane.lock().await.start_api_server().await.unwrap();
+        world.restart().await;
     });
     if let Ok(report) = report {
         let phase = report.receipt.as_ref().map(|receipt| receipt.phase);

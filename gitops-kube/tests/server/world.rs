@@ -1,4 +1,4 @@
-//! The server, and short forms of what every check does.
+//! The server, be it a real one or the one in this process, and short forms of what every check does.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use gitops_core::cluster::{Cluster, Failure, Force, Interest, Write, WriteOutcome, Written};
+use gitops_core::memory::MemoryCluster;
 use gitops_core::resource::{Propagation, Resource, ResourceKey};
 use gitops_core::state::Live;
 use gitops_core::time::{Timer, Timestamp};
 use gitops_core::value::Value;
-use gitops_kube::KubeCluster;
 use gitops_kube::control_plane::ControlPlane;
+use gitops_kube::memory_server::MemoryServer;
+use gitops_kube::{Connection, KubeCluster};
 use tokio::sync::Mutex;
 
 /// A check and its name, a sentence.
@@ -46,22 +48,54 @@ impl Timer for Clock {
 /// The server. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    /// The servers, for checks that stop and start them.
-    pub(crate) plane: Arc<Mutex<ControlPlane>>,
+    /// For checks that stop and start it.
+    server: Server,
     /// As somebody who may do everything.
     pub(crate) cluster: KubeCluster,
 }
 
+/// What answers.
+#[derive(Clone, Debug)]
+enum Server {
+    Real(Arc<Mutex<ControlPlane>>),
+    InProcess(MemoryServer),
+}
+
 impl World {
-    pub(crate) async fn new(plane: ControlPlane) -> Self {
+    pub(crate) async fn real(plane: ControlPlane) -> Self {
         let cluster = KubeCluster::connect(&plane.admin()).await.unwrap();
-        Self { plane: Arc::new(Mutex::new(plane)), cluster }
+        Self { server: Server::Real(Arc::new(Mutex::new(plane))), cluster }
+    }
+
+    pub(crate) async fn in_process() -> Self {
+        let server = MemoryServer::new(MemoryCluster::new(1, Clock)).unwrap();
+        let cluster = KubeCluster::connect(&Connection::in_process(&server)).await.unwrap();
+        Self { server: Server::InProcess(server), cluster }
     }
 
     /// As somebody who may do what roles say.
     pub(crate) async fn user(&self, name: &str) -> KubeCluster {
-        let connection = self.plane.lock().await.user(name);
+        let connection = match &self.server {
+            Server::Real(plane) => plane.lock().await.user(name),
+            Server::InProcess(server) => Connection::in_process(server).as_user(name, ["system:authenticated"]),
+        };
         KubeCluster::connect(&connection).await.unwrap()
+    }
+
+    /// The server is killed. What it holds stays.
+    pub(crate) async fn kill(&self) {
+        match &self.server {
+            Server::Real(plane) => plane.lock().await.kill_api_server(),
+            Server::InProcess(server) => server.go_away(),
+        }
+    }
+
+    /// The server is started again.
+    pub(crate) async fn restart(&self) {
+        match &self.server {
+            Server::Real(plane) => plane.lock().await.start_api_server().await.unwrap(),
+            Server::InProcess(server) => server.come_back(),
+        }
     }
 
     pub(crate) async fn namespace(&self, name: &str) {
