@@ -218,7 +218,7 @@ impl Shared {
             // An old server gives branches and tags only; the commit may be in the history of one.
             Err(_) => {
                 let mut session = self.session(cancelled)?;
-                let listing = session.list(&ALL.map(str::to_owned))?;
+                let listing = session.list(&ALL.map(str::to_owned).into(), None)?;
                 let tips: Vec<(String, ObjectId)> = listing.tips().map(|id| (id.to_string(), id)).collect();
                 self.fetch(Some(session), &tips, Depth::All, cancelled)?;
                 if self.has(id)? { Ok(id) } else { Err(listing::no_such_id(id)) }
@@ -233,7 +233,7 @@ impl Shared {
         asked: Instant,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<(Arc<Listing>, Option<Session>), SourceError> {
-        let prefixes = {
+        let (prefixes, before) = {
             let mut known = lock(&self.asked);
             if let Some((began, prefixes, listing)) = &known.answer
                 && *began >= asked
@@ -245,11 +245,11 @@ impl Shared {
                 known.prefixes.clear();
             }
             known.prefixes.extend(wanted);
-            known.prefixes.clone()
+            (known.prefixes.clone(), known.answer.as_ref().map(|(_, _, listing)| Arc::clone(listing)))
         };
         let began = Instant::now();
         let mut session = self.session(cancelled)?;
-        let listing = Arc::new(session.list(&prefixes.iter().cloned().collect::<Vec<_>>())?);
+        let listing = session.list(&prefixes, before.as_ref())?;
         lock(&self.asked).answer = Some((began, prefixes, Arc::clone(&listing)));
         Ok((listing, Some(session)))
     }

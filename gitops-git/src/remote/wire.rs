@@ -1,5 +1,6 @@
 //! One conversation with a remote: what it has, and what is wanted of it.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +11,11 @@ use gix::bstr::BString;
 use gix::odb::pack::{Bundle, bundle, data};
 use gix::progress::Discard;
 use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags, negotiate};
-use gix::protocol::ls_refs::RefPrefixes;
-use gix::protocol::transport::Service;
-use gix::protocol::transport::client::blocking_io::Transport;
-use gix::protocol::{Handshake, LsRefsCommand};
+use gix::protocol::transport::client::blocking_io::{Transport, TransportV2Ext};
+use gix::protocol::transport::{Protocol, Service};
+use gix::protocol::{Command, Handshake};
 
-use super::listing::Listing;
+use super::listing::{Incoming, Listing};
 use super::pipe::Program;
 use super::{RemoteOptions, RemoteUrl, bundle_file};
 use crate::GitSource;
@@ -86,13 +86,18 @@ impl Session {
         }
     }
 
-    /// Lists branches and tags whose names start with one of `prefixes`. Old servers list all.
-    pub(super) fn list(&mut self, prefixes: &[String]) -> Result<Listing, SourceError> {
+    /// Lists branches and tags whose names start with one of `prefixes`. Old servers list all. A list that is the same as
+    /// the one that is `known` is not made anew.
+    pub(super) fn list(
+        &mut self,
+        prefixes: &BTreeSet<String>,
+        known: Option<&Arc<Listing>>,
+    ) -> Result<Arc<Listing>, SourceError> {
         match self {
-            Self::Bundle(file) => Ok(Listing::new(file.refs())),
+            Self::Bundle(file) => Ok(Arc::new(Listing::new(file.refs()))),
             Self::Wire(wire) => match wire.handshake.refs.clone() {
-                Some(refs) => Ok(Listing::new(refs)),
-                None => wire.list(prefixes),
+                Some(refs) => Ok(Arc::new(Listing::new(refs))),
+                None => wire.list(prefixes, known),
             },
         }
     }
@@ -146,12 +151,41 @@ impl Wire {
         }
     }
 
-    fn list(&mut self, prefixes: &[String]) -> Result<Listing, SourceError> {
-        let mut wanted = RefPrefixes::new();
-        wanted.extend(prefixes.iter().map(|prefix| BString::from(prefix.as_str())));
-        let command = LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent());
-        let found = command.invoke_blocking(&mut self.transport, &mut Discard, false);
-        found.map(Listing::new).map_err(|error| self.failed(error).meaning())
+    fn list(&mut self, prefixes: &BTreeSet<String>, known: Option<&Arc<Listing>>) -> Result<Arc<Listing>, SourceError> {
+        let mut incoming = Incoming::new(known);
+        let mut refused = None;
+        let heard = self.hear(prefixes, |line| incoming.push(line).map_err(|error| refused = Some(error)).is_ok());
+        match (heard, refused) {
+            (_, Some(error)) => Err(error),
+            (Err(error), None) => Err(self.failed(error).meaning()),
+            (Ok(()), None) => incoming.finish().ok_or_else(|| {
+                let what = format!("`{}` (the list of branches and tags that it sends is damaged)", self.url);
+                SourceFailure::Unavailable { what: what.into() }.into()
+            }),
+        }
+    }
+
+    /// Asks for branches and tags, and passes on each line that comes, until one is not taken.
+    fn hear(&mut self, prefixes: &BTreeSet<String>, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), gix::Error> {
+        let capabilities = &self.handshake.capabilities;
+        let mut features = Command::LsRefs.default_features(Protocol::V2, capabilities);
+        features.push(agent());
+        let mut arguments = Command::LsRefs.initial_v2_arguments(&features);
+        let of_list = capabilities.capability("ls-refs");
+        if of_list.and_then(|list| list.supports("unborn")).unwrap_or_default() {
+            arguments.push("unborn".into());
+        }
+        arguments.extend(prefixes.iter().map(|prefix| BString::from(format!("ref-prefix {prefix}"))));
+        let command = Command::LsRefs.as_str();
+        let mut lines = self.transport.invoke(command, features.into_iter(), Some(arguments.into_iter()), false)?;
+        while let Some(line) = lines.readline() {
+            let line = line.map_err(gix::Error::from_error)??;
+            let Some(line) = line.as_bstr() else { break };
+            if !take(line) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn fetch(
