@@ -57,6 +57,7 @@
 
 mod error;
 mod history;
+mod ignored;
 mod links;
 mod objects;
 mod open;

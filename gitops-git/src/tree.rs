@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use gitops_core::problem::{Code, Problem};
 use gitops_core::resource::Origin;
-use gitops_core::source::{ContentId, Entry, Folder, Paths, RevisionId, Snapshot, SourceError, SourceFailure};
+use gitops_core::source::{
+    ContentId, Entry, Folder, Kind as What, Paths, RevisionId, Snapshot, SourceError, SourceFailure,
+};
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
@@ -14,6 +16,7 @@ use gix::{ObjectId, Repository};
 
 use crate::GitLimits;
 use crate::error::{shown, too_large, unsupported};
+use crate::ignored::Ignored;
 use crate::links::{Place, Reader};
 use crate::objects::{self, TreeEntry};
 
@@ -67,6 +70,7 @@ pub(crate) struct Lister<'r> {
     files: usize,
     /// The trees we are in.
     around: Vec<ObjectId>,
+    ignored: Ignored,
     /// Folders known to hold no wanted file.
     barren: BTreeSet<(BString, ObjectId)>,
     pub(crate) problems: Vec<Problem>,
@@ -91,6 +95,7 @@ impl<'r> Lister<'r> {
             reuse: false,
             files: 0,
             around: Vec::new(),
+            ignored: Ignored::new(paths),
             barren: BTreeSet::new(),
             problems: Vec::new(),
             damage: None,
@@ -103,6 +108,7 @@ impl<'r> Lister<'r> {
         self.around.clear();
         self.problems.clear();
         (self.root, self.files, self.damage) = (tree, 0, None);
+        self.ignored = Ignored::new(self.paths);
         self.reuse = matches!(known, Some(Known::SamePaths(_)));
         let known = known.map(|(Known::SamePaths(known) | Known::OtherPaths(known))| known);
         Ok(self.folder(tree, b"".as_bstr(), known)?.0)
@@ -114,7 +120,7 @@ impl<'r> Lister<'r> {
         path: &BStr,
         known: Option<&Arc<Folder>>,
     ) -> Result<(Arc<Folder>, Pure), SourceError> {
-        let content = ContentId::new(&id.to_string());
+        let content = self.ignored.content_id(id);
         if self.reuse
             && let Some(known) = known.filter(|known| known.id.as_ref() == Some(&content))
         {
@@ -128,19 +134,22 @@ impl<'r> Lister<'r> {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(path, error).map(|pure| (Arc::default(), pure)),
         };
+        let outer = self.ignored.outer();
+        let mut pure = self.rules(&entries, path)?;
         self.around.push(id);
         let mut folder = Folder::default();
-        let mut pure = Pure::Yes;
         for entry in &entries {
             if self.entry(&mut folder, entry, path, known)? == Pure::No {
                 pure = Pure::No;
             }
         }
         self.around.pop();
+        self.ignored.leave(outer);
         if self.collide(&folder, path) == Pure::No {
             pure = Pure::No;
         }
-        if folder.entries.is_empty() && pure == Pure::Yes {
+        // Where there are rules, other ones may let something in elsewhere.
+        if folder.entries.is_empty() && pure == Pure::Yes && !self.ignored.is_heeded() {
             self.barren.insert(place);
         }
         let folder = with_id(folder, (pure == Pure::Yes).then_some(content));
@@ -148,6 +157,44 @@ impl<'r> Lister<'r> {
             Some(known) if **known == folder => Ok((Arc::clone(known), pure)),
             _ => Ok((Arc::new(folder), pure)),
         }
+    }
+
+    fn wants(&self, path: &str) -> bool {
+        self.paths.wants(path) && !self.ignored.keeps_out(path, What::File)
+    }
+
+    fn may_enter(&self, path: &str) -> bool {
+        self.paths.may_enter(path) && self.ignored.may_enter(path)
+    }
+
+    /// Puts the rules of a folder in force that say which files are kept out.
+    fn rules(&mut self, entries: &[TreeEntry], path: &BStr) -> Result<Pure, SourceError> {
+        let Some(file) = self.ignored.file(entries) else { return Ok(Pure::Yes) };
+        let (at, mut pure) = (join(path, file.name.as_bstr()), Pure::Yes);
+        let id = match file.kind {
+            EntryKind::Blob | EntryKind::BlobExecutable => file.id,
+            EntryKind::Link => match self.reader.locate(self.root, at.as_bstr()) {
+                // What it leads to may change without this folder.
+                Ok(Place::File(id)) => {
+                    pure = Pure::No;
+                    id
+                }
+                _ => return Ok(self.unruled(&at, "leads to no file of the repository")),
+            },
+            EntryKind::Tree | EntryKind::Commit => return Ok(self.unruled(&at, "is no file")),
+        };
+        match objects::load(self.reader.repository, self.reader.limits, id, Kind::Blob) {
+            Ok(text) if self.ignored.add(path, id, &text) => Ok(pure),
+            Ok(_) => Ok(self.unruled(&at, "has more rules than are heeded")),
+            Err(error) => self.unreadable(at.as_bstr(), error),
+        }
+    }
+
+    /// Notes that what is kept out is not known, so that too much may be listed.
+    fn unruled(&mut self, path: &BString, why: &str) -> Pure {
+        let path = path.to_str_lossy();
+        let problem = Problem::blocks(Code::UnreadableFile, format!("`{}` {why}", shown(&path)));
+        self.problem(problem.hint("which files it keeps out is not known: make it a short file"), &path)
     }
 
     fn entry(
@@ -165,15 +212,15 @@ impl<'r> Lister<'r> {
             return Ok(self.problem(Problem::blocks(Code::UnreadableFile, what), text));
         }
         match entry.kind {
-            EntryKind::Blob | EntryKind::BlobExecutable if self.paths.wants(text) => {
+            EntryKind::Blob | EntryKind::BlobExecutable if self.wants(text) => {
                 self.insert(folder, &entry.name, text, Entry::File { id: ContentId::new(&entry.id.to_string()) })
             }
-            EntryKind::Tree if self.paths.may_enter(text) => self.below(folder, entry, &path, entry.id, known),
-            EntryKind::Link if self.paths.wants(text) || self.paths.may_enter(text) => {
+            EntryKind::Tree if self.may_enter(text) => self.below(folder, entry, &path, entry.id, known),
+            EntryKind::Link if self.wants(text) || self.may_enter(text) => {
                 self.link(folder, entry, &path, known)?;
                 Ok(Pure::No)
             }
-            EntryKind::Commit if self.paths.may_enter(text) => Ok(self.problem(submodule(text), text)),
+            EntryKind::Commit if self.may_enter(text) => Ok(self.problem(submodule(text), text)),
             _ => Ok(Pure::Yes),
         }
     }
@@ -196,7 +243,10 @@ impl<'r> Lister<'r> {
             Some(Entry::Folder(known)) => Some(known),
             _ => None,
         };
+        let outer = self.ignored.outer();
+        self.ignored.enter(&text);
         let (below, pure) = self.folder(tree, path.as_bstr(), known)?;
+        self.ignored.leave(outer);
         if below.entries.is_empty() {
             return Ok(pure);
         }
@@ -215,7 +265,7 @@ impl<'r> Lister<'r> {
         known: Option<&Arc<Folder>>,
     ) -> Result<Pure, SourceError> {
         let text = path.to_str_lossy();
-        let (wanted, enters) = (self.paths.wants(&text), self.paths.may_enter(&text));
+        let (wanted, enters) = (self.wants(&text), self.may_enter(&text));
         let place = match self.reader.locate(self.root, path.as_bstr()) {
             Ok(place) => place,
             Err(error) => return self.unreadable(path.as_bstr(), error),

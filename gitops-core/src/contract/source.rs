@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::source::{ContentId, Entry, Folder, Paths, RevisionId, Snapshot, Source, SourceFailure, Target};
+use crate::source::{
+    ContentId, Entry, Folder, IgnoreFiles, Paths, RevisionId, Snapshot, Source, SourceFailure, Target,
+};
 
 use super::{BrokenPromises, Check, Verdict, expect, run};
 
@@ -21,6 +23,7 @@ pub trait SourceFixture: fmt::Debug + Send + Sync {
 /// # Errors
 /// With every promise that is broken.
 pub async fn source(fixture: &dyn SourceFixture) -> Result<(), BrokenPromises> {
+    let (ruled, otherwise) = rules(fixture);
     let first = fixture
         .commit("first", &[("a/x.yaml", Some("a: 1\n")), ("b/y.yaml", Some("b: 1\n")), ("notes.txt", Some("n"))]);
     let second = fixture.commit("second", &[("a/x.yaml", Some("a: 2\n")), ("a/deep/z.json", Some("{}"))]);
@@ -41,6 +44,7 @@ pub async fn source(fixture: &dyn SourceFixture) -> Result<(), BrokenPromises> {
         ("equal folder ids hold equal entries", Box::pin(folders(port, first, second))),
         ("folders equal to known ones share their storage", Box::pin(shares(port, first, second))),
         ("what is known of other paths is no substitute for reading", Box::pin(other_paths(port, third))),
+        ("what `.sourceignore` keeps out is left out", Box::pin(ignores(port, &ruled, &otherwise))),
         ("`read` answers in order, one result for each id", Box::pin(reads(port, second))),
         ("a future that is dropped leaves the source usable", Box::pin(dropped(port, third))),
         ("the log lists what changed the wanted files, newest first", Box::pin(log(port, [first, second, third]))),
@@ -182,6 +186,33 @@ async fn other_paths(port: &dyn Source, third: &RevisionId) -> Verdict {
     let narrow = snapshot(port, third, &Paths::default().with_include("**/x.yaml"), None).await?;
     let wide = snapshot(port, third, &Paths::default(), Some(&narrow)).await?;
     expect("all files", names(&wide), |names| names.len() == 3)
+}
+
+/// Commits files that no manifest is, with two sets of rules for them, and removes them again.
+fn rules(fixture: &dyn SourceFixture) -> (RevisionId, RevisionId) {
+    let files = ["drop.txt", "b/c.txt", "a/drop.txt", "a/keep.txt", "a/.sourceignore", ".sourceignore"];
+    let text = |file: &str| match file {
+        "a/.sourceignore" => "!drop.txt\n",
+        ".sourceignore" => "drop.txt\n/b/\n",
+        _ => "text\n",
+    };
+    let ruled = fixture.commit("ruled", &files.map(|file| (file, Some(text(file)))));
+    let otherwise = fixture.commit("ruled otherwise", &[(".sourceignore", Some("keep.txt\n"))]);
+    fixture.commit("without rules", &files.map(|file| (file, None)));
+    (ruled, otherwise)
+}
+
+async fn ignores(port: &dyn Source, ruled: &RevisionId, otherwise: &RevisionId) -> Verdict {
+    let all = Paths::default().with_include("**/*.txt");
+    let paths = all.clone().with_ignore_files(IgnoreFiles::SourceIgnore);
+    let first = snapshot(port, ruled, &paths, None).await?;
+    expect("what the outer file keeps out and the inner one does not want again", names(&first), |names| {
+        *names == ["a/drop.txt", "a/keep.txt"]
+    })?;
+    let second = snapshot(port, otherwise, &paths, Some(&first)).await?;
+    expect("other rules, for the same files", names(&second), |names| *names == ["a/drop.txt", "b/c.txt", "drop.txt"])?;
+    let every = snapshot(port, otherwise, &all, Some(&second)).await?;
+    expect("all files for who does not ask for rules", names(&every), |names| names.len() == 4)
 }
 
 async fn reads(port: &dyn Source, second: &RevisionId) -> Verdict {

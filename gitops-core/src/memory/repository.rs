@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::problem::{Code, Problem};
 use crate::resource::Origin;
 use crate::source::{
-    Commit, ContentId, Entry, Folder, Paths, Revision, RevisionId, Snapshot, SourceError, SourceFailure, Target,
+    Commit, ContentId, Entry, Folder, IGNORE_FILE, IgnoreFiles, Ignoring, Kind, Paths, Revision, RevisionId, Snapshot,
+    SourceError, SourceFailure, Target,
 };
 use crate::value::{Hasher, Purpose};
 
@@ -145,21 +146,46 @@ impl Repository {
         pairs.filter_map(|(node, path)| find(&node.root, path)?.0).collect()
     }
 
+    /// The rules that say which files are kept out, if they are heeded.
+    pub(super) fn ignoring(&self, root: &Arc<Folder>, paths: &Paths, problems: &mut Vec<Problem>) -> Option<Ignoring> {
+        if paths.ignore_files == IgnoreFiles::NotRead {
+            return None;
+        }
+        let of_folder = |path: &Arc<str>| Some(path.strip_suffix(IGNORE_FILE)?.trim_end_matches('/').to_owned());
+        let files = flat(root).into_iter().filter(|(path, _)| path.rsplit('/').next() == Some(IGNORE_FILE));
+        let mut files: Vec<_> = files.filter_map(|(path, id)| Some((of_folder(&path)?, path, id))).collect();
+        // Those of outer folders first.
+        files.sort_by_key(|(_, path, _)| path.matches('/').count());
+        let mut rules = Ignoring::new();
+        for (folder, path, id) in files {
+            match self.contents.get(&id).filter(|_| !self.unreadable.contains(&path)) {
+                Some(text) => rules = rules.with_file(&folder, text),
+                None => {
+                    let problem = Problem::blocks(Code::UnreadableFile, format!("`{path}` cannot be read"));
+                    problems.push(problem.at(&Origin::new(&path, 0, 0)));
+                }
+            }
+        }
+        Some(rules)
+    }
+
     /// The wanted part of a folder. What `known` has alike is shared.
     pub(super) fn list(
         &self,
         folder: &Arc<Folder>,
         path: &str,
-        paths: &Paths,
+        (paths, ignoring): (&Paths, Option<&Ignoring>),
         known: Option<&Arc<Folder>>,
         problems: &mut Vec<Problem>,
     ) -> Arc<Folder> {
         let mut listed = Folder { id: folder.id.clone(), entries: BTreeMap::new() };
-        let mut complete = true;
+        // Where rules from elsewhere decide, the content of the folder does not.
+        let mut complete = ignoring.is_none();
+        let keeps_out = |path: &str| ignoring.is_some_and(|rules| rules.ignores(path, Kind::File));
         for (name, entry) in &folder.entries {
             let path: Arc<str> = if path.is_empty() { Arc::clone(name) } else { format!("{path}/{name}").into() };
             match entry {
-                Entry::File { .. } if paths.wants(&path) => {
+                Entry::File { .. } if paths.wants(&path) && !keeps_out(&path) => {
                     drop(listed.entries.insert(Arc::clone(name), entry.clone()))
                 }
                 Entry::File { .. } => {}
@@ -174,7 +200,7 @@ impl Repository {
                         Some(Entry::Folder(known)) => Some(known),
                         _ => None,
                     });
-                    let below = self.list(below, &path, paths, known, problems);
+                    let below = self.list(below, &path, (paths, ignoring), known, problems);
                     complete &= below.id.is_some();
                     if !below.entries.is_empty() {
                         listed.entries.insert(Arc::clone(name), Entry::Folder(below));

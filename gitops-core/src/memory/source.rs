@@ -183,7 +183,8 @@ impl Source for MemorySource {
         }
         let known = known.filter(|known| known.paths.as_ref() == Some(paths)).map(|known| &known.root);
         let mut problems = Vec::new();
-        let root = repository.list(&node.root, "", paths, known, &mut problems);
+        let ignoring = repository.ignoring(&node.root, paths, &mut problems);
+        let root = repository.list(&node.root, "", (paths, ignoring.as_ref()), known, &mut problems);
         Ok(Snapshot::new(revision, root).with_paths(paths).with_problems(problems))
     }
 

@@ -1,6 +1,8 @@
 //! The port to desired state: revisions and files, never objects.
 
 mod error;
+mod glob;
+mod ignoring;
 mod paths;
 mod several;
 mod snapshot;
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 pub use error::{SourceError, SourceFailure};
-pub use paths::{Globs, InvalidPaths, Paths, Recurse};
+pub use ignoring::{IGNORE_FILE, Ignoring, Kind, Standing};
+pub use paths::{Globs, IgnoreFiles, InvalidPaths, Paths, Recurse};
 pub use several::{Part, Several};
 pub use snapshot::{ContentId, Entry, File, FileChange, Folder, Snapshot};
 

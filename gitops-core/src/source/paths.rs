@@ -27,6 +27,29 @@ pub struct Paths {
     /// How the globs are read. Default: `withinFolders`.
     #[serde(skip_serializing_if = "Globs::is_default")]
     pub globs: Globs,
+    /// Whether what files of the source keep out is left out. Default: `notRead`.
+    #[serde(skip_serializing_if = "IgnoreFiles::is_default")]
+    pub ignore_files: IgnoreFiles,
+}
+
+/// Whether files of a source, which are not manifests, keep other files of it out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::exhaustive_enums, reason = "a named boolean")]
+pub enum IgnoreFiles {
+    /// They are not looked at, as Argo CD does not.
+    #[default]
+    NotRead,
+    /// `.sourceignore` in any folder on the way, as Flux has it, and what Flux keeps out of every source: see
+    /// [`Ignoring`](super::Ignoring). A file that is kept out is not wanted, whatever else wants it.
+    SourceIgnore,
+}
+
+impl IgnoreFiles {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the globs of [`Paths`] are read.
@@ -81,6 +104,7 @@ impl Default for Paths {
             include: Vec::new(),
             exclude: Vec::new(),
             globs: Globs::default(),
+            ignore_files: IgnoreFiles::default(),
         }
     }
 }
@@ -120,6 +144,12 @@ impl Paths {
         Self { globs, ..self }
     }
 
+    /// Sets whether files of the source may keep other files of it out.
+    #[must_use]
+    pub fn with_ignore_files(self, ignore_files: IgnoreFiles) -> Self {
+        Self { ignore_files, ..self }
+    }
+
     /// Returns whether every glob can match something. Globs that come from people are worth checking: one that is
     /// written wrong wants no file, or keeps none out.
     ///
@@ -130,7 +160,8 @@ impl Paths {
         broken.map_or(Ok(()), |glob| Err(InvalidPaths::Glob(Arc::clone(glob))))
     }
 
-    /// Returns whether the file at `path` (from the root of the source) is wanted.
+    /// Returns whether the file at `path` (from the root of the source) is wanted, as far as files of the source do not keep
+    /// it out.
     #[must_use]
     pub fn wants(&self, path: &str) -> bool {
         self.roots.iter().any(|root| below(root, path).is_some_and(|rest| self.wants_below(rest)))
