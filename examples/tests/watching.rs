@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 
+use support::watch::Watch;
 use support::{NAMESPACE, World, config, deployment};
 
 /// Two applications in one repository, and one that is Argo CD's.
@@ -70,55 +70,10 @@ fn what_is_not_synced_by_itself_is_out_of_sync_and_code_1() {
     assert_eq!(world.gitops("cluster get ns/shop").code, 2, "nothing was applied");
 }
 
-/// A watch under way.
-struct Watch {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
-
-impl Watch {
-    fn start(world: &World, arguments: &[&str]) -> Self {
-        let mut command = world.program(&["watch", "apps.yaml", "--interval", "1"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    /// Reads until a line holds this.
-    #[track_caller]
-    fn until(&mut self, wanted: &str) -> String {
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "`{wanted}` did not come:\n{all}");
-            all.push_str(&line);
-            if line.contains(wanted) {
-                return all;
-            }
-        }
-    }
-
-    /// As Ctrl-C does.
-    fn stop(mut self) -> (i32, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code().unwrap(), rest)
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-    }
-}
-
 #[test]
 fn a_watch_heals_follows_commits_and_rollbacks_and_stops_when_told() {
     let world = world();
-    let mut watch = Watch::start(&world, &["--metrics", "127.0.0.1:0", "--details", "../details"]);
+    let mut watch = Watch::start(&world, &["--interval", "1", "--metrics", "127.0.0.1:0", "--details", "../details"]);
     watch.until("web: Healthy");
     // Another run changes the cluster meanwhile.
     world.run(&["cluster", "set", "cm/web", "data.colour=pink", "-n", "shop"]).exits(0);
@@ -138,10 +93,7 @@ fn a_watch_heals_follows_commits_and_rollbacks_and_stops_when_told() {
 
     let details = std::fs::read_to_string(world.inner("details/web.json")).unwrap();
     assert!(details.contains("\"resources\""), "{details}");
-    let mut told = BufReader::new(watch.child.stderr.take().unwrap());
-    let mut line = String::new();
-    told.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("metrics are at http://").unwrap().strip_suffix("/metrics").unwrap();
+    let address = watch.address("metrics are at");
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
     let mut page = String::new();

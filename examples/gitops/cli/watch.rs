@@ -31,6 +31,14 @@ pub(crate) struct Watch {
     /// Serve metrics for Prometheus at this address, such as `127.0.0.1:9095`
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Hear webhooks of GitHub, GitLab, Bitbucket, Gitea and Azure DevOps at this address, such as `0.0.0.0:9096`: what is
+    /// pushed is looked at within a second. Put a proxy before it that speaks TLS
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    pub(crate) webhooks: Option<SocketAddr>,
+    /// File with the secret that those who send webhooks have; without it the variable `GITOPS_WEBHOOK_SECRET` has it. For
+    /// Azure DevOps it is `user:password`
+    #[arg(long, value_name = "FILE", requires = "webhooks")]
+    pub(crate) webhook_secret: Option<PathBuf>,
     /// Command of the shell that is run when a sync starts, succeeds or fails, an application degrades, or something is
     /// changed on the cluster. It finds `GITOPS_APP`, `GITOPS_OCCASION` and `GITOPS_TEXT` in its environment
     #[arg(long, value_name = "COMMAND")]

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test target uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests may fail")]
 
+pub mod watch;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,8 +9,9 @@ use gitops_core::app::{self, AppSource, Catalog};
 use gitops_core::engine::Application;
 use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
-use gitops_core::source::{Part, Several};
+use gitops_core::source::{Part, Several, Target};
 
+use super::webhooks::Followed;
 use crate::Failure;
 use crate::cli;
 use crate::repository::Repository;
@@ -68,6 +69,23 @@ impl Declared {
         };
         let joined = self.joined.iter();
         joined.map(|(name, sources)| (&**name, Several::new(sources.iter().filter_map(part)))).collect()
+    }
+
+    /// What the applications follow, and where they have it from.
+    pub(super) fn followed(&self) -> Vec<Followed> {
+        self.applications.iter().flat_map(|application| self.followed_by(application)).collect()
+    }
+
+    fn followed_by(&self, application: &Application) -> Vec<Followed> {
+        let source = &application.source;
+        let of = |repository: &Arc<str>, target| {
+            let (source, repository) = (Arc::clone(source), Arc::clone(repository));
+            Followed { source, repository, target }
+        };
+        match self.joined.get(source) {
+            Some(parts) => parts.iter().map(|part| of(&part.repo_url, Target::new(part.target()))).collect(),
+            None => vec![of(source, application.app.target.clone())],
+        }
     }
 
     /// Whether all that is declared can be looked after.

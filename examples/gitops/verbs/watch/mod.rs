@@ -6,7 +6,10 @@ mod metrics;
 mod notify;
 mod stop;
 mod tell;
+mod webhooks;
 
+use std::env;
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -19,6 +22,7 @@ use gitops_core::time::Timer;
 use declared::{CLUSTER, Declared};
 use stop::Stop;
 use tell::Teller;
+use webhooks::Pushes;
 
 use crate::cli;
 use crate::clock::wait_for;
@@ -64,6 +68,23 @@ fn now(watched: Watched<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Begins to hear webhooks, if that is wanted.
+fn pushes(args: &cli::Watch, declared: &Declared) -> Result<Option<Pushes>, Failure> {
+    const SET: &str = "name a file that has it with `--webhook-secret`, or set `GITOPS_WEBHOOK_SECRET`";
+    let Some(address) = args.webhooks else { return Ok(None) };
+    let secret = match &args.webhook_secret {
+        Some(file) => fs::read_to_string(file).map_err(|error| {
+            format!("the secret of webhooks in `{}` cannot be read: {error}; {SET}", file.display())
+        })?,
+        None => env::var("GITOPS_WEBHOOK_SECRET").unwrap_or_default(),
+    };
+    // Editors end a file with a line break.
+    match secret.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("webhooks need a secret, or anybody could send them; {SET}").into()),
+        secret => Pushes::serve(address, secret, declared.followed()).map(Some),
+    }
+}
+
 fn look_after(
     args: &cli::Watch,
     declared: &Declared,
@@ -87,7 +108,7 @@ fn look_after(
     for application in &declared.applications {
         engine.put(application.clone(), timer.now());
     }
-    let mut teller = Teller::new(args, timer, paint)?;
+    let mut teller = Teller::new(args, timer, paint)?.hearing(pushes(args, declared)?);
     let stopped = poll_fn(|_| if stop.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
     wait(Box::pin(run(&mut engine, &ports, &mut teller, stopped)))?;
     teller.close()?;

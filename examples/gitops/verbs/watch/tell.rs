@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gitops_core::automation::{Decision, Why};
 use gitops_core::engine::{
-    AppStatus, ConditionKind, Details, Engine, Item, News, Notification, Notifier, Observer, metrics,
+    AppStatus, ConditionKind, Details, Engine, Event, Item, News, Notification, Notifier, Observer, metrics,
 };
 use gitops_core::health::HealthStatus;
 use gitops_core::reconcile::{Report, SyncStatus};
@@ -16,6 +16,7 @@ use serde_json::json;
 use super::details::Folder;
 use super::metrics::Page;
 use super::notify::Commands;
+use super::webhooks::Pushes;
 use crate::cli::{self, Output};
 use crate::render::{self, Cell, Paint, Style};
 use crate::{ERROR, Failure};
@@ -34,6 +35,7 @@ pub(super) struct Teller<'t> {
     commands: Option<Commands>,
     folder: Option<Folder>,
     page: Option<(Page, Timestamp)>,
+    pushes: Option<Pushes>,
     /// Why nobody can be told any more.
     broken: Option<io::Error>,
 }
@@ -57,8 +59,14 @@ impl<'t> Teller<'t> {
             commands: args.notify.as_deref().map(Commands::new),
             folder: folder.transpose()?,
             page: args.metrics.map(serve).transpose()?.map(|page| (page, Timestamp::EPOCH)),
+            pushes: None,
             broken: None,
         })
+    }
+
+    /// Passes on what webhooks say.
+    pub(super) fn hearing(self, pushes: Option<Pushes>) -> Self {
+        Self { pushes, ..self }
     }
 
     /// Ends what it began.
@@ -98,6 +106,10 @@ impl Observer for Teller<'_> {
                 self.broken.get_or_insert(error);
             }
         }
+    }
+
+    fn event(&mut self) -> Option<Event> {
+        Some(Event::SourceChanged { source: self.pushes.as_ref()?.next()? })
     }
 
     fn wants_reports(&self) -> bool {
