@@ -291,7 +291,8 @@ impl Judge<'_> {
         let payload = payload(declared);
         if let Some(fixed) = recreate::fixed(compared) {
             let allowed = recreate::allowed(&declared.options);
-            let instead = recreate::instead(key, allowed, self.policy, Some(&compared.claim));
+            let seen = compared.live.as_ref().map(|live| (live, &compared.claim));
+            let instead = recreate::instead(key, allowed, self.policy, &declared.options, seen);
             let instead = instead.or_else(|| recreate::unasked(declared, compared, self.policy, self.request));
             let Some(instead) = instead else {
                 let propagation = declared.options.propagation.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::diff::{Claim, Compared, Comparison, Note};
 use crate::policy::{Options, Permission, PruneAdopted, SyncPolicy};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::{Declared, Standing};
 
@@ -14,21 +14,33 @@ use super::{Confirmed, Request};
 const UNCONFIRMED: &str =
     "undo the change, or confirm that the object is deleted and created again (`--confirm`), since it asks for that";
 
+const KEPT: &str = "undo the change, or delete the object by hand: its options keep it (such as `Delete=false` or \
+                    `Prune=false`, in Git or on the cluster), so it is not deleted to be created again";
+
 /// Returns how an object is deleted and created again, should a change of it be refused as one that cannot be made;
 /// `None` where its options do not allow that.
 pub(super) fn allowed(options: &Options) -> Option<Propagation> {
-    options.force.then(|| options.propagation.unwrap_or_default())
+    (options.force && !keeps(options)).then(|| options.propagation.unwrap_or_default())
 }
 
 /// Returns what to do instead, where an object is not deleted and created again. `recreate`: how its options allow it, if
-/// they do. `claim`: what ties the live object to us;
-/// nothing is deleted without proof that it is ours (rule 28 of the exact rules).
+/// they do. `declared`: what Git says of it. `seen`: the live object, where it was looked at, and what ties it to us;
+/// nothing is deleted without proof that it is ours (rule 28 of the exact rules), nor what options keep, whether Git or
+/// the live object has them: to be created again is to be deleted.
 pub(crate) fn instead(
     key: &ResourceKey,
     recreate: Option<Propagation>,
     policy: &SyncPolicy,
-    claim: Option<&Claim>,
+    declared: &Options,
+    seen: Option<(&Resource, &Claim)>,
 ) -> Option<&'static str> {
+    let is_kept = |live: &Resource| {
+        let (options, wrong) = policy.options_of(live);
+        keeps(&options) || wrong.iter().any(|problem| problem.severity == Severity::Blocks)
+    };
+    if keeps(declared) || seen.is_some_and(|(live, _)| is_kept(live)) {
+        return Some(KEPT);
+    }
     if is_protected(key, policy) {
         return Some(
             "undo the change; what the object holds would be lost with it, so it is never deleted and created again",
@@ -39,10 +51,15 @@ pub(crate) fn instead(
             "undo the change, or set the sync option `Force=true`: the object is deleted and created again then",
         );
     }
-    if claim.is_some_and(|claim| !claim.proves_ours()) {
+    if seen.is_some_and(|(_, claim)| !claim.proves_ours()) {
         return Some("undo the change, or delete the object by hand: nothing proves that it is ours to delete");
     }
     None
+}
+
+/// Whether an object stays, whatever else its options say.
+fn keeps(options: &Options) -> bool {
+    [options.delete, options.prune].contains(&Permission::Never)
 }
 
 /// Returns what to do, where nobody has said yes to the end of a live object whose options, or whose record, ask for it.
@@ -94,8 +111,10 @@ pub(super) fn confirmed(
         return None;
     }
     let compared = comparison.get(node.key)?;
+    let seen = compared.live.as_ref().map(|live| (live, &compared.claim));
+    let options = &node.declared.options;
     match consent(node.declared, compared, policy, request) {
-        Consent::Given(confirmed) if !is_protected(node.key, policy) => Some(confirmed),
+        Consent::Given(yes) => instead(node.key, allowed(options), policy, options, seen).is_none().then_some(yes),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cluster::{ClusterError, Guard};
 use crate::plan::{self, Action, Precondition, Step};
+use crate::policy::Options;
 use crate::resource::{Propagation, Resource};
 use crate::state::Entry;
 use crate::time::Timestamp;
@@ -15,7 +16,8 @@ impl Machine {
     /// A write was refused, and all that is wrong is that fields cannot change once set.
     pub(super) fn cannot_change(&mut self, id: u32, error: &ClusterError) {
         let Some(step) = self.step(id) else { return };
-        match plan::instead(&step.key, recreate(&step), &self.setup.policy, None) {
+        let options = self.options(&step);
+        match plan::instead(&step.key, recreate(&step), &self.setup.policy, &options, None) {
             Some(instead) => self.refuse(id, &format!("{error}; {instead}")),
             None => self.proceed(id, Next::Look(Look::BeforeRecreate)),
         }
@@ -32,10 +34,10 @@ impl Machine {
             Precondition::Present { uid, .. } => live.uid() == Some(&**uid),
             _ => false,
         };
-        let options = self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default();
+        let options = self.options(&step);
         let claim = self.claims(live);
         let policy = &self.setup.policy;
-        let instead = plan::instead(&step.key, recreate(&step), policy, Some(&claim)).or_else(|| {
+        let instead = plan::instead(&step.key, recreate(&step), policy, &options, Some((live, &claim))).or_else(|| {
             let asks = plan::unconfirmed(&options, live, &claim, policy);
             asks.filter(|_| !self.plan.is_confirmed(&step.key))
         });
@@ -58,6 +60,10 @@ impl Machine {
                 self.proceed(id, Next::Delete(guard));
             }
         }
+    }
+
+    fn options(&self, step: &Step) -> Options {
+        self.setup.desired.get(&step.key).map(|declared| declared.options.clone()).unwrap_or_default()
     }
 
     /// The old object is gone. That a new one is intended is recorded first, so that it is known as ours after a crash.

@@ -6,6 +6,7 @@ use gitops_core::reconcile::SyncStatus;
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::{Live, Standing};
 use gitops_core::sync::Ledger;
+use gitops_core::time::Timer;
 
 use crate::world::{NAMESPACE, Shop, deployment};
 
@@ -123,5 +124,35 @@ fn what_asks_before_it_goes_or_is_protected_is_not_created_again_without_a_yes()
         assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
         assert!(report.plan.confirmed.iter().any(|confirmed| &*confirmed.key.name == "web"));
         assert_ne!(uid(&shop), before);
+    }
+}
+
+/// To be created again is to be deleted.
+#[test]
+fn what_its_options_keep_is_not_deleted_to_be_created_again() {
+    let keeps = [
+        "argocd.argoproj.io/sync-options: \"Force=true,Delete=false\"",
+        "argocd.argoproj.io/sync-options: \"Force=true,Prune=false\"",
+        "argocd.argoproj.io/sync-options: Force=true, helm.sh/resource-policy: keep",
+    ];
+    for (confirm, keep) in [Confirm::DryRun, Confirm::Never].into_iter().flat_map(|it| keeps.map(|keep| (it, keep))) {
+        let mut shop = shop(confirm);
+        let before = uid(&shop);
+        let keep = format!("  name: web\n  annotations: {{{keep}}}\n");
+        shop.app.request = Request::default().confirmed(Confirmation::of_all("ann", shop.time.now()));
+        // Said where it is declared, and then, though Git says so no more, still on the cluster.
+        for options in [keep.as_str(), FORCE] {
+            if options == FORCE {
+                shop.commit("keep", &[("web.yaml", Some(&web("web", &keep)))]);
+                shop.sync();
+            }
+            shop.commit("selector", &[("web.yaml", Some(&web("other", options)))]);
+            let report = shop.sync();
+            let message = report.receipt.unwrap().message.to_string();
+            assert!(message.contains("its options keep it"), "{keep} {confirm:?}: {message}");
+            assert!(report.plan.confirmed.is_empty(), "{keep} {confirm:?}");
+            assert_eq!(uid(&shop), before, "{keep} {confirm:?}");
+        }
+        assert!(!shop.written().iter().any(|write| write.starts_with("delete")));
     }
 }
