@@ -11,14 +11,15 @@ use crate::problem::{Code, Problem};
 use crate::resource::Resource;
 use crate::value::Map;
 
+use super::contradictions::Named;
 use super::sync_options::Said;
 use super::words::{self, Effect, Speaker, Word};
 use super::{Hook, HookDelete, Options, Permission, Role};
 
 const WAVE: &str = "gitops.rs/sync-wave";
-const HOOK: &str = "gitops.rs/hook";
-const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
-const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
+pub(super) const HOOK: &str = "gitops.rs/hook";
+pub(super) const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
+pub(super) const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
 pub(crate) const PRUNE: &str = "gitops.rs/prune";
 pub(super) const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
@@ -30,8 +31,8 @@ const TRACKING_ID: &str = "gitops.rs/tracking-id";
 
 const ARGO_WAVE: &str = "argocd.argoproj.io/sync-wave";
 const ARGO_HOOK: &str = "argocd.argoproj.io/hook";
-const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
-const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
+pub(super) const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
+pub(super) const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
 const ARGO_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
@@ -39,7 +40,7 @@ pub(super) const ARGO_DEPENDS_ON: &str = "argocd.argoproj.io/depends-on";
 
 const HELM_HOOK: &str = "helm.sh/hook";
 const HELM_WEIGHT: &str = "helm.sh/hook-weight";
-const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
+pub(super) const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
 const HELM_POLICY: &str = "helm.sh/resource-policy";
 
 const FLUX: &str = "kustomize.toolkit.fluxcd.io/";
@@ -121,13 +122,17 @@ impl<'a> Reader<'a> {
         self.keepers(&mut options);
         self.flux(&mut options);
         self.sync_options(ARGO_SYNC_OPTIONS, Speaker::Argo, &mut options);
-        self.sync_options(SYNC_OPTIONS, Speaker::Own, &mut options);
+        let said = self.sync_options(SYNC_OPTIONS, Speaker::Own, &mut options);
         if let Some(found) = self.get(PRUNE, Code::InvalidOption) {
-            match found.text {
-                "enabled" => options.prune = Permission::Default,
-                "disabled" => options.prune = Permission::Never,
-                "confirm" => options.prune = Permission::Confirm,
-                _ => self.invalid(found, "use `enabled`, `disabled` or `confirm`"),
+            let permission = match found.text {
+                "enabled" => Some(Permission::Default),
+                "disabled" => Some(Permission::Never),
+                "confirm" => Some(Permission::Confirm),
+                _ => None,
+            };
+            match permission {
+                Some(permission) => self.prune(permission, found, said.get("Prune").copied(), &mut options),
+                None => self.invalid(found, "use `enabled`, `disabled` or `confirm`"),
             }
             options.said.add(Said::Prune);
         }
@@ -311,9 +316,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn sync_options(&mut self, name: &'static str, speaker: Speaker, options: &mut Options) {
-        let Some(found) = self.get(name, Code::InvalidOption) else { return };
+    /// Returns the options that the annotation names.
+    fn sync_options(&mut self, name: &'static str, speaker: Speaker, options: &mut Options) -> Named<'a> {
+        let mut named = Named::new();
+        let Some(found) = self.get(name, Code::InvalidOption) else { return named };
         for option in words::csv(found.text) {
+            self.once(option, found, &mut named);
             match words::sync_option(option, speaker, options) {
                 Effect::Done => {}
                 Effect::None(why) => self.problems.push(
@@ -326,6 +334,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        named
     }
 
     fn compare_options(&mut self) {
@@ -338,48 +347,6 @@ impl<'a> Reader<'a> {
                 let hint = format!("use one of `{}`", words::COMPARE_OPTIONS.join("`, `"));
                 self.block(Code::InvalidOption, found, format!("compare option `{option}` is unknown"), &hint);
             }
-        }
-    }
-
-    /// Says what cannot both be meant.
-    fn contradictions(&mut self, options: &Options) {
-        let found = |name| Found { place: "annotations", name, text: "" };
-        let has = |name: &str| self.annotations.is_some_and(|map| map.get(name).is_some());
-        let named = |names: &[&'static str]| names.iter().find(|name| has(name)).copied().unwrap_or(SYNC_OPTIONS);
-        let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS]);
-        let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
-        let dependencies = named(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON]);
-        if options.role == Role::Hook {
-            // Whether its object may be deleted counts for a hook as well.
-            if options.prune_last || options.replace || options.create_only {
-                let text = "options of applying, replacing and the order of pruning have no effect on a hook".into();
-                self.warn(Code::InvalidOption, found(sync_options), text);
-            }
-            if !options.depends_on.is_empty() {
-                let text = "a hook cannot depend on single objects".into();
-                let hint = "order hooks by phase and wave";
-                self.block(Code::InvalidDependency, found(dependencies), text, hint);
-            }
-            if !options.change_rules.is_empty() || !options.change_groups.is_empty() {
-                let text = "change groups and rules have no effect on a hook; phase and wave order it".into();
-                self.warn(Code::InvalidDependency, found(HOOK), text);
-            }
-        } else if let (Role::Resource, Some(name)) = (options.role, hook_delete) {
-            self.warn(Code::InvalidOption, found(name), "has no effect: the object is no hook".into());
-        }
-        if options.role == Role::Resource && options.prune_last && options.prune == Permission::Never {
-            self.warn(
-                Code::InvalidOption,
-                found(sync_options),
-                "`PruneLast=true` has no effect: the object is never pruned".into(),
-            );
-        }
-        if options.role == Role::Resource && options.replace && options.create_only {
-            self.warn(
-                Code::InvalidOption,
-                found(sync_options),
-                "`Replace=true` has no effect: the object is created only once".into(),
-            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod conflicts;
+mod contradictions;
 mod dependencies;
 pub(crate) mod duration;
 mod glob;

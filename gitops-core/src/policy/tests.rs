@@ -239,3 +239,45 @@ fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
         assert_eq!(problems.iter().map(|p| (p.severity, &*p.text)).collect::<Vec<_>>(), [(severity, text)]);
     }
 }
+
+#[test]
+fn an_option_with_two_values_in_one_annotation_holds_the_object_back() {
+    for name in ["argocd.argoproj.io/sync-options", "gitops.rs/sync-options"] {
+        for (value, text) in [
+            ("Replace=true,Replace=false", "there are both `Replace=true` and `Replace=false`; remove one"),
+            ("Delete=false, Delete=true", "there are both `Delete=false` and `Delete=true`; remove one"),
+            ("Prune=confirm,Force=true,Prune=false", "there are both `Prune=confirm` and `Prune=false`; remove one"),
+        ] {
+            let (_, problems) = read(&[(name, value)]);
+            let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(texts, [format!("`metadata.annotations[{name:?}]`: {text}")]);
+            assert_eq!(problems[0].severity, Severity::Blocks);
+        }
+        // Twice the same is meant.
+        assert_eq!(clean(&[(name, "Delete=false,Delete=false")]).delete, Permission::Never);
+    }
+}
+
+#[test]
+fn of_two_annotations_of_ours_the_one_that_keeps_more_counts_and_is_told() {
+    use Permission::*;
+    for (prune, options, counts, expected) in [
+        ("enabled", "Prune=false", "Prune=false", Never),
+        ("enabled", "Prune=confirm", "Prune=confirm", Confirm),
+        ("disabled", "Prune=true", "disabled", Never),
+        ("disabled", "Prune=confirm", "disabled", Never),
+        ("confirm", "Prune=false", "Prune=false", Never),
+        ("confirm", "Prune=true", "confirm", Confirm),
+    ] {
+        let (found, problems) = read(&[("gitops.rs/prune", prune), ("gitops.rs/sync-options", options)]);
+        assert_eq!(found.prune, expected, "{prune}, {options}");
+        let text = format!(
+            "says `{prune}`, and `gitops.rs/sync-options` says `{options}`: `{counts}` counts, since it keeps more"
+        );
+        let told: Vec<_> = problems.iter().map(|problem| (problem.severity, &*problem.text)).collect();
+        assert_eq!(told, [(Severity::Warning, &*text)]);
+    }
+    for (prune, options) in [("enabled", "Prune=true"), ("disabled", "Prune=false"), ("confirm", "Prune=confirm")] {
+        clean(&[("gitops.rs/prune", prune), ("gitops.rs/sync-options", options)]);
+    }
+}

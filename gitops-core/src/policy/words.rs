@@ -146,7 +146,8 @@ fn set(option: &str, speaker: Speaker, options: &mut Options) -> Effect {
     }
 }
 
-fn stricter(one: Permission, other: Permission) -> Permission {
+/// Returns the one of two permissions that keeps more.
+pub(super) fn stricter(one: Permission, other: Permission) -> Permission {
     match (one, other) {
         (Permission::Never, _) | (_, Permission::Never) => Permission::Never,
         (Permission::Confirm, _) | (_, Permission::Confirm) => Permission::Confirm,

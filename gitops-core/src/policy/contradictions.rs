@@ -1,0 +1,90 @@
+//! What cannot both be meant.
+
+use std::collections::BTreeMap;
+
+use crate::problem::Code;
+
+use super::annotations::{
+    ARGO_DEPENDS_ON, ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, CLI_DEPENDS_ON, DEPENDS_ON, Found, HELM_HOOK_DELETE, HOOK,
+    HOOK_DELETE, PRUNE, Reader, SYNC_OPTIONS,
+};
+use super::words::stricter;
+use super::{Options, Permission, Role};
+
+/// The sync options of one annotation, as they are written, by their names.
+pub(super) type Named<'a> = BTreeMap<&'a str, &'a str>;
+
+impl<'a> Reader<'a> {
+    /// Blocks an object of which one annotation gives the same option two values: which of them is meant nobody can
+    /// tell, and one of them may delete. Applications are refused for the same.
+    pub(super) fn once(&mut self, option: &'a str, found: Found<'_>, named: &mut Named<'a>) {
+        let name = option.split_once('=').map_or(option, |(name, _)| name);
+        let before = named.insert(name, option);
+        if let Some(before) = before.filter(|before| *before != option) {
+            let text = format!("there are both `{before}` and `{option}`");
+            self.block(Code::InvalidOption, found, text, "remove one");
+        }
+    }
+
+    /// Takes what the annotation `gitops.rs/prune` says. `named`: what our other annotation says of the same; where they
+    /// differ, the one that keeps more counts.
+    pub(super) fn prune(
+        &mut self,
+        permission: Permission,
+        found: Found<'_>,
+        named: Option<&str>,
+        options: &mut Options,
+    ) {
+        let Some(named) = named.filter(|_| options.prune != permission) else {
+            options.prune = permission;
+            return;
+        };
+        options.prune = stricter(options.prune, permission);
+        let (said, counts) = (found.text, if options.prune == permission { found.text } else { named });
+        let text =
+            format!("says `{said}`, and `{SYNC_OPTIONS}` says `{named}`: `{counts}` counts, since it keeps more");
+        self.warn(Code::InvalidOption, found, text);
+    }
+
+    /// Says what cannot both be meant.
+    pub(super) fn contradictions(&mut self, options: &Options) {
+        let found = |name| Found { place: "annotations", name, text: "" };
+        let has = |name: &str| self.annotations.is_some_and(|map| map.get(name).is_some());
+        let named = |names: &[&'static str]| names.iter().find(|name| has(name)).copied().unwrap_or(SYNC_OPTIONS);
+        let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS]);
+        let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
+        let dependencies = named(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON]);
+        if options.role == Role::Hook {
+            // Whether its object may be deleted counts for a hook as well.
+            if options.prune_last || options.replace || options.create_only {
+                let text = "options of applying, replacing and the order of pruning have no effect on a hook".into();
+                self.warn(Code::InvalidOption, found(sync_options), text);
+            }
+            if !options.depends_on.is_empty() {
+                let text = "a hook cannot depend on single objects".into();
+                let hint = "order hooks by phase and wave";
+                self.block(Code::InvalidDependency, found(dependencies), text, hint);
+            }
+            if !options.change_rules.is_empty() || !options.change_groups.is_empty() {
+                let text = "change groups and rules have no effect on a hook; phase and wave order it".into();
+                self.warn(Code::InvalidDependency, found(HOOK), text);
+            }
+        } else if let (Role::Resource, Some(name)) = (options.role, hook_delete) {
+            self.warn(Code::InvalidOption, found(name), "has no effect: the object is no hook".into());
+        }
+        if options.role == Role::Resource && options.prune_last && options.prune == Permission::Never {
+            self.warn(
+                Code::InvalidOption,
+                found(sync_options),
+                "`PruneLast=true` has no effect: the object is never pruned".into(),
+            );
+        }
+        if options.role == Role::Resource && options.replace && options.create_only {
+            self.warn(
+                Code::InvalidOption,
+                found(sync_options),
+                "`Replace=true` has no effect: the object is created only once".into(),
+            );
+        }
+    }
+}
