@@ -366,9 +366,7 @@ fn is_foreign(node: &Node<'_>) -> bool {
 }
 
 fn is_blocked(node: &Node<'_>) -> bool {
-    use SkipReason::{AwaitsDeletion, FollowsHeld, FollowsNotSelected, Held, HookOccupied, RolloutBudget, Unknown};
-    let Fate::Skip(reason) = node.fate else { return false };
-    matches!(reason, Held | FollowsHeld | FollowsNotSelected | HookOccupied | RolloutBudget | Unknown | AwaitsDeletion)
+    matches!(node.fate, Fate::Skip(reason) if reason.passes())
 }
 
 fn blocked_hook(nodes: &[Node<'_>], phase: Phase) -> bool {
@@ -385,19 +383,7 @@ pub(super) fn stopped_by_hook(nodes: &[Node<'_>]) -> bool {
 /// Whether anything that is declared is not made true by this plan and could be by a later one: then nothing is deleted
 /// yet that it may still use. What is never ours to apply does not count.
 pub(super) fn leaves_undone(nodes: &[Node<'_>]) -> bool {
-    let waits = |node: &Node<'_>| {
-        let Fate::Skip(reason) = node.fate else { return false };
-        node.is_resource()
-            && matches!(
-                reason,
-                SkipReason::Held
-                    | SkipReason::FollowsHeld
-                    | SkipReason::Unknown
-                    | SkipReason::AwaitsDeletion
-                    | SkipReason::RolloutBudget
-            )
-    };
-    blocked_hook(nodes, Phase::Sync) || nodes.iter().any(waits)
+    blocked_hook(nodes, Phase::Sync) || nodes.iter().any(|node| node.is_resource() && is_blocked(node))
 }
 
 /// Holds back the phases after one whose hook is held back. What runs on failure stays.

@@ -101,6 +101,22 @@ impl Skipped {
     }
 }
 
+impl SkipReason {
+    /// Returns whether it is only for now: what is declared is not made true by this sync, and may be by a later one.
+    pub(crate) fn passes(self) -> bool {
+        matches!(
+            self,
+            Self::Held
+                | Self::FollowsHeld
+                | Self::FollowsNotSelected
+                | Self::HookOccupied
+                | Self::RolloutBudget
+                | Self::Unknown
+                | Self::AwaitsDeletion
+        )
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

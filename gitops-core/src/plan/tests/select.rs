@@ -96,3 +96,27 @@ fn everything_is_applied_again_on_request() {
         ["apply   Namespace shop: is applied again, as asked", "apply   Service shop/web: is applied again, as asked"]
     );
 }
+
+/// An object that moves to another namespace is there before it goes from the old one.
+#[test]
+fn a_selection_prunes_nothing_while_what_was_selected_is_held_back() {
+    let world = World::new(
+        "
+        v1 Namespace ns2 | missing
+        v1 ConfigMap ns2/web | missing
+        v1 ConfigMap shop/other | synced
+        v1 ConfigMap default/web | extra
+        ",
+    );
+    shows(
+        &world.asked(&pruning(), only(&["ConfigMap/web"], None)),
+        "
+        only `ConfigMap/web`: not a sync of the application
+        nothing to do
+        left alone
+          ConfigMap default/web: must follow an object that is held back
+          ConfigMap ns2/web: must follow an object that is missing and was not asked for
+          Namespace ns2: was not asked for
+        ",
+    );
+}
