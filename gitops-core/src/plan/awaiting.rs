@@ -1,34 +1,99 @@
 //! What is as declared, and must be healthy before what comes later begins.
 
+use std::collections::BTreeSet;
+
 use crate::diff::Comparison;
 use crate::policy::Phase;
 
 use super::build::{Fate, Node, Work, as_seen};
-use super::{Action, HookRun, Impact, Intent, Reason, Request};
+use super::depend::{Graph, NeedKind};
+use super::{Action, HookRun, Impact, Intent, Reason, Request, refs};
 
-/// Gives a step to each object in place that was found unwell and that something of this plan comes after: an operation
-/// that is tried again, or follows one that was interrupted, must not begin a wave that the first one held back.
+/// Gives a step to each object in place that was found unwell and that something of this plan comes after by its wave:
+/// an operation that is tried again, or follows one that was interrupted, must not begin a wave that the first one held
+/// back. And nothing is deleted beside an object that may be its replacement and is not well.
 ///
-/// Drift on a revision that was made true once is mended whatever else is unwell.
+/// Drift on a revision that was made true once is mended whatever the wave before it is like; there only deletions wait.
 pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool, request: &Request) {
-    let makes_true = matches!(request.hooks, HookRun::NewRevision | HookRun::Always);
-    if request.unwell.is_empty() || !makes_true || request.scope.intent != Intent::Sync {
+    if request.unwell.is_empty() || request.scope.intent != Intent::Sync {
         return;
     }
+    let makes_true = matches!(request.hooks, HookRun::NewRevision | HookRun::Always);
     let places = |node: &Node<'_>| {
         let wave = node.wave;
         node.phases().filter(|phase| *phase < Phase::SyncFail).map(move |phase| (phase, wave)).max()
     };
-    let last = nodes.iter().filter(|node| node.work().is_some()).filter_map(places).max();
-    let last = if prunes { last.max(Some((Phase::Sync, i32::MAX))) } else { last };
-    for node in nodes.iter_mut() {
-        let waits = matches!(node.fate, Fate::InPlace)
-            && node.is_resource()
-            && last > Some((Phase::Sync, node.wave))
-            && request.unwell.contains(node.key);
-        if let (true, Some(requires)) = (waits, comparison.get(node.key).and_then(as_seen)) {
-            let (action, reason, impact) = (Action::Await, Reason::Unwell, Impact::Waits);
-            node.fate = Fate::Do(Box::new(Work { action, requires, reason, impact, repairs: Vec::new() }));
+    let working = || nodes.iter().filter(|node| node.work().is_some());
+    let last = working().filter_map(places).max();
+    let in_sync = |node: &&Node<'_>| node.phases().any(|phase| phase == Phase::Sync);
+    let last_wave = working().filter(in_sync).map(|node| node.wave).max();
+    for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
+        if prunes || (makes_true && last > Some((Phase::Sync, node.wave))) {
+            wait_for(node, comparison);
         }
+        if !makes_true {
+            // Beside the last of what is mended, so that nothing but the deletions comes after it.
+            node.wave = last_wave.map_or(node.wave, |last| last.max(node.wave));
+        }
+    }
+}
+
+/// Gives a step as well to each object that was found unwell and that something of this plan needs to be healthy,
+/// whatever the wave, and whether or not the revision was made true before: what an annotation names, a group that a
+/// change rule names, the CRD of its kind, and the workloads that the API server calls (rule 35 of the exact rules).
+pub(super) fn add_needed(
+    nodes: &mut [Node<'_>],
+    comparison: &Comparison,
+    graph: &Graph,
+    providers_first: &[usize],
+    request: &Request,
+) {
+    if request.unwell.is_empty() || request.scope.intent != Intent::Sync {
+        return;
+    }
+    // As gates are made: through groups, and through what has no step and needs others itself.
+    let (mut asked, mut needed) = (BTreeSet::new(), called(nodes));
+    for at in providers_first.iter().rev() {
+        if asked.contains(at) || nodes.get(*at).is_some_and(|node| node.work().is_some()) {
+            for need in graph.needs(*at) {
+                asked.insert(need.on);
+                if !matches!(need.kind, NeedKind::Namespace | NeedKind::Reference) {
+                    needed.insert(need.on);
+                }
+            }
+        }
+    }
+    for at in needed {
+        if let Some(node) = nodes.get_mut(at).filter(|node| is_unwell(node, request)) {
+            wait_for(node, comparison);
+        }
+    }
+}
+
+/// The workloads behind what the API server is told to call, as far as they do not come in a later wave.
+fn called(nodes: &[Node<'_>]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let calls = |node: &&Node<'_>| node.work().is_some() && refs::calls(&node.key.group_kind);
+    if !nodes.iter().any(|node| calls(&node)) {
+        return found;
+    }
+    let mut graph = Graph::default();
+    refs::backends(nodes, |at| nodes.get(at).filter(|node| node.is_resource()).map(|_| ()), &mut graph);
+    for (at, caller) in nodes.iter().enumerate().filter(|(_, node)| calls(node)) {
+        let groups = graph.needs(at).iter().filter(|need| need.kind == NeedKind::Backend);
+        let behind = groups.flat_map(|group| graph.needs(group.on)).map(|need| need.on);
+        found.extend(behind.filter(|on| nodes.get(*on).is_some_and(|node| node.wave <= caller.wave)));
+    }
+    found
+}
+
+fn is_unwell(node: &Node<'_>, request: &Request) -> bool {
+    matches!(node.fate, Fate::InPlace) && node.is_resource() && request.unwell.contains(node.key)
+}
+
+fn wait_for(node: &mut Node<'_>, comparison: &Comparison) {
+    if let Some(requires) = comparison.get(node.key).and_then(as_seen) {
+        let (action, reason, impact) = (Action::Await, Reason::Unwell, Impact::Waits);
+        node.fate = Fate::Do(Box::new(Work { action, requires, reason, impact, repairs: Vec::new() }));
     }
 }

@@ -76,6 +76,7 @@ pub fn plan(
     depend::hold_phases(&mut nodes);
     rest_if_idle(&mut nodes, &removals, runs);
     left.settle(&nodes);
+    awaiting::add_needed(&mut nodes, comparison, &graph, &providers_first, &request);
     skipped.append(&mut left.skipped);
     skipped.extend(nodes.iter().filter_map(|node| match node.fate {
         Fate::Skip(reason) => Some(Skipped::new(node.key, reason)),
@@ -172,11 +173,14 @@ impl<'a> Node<'a> {
 
 /// Takes out the hooks where there is nothing else to do, and what changes no value (rule 11 of the exact rules).
 fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
-    let is_busy = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| work.reason != Reason::Claim);
+    let only = |work: &Work, reasons: &[Reason]| reasons.contains(&work.reason);
+    let rests = |work: &Work| only(work, &[Reason::Claim, Reason::Unwell]);
+    let is_busy = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| !rests(work));
     if hooks == HookRun::Always || !removals.is_empty() || nodes.iter().any(is_busy) {
         return;
     }
-    let stays = |node: &Node<'_>| hooks == HookRun::NewRevision && node.is_resource();
+    let claims = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| only(work, &[Reason::Claim]));
+    let stays = |node: &Node<'_>| hooks == HookRun::NewRevision && claims(node);
     nodes.iter_mut().filter(|node| node.work().is_some() && !stays(node)).for_each(|node| node.fate = Fate::InPlace);
 }
 

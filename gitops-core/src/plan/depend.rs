@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::policy::{CHANGE_RULE, Options, Order, Phase, Verb};
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
+use crate::state::Declared;
 use crate::value::ValueRef;
 
 use super::SkipReason;
 use super::build::{Fate, Node};
-use super::cycle;
 use super::kinds::{OfKind, by_kind};
+use super::{cycle, refs};
 
 /// Where kapp's own groups live. Rule: kapp's default `changeGroupBindings`.
 const KAPP_GROUPS: &str = "change-groups.kapp.k14s.io/";
@@ -31,6 +32,12 @@ pub(super) trait Subject {
 
 pub(super) fn asks(options: &Options) -> bool {
     !options.depends_on.is_empty() || !options.change_rules.is_empty()
+}
+
+/// Returns whether an object may have to wait until another one is healthy, or others for it, whatever the waves.
+pub(crate) fn may_await(declared: &Declared) -> bool {
+    let kind = &declared.resource.key().group_kind;
+    asks(&declared.options) || refs::calls(kind) || is_definition(kind)
 }
 
 /// Who needs whom. Objects come first, by their index; behind them groups, so that the number of edges stays small

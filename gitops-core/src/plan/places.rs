@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::policy::{Phase, Role};
 use crate::problem::{Code, Problem};
 
-use super::Intent;
 use super::build::Node;
 use super::depend::{Graph, NeedKind, problem_at};
+use super::{Action, Intent};
 
 /// When a step runs. The derived order is the order of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +99,10 @@ pub(super) fn places(
     pulled.dedup_by_key(|(on, _)| *on);
     let told = pulled.into_iter().filter_map(|(on, by)| {
         let (on, by, place) = (nodes.get(on)?, nodes.get(by)?, places.first(by)?);
+        if on.work().is_some_and(|work| work.action == Action::Await) {
+            // Nothing is applied for it.
+            return None;
+        }
         let wave = on.wave;
         let text = format!("depends on `{}` of wave {wave}, which is applied in wave {} for it", on.key, place.wave);
         let told = problem_at(Problem::warning(Code::InvalidDependency, text), by);

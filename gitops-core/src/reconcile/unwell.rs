@@ -1,10 +1,10 @@
-//! What is as declared, and not healthy: later waves of a revision that is not made true yet wait for it.
+//! What is as declared, and not healthy: what comes after it, or needs it, waits for it.
 
 use std::collections::BTreeSet;
 
 use crate::diff::Outcome;
 use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
-use crate::plan::{HookRun, Intent};
+use crate::plan::{self, Extent, HookRun, Intent};
 use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::time::Timestamp;
@@ -14,8 +14,7 @@ use super::{App, Looked};
 impl Looked {
     /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
     pub(super) fn unwell(&self, app: &App, hooks: HookRun) -> BTreeSet<ResourceKey> {
-        let makes_true = matches!(hooks, HookRun::NewRevision | HookRun::Always);
-        if !makes_true || app.request.scope.intent != Intent::Sync || !self.has_stages() {
+        if app.request.scope.intent != Intent::Sync || !self.may_wait(app, hooks) {
             return BTreeSet::new();
         }
         // Without a clock, what says nothing is unwell; whoever waits for it has one.
@@ -36,14 +35,29 @@ impl Looked {
         unwell.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether anything of the application comes after something else of it.
+    /// Whether anything that an operation may do comes after something that has no step: a later wave of a revision that
+    /// is not made true yet, a deletion, or what needs others to be healthy.
+    fn may_wait(&self, app: &App, hooks: HookRun) -> bool {
+        let found = |is: fn(&Outcome) -> bool| self.comparison.entries.values().any(|compared| is(&compared.outcome));
+        if found(|outcome| *outcome == Outcome::Extra) {
+            return true;
+        }
+        let makes_true = matches!(hooks, HookRun::NewRevision | HookRun::Always);
+        if makes_true && self.has_stages() {
+            return true;
+        }
+        let writes = makes_true
+            || app.request.scope.extent == Extent::Everything
+            || found(|outcome| *outcome != Outcome::Synced);
+        writes && self.desired.declared.values().any(plan::may_await)
+    }
+
+    /// Whether anything of the application comes after something else of it, by waves and phases.
     fn has_stages(&self) -> bool {
         let mut waves = self.desired.declared.values().map(|declared| declared.options.wave);
         let first = waves.next();
         let comes_after = |phases: &BTreeSet<Phase>| phases.contains(&Phase::PostSync);
         let mut hooks = self.desired.declared.values().filter_map(|declared| declared.options.hook.as_ref());
-        waves.any(|wave| Some(wave) != first)
-            || hooks.any(|hook| comes_after(&hook.phases))
-            || self.comparison.entries.values().any(|compared| compared.outcome == Outcome::Extra)
+        waves.any(|wave| Some(wave) != first) || hooks.any(|hook| comes_after(&hook.phases))
     }
 }

@@ -95,17 +95,17 @@ fn a_wave_waits_longer_for_a_silent_object_where_others_of_its_kind_report() {
     }
 }
 
+fn unwell(name: &str) -> String {
+    annotated(&deployment(name, 1, "nginx:1"), name, "memory.gitops.rs/outcome: never")
+}
+
+fn annotated(object: &str, name: &str, annotation: &str) -> String {
+    object.replacen(&format!("  name: {name}\n"), &format!("  name: {name}\n  annotations:\n    {annotation}\n"), 1)
+}
+
 /// What is as declared has no step to wait for; an operation that is tried again must wait for it all the same.
 #[test]
 fn a_wave_that_was_held_back_does_not_begin_by_trying_again() {
-    let unwell = |name: &str| {
-        let annotations = "  annotations:\n    memory.gitops.rs/outcome: never\n";
-        deployment(name, 1, "nginx:1").replacen(
-            &format!("  name: {name}\n"),
-            &format!("  name: {name}\n{annotations}"),
-            1,
-        )
-    };
     let next = config("next", "a").replacen(
         "  name: next\n",
         "  name: next\n  annotations: {argocd.argoproj.io/sync-wave: '1'}\n",
@@ -137,4 +137,58 @@ fn a_wave_that_was_held_back_does_not_begin_by_trying_again() {
     shop.commit("second", &[("web.yaml", Some(&good))]);
     assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
     assert_eq!(shop.preview().sync, SyncStatus::Synced);
+}
+
+/// Neither does what follows it within its wave: what names it, and what makes the API server call it.
+#[test]
+fn what_needs_an_unwell_object_of_its_own_wave_does_not_come_by_trying_again() {
+    let after = annotated(&config("after", "a"), "after", "gitops.rs/depends-on: apps/namespaces/shop/Deployment/db");
+    let far = annotated(&config("far", "a"), "far", "kapp.k14s.io/change-rule: upsert after upserting example.org/db");
+    let db = annotated(&deployment("db", 1, "nginx:1"), "db", "kapp.k14s.io/change-group: example.org/db").replacen(
+        "  annotations:\n",
+        "  annotations:\n    memory.gitops.rs/outcome: never\n",
+        1,
+    );
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {selector: {app: db}, ports: [{port: 443}]}\n";
+    let webhook = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: guard}\n\
+                   webhooks:\n- name: guard.example.org\n  failurePolicy: Fail\n  sideEffects: None\n  \
+                   admissionReviewVersions: [v1]\n  clientConfig: {service: {namespace: shop, name: db}}\n";
+    let shop = Shop::new();
+    let guard = ResourceKey::new("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", None, "guard");
+    let has_guard = || shop.cluster.inner.with_server(|server| server.get(&guard).is_some());
+    let files = [("ns", NAMESPACE), ("db", &db), ("s", service), ("a", &after), ("far", &far), ("guard", webhook)];
+    let files: Vec<_> = files.iter().map(|(name, text)| (format!("{name}.yaml"), *text)).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), Some(*text))).collect();
+    shop.commit("first", &files);
+    for attempt in 0..3 {
+        let receipt = shop.sync().receipt.unwrap();
+        assert_eq!(receipt.phase, Phase::Failed, "{attempt}: {receipt:?}");
+        assert!(shop.get("Deployment", "db").is_some(), "{attempt}");
+        assert!(shop.get("ConfigMap", "after").is_none() && shop.get("ConfigMap", "far").is_none(), "{attempt}");
+        assert!(!has_guard(), "{attempt}");
+    }
+    shop.commit("second", &[("db.yaml", Some(&deployment("db", 1, "nginx:2"))), ("far.yaml", None)]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    assert!(shop.get("ConfigMap", "after").is_some() && has_guard());
+}
+
+/// The first sync ends well, since nothing waited for the new one.
+#[test]
+fn nothing_is_pruned_beside_an_unwell_replacement_by_a_second_sync() {
+    let mut shop = Shop::new();
+    let old = deployment("web-v1", 1, "nginx:1");
+    shop.commit("first", &[("ns.yaml", Some(NAMESPACE)), ("web.yaml", Some(&old))]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    shop.commit("second", &[("web.yaml", Some(&unwell("web-v2")))]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    let plain = std::mem::replace(&mut shop.app.policy, Shop::new().pruning().app.policy);
+    for attempt in 0..2 {
+        let receipt = shop.sync().receipt.unwrap();
+        assert_eq!(receipt.phase, Phase::Failed, "{attempt}: {receipt:?}");
+        assert!(shop.get("Deployment", "web-v1").is_some(), "{attempt}");
+    }
+    // Without pruning there is nothing to wait for, and nothing to do.
+    shop.app.policy = plain;
+    assert!(shop.preview().plan.is_empty());
 }
