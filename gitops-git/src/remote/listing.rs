@@ -138,8 +138,8 @@ impl Listing {
             }
             at += whole.len();
         }
-        // Of two lines for one name the last counts, which `sort_by` leaves last.
-        lines.sort_by(|(left, _), (right, _)| left.cmp(right));
+        // Of two lines for one name the last counts, which a stable sort leaves last.
+        lines.sort_by_key(|(name, _)| *name);
         let lines = lines.into_iter().map(|(_, line)| line).collect();
         Some(Self { text, lines })
     }
