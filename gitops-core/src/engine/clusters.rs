@@ -1,19 +1,20 @@
 //! What clusters say: lists, and what watches tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::automation::Backoff;
 use crate::cluster::{Changes, ClusterError, Failure, Observed};
 use crate::model::ApiModel;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::Live;
+use crate::time::Timestamp;
 
 use super::cache::{Cache, Told};
 use super::status::ConditionKind;
 use super::subject::{Level, Stage, pause};
-use super::{ClusterState, Engine, Listing, Sight, WorkId};
+use super::{Engine, WorkId};
 
 /// How long after a list the next one is made only because a watch missed something, or kinds changed.
 const CALM: Duration = Duration::from_secs(10);
@@ -22,6 +23,67 @@ const CALM: Duration = Duration::from_secs(10);
 fn again(tries: u32) -> Duration {
     let seconds = Duration::from_secs;
     Backoff::new(seconds(30), 2, seconds(900)).pause(tries.max(1))
+}
+
+/// A cluster with applications.
+#[derive(Debug, Default)]
+pub(super) struct ClusterState {
+    pub(super) cache: Option<Cache>,
+    /// Which listing made the cache: what an older watch tells moves it on no further.
+    pub(super) epoch: WorkId,
+    pub(super) apps: BTreeSet<Arc<str>>,
+    /// Those of which nobody has tried yet to read what they declare.
+    pub(super) unread: BTreeSet<Arc<str>>,
+    /// When one of them came, or it was tried to read one of them.
+    pub(super) read_at: Timestamp,
+    /// Those of which it is not known what they declare.
+    pub(super) undeclared: BTreeSet<Arc<str>>,
+    /// By their source, those of which it is not known what they declare now.
+    pub(super) behind: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Those that prune nothing until more is known of others.
+    pub(super) held: BTreeSet<Arc<str>>,
+    /// Those whose ledger must be read.
+    pub(super) bare: BTreeSet<Arc<str>>,
+    /// Which kinds must be known.
+    pub(super) wanted: BTreeSet<GroupKind>,
+    /// Whether everything must be listed anew.
+    pub(super) is_lost: bool,
+    /// Whether kinds may have come or gone, or their schemas changed; from when on it is listed anew for that; and how often
+    /// it was in a row.
+    pub(super) has_other_kinds: bool,
+    pub(super) kinds_after: Option<Timestamp>,
+    pub(super) rewrites: u32,
+    /// The listing under way, of which kinds, and what was written and seen since it began.
+    pub(super) listing: Option<Listing>,
+    pub(super) is_watching: bool,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) tries: u32,
+    /// When kinds are listed again that could not be read, and how often that was tried in a row.
+    pub(super) relist_at: Option<Timestamp>,
+    /// Until when it is not listed again only because something was missed.
+    pub(super) calm_until: Option<Timestamp>,
+    pub(super) relists: u32,
+    /// Whom a change of an object concerns.
+    pub(super) concerned: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
+    /// Who declares an object.
+    pub(super) declared: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
+    /// Whom objects of a namespace concern.
+    pub(super) places: BTreeMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
+}
+
+/// A listing under way.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) id: WorkId,
+    pub(super) kinds: BTreeSet<GroupKind>,
+    pub(super) since: Vec<Sight>,
+}
+
+/// Something that was seen of an object while it was listed.
+#[derive(Debug)]
+pub(super) enum Sight {
+    Seen(Resource),
+    Gone(ResourceKey, Arc<str>),
 }
 
 impl Engine {

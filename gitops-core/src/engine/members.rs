@@ -4,11 +4,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::source::Target;
+use crate::source::{Revision, Target};
 use crate::time::Timestamp;
 
 use super::subject::{Level, Stage, Subject};
-use super::{Application, Engine, News, shared};
+use super::{Application, Engine, News, WorkId, shared};
+
+/// A target that applications follow.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    pub(super) head: Option<Revision>,
+    pub(super) apps: BTreeSet<Arc<str>>,
+    pub(super) due: Option<Timestamp>,
+    /// Which work asks for it.
+    pub(super) flying: Option<WorkId>,
+    /// Whether it may have changed since it was asked.
+    pub(super) is_stale: bool,
+    pub(super) tries: u32,
+}
 
 impl Engine {
     /// Looks after an application from now on, or after one of its name otherwise than before. An operation under way

@@ -27,12 +27,14 @@ mod clock;
 mod clusters;
 mod described;
 mod events;
+mod flight;
 mod handover;
 mod judge;
 mod members;
 mod metrics;
 mod news;
 mod notify;
+mod operations;
 mod read;
 mod run;
 mod schedule;
@@ -52,11 +54,13 @@ use std::time::Duration;
 
 use crate::plan::Request;
 use crate::reconcile::Report;
-use crate::resource::{GroupKind, ResourceKey};
-use crate::source::{Revision, RevisionId, Target};
+use crate::source::{RevisionId, Target};
 use crate::time::Timestamp;
 
 use cache::Cache;
+use clusters::{ClusterState, Listing};
+use flight::{Flight, UnderWay};
+use members::Followed;
 use news::Board;
 use share::{Class, Places};
 use subject::{Asked, Level, Stage, Subject};
@@ -210,109 +214,6 @@ pub struct Engine {
     reports: Option<BTreeMap<Arc<str>, Report>>,
     /// What began and ended, and nobody has fetched yet, if anybody wants to know.
     spans: Option<span::Spans>,
-}
-
-/// A target that applications follow.
-#[derive(Debug, Default)]
-struct Followed {
-    head: Option<Revision>,
-    apps: BTreeSet<Arc<str>>,
-    due: Option<Timestamp>,
-    /// Which work asks for it.
-    flying: Option<WorkId>,
-    /// Whether it may have changed since it was asked.
-    is_stale: bool,
-    tries: u32,
-}
-
-/// A cluster with applications.
-#[derive(Debug, Default)]
-struct ClusterState {
-    cache: Option<Cache>,
-    /// Which listing made the cache: what an older watch tells moves it on no further.
-    epoch: WorkId,
-    apps: BTreeSet<Arc<str>>,
-    /// Those of which nobody has tried yet to read what they declare.
-    unread: BTreeSet<Arc<str>>,
-    /// When one of them came, or it was tried to read one of them.
-    read_at: Timestamp,
-    /// Those of which it is not known what they declare.
-    undeclared: BTreeSet<Arc<str>>,
-    /// By their source, those of which it is not known what they declare now.
-    behind: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// Those that prune nothing until more is known of others.
-    held: BTreeSet<Arc<str>>,
-    /// Those whose ledger must be read.
-    bare: BTreeSet<Arc<str>>,
-    /// Which kinds must be known.
-    wanted: BTreeSet<GroupKind>,
-    /// Whether everything must be listed anew.
-    is_lost: bool,
-    /// Whether kinds may have come or gone, or their schemas changed; from when on it is listed anew for that; and how often
-    /// it was in a row.
-    has_other_kinds: bool,
-    kinds_after: Option<Timestamp>,
-    rewrites: u32,
-    /// The listing under way, of which kinds, and what was written and seen since it began.
-    listing: Option<Listing>,
-    is_watching: bool,
-    retry_at: Option<Timestamp>,
-    tries: u32,
-    /// When kinds are listed again that could not be read, and how often that was tried in a row.
-    relist_at: Option<Timestamp>,
-    /// Until when it is not listed again only because something was missed.
-    calm_until: Option<Timestamp>,
-    relists: u32,
-    /// Whom a change of an object concerns.
-    concerned: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
-    /// Who declares an object.
-    declared: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
-    /// Whom objects of a namespace concern.
-    places: BTreeMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
-}
-
-/// A listing under way.
-#[derive(Debug)]
-struct Listing {
-    id: WorkId,
-    kinds: BTreeSet<GroupKind>,
-    since: Vec<Sight>,
-}
-
-/// Something that was seen of an object while it was listed.
-#[derive(Debug)]
-enum Sight {
-    Seen(crate::resource::Resource),
-    Gone(ResourceKey, Arc<str>),
-}
-
-/// What an answer will be about.
-#[derive(Clone, Debug)]
-enum Flight {
-    Resolve(Arc<str>, Target),
-    /// Of which application, and what of it.
-    Load(Arc<str>, read::Loading),
-    List(Arc<str>),
-    /// Of which cluster, and over which listing.
-    Watch(Arc<str>, WorkId),
-    Ledgers(BTreeSet<Arc<str>>),
-    Ask(Arc<str>),
-    Effect(UnderWay),
-    /// With the revision that ended a rollback, if that is what is stored.
-    Store(Arc<str>, Option<RevisionId>),
-}
-
-/// An effect under way.
-#[derive(Clone, Debug)]
-struct UnderWay {
-    app: Arc<str>,
-    cluster: Arc<str>,
-    /// Of which of its operations.
-    turn: WorkId,
-    /// What it deletes for good, as far as that is known before.
-    deletes: Option<(ResourceKey, Arc<str>)>,
-    /// What it writes.
-    writes: Option<ResourceKey>,
 }
 
 impl Default for Settings {
