@@ -145,20 +145,24 @@ impl Engine {
         if followed.flying.take_if(|flying| *flying == id).is_none() {
             return;
         }
+        let had_failed = followed.tries > 0;
         followed.tries = if result.is_ok() { 0 } else { followed.tries.saturating_add(1) };
         let after = match &result {
             _ if std::mem::take(&mut followed.is_stale) => Duration::ZERO,
             Ok(_) => interval,
             Err(_) => pause(followed.tries),
         };
-        let (due, apps) = (self.now + after, followed.apps.clone());
+        let due = self.now + after;
         followed.due = Some(due);
-        self.resolves.insert((due, follows.clone()));
+        // What it named before, and gave, concerns nobody, however many follow it.
+        let is_known = !had_failed && result.as_ref().is_ok_and(|revision| followed.head.as_ref() == Some(revision));
+        let apps = if is_known { BTreeSet::new() } else { followed.apps.clone() };
+        if let Ok(revision) = &result {
+            followed.head = Some(revision.clone());
+        }
+        self.resolves.insert((due, follows));
         match result {
             Ok(revision) => {
-                if let Some(followed) = self.followed.get_mut(&follows) {
-                    followed.head = Some(revision.clone());
-                }
                 for name in apps {
                     // A source that names a revision and does not give it is as broken as before.
                     if self.subjects.get(&name).is_some_and(|subject| subject.load_tries == 0) {
