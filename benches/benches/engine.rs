@@ -103,6 +103,16 @@ fn measure(shape: &Shape) -> Outcome<()> {
     let looks = world.engine.counters().compared - compared;
     assert!(looks <= 3 * ROUNDS as u64, "{looks} comparisons for {ROUNDS} changes");
     show(&format!("{name}_one_healed"), &format!("{} µs each", fastest(spent)));
+    let (compared, ran) = (world.engine.counters().compared, world.operations());
+    let mut spent = Vec::new();
+    for round in 0..ROUNDS {
+        world.commit(round * apps / ROUNDS);
+        spent.push(world.pass(INTERVAL)?);
+    }
+    let looks = world.engine.counters().compared - compared;
+    assert!(looks <= 3 * ROUNDS as u64, "{looks} comparisons for {ROUNDS} commits, each to one application");
+    assert_eq!(world.operations() - ran, ROUNDS as u64, "each commit is for one application");
+    show(&format!("{name}_one_committed"), &format!("{} µs each", fastest(spent)));
     show(&format!("{name}_memory"), &format!("{:.1} MiB at most, world and both engines", mib(peak())));
     Ok(())
 }
@@ -142,6 +152,20 @@ fn own(done: Done) -> Outcome<Done> {
     Ok(Done::Listed(Ok(listed)))
 }
 
+/// What an application declares, and where.
+fn file(app: usize, each: usize, colour: &str) -> (String, String) {
+    let mut text = String::new();
+    for at in 0..each {
+        // It cannot fail: a text takes whatever there is memory for.
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{app}-{at}, labels: {{app: a{app}}}}}\ndata: \
+             {{colour: {colour}, size: \"{at}\", text: some words that are a little longer}}\n"
+        );
+    }
+    (format!("a{app}/all.yaml"), text)
+}
+
 struct World {
     engine: Engine,
     cluster: MemoryCluster,
@@ -158,19 +182,7 @@ impl World {
     fn new(shape: &Shape) -> Self {
         let Shape { apps, each, is_distinct } = *shape;
         let (time, source) = (VirtualTime::default(), MemorySource::default());
-        let texts = (0..apps).map(|app| {
-            let mut text = String::new();
-            for at in 0..each {
-                // It cannot fail: a text takes whatever there is memory for.
-                let _ = write!(
-                    text,
-                    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{app}-{at}, labels: {{app: a{app}}}}}\ndata: \
-                     {{colour: blue, size: \"{at}\", text: some words that are a little longer}}\n"
-                );
-            }
-            (format!("a{app}/all.yaml"), text)
-        });
-        let files: Vec<(String, String)> = texts.collect();
+        let files: Vec<(String, String)> = (0..apps).map(|app| file(app, each, "blue")).collect();
         let files = files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str())));
         source.commit("Ann <ann@example.org>", time.now(), "all", files);
         let (engine, cluster) = (Engine::new(Settings::default()), MemoryCluster::new(1, time.clone()));
@@ -271,6 +283,16 @@ impl World {
             let changes = self.cluster.changes(&interest, &after);
             self.tell(id, Done::Changed(changes));
         }
+    }
+
+    /// Somebody changes what one application declares.
+    fn commit(&self, app: usize) {
+        let (path, text) = file(app, self.each, "green");
+        self.source.commit("Ann <ann@example.org>", self.time.now(), "one", [(path.as_str(), Some(text.as_str()))]);
+    }
+
+    fn operations(&self) -> u64 {
+        self.engine.counters().operations.values().sum()
     }
 
     fn paint(&self, name: &str) -> Outcome<()> {
