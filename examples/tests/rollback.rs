@@ -63,6 +63,20 @@ fn a_newer_commit_ends_a_rollback_by_itself() {
 }
 
 #[test]
+fn a_commit_that_says_nothing_new_does_not_end_a_rollback() {
+    let (world, [_, second, _]) = broken();
+    world.run(&["rollback", &second]).exits(0);
+    world.change("notes.txt", "not the application's", "Take notes");
+    let head = world.change("web.yaml", &format!("# still red\n{}", config("web", "colour: red")), "Say so");
+    let refused = world.gitops("sync").refuses();
+    assert!(refused.contains(&head[..12]) && refused.contains("was rolled back"), "{refused}");
+    assert_eq!(colour(&world), "green");
+    world.change("web.yaml", &config("web", "colour: white"), "Paint it white");
+    world.gitops("sync").exits(0);
+    assert_eq!(colour(&world), "white");
+}
+
+#[test]
 fn somebody_who_insists_gets_what_was_rolled_back() {
     for arguments in ["sync --resume", "sync --revision ID"] {
         let (world, [_, second, bad]) = broken();

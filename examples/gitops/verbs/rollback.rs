@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gitops_core::reconcile::{App, Looked, Report};
+use gitops_core::reconcile::{self, App, Looked, Report};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
 use gitops_core::sync::{Hold, Ledger};
@@ -109,8 +109,15 @@ pub(super) fn hold_and_carry_out(app: &App, looked: &Looked, world: &Site, progr
 /// Whether a sync ends the rollback that holds, if one does.
 ///
 /// What was rolled back is not synced again unless somebody insists: with `--resume`, or by naming the very commit.
-/// Anything else but what the rollback went to ends it, as it does for automatic sync: a newer commit, or a revert.
-pub(super) fn ends(app: &App, looked: &Looked, resume: bool) -> Result<bool, Failure> {
+/// Anything else but what the rollback went to ends it, as it does for automatic sync: a newer commit, or a revert. One that
+/// says the same under another name, such as a commit to other files, does not.
+pub(super) fn ends(
+    app: &App,
+    looked: &Looked,
+    source: &Repository,
+    world: &Site,
+    resume: bool,
+) -> Result<bool, Failure> {
     let Some(hold) = &looked.ledger.hold else {
         return if resume { Err(none_holds(app).into()) } else { Ok(false) };
     };
@@ -120,7 +127,12 @@ pub(super) fn ends(app: &App, looked: &Looked, resume: bool) -> Result<bool, Fai
     }
     let target = app.target.as_str();
     let is_named = target.len() >= SHORTEST && revision.id.as_str().starts_with(&*target.to_ascii_lowercase());
-    if !resume && !is_named && hold.holds(&revision.id) {
+    let mut is_held = hold.holds(&revision.id);
+    for skipped in hold.skipped.iter().filter(|_| !resume && !is_named).take(COMPARED) {
+        let same = reconcile::declares_same(app, &looked.desired, skipped, source, world.cluster());
+        is_held = is_held || world.finish(same)?;
+    }
+    if !resume && !is_named && is_held {
         let (id, to, by) = (revision.id.short(), hold.to.short(), render::clean(&hold.by));
         return Err(format!(
             "`{id}`, which `{target}` names, was rolled back to `{to}` by {by} at {}; sync with `--resume` to bring it \
@@ -131,6 +143,9 @@ pub(super) fn ends(app: &App, looked: &Looked, resume: bool) -> Result<bool, Fai
     }
     Ok(true)
 }
+
+/// Most revisions that a newer one is compared with.
+const COMPARED: usize = 8;
 
 /// Git takes no shorter beginning of an id.
 const SHORTEST: usize = 4;

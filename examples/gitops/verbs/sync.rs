@@ -24,7 +24,7 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
         Some(file) => plan::follow(file, &app, &source, &world)?,
         None => world::look(&app, &source, &world)?,
     };
-    let ends = rollback::ends(&app, &looked, args.resume)?;
+    let ends = rollback::ends(&app, &looked, &source, &world, args.resume)?;
     if args.dry_run {
         let report = Report::new(&app, &looked, world.now());
         return plan::planned(&looked, &report, on.output, paint);

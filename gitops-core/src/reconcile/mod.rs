@@ -40,7 +40,7 @@ pub use explain::{ExplainError, Explanation, PlannedStep, explain};
 pub use follow::{FollowError, follow};
 pub use look::{Looked, look, look_again, look_at};
 pub(crate) use read::read;
-pub use read::{Known, Read, read_desired};
+pub use read::{Known, Read, declares_same, read_desired};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use restrict::Restriction;
 pub use watch::{Watcher, Wish, run, run_watched};

@@ -11,14 +11,14 @@ use crate::manifest::{self, ParsedFile};
 use crate::policy::WhenEmpty;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin};
-use crate::source::{File, Revision, Snapshot, Source};
+use crate::source::{File, Revision, RevisionId, Snapshot, Source, Target};
 use crate::state::DesiredState;
 use crate::value::{Digest, Hasher, Purpose};
 
 use super::{App, SyncError};
 
 /// Most revisions that one is compared with.
-const COMPARED: usize = 4;
+const COMPARED: usize = 8;
 
 /// What is known of an earlier revision, so that one which says the same is known by it.
 #[derive(Clone, Debug)]
@@ -96,6 +96,24 @@ pub(crate) async fn read(
         }
     }
     Ok(Read { revision, says, desired: Arc::new(desired), files, is_unread: false })
+}
+
+/// Returns whether a revision declares what was read of another one, so that what was decided about it, such as a rollback,
+/// holds for both. Where that cannot be told, such as where the source does not have it any more, it does not.
+pub async fn declares_same(
+    app: &App,
+    desired: &DesiredState,
+    revision: &RevisionId,
+    source: &dyn Source,
+    cluster: &dyn Cluster,
+) -> bool {
+    let files = match desired.revisions.as_slice() {
+        [own] => source.snapshot(&own.id, &app.paths, None).await.ok().and_then(|snapshot| listed(&snapshot)),
+        _ => None,
+    };
+    let revision = Revision::new(revision, &Target::new(revision.as_str()));
+    let known = Known { revision, desired: None, files: None };
+    says_same(app, &known, (files, desired), source, cluster).await
 }
 
 /// Whether a known revision declares the same. Where that cannot be told, it does not.
