@@ -87,8 +87,11 @@ fn a_watch_heals_follows_commits_and_rollbacks_and_stops_when_told() {
     watch.until("Succeeded");
     // A rollback by another run is seen, and holds.
     world.gitops("rollback 1 --app web --path web").exits(0);
-    watch.until("web: ");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    let held = || std::fs::read_to_string(world.inner("details/web.json")).is_ok_and(|told| told.contains("\"hold\""));
+    let patience = std::time::Instant::now();
+    while !held() && patience.elapsed() < std::time::Duration::from_secs(60) {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
     assert!(world.gitops("cluster get cm/web -n shop").exits(0).contains("colour: blue"));
 
     let details = std::fs::read_to_string(world.inner("details/web.json")).unwrap();

@@ -182,7 +182,8 @@ async fn declared(
     notes.extend(nothing_declared(app, &parsed, &notes, revision));
     let kinds = kinds_of(&parsed);
     let model = cluster.model(&kinds).await?;
-    let desired = DesiredState::assemble(std::slice::from_ref(revision), &parsed, &notes, &model, app.namespace.as_deref());
+    let desired =
+        DesiredState::assemble(std::slice::from_ref(revision), &parsed, &notes, &model, app.namespace.as_deref());
     let desired = desired.inheriting(&app.policy.sync_options);
     let desired = match &app.namespace {
         Some(name) => desired.with_namespace(name, &app.policy.create_namespace),
