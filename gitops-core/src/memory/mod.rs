@@ -7,6 +7,7 @@
 
 mod accept;
 mod authorize;
+mod autoscalers;
 mod bind;
 mod blame;
 mod clock;

@@ -116,6 +116,7 @@ pub(super) fn keep_others_part(context: &Context<'_>, live: &Resource, draft: &m
     if context.endpoint.subresource.as_deref() != Some("status") {
         if context.kind.has_status_subresource {
             put_back(draft, "status");
+            super::autoscalers::keep_annotated_status(context, Some(live), draft);
         }
         return;
     }

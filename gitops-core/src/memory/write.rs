@@ -196,6 +196,7 @@ impl ApiServer {
         let mut draft = object.tree().to_draft();
         let is_incomplete = prepare::is_completed_by_reading(context.kind, &draft);
         self.prepare_new(context.kind, context.mode, &mut draft)?;
+        super::autoscalers::keep_annotated_status(context, None, &mut draft);
         let object = resource(&self.stored(context, &draft))?;
         self.validate_new(context, &name, &object)?;
         self.check_grant(context, &name, None, &draft)?;
@@ -232,8 +233,13 @@ impl ApiServer {
         if ownership == Ownership::Update {
             object = ownership::update(context, &self.model, Some(live), &object);
         }
-        // From here on as on the server: times of managers first, then what the kind keeps, then the rules.
-        let mut draft = self.keep_times(context, live, object)?.tree().to_draft();
+        // From here on as on the server: what the kind keeps, then the rules.
+        let custom = prepare::is_custom(context.kind);
+        if custom {
+            // An empty map is not the same as none here, as recorded.
+            object = crate::ssa::keep_times(live, object);
+        }
+        let mut draft = object.tree().to_draft();
         prepare::keep_identity(live, &mut draft);
         prepare::keep_others_part(context, live, &mut draft);
         prepare::changed(context.kind, live, &mut draft);
@@ -242,7 +248,10 @@ impl ApiServer {
         }
         let mut stored = self.stored(context, &draft);
         prepare::count_generation(context, live, &draft, &mut stored);
-        let object = resource(&stored)?;
+        let mut object = resource(&stored)?;
+        if !custom {
+            object = crate::ssa::keep_times(live, object);
+        }
         self.validate_changed(context, live, &object)?;
         self.check_grant(context, &live.key().name, Some(live), &stored)?;
         if context.endpoint.subresource.is_none() {
@@ -262,25 +271,6 @@ impl ApiServer {
             Mode::Commit => self.store(&object),
         };
         Ok(Response::object(200, context.shown(&object)))
-    }
-
-    /// Gives an object the times of `live`, if times of managed fields are all that differs once both are encoded: what is
-    /// empty is left out then. Custom resources, and kinds whose generation tells empty from none, are compared as they
-    /// are. Rule: as recorded, for kinds of all three sorts.
-    fn keep_times(&self, context: &Context<'_>, live: &Resource, object: Resource) -> Result<Resource, Status> {
-        if prepare::is_custom(context.kind) || prepare::is_compared_as_struct(context.kind) {
-            return Ok(crate::ssa::keep_times(live, object));
-        }
-        let encoded = resource(&self.stored(context, &object.tree().to_draft()))?;
-        if crate::ssa::keep_times(live, encoded) != *live {
-            return Ok(object);
-        }
-        let mut draft = object.tree().to_draft();
-        match live.tree().dig(&["metadata", "managedFields"]) {
-            Some(managed) => draft.entry("metadata").set("managedFields", managed),
-            None => drop(draft.entry("metadata").remove("managedFields")),
-        }
-        resource(&draft)
     }
 
     /// The object as it is encoded for the store.

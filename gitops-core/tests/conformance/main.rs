@@ -69,6 +69,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("k8s/ownership", k8s::ownership),
     ("k8s/delete", k8s::delete),
     ("k8s/errors", k8s::errors),
+    ("k8s/kubectl_traffic", k8s::kubectl),
     ("k8s/list", k8s::list),
     ("k8s/watch", k8s::watch),
     ("k8s/roundtrip", drift::round_trips),

@@ -4,12 +4,14 @@ mod answers;
 mod before;
 mod errors;
 mod http;
+mod kubectl;
 mod names;
 mod sequences;
 mod steps;
 mod wire;
 
 pub(crate) use errors::errors;
+pub(crate) use kubectl::kubectl;
 pub(crate) use sequences::{ownership, ssa_sequences};
 pub(crate) use steps::{delete, list, watch};
 
