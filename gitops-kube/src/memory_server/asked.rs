@@ -58,6 +58,18 @@ impl Asked {
         Self { method: head.method.as_str().to_owned(), url, headers: head.headers, body: bytes }
     }
 
+    /// Takes the token off an address that begins with it; what is left is the path. `kubectl` shows no other credentials
+    /// where there is no TLS.
+    pub(super) fn is_addressed_by(&mut self, token: &str) -> bool {
+        let Some(url) = &mut self.url else { return false };
+        let (first, rest) = url.path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
+        let is_addressed = is_same(first.as_bytes(), token.as_bytes());
+        if is_addressed {
+            url.path = format!("/{rest}");
+        }
+        is_addressed
+    }
+
     /// Whose rights count; `None` may do everything.
     pub(super) fn user(&self, token: &str, is_trusted: bool) -> Result<Option<User>, Unknown> {
         match self.headers.get(AUTHORIZATION) {
@@ -159,6 +171,26 @@ mod tests {
             ("%zz", Plus::Space, None),
         ] {
             assert_eq!(decoded(text, plus).as_deref(), decodes_to, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_begins_with_the_token_lets_in() {
+        let addressed = |path: &str| {
+            let url = Some(Url { path: path.to_owned(), query: Vec::new() });
+            let mut asked = Asked { method: "GET".into(), url, headers: HeaderMap::new(), body: Vec::new() };
+            (asked.is_addressed_by("secret"), asked.url.unwrap().path)
+        };
+        for (path, is_addressed, left) in [
+            ("/secret/api/v1", true, "/api/v1"),
+            ("/secret/", true, "/"),
+            ("/secret", false, "/secret"),
+            ("/secre/api", false, "/secre/api"),
+            ("//secret/api", false, "//secret/api"),
+            ("/api/v1", false, "/api/v1"),
+            ("", false, ""),
+        ] {
+            assert_eq!(addressed(path), (is_addressed, left.to_owned()), "{path}");
         }
     }
 

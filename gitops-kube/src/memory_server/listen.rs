@@ -37,7 +37,8 @@ impl MemoryServer {
     /// Listens on an address. Port 0 takes one that is free.
     ///
     /// What goes over the socket is not encrypted: use addresses of the loopback device, such as `127.0.0.1:0`. Whoever
-    /// shows [the token](Self::token) may do everything, whoever shows nothing is anonymous.
+    /// shows [the token](Self::token), as a bearer or as the first part of the path, may do everything; whoever shows
+    /// nothing is anonymous.
     ///
     /// # Errors
     /// When the address cannot be had.
@@ -56,15 +57,18 @@ impl Listening {
         self.address
     }
 
-    /// Returns a kubeconfig for it, with the present token: not for everybody's eyes.
+    /// Returns a kubeconfig for it, with the present token in the address: not for everybody's eyes.
+    ///
+    /// `kubectl` sends a token of its user only with TLS, and this has none.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         // JSON is YAML.
         let kubeconfig = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "memory", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "admin", "user": {"token": &*self.server.token()}}],
+            "clusters": [{"name": "memory", "cluster": {
+                "server": format!("http://{}/{}", self.address, self.server.token())}}],
+            "users": [{"name": "admin", "user": {}}],
             "contexts": [{"name": "memory", "context": {"cluster": "memory", "user": "admin"}}],
             "current-context": "memory",
         });

@@ -150,12 +150,14 @@ impl MemoryServer {
         B: Body + Send,
         B::Data: Send,
     {
-        let asked = Asked::read(request).await;
+        let mut asked = Asked::read(request).await;
         if self.0.is_away.load(Ordering::SeqCst) {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the server is away"));
         }
         let accept = asked.accept();
-        let wire = match asked.user(&self.token(), from == Origin::Inside) {
+        let token = self.token();
+        let is_trusted = asked.is_addressed_by(&token) || from == Origin::Inside;
+        let wire = match asked.user(&token, is_trusted) {
             Err(asked::Unknown) => Wire::unauthorized(&accept),
             Ok(user) => match asked.http(user) {
                 Some(http) => {
