@@ -1,5 +1,6 @@
 //! The arguments of the program.
 
+mod cluster;
 mod rollback;
 mod watch;
 
@@ -11,6 +12,9 @@ use gitops_core::plan::Objects;
 use gitops_core::policy::{InvalidSyncOption, Share, SyncOption};
 use gitops_core::resource::LabelSelector;
 
+#[cfg(feature = "kube")]
+pub(crate) use cluster::ClusterServe;
+pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
 pub(crate) use rollback::Rollback;
 pub(crate) use watch::Watch;
 
@@ -386,71 +390,6 @@ impl FromStr for PlanOutput {
         }
         Err("it must be `text`, `json`, `yaml`, or a file whose name ends in `.json`".to_owned())
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ClusterVerb {
-    /// Show objects
-    Get(ClusterGet),
-    /// Apply the objects of a file, as `kubectl apply --server-side` would
-    Apply(ClusterApply),
-    /// Set one field of an object, as a hand edit with `kubectl` would
-    Set(ClusterSet),
-    /// Open an object in $VISUAL or $EDITOR
-    Edit(ClusterEdit),
-    /// Delete an object
-    Delete(ClusterEdit),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterGet {
-    /// Kind, optionally with group and name: `pods`, `deploy/web`, `deployments.apps` (default: everything)
-    #[arg(value_name = "KIND[.GROUP][/NAME]")]
-    pub(crate) what: Option<String>,
-    /// Namespace (default: all)
-    #[arg(long, short, value_name = "NS")]
-    pub(crate) namespace: Option<String>,
-    /// How to print
-    #[arg(long, short, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
-    /// Print who owns which field, too
-    #[arg(long)]
-    pub(crate) show_managed_fields: bool,
-    #[command(flatten)]
-    pub(crate) cluster: Backend,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterApply {
-    /// File with manifests; `-` is the standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Namespace of objects that name none
-    #[arg(long, short, value_name = "NS", default_value = "default")]
-    pub(crate) namespace: String,
-    #[command(flatten)]
-    pub(crate) cluster: Backend,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterSet {
-    #[command(flatten)]
-    pub(crate) object: ClusterEdit,
-    /// Field and value: `spec.replicas=5`, `'spec.template.spec.containers[name=web].image=nginx'`; `null` removes it
-    #[arg(value_name = "FIELD=VALUE")]
-    pub(crate) assignment: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterEdit {
-    /// The object, such as `deploy/web`
-    #[arg(value_name = "KIND[.GROUP]/NAME")]
-    pub(crate) what: String,
-    /// Namespace (default: the only one that has such an object)
-    #[arg(long, short, value_name = "NS")]
-    pub(crate) namespace: Option<String>,
-    #[command(flatten)]
-    pub(crate) cluster: Backend,
 }
 
 impl FromStr for Cluster {

@@ -126,6 +126,11 @@ impl StateFile {
         Ok(())
     }
 
+    /// Names a file beside it, by another ending.
+    pub(crate) fn beside(&self, ending: &str) -> PathBuf {
+        self.path.with_extension(ending)
+    }
+
     /// Lets others write.
     pub(crate) fn unlock(&mut self) {
         self.lock = None;

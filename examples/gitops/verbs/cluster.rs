@@ -29,6 +29,8 @@ pub(super) fn run(verb: &ClusterVerb, paint: Paint) -> Result<Answer, Failure> {
         ClusterVerb::Set(args) => set(args)?,
         ClusterVerb::Edit(args) => edit(args)?,
         ClusterVerb::Delete(args) => delete(args)?,
+        #[cfg(feature = "kube")]
+        ClusterVerb::Serve(args) => super::serve::serve(args)?,
     };
     Ok(Answer { text, code: 0 })
 }

@@ -7,6 +7,9 @@ mod history;
 mod look;
 mod plan;
 mod rollback;
+#[cfg(feature = "kube")]
+mod serve;
+mod stop;
 mod sync;
 mod validate;
 mod watch;

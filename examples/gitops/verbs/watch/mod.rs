@@ -4,7 +4,6 @@ mod declared;
 mod details;
 mod metrics;
 mod notify;
-mod stop;
 mod tell;
 mod webhooks;
 
@@ -20,10 +19,10 @@ use gitops_core::engine::{Engine, Ports, Settings, run};
 use gitops_core::time::Timer;
 
 use declared::{CLUSTER, Declared};
-use stop::Stop;
 use tell::Teller;
 use webhooks::Pushes;
 
+use super::stop::Stop;
 use crate::cli;
 use crate::clock::wait_for;
 use crate::live::LiveCluster;

@@ -1,0 +1,86 @@
+//! `cluster serve`: the embedded cluster as an API server, for as long as the program runs.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use gitops_core::memory::MemoryCluster;
+use gitops_core::time::Timer;
+use gitops_kube::memory_server::MemoryServer;
+use tempfile::Builder;
+
+use super::stop::Stop;
+use crate::Failure;
+use crate::cli::ClusterServe;
+use crate::clock::WallClock;
+use crate::state_file::StateFile;
+use crate::world::state_file;
+
+/// How often what changed is stored.
+const SAVES: Duration = Duration::from_millis(500);
+
+pub(super) fn serve(args: &ClusterServe) -> Result<String, Failure> {
+    let stop = Stop::on_signals()?;
+    // Nobody else writes as long as this runs.
+    let mut file = state_file(&args.cluster)?;
+    file.lock()?;
+    let state = file.load()?;
+    let clock = WallClock::default();
+    clock.advance_to(state.time);
+    let cluster = MemoryCluster::over(state.server, clock.clone());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(async {
+        let server = MemoryServer::new(cluster.clone())?;
+        let listening = server.listen(args.listen).await.map_err(|error| {
+            format!("`{}` cannot be listened on: {error}; give another address with `--listen`", args.listen)
+        })?;
+        let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| file.beside("kubeconfig"));
+        write_secret(&kubeconfig, &listening.kubeconfig())
+            .map_err(|error| format!("`{}` cannot be written: {error}", kubeconfig.display()))?;
+        crate::say(&format!("serving on {listening}\n  KUBECONFIG={} kubectl get all -A\n", kubeconfig.display()));
+        let served = until_stopped(&stop, &cluster, &file, &clock).await;
+        // It lets in nowhere any more.
+        fs::remove_file(&kubeconfig).unwrap_or_default();
+        served
+    });
+    // What came while the last watch was told to end is stored too.
+    drop(runtime);
+    save(&cluster, &file, &clock, None)?;
+    served.map(|()| String::new())
+}
+
+async fn until_stopped(
+    stop: &Stop,
+    cluster: &MemoryCluster,
+    file: &StateFile,
+    clock: &WallClock,
+) -> Result<(), Failure> {
+    let mut saved = cluster.with_server(|server| server.version());
+    while !stop.is_wanted() {
+        tokio::time::sleep(SAVES).await;
+        saved = save(cluster, file, clock, Some(saved))?;
+    }
+    Ok(())
+}
+
+/// Stores what there is, unless it is of this version; returns the version.
+fn save(cluster: &MemoryCluster, file: &StateFile, clock: &WallClock, saved: Option<u64>) -> Result<u64, Failure> {
+    let (version, bytes) = cluster.with_server(|server| {
+        let version = server.version();
+        (version, (saved != Some(version)).then(|| server.export()))
+    });
+    if let Some(bytes) = bytes {
+        file.save(&bytes, clock.now())?;
+    }
+    Ok(version)
+}
+
+/// Writes a file that only its owner may read; never through what lies there already.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = Builder::new().tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
