@@ -82,6 +82,8 @@ pub struct Attempt {
     pub altogether: u32,
     /// When it ended.
     pub finished: Timestamp,
+    /// Whether it went well, as far as nothing of the revision was held back.
+    pub incomplete: bool,
 }
 
 /// What is to be done now.
@@ -168,6 +170,8 @@ pub enum Why {
         /// How often it was tried.
         tries: u32,
     },
+    /// The last operation could not do all, as something was held back, and the pause is not over.
+    HeldBack,
     /// Somebody stopped the last operation; another revision, or a request, starts anew.
     Terminated,
     /// What differs is rewritten by somebody after each heal, and is left to rest.
@@ -212,6 +216,7 @@ impl Attempt {
             tries: last.attempts,
             altogether: last.attempts,
             finished: last.finished,
+            incomplete: last.incomplete,
         };
         let mut begins_here = !last.is_automatic();
         for entry in whole.take_while(same) {
@@ -251,6 +256,7 @@ impl Attempt {
 /// | it failed on this revision, often enough | rest |
 /// | it failed on this revision, a moment ago | rest until the pause is over |
 /// | it failed on this revision | try again |
+/// | the revision was made true but for what was held back, a moment ago | rest until the pause is over |
 /// | the revision was not made true yet | start |
 /// | another application gave away what is declared here | start |
 /// | changes on the cluster are reported only | rest |
@@ -290,7 +296,7 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
         return denied;
     }
     let failed = seen.attempt.filter(|attempt| attempt.phase != Phase::Succeeded);
-    if let Some(Attempt { phase, cause, tries, altogether, finished }) = failed {
+    if let Some(Attempt { phase, cause, tries, altogether, finished, .. }) = failed {
         if phase == Phase::Terminated {
             return rest(Why::Terminated, None);
         }
@@ -304,6 +310,13 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
         };
     }
     if seen.synced != Some(seen.wanted) {
+        if let Some(last) = seen.attempt.filter(|attempt| attempt.incomplete) {
+            // What came since, or was changed, is done at a pace that nobody can drive up.
+            let pause = automation.retry.pace(last.tries);
+            if last.finished + pause > now && last.finished <= now + pause {
+                return rest(Why::HeldBack, Some(last.finished + pause));
+            }
+        }
         return start(Trigger::NewRevision);
     }
     if seen.takes_over {
@@ -344,6 +357,7 @@ impl Why {
             Self::Dependency { .. } => "dependency",
             Self::Pause { .. } => "pause",
             Self::GivenUp { .. } => "givenUp",
+            Self::HeldBack => "heldBack",
             Self::Terminated => "terminated",
             Self::Fought => "fought",
             Self::Busy => "busy",
@@ -376,6 +390,7 @@ impl fmt::Display for Why {
             Self::Dependency { text } => write!(f, "waits for {text}"),
             Self::Pause { cause, tries } => write!(f, "try {tries} failed ({cause}); the pause is not over"),
             Self::GivenUp { cause, tries } => write!(f, "given up after {tries} tries ({cause})"),
+            Self::HeldBack => f.write_str("something was held back by the last operation; the pause is not over"),
             Self::Terminated => f.write_str("the last operation on this revision was stopped"),
             Self::Busy => f.write_str("as many operations are under way as may be at once"),
             Self::Fought => f.write_str("what differs is rewritten after each heal, and is left to rest"),

@@ -66,6 +66,11 @@ impl Retry {
 }
 
 impl Retry {
+    /// Returns the pause after `tries` operations that went well, each but for what was held back.
+    pub(super) fn pace(&self, tries: u32) -> Duration {
+        self.backoff.unwrap_or_else(|| Backoff::of(Cause::Passing)).pause(tries)
+    }
+
     /// Returns whether so many tries of a revision, for whatever causes they failed, are all that are wanted.
     #[must_use]
     pub fn is_enough(&self, tries: u32) -> bool {

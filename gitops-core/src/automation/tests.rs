@@ -12,7 +12,11 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn failed(cause: Cause, tries: u32, finished: u64) -> Option<Attempt> {
-    Some(Attempt { phase: Phase::Failed, cause, tries, altogether: tries, finished: at(finished) })
+    Some(Attempt { phase: Phase::Failed, cause, tries, altogether: tries, finished: at(finished), incomplete: false })
+}
+
+fn went_well(finished: u64) -> Option<Attempt> {
+    failed(Cause::Passing, 1, finished).map(|attempt| Attempt { phase: Phase::Succeeded, ..attempt })
 }
 
 fn denied() -> Permission {
@@ -37,8 +41,7 @@ fn decided(automation: Automation, change: impl FnOnce(&mut Situation<'_>)) -> S
 /// What is wanted was made true before.
 fn was_synced(seen: &mut Situation<'_>) {
     seen.synced = Some(seen.wanted);
-    seen.attempt =
-        Some(Attempt { phase: Phase::Succeeded, cause: Cause::Passing, tries: 1, altogether: 1, finished: at(10) });
+    seen.attempt = went_well(10);
 }
 
 #[test]
@@ -85,13 +88,7 @@ fn every_row_of_the_table_decides_as_it_says() {
             "somebody stopped it",
             healing,
             |seen| {
-                seen.attempt = Some(Attempt {
-                    phase: Phase::Terminated,
-                    cause: Cause::Passing,
-                    tries: 1,
-                    altogether: 1,
-                    finished: at(1),
-                });
+                seen.attempt = went_well(1).map(|attempt| Attempt { phase: Phase::Terminated, ..attempt });
             },
             "rest: terminated",
         ),
@@ -139,8 +136,7 @@ fn a_heal_that_failed_is_tried_again() {
 #[test]
 fn an_operation_that_could_not_record_its_end_is_tried_again() {
     let decision = decided(Automation::syncing(), |seen| {
-        seen.attempt =
-            Some(Attempt { phase: Phase::Error, cause: Cause::Passing, tries: 1, altogether: 1, finished: at(990) });
+        seen.attempt = went_well(990).map(|attempt| Attempt { phase: Phase::Error, ..attempt });
     });
     assert_eq!(decision, "start: try 2 of this revision");
 }
@@ -191,5 +187,23 @@ fn a_limit_counts_tries_whatever_they_failed_for() {
             seen.attempt = failed(Cause::Passing, 1, 1).map(|attempt| Attempt { altogether, ..attempt });
         });
         assert_eq!(decision, expected);
+    }
+}
+
+/// What was held back is declared and not there: that is no change on the cluster.
+#[test]
+fn what_was_held_back_is_done_once_it_can_be_and_not_in_a_tight_loop() {
+    for (finished, tries, expected) in [
+        (990, 1, "start: a new revision"),
+        (996, 1, "rest: heldBack, until 1001"),
+        (990, 2, "start: a new revision"),
+        (900, 6, "rest: heldBack, until 1060"),
+        // Written by a clock that was wrong.
+        (5000, 1, "start: a new revision"),
+    ] {
+        let decision = decided(Automation::syncing(), |seen| {
+            seen.attempt = went_well(finished).map(|attempt| Attempt { tries, incomplete: true, ..attempt });
+        });
+        assert_eq!(decision, expected, "{finished} {tries}");
     }
 }

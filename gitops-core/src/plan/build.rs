@@ -20,8 +20,8 @@ use super::{
 ///
 /// - A declared object that is missing is created, one that differs is applied; one that is in sync has no step.
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
-///   custom resources of its CRD, and what names it as a dependency. Later waves go on. A hook that is held back holds
-///   back the phases that follow its own, as if it had failed.
+///   custom resources of its CRD, what names it as a dependency, and the hooks after the sync. Later waves go on. A hook
+///   that is held back holds back the phases that follow its own, as if it had failed; one before the sync everything.
 /// - What `request` does not ask for is left alone; of what it asks for, nothing is done that needs more.
 /// - Hooks run when anything else is done, unless `request` says otherwise; so a sync of an application that is in sync
 ///   writes nothing.

@@ -393,14 +393,16 @@ pub(super) fn leaves_undone(nodes: &[Node<'_>]) -> bool {
     blocked_hook(nodes, Phase::Sync) || nodes.iter().any(|node| node.is_resource() && is_blocked(node))
 }
 
-/// Holds back the phases after one whose hook is held back. What runs on failure stays.
+/// Holds back the phases after one of which anything is held back, as if that had failed. Before everything else the
+/// other hooks wait as well, so that an operation that comes to nothing does not run them again and again. What runs on
+/// failure stays, as long as anything runs that can fail.
 pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
-    let Some(blocked) = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase)) else {
-        return;
-    };
+    let first = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase));
+    // After a sync means after all of it.
+    let Some(blocked) = first.or_else(|| leaves_undone(nodes).then_some(Phase::Sync)) else { return };
     for node in nodes.iter_mut().filter(|node| node.work().is_some()) {
-        let later = node.phases().all(|phase| phase > blocked);
-        if later && node.phases().any(|phase| phase != Phase::SyncFail) {
+        let later = node.phases().all(|phase| phase > blocked) && node.phases().any(|phase| phase != Phase::SyncFail);
+        if later || blocked == Phase::PreSync {
             node.fate = Fate::Skip(SkipReason::FollowsHeld);
         }
     }

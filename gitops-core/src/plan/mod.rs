@@ -41,7 +41,7 @@ use crate::policy::{HookDelete, Phase};
 use crate::problem::Problem;
 use crate::resource::{Propagation, ResourceKey};
 use crate::source::RevisionId;
-use crate::state::Owner;
+use crate::state::{DesiredState, Owner};
 use crate::value::{Digest, Hasher, Purpose};
 
 pub(crate) use adopt::belongs_to_another;
@@ -363,6 +363,13 @@ impl Plan {
     pub fn is_partial(&self) -> bool {
         let waits = |reason| matches!(reason, SkipReason::RolloutBudget | SkipReason::AwaitsDeletion);
         self.scope.is_partial() || self.skipped.iter().any(|skipped| waits(skipped.reason))
+    }
+
+    /// Counts what is declared and left to a later operation, since it is held back for now.
+    #[must_use]
+    pub fn held_back(&self, desired: &DesiredState) -> usize {
+        let held = self.skipped.iter().filter(|skipped| skipped.reason.passes());
+        held.filter(|skipped| desired.get(&skipped.key).is_some()).count()
     }
 
     /// Returns a step.

@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::source::RevisionId;
 use crate::state::{DesiredState, Handover, LiveState, Standing};
-use crate::sync::{self, Ledger, Machine, OperationId, Phase, Record, Setup};
+use crate::sync::{self, HistoryEntry, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
@@ -177,8 +177,22 @@ impl Looked {
             ..app.request.clone()
         };
         self.asked = sync::asked(&app.request);
-        self.plan = Arc::new(plan::plan(&self.comparison, &self.desired, &app.policy, &context, request));
+        let plan = |request| plan::plan(&self.comparison, &self.desired, &app.policy, &context, request);
+        let may_complete = hooks == HookRun::NewRevision && self.was_incomplete();
+        let mut made = plan(request.clone());
+        if may_complete && made.held_back(&self.desired) == 0 {
+            // What was held back is there, maybe by itself: now the hooks run that waited for it.
+            made = plan(request.with_hooks(HookRun::Always));
+        }
+        self.plan = Arc::new(made);
         self.foresee(app);
+    }
+
+    /// Whether the last operation made the revision that is wanted true as far as it could be.
+    fn was_incomplete(&self) -> bool {
+        let last = self.ledger.history.iter().find(|entry| !entry.partial);
+        let is_of = |entry: &HistoryEntry| entry.revisions.iter().map(|revision| &revision.id).eq(&self.wanted());
+        last.is_some_and(|last| last.went_well() && last.incomplete && is_of(last))
     }
 
     /// What lives, and is not permitted: where the application is deleted, that may be declared.
@@ -217,7 +231,8 @@ impl Looked {
             let stopped = self.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
             return !stopped && self.ledger.is_stored();
         }
-        let is_news = self.ledger.last_synced() != Some(self.wanted()) && self.comparison.is_synced();
+        let is_whole = self.comparison.is_synced() && self.plan.held_back(&self.desired) == 0;
+        let is_news = is_whole && self.ledger.last_synced() != Some(self.wanted());
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
         !self.plan.is_empty() || (ends && !self.plan.is_partial())
@@ -233,13 +248,14 @@ impl Looked {
         let last = self.ledger.history.iter().find(|entry| !entry.partial);
         let ended_badly = last.is_some_and(|last| last.phase != Phase::Succeeded);
         let unfinished = ended_badly || self.ledger.running.as_ref().is_some_and(|running| !running.is_partial());
-        let nothing_else = self.comparison.entries.is_empty() && self.ledger.last_synced() != Some(self.wanted());
+        let is_new = self.ledger.last_synced() != Some(self.wanted());
+        let nothing_else = self.comparison.entries.is_empty() && is_new && !self.was_incomplete();
         if unfinished || nothing_else {
             HookRun::Always
-        } else if self.ledger.last_synced() == Some(self.wanted()) {
-            HookRun::WithChanges
-        } else {
+        } else if is_new {
             HookRun::NewRevision
+        } else {
+            HookRun::WithChanges
         }
     }
 

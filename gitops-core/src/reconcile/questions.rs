@@ -161,12 +161,12 @@ enum Age {
 /// is in no log: what it holds is what the first one in its log made.
 ///
 /// All that were synced before count, not the last one alone: to go back is one operation, and what it left for a person
-/// to confirm is not for the next one to prune.
+/// to confirm is not for the next one to prune. One of which a part was held back counts as well.
 async fn age(looked: &Looked, source: &dyn Source) -> Age {
     let (wanted, Some(history)) = (looked.wanted(), source.history()) else { return Age::NotOlder };
     let [wanted] = &*wanted else { return Age::NotOlder };
     let mut synced: Vec<&RevisionId> = Vec::new();
-    for entry in looked.ledger.history.iter().filter(|entry| entry.made_true()) {
+    for entry in looked.ledger.history.iter().filter(|entry| entry.went_well()) {
         if let [revision] = entry.revisions.as_slice()
             && !synced.contains(&&revision.id)
         {

@@ -32,6 +32,7 @@ impl Ledger {
             phase: Phase::Superseded,
             message: "was interrupted, and another operation took its place".into(),
             partial,
+            incomplete: false,
             cause: None,
             attempts: 1,
         });

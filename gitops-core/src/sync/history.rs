@@ -41,6 +41,10 @@ pub struct HistoryEntry {
     /// Whether it was about a part of the application only. Then nothing follows for the rest.
     #[serde(default, skip_serializing_if = "is_false")]
     pub partial: bool,
+    /// Whether anything of its revisions was held back, as by a problem or by a kind that is not served yet: then they
+    /// are not made true, and what can be done later is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub incomplete: bool,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -53,6 +57,11 @@ impl HistoryEntry {
     /// Returns whether it made its revisions true, for all of the application.
     #[must_use]
     pub fn made_true(&self) -> bool {
+        self.phase == Phase::Succeeded && !self.partial && !self.incomplete
+    }
+
+    /// Returns whether it ended well and was about all of the application, whether or not anything was held back.
+    pub(crate) fn went_well(&self) -> bool {
         self.phase == Phase::Succeeded && !self.partial
     }
 
@@ -74,6 +83,7 @@ impl HistoryEntry {
             && self.cause == next.cause
             && self.initiator == next.initiator
             && self.partial == next.partial
+            && self.incomplete == next.incomplete
             && self.is_automatic()
             && ids(self) == ids(next);
         same.then(|| Self { attempts: self.attempts.saturating_add(1), ..next.clone() })

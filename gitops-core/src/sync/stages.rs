@@ -166,6 +166,7 @@ impl Machine {
         self.stage = Stage::Ending;
         self.record_tries = 0;
         let cause = (phase == Phase::Failed).then(|| self.cause());
+        let incomplete = self.held_back() > 0;
         let ledger = &mut self.setup.ledger;
         ledger.running = None;
         // Of an earlier run of the same hook under the same name nothing is left.
@@ -184,6 +185,7 @@ impl Machine {
             phase,
             message: message.into(),
             partial: self.plan.is_partial(),
+            incomplete,
             cause,
             attempts: 1,
         });
@@ -253,6 +255,15 @@ impl Machine {
             StepOutcome::NotRun => "not run",
         };
         let parts: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {}", word(outcome))).collect();
-        if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
+        let done = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+        match self.held_back() {
+            0 => done,
+            held => format!("{done}; {held} held back"),
+        }
+    }
+
+    /// How much of what is declared the plan leaves to a later one.
+    fn held_back(&self) -> usize {
+        self.plan.held_back(&self.setup.desired)
     }
 }

@@ -22,7 +22,7 @@ fn object(json: &str) -> Resource {
 
 impl World {
     /// Commits files with their texts.
-    fn put_files(&self, files: &[(&str, Option<&str>)]) -> RevisionId {
+    pub(super) fn put_files(&self, files: &[(&str, Option<&str>)]) -> RevisionId {
         self.0.source.commit("Ann <ann@example.org>", self.0.now(), "files", files.iter().copied())
     }
 
@@ -525,11 +525,11 @@ fn what_is_deleted_to_be_created_again_is_there_before_the_engine_stops() {
 }
 
 /// A kind that says nothing of its health.
-const WIDGETS: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+pub(super) const WIDGETS: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
     metadata: {name: widgets.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n  \
     names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}\n  versions:\n  - name: v1\n    \
     served: true\n    storage: true\n    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n";
-const WIDGET: &str = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: one}, spec: {size: 1}}";
+pub(super) const WIDGET: &str = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: one}, spec: {size: 1}}";
 
 #[test]
 fn what_says_nothing_of_its_health_is_compared_ever_more_rarely() {
@@ -567,7 +567,7 @@ fn a_definition_that_is_rewritten_again_and_again_has_the_cluster_listed_ever_mo
 }
 
 impl World {
-    fn paint_widget(&self, size: i64) {
+    pub(super) fn paint_widget(&self, size: i64) {
         let key = ResourceKey::new("example.com", "Widget", "default", "one");
         let steps = vec![PatchStep::Set(
             FieldPath::fields(&["spec", "size"]),
@@ -576,7 +576,7 @@ impl World {
         ready(self.0.cluster.write(&Write::patch(&key, "v1", steps, "kubectl-edit"))).unwrap().unwrap();
     }
 
-    fn size(&self) -> Option<i64> {
+    pub(super) fn size(&self) -> Option<i64> {
         let key = ResourceKey::new("example.com", "Widget", "default", "one");
         self.0.cluster.with_server(|server| {
             let size = server.get(&key)?.tree().dig(&["spec", "size"])?.to_value();

@@ -4,7 +4,7 @@
 
 mod adversity;
 mod handover;
-mod revisions;
+mod held_back;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@ mod deleting;
 mod drift;
 mod explaining;
 mod health;
+mod held_back;
 mod hook_deletions;
 mod hook_runs;
 mod hooks;
