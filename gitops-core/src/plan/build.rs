@@ -63,8 +63,9 @@ pub fn plan(
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
-    budget::ration(&mut nodes, policy);
     select::hold(&graph, &mut nodes, &providers_first, absent);
+    depend::hold(&graph, &mut nodes, &providers_first);
+    budget::ration(&mut nodes, policy, comparison, &graph, &providers_first);
     depend::hold(&graph, &mut nodes, &providers_first);
     let stops = stops || depend::stopped_by_hook(&nodes);
     if stops {

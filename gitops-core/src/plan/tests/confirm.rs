@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{World, pruning, shows};
 use crate::plan::SkipReason::{self, *};
@@ -160,4 +161,60 @@ fn no_more_workloads_restart_than_the_budget_and_the_others_wait() {
     assert!(plan("50%").is_partial() && !plan("3").is_partial());
     assert_eq!(plan("3").steps.len(), 7);
     assert!(plan("0").steps.iter().all(|step| step.impact != crate::plan::Impact::Restarts));
+}
+
+/// What takes the budget must be able to use it: else it would be put off, and what it needs as well, for ever.
+#[test]
+fn a_budget_goes_to_what_others_need_first_and_last_to_what_would_be_refused() {
+    for (lines, order) in [
+        // The key of what is needed comes later; so does its wave.
+        (vec!["Deployment shop/app needs=DB", "StatefulSet shop/db"], vec!["db", "app"]),
+        (vec!["Deployment shop/app needs=DB", "StatefulSet shop/db wave=2"], vec!["db", "app"]),
+        // Through an object that does not restart, and through a group.
+        (
+            vec!["Deployment shop/app needs=/namespaces/shop/ConfigMap/mid", "MID needs=DB", "StatefulSet shop/db"],
+            vec!["db", "app"],
+        ),
+        (
+            vec![
+                "Deployment shop/app rule=upsert_after_upserting_example.org/db",
+                "StatefulSet shop/db group=example.org/db",
+            ],
+            vec!["db", "app"],
+        ),
+        (vec!["Deployment shop/a REFUSED", "Deployment shop/b", "Deployment shop/c"], vec!["b", "c", "a"]),
+        (vec!["Deployment shop/a needs=DB", "Deployment shop/z", "StatefulSet shop/db REFUSED"], vec!["z", "db", "a"]),
+        // What is held back takes no place.
+        (vec!["Deployment shop/a needs=/namespaces/shop/ConfigMap/held", "HELD", "Deployment shop/b"], vec!["b"]),
+    ] {
+        let text = |line: &&str| match line.strip_prefix("MID ") {
+            Some(rest) => format!("v1 ConfigMap shop/mid {rest} | synced"),
+            None if *line == "HELD" => "v1 ConfigMap shop/held | held".to_owned(),
+            None => format!("apps/v1 {} | template", line.trim_end_matches(" REFUSED")),
+        };
+        let text: Vec<String> = lines.iter().map(text).collect();
+        let text = text.join("\n").replace("DB", "apps/namespaces/shop/StatefulSet/db");
+        let mut world = World::new(&text);
+        for line in lines.iter().filter_map(|line| line.strip_suffix(" REFUSED")) {
+            let name = line.split(['/', ' ']).nth(2).unwrap();
+            let key = world.comparison.entries.iter().find(|(key, _)| &*key.name == name).unwrap().0.clone();
+            let compared = crate::diff::Compared::clone(world.comparison.get(&key).unwrap());
+            let notes = [crate::diff::Note::Immutable(vec!["spec.selector".into()])].into();
+            world.comparison.entries.insert(key, Arc::new(crate::diff::Compared { notes, ..compared }));
+        }
+        let policy = SyncPolicy { rollout_budget: Some("1".parse::<Share>().unwrap()), ..SyncPolicy::default() };
+        let mut went: Vec<String> = Vec::new();
+        for _ in 0..4 {
+            let plan = world.plan(&policy);
+            let steps = plan.steps.iter().filter(|step| step.key.group() == "apps");
+            let now: Vec<ResourceKey> = steps.map(|step| step.key.clone()).collect();
+            assert!(now.len() <= 1, "{lines:?}: {plan}");
+            for key in now {
+                went.push(key.name.to_string());
+                let done = World::in_sync(&world, &key);
+                world.comparison.entries.insert(key, done);
+            }
+        }
+        assert_eq!(went, order, "{lines:?}");
+    }
 }
