@@ -27,6 +27,11 @@ pub fn facts(live: &Resource) -> Facts {
     Facts(hasher.finish())
 }
 
+/// Returns the digest of what a live object says, whoever owns what of it: it tells whether somebody changed it.
+pub(crate) fn said(live: &Resource) -> Facts {
+    Facts(content(Hasher::new(Purpose::Facts), live, |hasher, _| hasher).finish())
+}
+
 /// Returns the key of the question what an apply of `sent` would make of `live`: rule 5 of the exact rules.
 ///
 /// Equal questions have equal answers. Who else owns which fields is part of it only where we would give a field up,

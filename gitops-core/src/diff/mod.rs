@@ -66,6 +66,7 @@ pub use compare::{compare, compare_one, stamp};
 pub use entries::Entries;
 pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};
 pub use facts::facts;
+pub(crate) use facts::said;
 pub use forecast::{Effect, Forecast, Foreseen, forecast};
 pub(crate) use forecast::{refusal, refusal_of_fields};
 pub(crate) use forgotten::sent_fields;

@@ -1,9 +1,12 @@
 //! Carrying out a plan that was made, and approved, earlier.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{HookRun, Intent, Plan, Request, StepId, Validity};
+use crate::diff::{self, Facts};
+use crate::plan::{Action, HookRun, Intent, Plan, Request, StepId, Validity};
 use crate::policy::{Prune, PruneAdopted};
+use crate::resource::ResourceKey;
 use crate::source::Target;
 
 use super::{App, Looked, SyncError, World, look_at, look_to_delete, look_to_orphan};
@@ -84,6 +87,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         Intent::Sync => look_at(&app, world).await?,
     };
     let validity = plan.revalidate(&looked.plan, &looked.comparison);
+    looked.approved = Some(plan.digest());
     let problems = looked.plan.problems.clone();
     looked.plan = Arc::new(match &validity {
         Validity::StillValid => Plan { problems, ..plan.clone() },
@@ -97,4 +101,19 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         }
     });
     Ok((looked, validity))
+}
+
+impl Looked {
+    /// Returns what the objects say that an approved plan changes; nothing where no plan is followed.
+    pub(super) fn seen_to_follow(&self) -> BTreeMap<ResourceKey, Facts> {
+        let steps = self.plan.steps.iter().filter(|_| self.approved.is_some());
+        let changed = steps.filter(|step| {
+            matches!(step.action, Action::Apply { .. } | Action::Replace { .. } | Action::Recreate { .. })
+        });
+        let seen = changed.filter_map(|step| {
+            let live = self.comparison.get(&step.key)?.live.as_ref()?;
+            Some((step.key.clone(), diff::said(live)))
+        });
+        seen.collect()
+    }
 }

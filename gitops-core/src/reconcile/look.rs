@@ -46,6 +46,8 @@ pub struct Looked {
     pub problems: Vec<Problem>,
     /// Digest of what the plan was asked for, where that is not all that differs.
     asked: Option<Digest>,
+    /// The plan that a person approved, where one is followed.
+    pub(super) approved: Option<Digest>,
 }
 
 /// Looks at the cluster, compares, and plans.
@@ -142,6 +144,7 @@ impl Looked {
             history_is_unread: false,
             problems: damage.into_iter().collect(),
             asked: None,
+            approved: None,
         };
         looked.problems.extend(unread_autoscalers(&looked));
         looked.compare(app, &Answers::new(), previous);
@@ -295,6 +298,8 @@ impl Looked {
             scaled: diff::autoscaled(&self.desired, &self.live, &self.model),
             initiator: Arc::clone(&app.initiator),
             asked: self.asked,
+            approved: self.approved,
+            seen: self.seen_to_follow(),
         };
         Some(match record {
             Some(record) => Machine::resume(record, Arc::clone(&self.plan), setup, now),

@@ -1,5 +1,6 @@
 //! What must hold of an object that was just read, so that a step may write it.
 
+use crate::diff;
 use crate::plan::{self, Precondition, Step};
 use crate::resource::Resource;
 
@@ -21,6 +22,10 @@ impl Machine {
         }
         if live.is_terminating() {
             return Some(DELETED.to_owned());
+        }
+        let is_first = self.run(step.id.0).is_some_and(|run| run.tries == 0 && run.taken == 0);
+        if is_first && self.setup.seen.get(&step.key).is_some_and(|seen| *seen != diff::said(live)) {
+            return Some("was changed on the cluster since the plan was approved; plan and approve anew".to_owned());
         }
         if self.setup.ledger.inventory.receives(live).is_some() {
             // The other one gives it away.

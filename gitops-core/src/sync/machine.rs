@@ -9,6 +9,7 @@ use crate::policy::ignore::Rules;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{HookResult, LiveState};
 use crate::time::Timestamp;
+use crate::value::Digest;
 
 use super::graph::{Level, Node};
 use super::ledger::PlannedHook;
@@ -26,6 +27,8 @@ use super::{
 #[derive(Debug)]
 pub struct Machine {
     pub(super) plan: Arc<Plan>,
+    /// Of the plan.
+    pub(super) digest: Digest,
     pub(super) setup: Setup,
     pub(super) record: RecordV1,
     pub(super) runs: Vec<Run>,
@@ -103,7 +106,7 @@ impl Machine {
         let digest = plan.digest();
         let record = RecordV1 {
             operation: OperationId::derive(&setup.owner, &digest, setup.ledger.next_number(), now),
-            plan: digest,
+            plan: setup.approved.unwrap_or(digest),
             revisions: setup.desired.revisions.clone(),
             initiator: Arc::clone(&setup.initiator),
             started: now,
@@ -116,7 +119,7 @@ impl Machine {
             part: Part::of(setup.asked, &plan),
         };
         let record = RecordV1 { planned: Self::planned(&plan, &setup, &record.operation), ..record };
-        Self::with_record(plan, setup, record, now)
+        Self::with_record(plan, digest, setup, record, now)
     }
 
     /// Goes on with an operation after a restart.
@@ -130,14 +133,16 @@ impl Machine {
         let known: BTreeSet<PlannedHook> = record.planned.iter().cloned().collect();
         let planned = Self::planned(&plan, &setup, &record.operation);
         record.planned.extend(planned.into_iter().filter(|hook| !known.contains(hook)));
-        Self::with_record(plan, setup, record, now)
+        let digest = plan.digest();
+        Self::with_record(plan, digest, setup, record, now)
     }
 
-    fn with_record(plan: Arc<Plan>, setup: Setup, record: RecordV1, now: Timestamp) -> Self {
+    fn with_record(plan: Arc<Plan>, digest: Digest, setup: Setup, record: RecordV1, now: Timestamp) -> Self {
         let runs = plan.steps.iter().map(|step| Run::new(step, now)).collect();
         let mut machine = Self {
             nodes: Self::graph(&plan),
             plan,
+            digest,
             setup,
             record,
             runs,

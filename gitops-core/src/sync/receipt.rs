@@ -23,8 +23,12 @@ use super::{OperationId, Phase};
 pub struct Receipt {
     /// Which one.
     pub operation: OperationId,
-    /// Digest of its plan.
+    /// Digest of the plan that the results are of.
     pub plan: Digest,
+    /// Digest of the plan that was approved, or that the operation began with before a restart, where that is another one:
+    /// what had been done of it is not in the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Digest>,
     /// How it ended.
     pub phase: Phase,
     /// One line for people.
@@ -138,7 +142,8 @@ impl Machine {
         let results = self.plan.steps.iter().zip(&self.runs).map(|(step, run)| result(step, run));
         Receipt {
             operation: self.record.operation.clone(),
-            plan: self.record.plan,
+            plan: self.digest,
+            began: Some(self.record.plan).filter(|began| *began != self.digest),
             phase,
             message,
             started: self.record.started,

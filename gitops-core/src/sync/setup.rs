@@ -1,8 +1,9 @@
 //! What a machine is given besides its plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::diff::Facts;
 use crate::health::Checks;
 use crate::model::ApiModel;
 use crate::plan::Request;
@@ -45,6 +46,11 @@ pub struct Setup {
     pub initiator: Arc<str>,
     /// Digest of what was asked for, where that is not all that differs.
     pub(crate) asked: Option<Digest>,
+    /// The plan that a person approved, where one is followed.
+    pub(crate) approved: Option<Digest>,
+    /// What the objects said that it changes, when it was found to hold: what somebody changes while it is carried out
+    /// was not approved.
+    pub(crate) seen: BTreeMap<ResourceKey, Facts>,
 }
 
 impl Setup {
@@ -80,6 +86,8 @@ impl Setup {
             history: HISTORY,
             initiator,
             asked: None,
+            approved: None,
+            seen: BTreeMap::new(),
         }
     }
 }

@@ -84,6 +84,13 @@ impl Machine {
             let (outcome, message) = match (&hook, run.applied) {
                 (Some(_), _) => (StepOutcome::Failed, "was stopped while it ran"),
                 (None, Some(applied)) => (applied, "stopped while it waited"),
+                // The server took that: the object goes, whatever becomes of the operation.
+                (None, None) if run.recreates && run.is_going() => {
+                    (StepOutcome::Failed, "is being deleted, and was not created again before the stop; sync again")
+                }
+                (None, None) if self.deletes(step) && run.is_going() => {
+                    (StepOutcome::Failed, "is being deleted, as was asked for, and was not gone before the stop")
+                }
                 (None, None) => (StepOutcome::NotRun, "stopped while it waited"),
             };
             self.record.hooks.extend(hook.clone());
@@ -94,6 +101,10 @@ impl Machine {
         }
         self.timers.retain(|(_, step)| !stopped.contains(step));
         self.ready.clear();
+    }
+
+    fn deletes(&self, step: u32) -> bool {
+        self.plan.step(StepId(step)).is_some_and(|step| matches!(step.action, Action::Delete { .. }))
     }
 
     /// Takes back the writes of steps that nobody has fetched yet: no new write follows a stop.

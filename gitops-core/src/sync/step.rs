@@ -150,6 +150,11 @@ impl Run {
         self.recreates && self.applied.is_none() && !self.has_ended()
     }
 
+    /// Whether it is waited for that an object goes which was seen, or was answered, to be going.
+    pub(super) fn is_going(&self) -> bool {
+        matches!(self.at, At::Todo(Next::Look(Look::Gone(_))))
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.at, At::Ended(..))
     }

@@ -4,15 +4,15 @@ use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
 use gitops_core::plan::{Confirmation, Request};
 use gitops_core::policy::Adopt;
-use gitops_core::reconcile::{Looked, look, perform, read_desired, run};
+use gitops_core::reconcile::{Looked, follow, look, perform, read_desired, run};
 use gitops_core::resource::{Propagation, Resource, ResourceKey};
 use gitops_core::state::Owner;
-use gitops_core::sync::{Effect, Phase, Receipt};
+use gitops_core::sync::{Effect, Event, Machine, Phase, Receipt, StepOutcome};
 use gitops_core::time::Timer;
-use gitops_core::value::Value;
+use gitops_core::value::{Draft, Value};
 
 use crate::rules::rules;
-use crate::world::{NAMESPACE, Shop, config, job};
+use crate::world::{NAMESPACE, Shop, config, deployment, job};
 
 const TRACKING: &str = "gitops.rs/tracking-id";
 const REPLACE: &str = "  name: a\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}\n";
@@ -175,5 +175,64 @@ fn the_object_of_a_hook_may_have_the_owner_that_git_gives_it() {
         shop.commit("again", &[("a.yaml", Some(&config("a", value))), ("hook.yaml", Some(&hook))]);
         let receipt = shop.sync().receipt.unwrap();
         assert_eq!(receipt.phase, Phase::Succeeded, "{}", receipt.message);
+    }
+}
+
+/// Drives a machine until it waits for time to pass.
+fn until_it_waits(shop: &Shop, machine: &mut Machine) {
+    while let Some(effect) = machine.next_effect() {
+        machine.handle(ready(perform(effect, &shop.cluster)).unwrap(), shop.time.now());
+    }
+}
+
+#[test]
+fn a_deletion_that_was_taken_is_not_said_to_be_undone_where_the_operation_is_stopped() {
+    let force = "  name: a\n  annotations: {argocd.argoproj.io/sync-options: Force=true}\n";
+    let immutable = |value: &str| format!("{}immutable: true\n", config("a", value).replace("  name: a\n", force));
+    for (second, told) in
+        [(None, "is being deleted, as was asked for"), (Some(immutable("2")), "was not created again")]
+    {
+        let shop = Shop::new().pruning();
+        let (other, first) = (config("other", "1"), immutable("1"));
+        shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("o.yaml", Some(&other)), ("a.yaml", Some(&first))]);
+        shop.sync();
+        shop.edit(&shop.get("ConfigMap", "a").unwrap(), |draft| {
+            draft.entry("metadata").set("finalizers", Draft::from(vec![Draft::from("example.org/hold")]));
+        });
+        shop.commit("second", &[("a.yaml", second.as_deref())]);
+        let mut machine = looked(&shop).machine(&shop.app, shop.time.now()).unwrap();
+        until_it_waits(&shop, &mut machine);
+        machine.handle(Event::Terminate, shop.time.now());
+        until_it_waits(&shop, &mut machine);
+        let receipt = machine.outcome().unwrap();
+        assert_eq!(receipt.phase, Phase::Terminated);
+        let result = receipt.results.iter().find(|result| &*result.key.name == "a").unwrap();
+        assert_eq!(result.outcome, StepOutcome::Failed, "{result:?}");
+        assert!(result.message.contains(told), "{result:?}");
+        assert!(shop.get("ConfigMap", "a").unwrap().is_terminating());
+    }
+}
+
+/// What somebody changes while an approved plan is carried out was not approved to be overwritten.
+#[test]
+fn what_is_changed_while_an_approved_plan_waits_is_left_alone() {
+    for options in ["Replace=true", "Force=false"] {
+        let metadata = format!(
+            "  name: a\n  annotations: {{argocd.argoproj.io/sync-options: {options}, argocd.argoproj.io/sync-wave: '1'}}\n"
+        );
+        let shop = shop(&metadata);
+        let slow = "  name: web\n  annotations: {memory.gitops.rs/after-seconds: '30'}\n";
+        let slow = deployment("web", 1, "nginx:1").replacen("  name: web\n", slow, 1);
+        shop.commit("slow", &[("w.yaml", Some(&slow))]);
+        let plan = looked(&shop).plan;
+        let (followed, _) = ready(follow(&shop.app, &plan, shop.world())).unwrap().unwrap();
+        let mut machine = followed.machine(&shop.app, shop.time.now()).unwrap();
+        until_it_waits(&shop, &mut machine);
+        assert!(shop.get("Deployment", "web").is_some() && value(&shop) == "1");
+        shop.edit(&shop.get("ConfigMap", "a").unwrap(), |draft| draft.entry("data").set("key", "hotfix"));
+        ready(run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+        let receipt = machine.outcome().unwrap();
+        assert_eq!((receipt.phase, value(&shop)), (Phase::Failed, "hotfix".to_owned()), "{options}");
+        assert!(receipt.message.contains("was changed on the cluster since the plan was approved"), "{receipt:?}");
     }
 }
