@@ -31,6 +31,8 @@ pub enum Validity {
 /// What a fresh plan says of a step that was approved.
 enum Verdict {
     Needed,
+    /// It was done, and its object is not healthy yet: that is still waited for, by this step of the fresh plan.
+    Awaited,
     Done,
     Stale(String),
 }
@@ -41,7 +43,8 @@ impl Plan {
     /// `fresh` is a plan of the same revisions and scope, made from `seen` just now and limited to the objects of this
     /// one ([`super::Request::following`]). What `fresh` has beyond this plan is never done. Owner, revisions, format,
     /// and of each step action, payload and precondition (absent, or the uid and all that was read of the object) must
-    /// be as they were; a step whose object is as declared by now, or is gone where it was to be deleted, is left out.
+    /// be as they were; a step whose object is as declared by now, or is gone where it was to be deleted, is left out. What
+    /// came after it comes after its health all the same: where that is not there yet, its step only waits for it.
     /// A namespace or CRD holds only while nothing would die with it that was not told.
     /// The deletion of an application holds only while it deletes all that would be deleted by now: once its ledger is
     /// gone, whatever came later would be nobody's.
@@ -53,7 +56,7 @@ impl Plan {
         let planned: BTreeMap<(&ResourceKey, Phase, bool), &Step> =
             fresh.steps.iter().map(|step| (place(step), step)).collect();
         let mut stale = Vec::new();
-        let mut needed = vec![false; self.steps.len()];
+        let mut needed: Vec<Option<Step>> = vec![None; self.steps.len()];
         if self.scope.intent.ends_app() {
             stale.extend(self.left_behind(fresh).map(|reason| (None, reason)));
         }
@@ -63,9 +66,10 @@ impl Plan {
                 Verdict::Needed => {
                     match self.unapproved(step, fresh).filter(|_| !is_under_way(step, seen.get(&step.key))) {
                         Some(reason) => stale.push((Some(step.id), reason.into())),
-                        None => *needed = true,
+                        None => *needed = Some(step.clone()),
                     }
                 }
+                Verdict::Awaited => *needed = now.map(|now| awaited(step, now)),
                 Verdict::Done => {}
                 Verdict::Stale(reason) => stale.push((Some(step.id), reason.into())),
             }
@@ -76,10 +80,10 @@ impl Plan {
         });
         if !stale.is_empty() {
             Validity::Stale(stale)
-        } else if needed.iter().all(|needed| *needed) && left == self.leftovers {
+        } else if needed.iter().flatten().eq(&self.steps) && left == self.leftovers {
             Validity::StillValid
         } else {
-            let plan = Self { leftovers: left, ..self.narrowed(&needed) };
+            let plan = Self { leftovers: left, ..self.narrowed(needed) };
             Validity::Narrowed { plan: Box::new(plan), of: self.digest() }
         }
     }
@@ -122,9 +126,9 @@ impl Plan {
     }
 
     /// Returns a plan of those steps only; edges to the others are satisfied.
-    fn narrowed(&self, needed: &[bool]) -> Self {
+    fn narrowed(&self, needed: Vec<Option<Step>>) -> Self {
         let mut ids = BTreeMap::new();
-        for (step, _) in self.steps.iter().zip(needed).filter(|(_, needed)| **needed) {
+        for step in needed.iter().flatten() {
             ids.insert(step.id, StepId(u32::try_from(ids.len()).unwrap_or(u32::MAX)));
         }
         let mut gate_ids: BTreeMap<GateId, GateId> = BTreeMap::new();
@@ -148,10 +152,10 @@ impl Plan {
                 gates.push(Gate { id, opens, ..gate.clone() });
             }
         }
-        let kept = self.steps.iter().filter_map(|step| {
+        let kept = needed.into_iter().flatten().filter_map(|step| {
             let id = *ids.get(&step.id)?;
             let trial = step.trial.clone().map(|trial| trial.narrowed(&ids));
-            Some(Step { id, after: edges(&step.after, &gate_ids), trial, ..step.clone() })
+            Some(Step { id, after: edges(&step.after, &gate_ids), trial, ..step })
         });
         let steps = kept.collect();
         Self { steps, gates, ..self.clone() }
@@ -188,6 +192,18 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
             Verdict::Stale("it is not declared at this place any more".to_owned())
         };
     };
+    if let (Action::Await, Precondition::Present { uid, .. }) = (&now.action, &now.requires) {
+        return match (&step.action, &step.requires) {
+            // Its status may be another one by now.
+            (Action::Await, Precondition::Present { uid: before, .. }) if uid != before => {
+                Verdict::Stale(moved(&step.requires, &now.requires).to_owned())
+            }
+            _ if matches!(step.action, Action::Delete { .. } | Action::Orphan | Action::Hook { .. }) => {
+                Verdict::Stale(format!("by now a sync would do something else: {now}"))
+            }
+            _ => Verdict::Awaited,
+        };
+    }
     if step.action.payload() != now.action.payload() {
         return Verdict::Stale("what is declared is not what was approved".to_owned());
     }
@@ -210,6 +226,12 @@ fn verdict(step: &Step, now: Option<&Step>, fresh: &Plan, seen: &Comparison) -> 
         return Verdict::Stale(format!("by now a sync would do something else: {now}"));
     }
     Verdict::Needed
+}
+
+/// What is left of a step that was done: its place in the plan, and the wait.
+fn awaited(step: &Step, now: &Step) -> Step {
+    let (action, requires, reason, impact) = (now.action.clone(), now.requires.clone(), now.reason, now.impact);
+    Step { action, requires, reason, impact, recreate: None, trial: None, ..step.clone() }
 }
 
 /// Whether the very object that a step deletes is being deleted already: by this plan, as far as it came, or by somebody

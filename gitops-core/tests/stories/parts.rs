@@ -1,12 +1,12 @@
 //! An operation on a part of an application that is interrupted: nobody has asked for the rest.
 
 use gitops_core::memory::ready;
-use gitops_core::plan::{HookRun, Request, Selection};
-use gitops_core::reconcile::{Looked, SyncStatus, follow, look, perform, read_desired};
+use gitops_core::plan::{HookRun, Request, Selection, Validity};
+use gitops_core::reconcile::{Looked, SyncStatus, follow, look, perform, read_desired, run};
 use gitops_core::sync::{Machine, Phase};
 use gitops_core::time::Timer;
 
-use crate::world::{NAMESPACE, Shop, config, job};
+use crate::world::{NAMESPACE, Shop, config, deployment, job};
 
 fn looked(shop: &Shop) -> Looked {
     let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
@@ -74,8 +74,12 @@ fn an_approved_plan_that_was_interrupted_goes_on_as_that_and_as_nothing_else() {
     assert!(crash_after(&shop, machine, 2));
     assert!(looked(&shop).resumed().is_none(), "nobody approved of all that differs by now");
     let (again, _) = ready(follow(&shop.app, &plan, shop.world())).unwrap().unwrap();
-    let machine = again.machine(&shop.app, shop.time.now()).unwrap();
+    let mut machine = again.machine(&shop.app, shop.time.now()).unwrap();
     assert_eq!(*machine.operation(), operation);
+    ready(run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+    let receipt = machine.outcome().unwrap();
+    assert_eq!((receipt.plan, receipt.began), (again.plan.digest(), Some(plan.digest())));
+    assert_eq!(receipt.results.len(), again.plan.steps.len());
 }
 
 #[test]
@@ -91,4 +95,35 @@ fn an_interrupted_operation_without_hooks_is_not_gone_on_with_as_one_that_runs_t
     assert!(looked(&shop).resumed().is_none());
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
     assert!(shop.get("Job", "migrate").is_some());
+}
+
+/// What was done of it is not healthy yet: that is waited for still, and is no reason to approve anew.
+#[test]
+fn an_approved_plan_that_failed_while_it_waited_goes_on_with_the_wait() {
+    let shop = Shop::new();
+    shop.commit("zeroth", &[("n.yaml", Some(NAMESPACE))]);
+    shop.sync();
+    let named = |text: String, name: &str, annotation: &str| {
+        text.replacen(&format!("  name: {name}\n"), &format!("  name: {name}\n  annotations: {{{annotation}}}\n"), 1)
+    };
+    let db = named(deployment("db", 1, "nginx:1"), "db", "memory.gitops.rs/after-seconds: '1500'");
+    let next = named(config("next", "a"), "next", "argocd.argoproj.io/sync-wave: '1'");
+    shop.commit("first", &[("db.yaml", Some(&db)), ("next.yaml", Some(&next))]);
+    let plan = looked(&shop).plan;
+    for attempt in 0..3 {
+        let (followed, validity) = ready(follow(&shop.app, &plan, shop.world())).unwrap().unwrap();
+        let verbs: Vec<&str> = followed.plan.steps.iter().map(|step| step.action.verb()).collect();
+        assert_eq!(verbs, if attempt == 0 { ["create", "create"] } else { ["await", "create"] }, "{attempt}");
+        assert_eq!(matches!(validity, Validity::Narrowed { .. }), attempt > 0, "{attempt}");
+        let mut machine = followed.machine(&shop.app, shop.time.now()).unwrap();
+        ready(run(&mut machine, &shop.cluster, &shop.time)).unwrap();
+        let receipt = machine.outcome().unwrap();
+        let phase = if attempt < 2 { Phase::Failed } else { Phase::Succeeded };
+        assert_eq!((receipt.phase, receipt.plan), (phase, followed.plan.digest()), "{attempt}: {receipt:?}");
+        assert_eq!(receipt.began, (attempt > 0).then(|| plan.digest()), "what was approved: {attempt}");
+        assert_eq!(machine.ledger().history[0].plan, plan.digest(), "{attempt}");
+        // It is well in the third try, and what comes after it comes.
+        assert!(shop.get("Deployment", "db").is_some(), "{attempt}");
+        assert_eq!(shop.get("ConfigMap", "next").is_some(), attempt == 2, "{attempt}");
+    }
 }
