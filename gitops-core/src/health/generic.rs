@@ -1,8 +1,9 @@
 //! Any other kind: the conditions most controllers write, and silence.
 
 use crate::model::KindFacts;
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
 use crate::time::Timestamp;
+use crate::value::ValueRef;
 
 use super::reading::{Finding, Observed, Reading, degraded, healthy, progressing, suspended};
 use super::{Clues, Confidence, Health, HealthStatus};
@@ -96,13 +97,26 @@ pub(super) fn silence(object: Reading<'_>, clues: &Clues<'_>) -> Health {
         return Health::reported(HealthStatus::Healthy, "observed-generation", "the present spec is observed");
     }
     let created = || object.live.metadata("creationTimestamp")?.parse::<Timestamp>().ok();
-    let waited = clues.changed.or_else(created).map(|since| clues.now.since(since));
+    let applied = || clues.applier.and_then(|applier| applied_at(object.live, applier));
+    let waited = clues.changed.or_else(applied).or_else(created).map(|since| clues.now.since(since));
     let (status, confidence, message) = if waited.is_none_or(|waited| waited >= clues.settle) {
         (HealthStatus::Healthy, Confidence::Unconfirmed, "has not said how it is")
     } else {
         (HealthStatus::Progressing, Confidence::Reported, "has not said yet how it is")
     };
     Health { status, confidence, message: message.into(), rule: "silence", standstill: None }
+}
+
+/// When a field manager last changed an object by applying it.
+fn applied_at(live: &Resource, manager: &str) -> Option<Timestamp> {
+    let entries = live.tree().dig(&["metadata", "managedFields"]).and_then(ValueRef::as_list).into_iter().flatten();
+    let text = |entry: ValueRef<'_>, field: &str| entry.get(field).and_then(ValueRef::as_str).map(str::to_owned);
+    let is_ours = |entry: &ValueRef<'_>| {
+        text(*entry, "manager").as_deref() == Some(manager)
+            && text(*entry, "operation").as_deref() == Some("Apply")
+            && text(*entry, "subresource").is_none_or(|of| of.is_empty())
+    };
+    entries.filter(is_ours).filter_map(|entry| text(entry, "time")?.parse().ok()).max()
 }
 
 /// Built-in kinds whose status, where they have one, counts or describes but never tells of readiness.

@@ -97,8 +97,10 @@ pub struct Clues<'a> {
     pub model: &'a ApiModel,
     /// The present instant.
     pub now: Timestamp,
-    /// When we last changed its spec, if we know; else its creation counts.
+    /// When we last changed its spec, if we know; else what `applier` did last counts, or else its creation.
     pub changed: Option<Timestamp>,
+    /// Our field manager: its entry of `metadata.managedFields` tells when we last changed the object.
+    pub applier: Option<&'a str>,
     /// How long it may stay silent. Default: [`SETTLE`], and [`SETTLE_REPORTING`] for Ingresses.
     pub settle: Duration,
     /// Rules that the user brought; they come first. Default: none.
@@ -109,13 +111,19 @@ impl<'a> Clues<'a> {
     /// Gathers what verdicts depend on.
     #[must_use]
     pub fn new(model: &'a ApiModel, now: Timestamp) -> Self {
-        Self { model, now, changed: None, settle: SETTLE, checks: None }
+        Self { model, now, changed: None, applier: None, settle: SETTLE, checks: None }
     }
 
     /// Adds when we last changed the spec of the object.
     #[must_use]
     pub fn changed_at(self, changed: Timestamp) -> Self {
         Self { changed: Some(changed), ..self }
+    }
+
+    /// Adds our field manager.
+    #[must_use]
+    pub fn applied_by(self, applier: &'a str) -> Self {
+        Self { applier: Some(applier), ..self }
     }
 
     /// Adds rules that the user brought.

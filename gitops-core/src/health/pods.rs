@@ -96,6 +96,8 @@ pub(super) fn cron_job(object: Reading<'_>) -> Finding {
     if object.spec(&["suspend"]).and_then(ValueRef::as_bool) == Some(true) {
         return Some(healthy("is suspended"));
     }
+    // The server gives every CronJob a status, be it an empty one.
+    object.status?;
     let time = |field: &str| object.text(field).parse::<Timestamp>().ok();
     let (scheduled, succeeded) = (time("lastScheduleTime"), time("lastSuccessfulTime"));
     Some(match (scheduled, succeeded) {

@@ -289,6 +289,48 @@ fn silence_counts_as_health_only_after_the_settle_time_and_is_told_apart() {
     assert_eq!(judge(&live("v1/Secret", "")).confidence, Confidence::NothingToReport);
 }
 
+/// What we changed a moment ago is not silent yet, however old it is; what others do to it does not count.
+#[test]
+fn silence_counts_from_our_last_apply_where_nobody_says_when_we_changed_the_object() {
+    let widget = |manager: &str, operation: &str, subresource: &str, time: &str| {
+        let entry = format!(
+            r#"{{"manager":"{manager}","operation":"{operation}","apiVersion":"example.com/v1","subresource":"{subresource}","time":"{time}"}}"#
+        );
+        object(&format!(
+            r#"{{"apiVersion":"example.com/v1","kind":"Widget","metadata":{{"name":"x","creationTimestamp":"2026-02-01T11:59:59Z","managedFields":[{entry}]}}}}"#
+        ))
+    };
+    let (model, lately) = (ApiModel::builtin(), "2026-03-01T11:59:50Z");
+    for (live, status) in [
+        (widget("us", "Apply", "", lately), HealthStatus::Progressing),
+        (widget("us", "Apply", "", "2026-03-01T11:58:00Z"), HealthStatus::Healthy),
+        (widget("us", "Apply", "", "soon"), HealthStatus::Healthy),
+        (widget("us", "Update", "", lately), HealthStatus::Healthy),
+        (widget("us", "Apply", "status", lately), HealthStatus::Healthy),
+        (widget("others", "Apply", "", lately), HealthStatus::Healthy),
+    ] {
+        let clues = Clues::new(&model, NOW.parse().unwrap());
+        assert_eq!(assess(&live, &clues.applied_by("us")).status, status, "{live:?}");
+        assert_eq!(assess(&live, &clues).status, HealthStatus::Healthy, "{live:?}");
+    }
+}
+
+/// Rule 40 of the exact rules.
+#[test]
+fn what_has_no_status_has_not_told_that_nothing_is_wrong() {
+    let metadata = r#""metadata":{"name":"x","creationTimestamp":"2026-03-01T11:59:59Z"}"#;
+    for of in [
+        r#""apiVersion":"datadoghq.com/v1alpha1","kind":"DatadogMetric""#,
+        r#""apiVersion":"astra.netapp.io/v1","kind":"Schedule""#,
+        r#""apiVersion":"batch/v1","kind":"CronJob""#,
+    ] {
+        for (status, expected) in [("", HealthStatus::Progressing), (r#","status":{}"#, HealthStatus::Healthy)] {
+            let health = judge(&object(&format!("{{{of},{metadata}{status}}}")));
+            assert_eq!((health.status, health.confidence), (expected, Confidence::Reported), "{of} {status}");
+        }
+    }
+}
+
 #[test]
 fn a_terminating_object_is_progressing_whatever_it_says() {
     let live = object(

@@ -132,7 +132,8 @@ impl Report {
     /// Gathers what there is to say.
     #[must_use]
     pub fn new(app: &App, looked: &Looked, now: Timestamp) -> Self {
-        let clues = Clues::new(&looked.model, now).checking(&app.checks);
+        let manager = app.owner.manager();
+        let clues = Clues::new(&looked.model, now).checking(&app.checks).applied_by(&manager);
         let entries = &looked.comparison.entries;
         // Where others of a kind report, the silence of one is waited out longer (rule 40).
         let reporting = health::reporting(looked.live.objects());

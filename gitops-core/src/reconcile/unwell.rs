@@ -18,7 +18,8 @@ impl Looked {
             return BTreeSet::new();
         }
         // Without a clock, what says nothing is unwell; whoever waits for it has one.
-        let clues = Clues::new(&self.model, app.now.unwrap_or(Timestamp::EPOCH)).checking(&app.checks);
+        let (manager, now) = (app.owner.manager(), app.now.unwrap_or(Timestamp::EPOCH));
+        let clues = Clues::new(&self.model, now).checking(&app.checks).applied_by(&manager);
         let reporting = health::reporting(self.live.objects());
         let in_place = self.comparison.entries.iter().filter(|(key, compared)| {
             let declared = self.desired.get(key).map(|declared| &declared.options);
