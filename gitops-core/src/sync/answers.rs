@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cluster::{ClusterError, Failure, Guard, WriteOutcome, Written};
 use crate::diff;
 use crate::plan::{Action, Step, StepId};
+use crate::policy::SyncPolicy;
 use crate::resource::Resource;
 use crate::state::{Entry, HookResult, Standing};
 use crate::time::Timestamp;
@@ -141,7 +142,7 @@ impl Machine {
             let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
             self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         }
-        let (awaited, timeout) = (self.is_awaited(id), self.timeout(step).max(patience(object)));
+        let (awaited, timeout) = (self.is_awaited(id), self.patience(step, object));
         if let Some(run) = self.run_mut(id) {
             (run.applied, run.uid, run.applied_at) = (Some(outcome), uid, now);
             (run.since, run.deadline, run.answer) = (now, now + timeout, answer.map(Box::new));
@@ -294,6 +295,19 @@ impl Machine {
         self.wake(id, (now + Duration::from_secs(delay)).min(until));
     }
 
+    /// How long the object of a step is waited for, now that it was written. Rule 38 of the exact rules: what Git says of
+    /// the object counts beside what the policy says. What the server filled in, such as ten minutes for every Deployment,
+    /// only extends what nobody has set.
+    pub(super) fn patience(&self, step: &Step, live: Option<&Resource>) -> Duration {
+        let said = self.timeout(step).max(own_deadline(self.declared(step).as_ref()));
+        let plain = SyncPolicy::default();
+        let is_hook = matches!(step.action, Action::Hook { .. });
+        let policy = &self.setup.policy;
+        let is_set =
+            if is_hook { policy.hook_timeout != plain.hook_timeout } else { policy.wave_timeout != plain.wave_timeout };
+        if is_set { said } else { said.max(own_deadline(live)) }
+    }
+
     pub(super) fn fail(&mut self, id: u32, message: &str) {
         self.finish(id, At::Ended(StepOutcome::Failed, message.into()));
     }
@@ -353,8 +367,8 @@ fn is_change(next: &Next) -> bool {
     matches!(next, Next::Apply(..) | Next::Replace(_))
 }
 
-/// The object's own deadline, and a minute more (rule 38).
-pub(super) fn patience(object: Option<&Resource>) -> Duration {
+/// The object's own deadline, and a minute more.
+fn own_deadline(object: Option<&Resource>) -> Duration {
     let seconds = |field| object?.tree().dig(&["spec", field])?.as_i64();
     let own = seconds("progressDeadlineSeconds").or_else(|| seconds("activeDeadlineSeconds"));
     own.and_then(|own| u64::try_from(own).ok())

@@ -13,7 +13,6 @@ use crate::plan::Step;
 use crate::resource::Resource;
 use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
-use crate::value::ValueRef;
 
 use super::graph::Level;
 use super::ledger::BegunHook;
@@ -110,7 +109,7 @@ impl Machine {
     /// A hook object is there, and was put there by this operation.
     pub(super) fn hook_runs(&mut self, id: u32, object: Option<&Resource>, answer: Option<Answer>, now: Timestamp) {
         let Some(step) = self.step(id) else { return };
-        let timeout = self.timeout(&step).max(super::answers::patience(object));
+        let timeout = self.patience(&step, object);
         if let Some(run) = self.run_mut(id) {
             run.uid = object.and_then(Resource::uid).map(Arc::from);
             (run.applied_at, run.since, run.deadline) = (now, now, now + timeout);
@@ -122,8 +121,7 @@ impl Machine {
     }
 }
 
-/// For how long the cluster keeps a Job that has ended; `None` if it does not remove it.
+/// For how long the cluster keeps a hook that has ended; `None` if it does not remove it.
 fn kept_for(declared: &Resource) -> Option<Duration> {
-    let seconds = declared.tree().dig(&["spec", "ttlSecondsAfterFinished"]).and_then(ValueRef::as_i64)?;
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    hooks::kept_for(declared).map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }

@@ -4,7 +4,7 @@ use crate::plan::{Action, Plan, Step};
 use crate::policy::HookDelete;
 use crate::resource::{InvalidResource, Resource, ResourceKey};
 use crate::state::{HookResult, OPERATION_ANNOTATION};
-use crate::value::{Hasher, Purpose};
+use crate::value::{Hasher, Purpose, ValueRef};
 
 use super::{OperationId, Phase};
 
@@ -40,7 +40,21 @@ pub(super) fn key(step: &Step, declared: &Resource, operation: &OperationId, rev
     ResourceKey { name: format!("{prefix}{suffix}").into(), ..step.key.clone() }
 }
 
-/// Gives a hook object its name and its mark.
+/// How long a hook that the cluster removes by itself is kept at least once it has ended, in seconds: it must be seen to
+/// have ended, and looks are seconds apart.
+const KEPT: i64 = 60;
+
+/// Returns for how long, in seconds, the cluster keeps a hook that has ended; `None` if it does not remove it.
+pub(super) fn kept_for(declared: &Resource) -> Option<i64> {
+    ttl(declared).map(|seconds| seconds.max(KEPT))
+}
+
+fn ttl(declared: &Resource) -> Option<i64> {
+    declared.tree().dig(&["spec", "ttlSecondsAfterFinished"]).and_then(ValueRef::as_i64)
+}
+
+/// Gives a hook object its name and its mark, and time to be seen once it has ended: with
+/// `ttlSecondsAfterFinished: 0` its result would be lost each time, and every sync fail.
 ///
 /// # Errors
 /// Never for an object that was one before.
@@ -50,6 +64,9 @@ pub(super) fn dress(declared: &Resource, key: &ResourceKey, mark: &str) -> Resul
         metadata.remove("generateName");
         metadata.set("name", &*key.name);
         metadata.entry("annotations").set(OPERATION_ANNOTATION, mark);
+        if ttl(declared).is_some_and(|seconds| seconds < KEPT) {
+            draft.entry("spec").set("ttlSecondsAfterFinished", KEPT);
+        }
     })
 }
 

@@ -1,8 +1,10 @@
 //! How an application is, and what a sync does not wait for.
 
+use std::time::Duration;
+
 use gitops_core::health::{HealthStatus, Standstill};
-use gitops_core::memory::{Action, Patch, Request};
-use gitops_core::reconcile::SyncStatus;
+use gitops_core::memory::{Action, Patch, Request, ready};
+use gitops_core::reconcile::{SyncStatus, look, perform, read_desired};
 use gitops_core::resource::ResourceKey;
 use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
@@ -55,13 +57,14 @@ fn the_report_names_what_makes_the_application_unwell() {
     assert_eq!((causes, report.unconfirmed), (vec!["bad"], 0));
 }
 
+const CRD: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.org"},
+    "spec":{"group":"example.org","scope":"Namespaced","names":{"kind":"Widget","listKind":"WidgetList","plural":"widgets","singular":"widget"},
+    "versions":[{"name":"v1","served":true,"storage":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":
+    {"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
+
 /// Rule 40 of the exact rules.
 #[test]
 fn a_wave_waits_longer_for_a_silent_object_where_others_of_its_kind_report() {
-    let crd = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.example.org"},
-        "spec":{"group":"example.org","scope":"Namespaced","names":{"kind":"Widget","listKind":"WidgetList","plural":"widgets","singular":"widget"},
-        "versions":[{"name":"v1","served":true,"storage":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":
-        {"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
     let theirs = r#"{"apiVersion":"example.org/v1","kind":"Widget","metadata":{"name":"theirs","namespace":"shop"}}"#;
     let ours = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: ours}\n";
     let next = config("next", "a").replacen(
@@ -71,7 +74,7 @@ fn a_wave_waits_longer_for_a_silent_object_where_others_of_its_kind_report() {
     );
     for (others_report, waits) in [(false, 30..=120), (true, 300..=400)] {
         let shop = Shop::new();
-        shop.create(crd, "operator");
+        shop.create(CRD, "operator");
         shop.commit("first", &[("n.yaml", Some(NAMESPACE))]);
         shop.sync();
         if others_report {
@@ -191,4 +194,57 @@ fn nothing_is_pruned_beside_an_unwell_replacement_by_a_second_sync() {
     // Without pruning there is nothing to wait for, and nothing to do.
     shop.app.policy = plain;
     assert!(shop.preview().plan.is_empty());
+}
+
+/// Rule 40 of the exact rules: from our last change on, however old the object is.
+#[test]
+fn what_was_changed_a_moment_ago_is_not_taken_as_silent_since_it_was_created() {
+    let widget = |size: u8| {
+        format!("apiVersion: example.org/v1\nkind: Widget\nmetadata: {{name: ours}}\nspec: {{size: {size}}}\n")
+    };
+    let next = |value: &str| annotated(&config("next", value), "next", "argocd.argoproj.io/sync-wave: '1'");
+    let shop = Shop::new();
+    shop.create(CRD, "operator");
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("w.yaml", Some(&widget(1))), ("c.yaml", Some(&next("a")))]);
+    shop.sync();
+    ready(shop.time.sleep_until(shop.time.now() + Duration::from_secs(3600))).unwrap();
+    assert_eq!(shop.preview().unconfirmed, 1);
+
+    shop.commit("second", &[("w.yaml", Some(&widget(2))), ("c.yaml", Some(&next("b")))]);
+    let desired = ready(read_desired(&shop.app, &shop.source, &shop.cluster)).unwrap().unwrap();
+    let looked = ready(look(&shop.app, desired, &shop.cluster)).unwrap().unwrap();
+    let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
+    // It stops while it waits for the first wave.
+    while let Some(effect) = machine.next_effect() {
+        machine.handle(ready(perform(effect, &shop.cluster)).unwrap(), shop.time.now());
+    }
+    drop(machine);
+    let report = shop.preview();
+    assert_eq!((report.health, report.unconfirmed), (HealthStatus::Progressing, 0));
+    let began = shop.time.now();
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    let waited = shop.time.now().since(began).as_secs();
+    assert!((25..=60).contains(&waited), "{waited} s");
+    let next = shop.get("ConfigMap", "next").unwrap();
+    assert_eq!(next.tree().dig(&["data", "key"]).unwrap().as_str(), Some("b"));
+}
+
+/// Ten minutes that a server fills in for every Deployment are nobody's wish; what Git or the policy says is.
+#[test]
+fn a_wave_is_waited_for_as_long_as_somebody_said() {
+    let next = annotated(&config("next", "a"), "next", "argocd.argoproj.io/sync-wave: '1'");
+    let own = unwell("web").replacen("spec:\n", "spec:\n  progressDeadlineSeconds: 400\n", 1);
+    for (web, policy, expected) in [(unwell("web"), None, 600), (unwell("web"), Some(120), 120), (own, Some(120), 400)]
+    {
+        let mut shop = Shop::new();
+        if let Some(seconds) = policy {
+            shop.app.policy.wave_timeout = Duration::from_secs(seconds);
+        }
+        shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("w.yaml", Some(&web)), ("c.yaml", Some(&next))]);
+        let began = shop.time.now();
+        let receipt = shop.sync().receipt.unwrap();
+        assert_eq!(receipt.phase, Phase::Failed, "{receipt:?}");
+        let waited = shop.time.now().since(began).as_secs();
+        assert!((expected..expected + 10).contains(&waited), "{policy:?}: {waited} s: {}", receipt.message);
+    }
 }

@@ -195,6 +195,22 @@ fn a_hook_that_the_cluster_removed_while_nobody_looked_never_runs_twice_and_its_
 }
 
 #[test]
+fn a_hook_that_is_removed_as_soon_as_it_ends_is_kept_until_it_was_seen_to_end() {
+    let shop = shop_with(&brief(0));
+    let report = shop.sync();
+    assert_eq!(receipt(&report).phase, Phase::Succeeded, "{:?}", report.receipt);
+    let hook = receipt(&report).results.iter().find(|result| result.key.kind() == "Job").unwrap();
+    let is_there = || shop.cluster.inner.with_server(|server| server.get(&hook.key).is_some());
+    assert!(is_there());
+    ready(shop.time.sleep_until(shop.time.now() + std::time::Duration::from_secs(90))).unwrap();
+    shop.preview();
+    let now = shop.time.now();
+    shop.cluster.inner.with_server(|server| server.settle(now));
+    assert!(!is_there());
+    assert!(shop.preview().plan.is_empty());
+}
+
+#[test]
 fn a_hook_that_was_announced_and_never_created_runs_after_the_restart_while_it_cannot_have_vanished() {
     let shop = shop_with(&brief(60));
     let mut first = machine(&shop);
