@@ -19,7 +19,9 @@ use gitops_core::manifest::{self, Dialect, Limits};
 use gitops_core::memory::{ApiServer, MemoryCluster, VirtualTime};
 #[cfg(feature = "kube")]
 use gitops_core::reconcile::App;
+#[cfg(feature = "kube")]
 use gitops_core::reconcile::read_desired;
+use gitops_core::reconcile::{World, look_at};
 #[cfg(feature = "kube")]
 use gitops_core::resource::GroupKind;
 use gitops_core::resource::ResourceKey;
@@ -44,7 +46,13 @@ pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
         (None, Site::Real(_)) => copied(&app, &source, &world)?,
     };
     let copy = MemoryCluster::over(server.clone(), VirtualTime::starting(world.now()));
-    let desired = finish(read_desired(&app, &source, &copy))??;
+    // What the history of the source forbids a sync, it forbids this one.
+    let looked = finish(look_at(&app, World::new(&source, &copy, world.timer())))??;
+    let desired = looked.desired.as_ref().clone();
+    app.request.newer.clone_from(&looked.newer);
+    if looked.history_is_unread {
+        app.request.unasked = Some("the history of the source could not be read".into());
+    }
     let trouble = args.fail.iter().map(|text| trouble(text, &desired, &server)).collect::<Result<Vec<_>, _>>()?;
     let came = what_if(&app, &desired, server, &trouble, world.now())?;
     let failed = came.receipt.as_ref().is_some_and(|receipt| receipt.phase != Phase::Succeeded);

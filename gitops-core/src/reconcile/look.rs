@@ -173,7 +173,7 @@ impl Looked {
             unwell: self.unwell(app, hooks),
             approvals_after: self.ledger.history.first().map(|last| last.finished),
             contents: self.contents.clone(),
-            newer: self.newer.clone(),
+            newer: self.newer.clone().or_else(|| app.request.newer.clone()),
             ledger: app.ledger_key().namespace,
             hook_objects: self.hook_objects(app),
             not_permitted: self.not_permitted(app),

@@ -118,6 +118,9 @@ impl Trouble {
 
 /// Syncs `desired` to the cluster that `server` holds, from the look at it to the report afterwards.
 ///
+/// The source is not asked. Where a newer revision was synced before, say so in the request of the application
+/// ([`Request::newer`](crate::plan::Request::newer)): a sync would prune nothing then, and neither does this.
+///
 /// # Errors
 /// As a sync: when the cluster gives no answer at all, or a newer program works on this application.
 pub fn what_if(

@@ -114,3 +114,29 @@ fn hours_of_waiting_pass_at_once() {
     assert!(receipt.finished.since(receipt.started).as_secs() >= 1200);
     assert!(came.changes.iter().any(|change| change.owned), "the Pod of the Job is a consequence");
 }
+
+#[test]
+fn nothing_is_deleted_for_a_revision_that_is_older_than_what_was_synced() {
+    let server = synced(&[config("gone", "1"), config("kept", "1")]);
+    let mut app = app();
+    app.request.newer = Some(crate::source::RevisionId::new("newer"));
+    let kept = desired(&[config("kept", "2")], &server);
+    let came = what_if(&app, &kept, server, &[], NOON.parse().unwrap()).unwrap();
+    let changes: Vec<_> = came.changes.iter().map(|change| &*change.key.name).collect();
+    assert_eq!(changes, ["kept"], "{}", came.plan);
+}
+
+#[test]
+fn a_stored_plan_does_on_the_copy_what_it_says_and_nothing_else() {
+    let server = synced(&[config("gone", "1"), config("kept", "1")]);
+    let copy = MemoryCluster::over(server.clone(), VirtualTime::starting(NOON.parse().unwrap()));
+    let looked = ready(look(&app(), desired(&[config("kept", "2"), config("new", "1")], &server), &copy));
+    let looked = looked.unwrap().unwrap();
+    let stored: Plan = serde_json::from_str(&serde_json::to_string(&*looked.plan).unwrap()).unwrap();
+    assert_eq!(stored.digest(), looked.plan.digest());
+    let mut machine = looked.machine(&app(), NOON.parse().unwrap()).unwrap();
+    let came = rehearse(&mut machine, server, &[], NOON.parse().unwrap()).unwrap();
+    assert_eq!(came.plan.digest(), stored.digest());
+    let changes: Vec<_> = came.changes.iter().map(|change| &*change.key.name).collect();
+    assert_eq!(changes, ["gone", "kept", "new"]);
+}
