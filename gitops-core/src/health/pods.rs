@@ -76,7 +76,8 @@ fn failure(container: ValueRef<'_>) -> Option<String> {
     }
 }
 
-/// Differs from Argo CD on purpose: a condition counts only while its status is `True`.
+/// Differs from Argo CD on purpose: a condition counts only while its status is `True`; and one that is asked to pause is
+/// on its way there while its controller says that it is not.
 pub(super) fn job(object: Reading<'_>) -> Finding {
     let asked = object.spec(&["suspend"]).and_then(ValueRef::as_bool);
     Some(if let Some(failed) = object.holds("Failed") {
@@ -84,7 +85,10 @@ pub(super) fn job(object: Reading<'_>) -> Finding {
     } else if let Some(complete) = object.holds("Complete") {
         healthy(complete.message())
     } else if asked.unwrap_or(object.holds("Suspended").is_some()) {
-        suspended("is suspended")
+        match object.condition("Suspended").is_some_and(|told| told.status() == "False") {
+            true => progressing("is being suspended"),
+            false => suspended("is suspended"),
+        }
     } else {
         let (active, failed) = (object.count("active"), object.count("failed"));
         progressing(format!("{} pods succeeded, {active} run, {failed} failed", object.count("succeeded")))

@@ -148,7 +148,7 @@ impl<'a> Condition<'a> {
     }
 
     /// Returns `True`, `False` or `Unknown`; an unquoted one in YAML became a boolean.
-    fn status(self) -> &'a str {
+    pub(super) fn status(self) -> &'a str {
         match self.0.get("status").and_then(ValueRef::as_bool) {
             Some(true) => "True",
             Some(false) => "False",

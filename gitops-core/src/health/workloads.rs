@@ -4,6 +4,7 @@
 
 use crate::value::ValueRef;
 
+use super::HealthStatus;
 use super::reading::{Finding, Reading, degraded, healthy, progressing, suspended, whole};
 
 pub(super) fn deployment(object: Reading<'_>) -> Finding {
@@ -29,8 +30,17 @@ pub(super) fn deployment(object: Reading<'_>) -> Finding {
     } else if available < updated {
         progressing(format!("{available} of {updated} pods are available"))
     } else {
-        healthy("")
+        ready(object, "readyReplicas", wanted)
     })
+}
+
+/// Available pods are ready ones; where a controller says otherwise, the more careful of its counts holds.
+/// Rule: kstatus, which looks at both.
+fn ready(object: Reading<'_>, count: &str, wanted: i64) -> (HealthStatus, String) {
+    match object.status(&[count]).and_then(whole) {
+        Some(ready) if ready < wanted => progressing(format!("{ready} of {wanted} pods are ready")),
+        _ => healthy(""),
+    }
 }
 
 /// Differs from Argo CD on purpose: the server always fills in `partition: 0`, which there ends the check before
@@ -86,7 +96,7 @@ pub(super) fn daemon_set(object: Reading<'_>) -> Finding {
     } else if on_delete {
         healthy(format!("{updated} of {wanted} pods are updated; the others when they are deleted"))
     } else {
-        healthy("")
+        ready(object, "numberReady", wanted)
     })
 }
 
@@ -102,6 +112,6 @@ pub(super) fn replica_set(object: Reading<'_>) -> Finding {
     } else if all > wanted {
         progressing(format!("{} pods are still to go", all.saturating_sub(wanted)))
     } else {
-        healthy("")
+        ready(object, "readyReplicas", wanted)
     })
 }
