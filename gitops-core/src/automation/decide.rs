@@ -34,6 +34,8 @@ pub struct Situation<'a> {
     /// Whether an object is to be taken over that another application gave away: what is declared changed, not the
     /// cluster.
     pub takes_over: bool,
+    /// Whether somebody approved, on the object itself, a deletion that was left undone for want of that.
+    pub approved: bool,
     /// When the first of the objects that differ may be healed again; `None` if some may be healed now.
     pub rests_until: Option<Timestamp>,
 }
@@ -127,6 +129,9 @@ pub enum Trigger {
     },
     /// Another application gave an object away that this one declares.
     HandOver,
+    /// Somebody approved a deletion that Git asks for: what was declared is carried on, also where changes on the cluster
+    /// are reported only. Argo CD keeps its operation open until then.
+    Approved,
     /// The cluster was changed.
     Heal,
 }
@@ -194,6 +199,7 @@ impl<'a> Situation<'a> {
             permission: Permission::Granted,
             dependency: None,
             takes_over: false,
+            approved: false,
             rests_until: None,
         }
     }
@@ -259,6 +265,7 @@ impl Attempt {
 /// | the revision was made true but for what was held back, a moment ago | rest until the pause is over |
 /// | the revision was not made true yet | start |
 /// | another application gave away what is declared here | start |
+/// | somebody approved a deletion | start |
 /// | changes on the cluster are reported only | rest |
 /// | what differs was healed a moment ago | rest until one of it may be healed |
 /// | else | heal |
@@ -322,6 +329,9 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
     if seen.takes_over {
         return start(Trigger::HandOver);
     }
+    if seen.approved {
+        return start(Trigger::Approved);
+    }
     if !automation.self_heal.is_on() {
         return rest(Why::DriftReported, None);
     }
@@ -338,7 +348,7 @@ impl Trigger {
         match self {
             Self::Asked { by } => Arc::clone(by),
             Self::Heal => HEALING.into(),
-            Self::Begun | Self::NewRevision | Self::HandOver | Self::Retry { .. } => AUTOMATIC.into(),
+            Self::Begun | Self::NewRevision | Self::HandOver | Self::Approved | Self::Retry { .. } => AUTOMATIC.into(),
         }
     }
 }
@@ -373,6 +383,7 @@ impl fmt::Display for Trigger {
             Self::NewRevision => f.write_str("a new revision"),
             Self::Retry { attempt } => write!(f, "try {attempt} of this revision"),
             Self::HandOver => f.write_str("another application gave away what is declared here"),
+            Self::Approved => f.write_str("somebody approved a deletion"),
             Self::Heal => f.write_str("the cluster was changed"),
         }
     }

@@ -48,7 +48,7 @@ fn was_synced(seen: &mut Situation<'_>) {
 fn every_row_of_the_table_decides_as_it_says() {
     type Change = fn(&mut Situation<'_>);
     let (healing, syncing, off) = (Automation::healing(), Automation::syncing(), Automation::default());
-    let rows: [(&str, Automation, Change, &str); 22] = [
+    let rows: [(&str, Automation, Change, &str); 23] = [
         ("a new revision", syncing, |_| {}, "start: a new revision"),
         ("the very first revision", syncing, |seen| seen.synced = None, "start: a new revision"),
         ("suspended", healing.suspended(), |_| {}, "rest: suspended"),
@@ -106,6 +106,15 @@ fn every_row_of_the_table_decides_as_it_says() {
         ),
         ("its hooks failed often enough", syncing, |seen| seen.attempt = failed(Cause::Hook, 5, 1), "rest: givenUp"),
         ("changed on the cluster, and only reported", syncing, was_synced, "rest: driftReported"),
+        (
+            "a deletion approved that was left undone, and changes only reported",
+            syncing,
+            |seen| {
+                was_synced(seen);
+                seen.approved = true;
+            },
+            "start: somebody approved a deletion",
+        ),
         ("changed on the cluster", healing, was_synced, "start: the cluster was changed"),
         (
             "changed again right after a heal",

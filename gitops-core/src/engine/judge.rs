@@ -296,6 +296,7 @@ impl Engine {
         seen.dependency = self.dependency(subject);
         let given = &looked.ledger.inventory.receiving;
         seen.takes_over = !given.is_empty() && looked.plan.steps.iter().any(|step| given.contains_key(&step.key));
+        seen.approved = looked.plan.was_approved();
         // What can be healed now is not held up by what cannot.
         seen.rests_until = rests_until.filter(|_| !looked.has_work());
         // What could not even begin, or end, is tried again after a while. That says nothing of what is wanted, and counts

@@ -11,7 +11,7 @@ use crate::state::Standing;
 use crate::time::Timestamp;
 
 use super::contents::is_protected;
-use super::{Objects, Plan, Request};
+use super::{Action, Objects, Plan, Request, Step};
 
 /// A person's yes to deletions that ask for one: an input, said to whoever makes a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,18 @@ impl Confirmation {
 
     fn covers(&self, key: &ResourceKey) -> bool {
         self.objects.is_empty() || self.objects.iter().any(|objects| objects.contain(key))
+    }
+}
+
+/// Who confirmed what its object says to be approved.
+const BY_ANNOTATION: &str = "annotation";
+
+impl Plan {
+    /// Returns whether something is deleted because its object says that somebody approved of that.
+    pub(crate) fn was_approved(&self) -> bool {
+        let is_told =
+            |step: &Step| self.confirmed.iter().any(|given| &*given.by == BY_ANNOTATION && given.key == step.key);
+        self.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }) && is_told(step))
     }
 }
 
@@ -102,7 +114,7 @@ impl Request {
                 && self.approvals_until.is_none_or(|until| *at <= until)
         });
         if let Some(at) = approved {
-            return Consent::Given(Confirmed { key: key.clone(), by: "annotation".into(), at });
+            return Consent::Given(Confirmed { key: key.clone(), by: BY_ANNOTATION.into(), at });
         }
         let confirmation = self.confirmations.iter().find(|confirmation| confirmation.covers(key));
         confirmation.map_or(missing, |Confirmation { by, at, .. }| {

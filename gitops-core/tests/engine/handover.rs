@@ -216,3 +216,27 @@ fn all_that_can_be_done_now_is_handed_out_now() {
     let synced = engine.statuses().filter(|status| status.sync == SyncStatus::Synced).count();
     assert_eq!(synced, apps);
 }
+
+#[test]
+fn a_deletion_that_somebody_approves_goes_on_also_where_changes_of_the_cluster_are_only_reported() {
+    let mut world = World::new(21);
+    world.0.put(of_folder("a").with_automation(Automation::syncing()));
+    let asks =
+        text("web", "colour: blue").replace("{name: web}", "{name: web, annotations: {gitops.rs/prune: confirm}}");
+    world.files(&[("a/web.yaml", Some(asks)), ("a/own.yaml", Some(text("own-a", "colour: grey")))]);
+    world.pass(2);
+    world.files(&[("a/web.yaml", None)]);
+    world.pass(10);
+    assert!(world.object("web").is_some(), "it asks first");
+    let operations = world.status("a").history.len();
+    let approved = world.0.now().to_string();
+    let path = gitops_core::path::FieldPath::fields(&["metadata", "annotations", "gitops.rs/deletion-approved"]);
+    let value = gitops_core::value::Value::from_serialize(&approved).unwrap();
+    let steps = vec![gitops_core::cluster::PatchStep::Set(path, value)];
+    let write = gitops_core::cluster::Write::patch(&key("web"), "v1", steps, "kubectl-annotate");
+    ready(gitops_core::cluster::Cluster::write(&world.0.cluster, &write)).unwrap().unwrap();
+    world.paint("own-a", "red", "kubectl-edit");
+    world.pass(10);
+    assert!(world.object("web").is_none(), "{:#?}", world.status("a"));
+    assert_eq!(world.status("a").history.len(), operations + 1);
+}
