@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::response::{Reason, Status};
+use super::response::{NO_ROUTE, Reason, Status};
 
 /// What a client can read, and what of each object it wants in the rows of a Table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Accept {
             media == "*/*" || DOCUMENTS.split(", ").any(|known| known == media)
         };
         if !asked.is_custom && !header.split(',').any(routed) {
-            return Err(not_routed(asked.is_list));
+return Err(not_routed(asked.is_list));
         }
         let found = clauses(header).iter().find_map(|clause| clause.choice(asked.is_watch));
         found.ok_or_else(|| not_acceptable(format!("only the following media types are accepted: {DOCUMENTS}")))
@@ -185,7 +185,7 @@ impl<'h> Clause<'h> {
 /// No route gives such an answer.
 pub(super) fn not_routed(is_list: bool) -> Status {
     let streams = if is_list { format!(", {STREAMS}") } else { String::new() };
-    not_acceptable(format!("406: Not Acceptable\n\nAvailable representations: {DOCUMENTS}{streams}"))
+    not_acceptable(format!("{NO_ROUTE}\n\nAvailable representations: {DOCUMENTS}{streams}"))
 }
 
 pub(super) fn not_acceptable(message: String) -> Status {

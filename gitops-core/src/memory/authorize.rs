@@ -1,7 +1,7 @@
 //! Who may do what: role-based access control, for requests that name a user.
 //!
 //! Rule: Kubernetes, "Using RBAC Authorization". What the roles and bindings in the server say decides, and nothing else:
-//! of the roles every cluster has only `cluster-admin` is known without being stored, and no role is aggregated.
+//! of the roles every cluster has only `cluster-admin` is known without being stored.
 
 use std::sync::Arc;
 

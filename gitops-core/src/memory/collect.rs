@@ -8,6 +8,7 @@ use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::time::Timestamp;
 use crate::value::{Draft, ValueRef};
 
+use super::aggregate;
 use super::crd;
 use super::delete::{FOREGROUND, ORPHAN};
 use super::prepare;
@@ -32,9 +33,12 @@ impl ApiServer {
     ///
     /// Garbage collector: objects whose owners are all gone are deleted; an owner deleted in the foreground goes after
     /// its blocking dependents; orphans forget their owner. Namespaces take their content with them, CRDs their custom
-    /// resources. Rule: Kubernetes, "Garbage Collection", "Finalizers".
+    /// resources. ClusterRoles get the rules of those they select. Rule: Kubernetes, "Garbage Collection", "Finalizers".
     pub fn collect(&mut self, now: Timestamp) {
         while let Some(key) = self.queues.lifecycle.pop_first() {
+            if aggregate::concerns(&key) {
+                self.aggregate_roles(now);
+            }
             if let Some(object) = self.store.get(&key).cloned() {
                 self.carry(&object, now);
             }

@@ -6,6 +6,7 @@
 //! answers as they go over the wire, in the form that an [`Accept`] header asks for: plain, Tables, or metadata only.
 
 mod accept;
+mod aggregate;
 mod authorize;
 mod autoscalers;
 mod bind;

@@ -184,6 +184,8 @@ pub enum CauseReason {
     ResourceVersionTooLarge,
 }
 
+/// How the router begins where it has no route for the types that a client takes.
+pub(super) const NO_ROUTE: &str = "406: Not Acceptable";
 /// What is said where nothing is.
 pub(super) const NO_PAGE: &str = "404 page not found";
 
@@ -289,7 +291,8 @@ impl Status {
             }
         }
         // The answers of the router have details that say nothing.
-        let routed = matches!(self.reason, Reason::NotServed | Reason::MethodNotAllowed | Reason::UnsupportedMediaType);
+        let routed = matches!(self.reason, Reason::NotServed | Reason::MethodNotAllowed | Reason::UnsupportedMediaType)
+            || self.message.starts_with(NO_ROUTE);
         if routed || details != Draft::map() {
             draft.set("details", details);
         }

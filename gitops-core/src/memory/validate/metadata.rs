@@ -290,10 +290,20 @@ fn owners(metadata: &Draft, faults: &mut Vec<Fault>) {
         .map(|owner| format!("{}/{}", text(owner, "kind"), text(owner, "name")))
         .collect();
     if let [first, second, ..] = names.as_slice() {
-        let all = Draft::List(owners.clone()).freeze().to_json();
+        let all: Vec<String> = owners.iter().map(as_go_writes_it).collect();
+        let all = format!("[{}]", all.join(","));
         let why = format!(
             "{all}: Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
         );
         faults.push(fault("metadata.ownerReferences", CauseReason::Invalid, &why));
     }
+}
+
+/// An owner reference as the server quotes it: in the order of the fields of its Go type.
+fn as_go_writes_it(owner: &Draft) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let told = fields.iter().filter_map(|field| Some((field, owner.get(field)?)));
+    let told: Vec<String> =
+        told.map(|(field, value)| format!("\"{field}\":{}", value.clone().freeze().to_json())).collect();
+    format!("{{{}}}", told.join(","))
 }

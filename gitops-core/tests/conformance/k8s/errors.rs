@@ -36,7 +36,7 @@ fn run(mut server: ApiServer, case: &Value) -> Result<(), String> {
         }
         names.differ(&step["response"], &wire::document(&answer)).map_or(Ok(()), |why| Err(format!("setup: {why}")))?;
     }
-    let request = names.fill(&whole(&case["request"]));
+    let request = names.fill(&with_port(&whole(&case["request"]), &case["body"]));
     let (_, answer) = http::ask(&mut server, &request, now).ok_or("cannot be sent")?;
     if case["status"] != answer.code {
         return Err(format!("expected {}, got {}", case["status"], said(&answer)));
@@ -71,6 +71,22 @@ fn whole(request: &Value) -> Value {
         let last = starts.chars().last().unwrap().to_string();
         let fill = usize::try_from(bytes).unwrap() - starts.len() - end.len();
         request["raw_body"] = format!("{starts}{}{end}", last.repeat(fill)).into();
+    }
+    request
+}
+
+/// The recording put a placeholder in place of each node port; where one is refused, the answer names the real one.
+fn with_port(request: &Value, answer: &Value) -> Value {
+    let mut request = request.clone();
+    for cause in answer["details"]["causes"].as_array().into_iter().flatten() {
+        let message = cause["message"].as_str().unwrap_or_default();
+        let refused = message.strip_prefix("Invalid value: ").and_then(|text| text.split_once(": provided port"));
+        let Some(port) = refused.and_then(|(port, _)| port.parse::<i64>().ok()) else { continue };
+        for at in request["body"]["spec"]["ports"].as_array_mut().into_iter().flatten() {
+            if at["nodePort"].is_number() {
+                at["nodePort"] = port.into();
+            }
+        }
     }
     request
 }
