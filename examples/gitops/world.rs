@@ -222,8 +222,10 @@ fn scripts(directory: &Path, below: &str, files: &mut Vec<(String, Vec<u8>)>) ->
 }
 
 pub(crate) fn owner(app: &cli::AppName) -> Result<Owner, Failure> {
-    let name = app.app.clone().unwrap_or_else(|| derived_name(app));
-    Owner::new("", &name).map_err(|error| format!("{error}; set it with `--app`").into())
+    let name = app.app.clone().unwrap_or_else(|| derived_name(&app.repo, &app.paths));
+    Owner::new("", &name).map_err(|error| format!("{error}; set it with `--app`"))?;
+    let owner = Owner::new(&app.installation, &name).map_err(|error| format!("`--installation`: {error}"))?;
+    Ok(owner.with_style(app.tracking.into()))
 }
 
 /// Reads what Git says and what the cluster holds, compares and plans.
@@ -255,8 +257,8 @@ pub(crate) fn never_synced(app: &App) -> Failure {
 }
 
 /// Names an application after the folder it lies in.
-fn derived_name(app: &cli::AppName) -> String {
-    let folder = match &*app.paths {
+fn derived_name(repo: &Path, paths: &[String]) -> String {
+    let folder = match paths {
         [path] => path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
         _ => String::new(),
     };
@@ -264,7 +266,7 @@ fn derived_name(app: &cli::AppName) -> String {
         let name = [".yaml", ".yml", ".json"].iter().find_map(|end| folder.strip_suffix(end));
         return sanitised(name.unwrap_or(&folder));
     }
-    let repo = app.repo.canonicalize().unwrap_or_else(|_| app.repo.clone());
+    let repo = repo.canonicalize().unwrap_or_else(|_| repo.to_owned());
     let root = repo.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&repo);
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // A remote may be called `host:repository`.
@@ -288,15 +290,13 @@ fn initiator() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
     fn an_application_is_named_after_its_only_path_or_its_repository() {
         let name = |repo: &str, paths: &[&str]| {
-            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-            derived_name(&cli::AppName { repo: PathBuf::from(repo), paths, app: None })
+            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            derived_name(Path::new(repo), &paths)
         };
         for (repo, paths, expected) in [
             ("/srv/none/Web Shop", &[][..], "web-shop"),

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a law that cannot be set up must fail")]
 
-use gitops_core::diff::{Change, Compared, Context, Outcome, Sides, compare_one, lines, stamp};
+use gitops_core::diff::{Change, Compared, Context, Outcome, Scaled, Sides, adapt, compare_one, lines, stamp};
 use gitops_core::model::ApiModel;
 use gitops_core::policy::ignore::{Rule, Rules, Selector, Target};
 use gitops_core::resource::Resource;
+use gitops_core::ssa::{Apply, apply};
 use gitops_core::state::{Inventory, Live, Owner};
+use gitops_core::time::Timestamp;
 use gitops_core::value::ValueRef;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -259,6 +261,35 @@ proptest! {
     }
 
     #[test]
+    fn an_apply_changes_nothing_of_what_rules_leave_alone_whether_or_not_it_is_there(
+        [applied, there, wanted] in [data(), data(), data()],
+        left in prop::sample::subsequence(vec!["a", "b", "c"], 1..=3),
+    ) {
+        let config = |data: &Value| {
+            resource(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}, "data": data}))
+        };
+        let (model, owner, inventory, manager) = (ApiModel::builtin(), owner(), Inventory::default(), owner().manager());
+        let rules = Rules::new(left.iter().map(|name| {
+            Rule::new(Target::all(), vec![Selector::path(&format!("data.{name}")).unwrap()]).unwrap()
+        }));
+        let context = Context::new(&model, &owner, &inventory).with_rules(&rules);
+        let send = |live: Option<&Resource>, object: &Resource| {
+            apply(&Apply::new(live, &stamp(object, &owner), &manager, Timestamp::EPOCH, &model)).unwrap()
+        };
+        // Somebody else writes, one value more than Git ever had.
+        let live = send(None, &config(&applied)).edit(|draft| {
+            *draft.entry("data") = gitops_core::value::Value::from_serialize(&there).unwrap().root().to_draft();
+            draft.entry("data").set("z", "theirs");
+        }).unwrap();
+        let Some(adapted) = adapt(&config(&wanted), Some(&live), &context, Scaled::No) else { return Ok(()) };
+        let after = send(adapted.live.as_ref(), &adapted.sent);
+        for name in left {
+            let value = |object: &Resource| find(object.tree(), &format!("/data/{name}")).map(ValueRef::to_json);
+            prop_assert_eq!(value(&after), value(&live), "{}", name);
+        }
+    }
+
+    #[test]
     fn no_secret_value_leaves_a_comparison(desired in secret(), live in secret(), rules in rules()) {
         let live = stamped(&live);
         let compared = compare_with(&desired, &live, &rules);
@@ -273,6 +304,11 @@ proptest! {
 }
 
 /// Secrets, also malformed ones, with copies of their values wherever a server or client may put them.
+/// What a ConfigMap holds.
+fn data() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map(prop::sample::select(vec!["a", "b", "c", "d"]), "[12]", 0..4).prop_map(|map| json!(map))
+}
+
 fn secret() -> impl Strategy<Value = Value> {
     let value = (0..4_u8).prop_map(|number| Value::from(format!("S3CR3T{number}")));
     let data = value.prop_recursive(2, 12, 4, |inner| {

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_schema_knows_what_is_written_and_nothing_else() {
-        let spec = r#"{"project": "a", "source": {"repoURL": "a", "directory": {"recurse": true}}, "suspend": true,
+        let spec = r#"{"project": "a", "source": {"repoURL": "a", "directory": {"recurse": true}}, "suspend": true, "tracking": "argoCd",
             "syncPolicy": {"automated": {"selfHeal": true}, "retry": {"backoff": {"maxDuration": "3m"}}},
             "policy": {"waveTimeoutSeconds": 5, "conflicts": {"take": "all"}}, "destination": {"name": "a"}}"#;
         let project = r#"{"sourceRepos": ["*"], "destinations": [{"server": "*"}], "syncWindows": [{"kind": "deny",

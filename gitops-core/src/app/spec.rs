@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{IgnoreDifferences, SyncSettings};
 use crate::policy::SyncPolicy;
 use crate::source::{Globs, InvalidPaths, Paths, Recurse};
+use crate::state::TrackingStyle;
 
 /// What an application is: `spec` of its document.
 ///
-/// The fields are those of Argo CD's `Application`, and mean the same, except for `policy`, `dependsOn` and `suspend`,
-/// which are ours.
+/// The fields are those of Argo CD's `Application`, and mean the same, except for `policy`, `dependsOn`, `suspend` and
+/// `tracking`, which are ours.
 ///
 /// ```
 /// use gitops_core::app::AppSpec;
@@ -59,6 +60,9 @@ pub struct AppSpec {
     /// Whether it is left alone altogether: looked at and reported, never written. Default: no.
     #[serde(skip_serializing_if = "is_default")]
     pub suspend: bool,
+    /// By what its objects are marked as its own. Default: our own annotation, which names the installation as well.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tracking: TrackingStyle,
 }
 
 /// A repository, and which of its files.
@@ -148,6 +152,7 @@ impl Default for AppSpec {
             info: Vec::new(),
             depends_on: BTreeSet::new(),
             suspend: false,
+            tracking: TrackingStyle::default(),
         }
     }
 }

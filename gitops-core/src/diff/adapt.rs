@@ -14,7 +14,7 @@ use crate::policy::Stance;
 use crate::policy::ignore::OnCreate;
 use crate::resource::Resource;
 use crate::ssa::{FieldSet, ManagedFields};
-use crate::state::placeholders;
+use crate::state::{OPERATION_ANNOTATION, placeholders};
 
 use super::adapting::Adapting;
 use super::dropped;
@@ -25,10 +25,10 @@ use super::{Change, ChangeKind, Context};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Adapted {
-    /// What an apply sends, tracking id aside. What is ignored and on the cluster is not in it; within values that are
-    /// sent as a whole, it is there as the cluster has it.
+    /// What an apply sends, tracking id aside. Nothing that is ignored is in it, whether or not the cluster has it; within
+    /// values that are sent as a whole, it is there as the cluster has it. New objects and new items get Git's value.
     pub sent: Resource,
-    /// What is compared: the same without what is ignored and not on the cluster.
+    /// What is compared: the same without what is sent only so that it stays.
     pub compared: Resource,
     /// What replaces the live object: the declared one with all that is ignored as the cluster has it.
     pub replacement: Resource,
@@ -108,6 +108,8 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         managed.as_ref().err().map(|error| format!("{error}; nothing of it is left alone until that is repaired"));
     let managed = managed.ok().flatten().unwrap_or_default();
     let mine = managed.applied_by(&manager).map(|entry| entry.fields.clone()).unwrap_or_default();
+    let operation = FieldPath::fields(&["metadata", "annotations", OPERATION_ANNOTATION]);
+    let marked: FieldSet = context.owner.marked().chain([operation]).collect();
     let mut adapting = Adapting::new(desired, live, root, mine.clone());
     let bundles = placeholders(desired);
     if !bundles.is_empty() {
@@ -120,7 +122,7 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
         let other = if scaled == Scaled::Yes { IgnoredBy::Autoscaler } else { IgnoredBy::OnRemove };
         let by = rules.next().map_or(other, |(place, _)| IgnoredBy::Rule(place));
         adapting.leave(by, Vec::new(), Vec::new(), OnCreate::Send, Some(note.into()));
-        return adapting.finish(&manager, context.owner.annotation());
+        return adapting.finish(&manager, &marked);
     }
     for (place, rule) in rules {
         adapting.follow(place, rule);
@@ -142,10 +144,10 @@ pub fn adapt(desired: &Resource, live: Option<&Resource>, context: &Context<'_>,
     }
     if let Some(live) = live.filter(|_| dropped::is_kept(desired)) {
         let entry = context.inventory.get(live.key());
-        let fields = dropped::fields(desired, live, root, &mine, entry, context.owner.annotation());
+        let fields = dropped::fields(desired, live, root, &mine, entry, &marked);
         adapting.leave(IgnoredBy::OnRemove, Vec::new(), fields, OnCreate::Send, None);
     }
-    adapting.finish(&manager, context.owner.annotation())
+    adapting.finish(&manager, &marked)
 }
 
 impl Adapted {

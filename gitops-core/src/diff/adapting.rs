@@ -8,11 +8,10 @@ use crate::path::{FieldPath, Segment};
 use crate::policy::ignore::{OnCreate, Rule, Selector, is_of_identity};
 use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{FieldSet, ManagedFields};
-use crate::state::OPERATION_ANNOTATION;
 use crate::value::Draft;
 
 use super::adapt::{Adapted, Ignored, IgnoredBy};
-use super::carry::{Absent, Carrying, Side, order};
+use super::carry::{Carrying, Side, order};
 use super::places::{Places, Putting, Typed, without};
 
 /// A declared object beside a live one, and what was named so far.
@@ -123,23 +122,24 @@ impl<'a> Adapting<'a> {
             && path.segments().iter().any(|segment| !matches!(segment, Segment::Field(_)))
     }
 
-    pub(super) fn finish(mut self, manager: &str, annotation: &str) -> Option<Adapted> {
+    pub(super) fn finish(mut self, manager: &str, marked: &FieldSet) -> Option<Adapted> {
         if self.ignored.iter().all(|ignored| ignored.fields.is_empty() && ignored.note.is_none()) {
             return None;
         }
         self.let_dropped_items_go();
         self.tell_what_goes_whole();
         let (there, missing): (FieldSet, FieldSet) = self.by_presence();
-        let sent = self.desired_without(&there.union(&missing.intersection(&self.omitted)));
-        let compared = self.desired_without(&there.union(&self.unneeded(&missing)));
-        let (sent, _) = self.with_live_parts(sent, Absent::Keep);
-        let (compared, has_parts) = self.with_live_parts(compared, Absent::Drop);
-        let at_risk = self.at_risk(&there, &sent);
-        let sent = self.with_live(&sent, &at_risk);
-        let release = self.owned(&there.difference(&at_risk), annotation);
-        let (whole, _) = self.with_live_parts(self.desired.clone(), Absent::Keep);
+        // Rule 14: what the cluster does not have is left alone like what it has, or the next apply, for whatever other
+        // reason, would put back what no comparison tells of.
+        let missing = self.unneeded(&missing).union(&missing.intersection(&self.omitted));
+        let compared = self.desired_without(&there.union(&missing));
+        let (compared, has_parts) = self.with_live_parts(compared);
+        let at_risk = self.at_risk(&there, &compared);
+        let sent = self.with_live(&compared, &at_risk);
+        let release = self.owned(&there.difference(&at_risk), marked);
+        let (whole, _) = self.with_live_parts(self.desired_without(&missing));
         let replacement = self.with_live(&whole, &there);
-        let given_up = self.owned(&there, annotation);
+        let given_up = self.owned(&there, marked);
         let live = self.live.map(|live| match ManagedFields::read(live) {
             Ok(managed) if !given_up.is_empty() => managed.release(manager, &given_up).write_to(live),
             _ => live.clone(),
@@ -229,10 +229,10 @@ impl<'a> Adapting<'a> {
     }
 
     /// Puts the live parts of values that are sent as a whole into `object`; says whether there are any.
-    fn with_live_parts(&mut self, object: Resource, absent: Absent) -> (Resource, bool) {
+    fn with_live_parts(&mut self, object: Resource) -> (Resource, bool) {
         let Some(live) = self.theirs.as_ref().filter(|_| !self.within.is_empty()) else { return (object, false) };
         let here = Places::of(object.tree(), self.root);
-        let mut carrying = Carrying::new(absent);
+        let mut carrying = Carrying::new();
         let mut draft = object.tree().to_draft();
         let (mut carries, mut unclear) = (false, BTreeSet::new());
         let mut within: Vec<_> = self.within.iter().collect();
@@ -272,11 +272,9 @@ impl<'a> Adapting<'a> {
         edited.unwrap_or_else(|_| object.clone())
     }
 
-    /// What of `fields` our entry owns; what only we write stays ours.
-    fn owned(&self, fields: &FieldSet, annotation: &str) -> FieldSet {
-        let of_engine =
-            [annotation, OPERATION_ANNOTATION].map(|name| FieldPath::fields(&["metadata", "annotations", name]));
-        self.mine.recursive_intersection(fields).difference(&of_engine.iter().collect())
+    /// What of `fields` our entry owns; what only we write, `marked`, stays ours.
+    fn owned(&self, fields: &FieldSet, marked: &FieldSet) -> FieldSet {
+        self.mine.recursive_intersection(fields).difference(marked)
     }
 }
 

@@ -6,15 +6,6 @@ use std::collections::BTreeMap;
 use crate::path::{FieldPath, Segment};
 use crate::value::{Draft, List, ValueRef};
 
-/// Whether an item of the other side may be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// What the cluster does not have keeps Git's value.
-    Keep,
-    /// What the cluster does not have is taken out.
-    Drop,
-}
-
 /// From which side the indices of a place are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Side {
@@ -33,19 +24,19 @@ pub(super) fn order(inner: &[Segment], side: Side) -> (u8, Reverse<usize>, i64) 
     }
 }
 
-/// Puts parts of live values into desired ones, which are sent as a whole.
+/// Puts parts of live values into desired ones, which are sent as a whole. A part that the cluster does not have is taken
+/// out of an item that it has; an item that it does not have keeps Git's.
 ///
 /// Rule 16 of the exact rules: items are matched by a unique name, key or id, else by their place in lists of equal
 /// length.
 pub(super) struct Carrying<'l> {
-    absent: Absent,
     /// By the place of a desired list: which of its items are which of the live one.
     twins: BTreeMap<Vec<Segment>, Twins<'l>>,
 }
 
 impl<'l> Carrying<'l> {
-    pub(super) fn new(absent: Absent) -> Self {
-        Self { absent, twins: BTreeMap::new() }
+    pub(super) fn new() -> Self {
+        Self { twins: BTreeMap::new() }
     }
 
     /// Carries one part of the value at `whole`. `Err` if items cannot be told apart.
@@ -77,7 +68,7 @@ impl<'l> Carrying<'l> {
                 (Some(live), []) => {
                     map.insert(name.to_string(), live.to_draft());
                 }
-                (None, []) if self.absent == Absent::Drop => drop(map.remove(&**name)),
+                (None, []) => drop(map.remove(&**name)),
                 (Some(live), rest) => {
                     if let Some(desired) = map.get_mut(&**name) {
                         place.push(first.clone());
@@ -117,7 +108,7 @@ impl<'l> Carrying<'l> {
                 return self.part(place, desired, live, rest, side);
             }
             (None, Some(live)) if rest.is_empty() => items.insert(index.min(items.len()), live.to_draft()),
-            (Some(_), None) if rest.is_empty() && self.absent == Absent::Drop => drop(items.remove(index)),
+            (Some(_), None) if rest.is_empty() => drop(items.remove(index)),
             _ => return Ok(()),
         }
         // Places behind have moved.

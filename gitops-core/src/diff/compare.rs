@@ -103,7 +103,18 @@ pub fn compare_one(desired: &Resource, live: Live<'_>, context: &Context<'_>) ->
 /// Adds the tracking id: rule 4 of the exact rules. The result is what is sent.
 #[must_use]
 pub fn stamp(prepared: &Resource, owner: &Owner) -> Resource {
-    prepared.annotated(&[(owner.annotation(), &owner.tracking_id(prepared.key()))])
+    stamp_with(prepared, owner, None)
+}
+
+/// The same, with an annotation more.
+pub(crate) fn stamp_with(prepared: &Resource, owner: &Owner, more: Option<(&str, &str)>) -> Resource {
+    let marks = owner.marks(prepared.key());
+    let texts = |map: &str| marks.iter().filter(|mark| mark.map == map).map(|mark| (mark.name, &*mark.value)).collect();
+    let annotations: Vec<(&str, &str)> = texts("annotations");
+    let annotations: Vec<(&str, &str)> = annotations.into_iter().chain(more).collect();
+    let stamped = prepared.annotated(&annotations);
+    let labels: Vec<(&str, &str)> = texts("labels");
+    if labels.is_empty() { stamped } else { stamped.labelled(&labels) }
 }
 
 /// What verdicts on objects of a kind have in common: owner, rules, and the schema of the kind.
@@ -142,7 +153,8 @@ pub(super) enum Known {
 impl<'a> Pass<'a> {
     pub(super) fn new(context: &'a Context<'a>, before: &'a Kinds) -> Self {
         let manager = context.owner.manager();
-        let rules = Hasher::new(Purpose::Rules).text(&*manager).text(context.owner.annotation());
+        let rules = Hasher::new(Purpose::Rules).text(&*manager);
+        let rules = context.owner.marked().fold(rules, |rules, mark| rules.text(&*mark.to_string()));
         let rules = rules.digest(&context.rules.digest());
         let former: Vec<&str> =
             context.inventory.managers.iter().map(|used| &**used).filter(|used| **used != *manager).collect();

@@ -13,7 +13,7 @@ use crate::path::{FieldPath, Segment};
 use crate::policy::Conflicts;
 use crate::resource::{Resource, SERVER_SET};
 use crate::ssa::{Duplicates, FieldSet, ManagedEntry, ManagedFields, Operation, Typed};
-use crate::state::{AppliedFields, Entry, OPERATION_ANNOTATION};
+use crate::state::{ARGO_INSTALLATION_ANNOTATION, AppliedFields, Entry, OPERATION_ANNOTATION};
 use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::Scaled;
@@ -241,7 +241,7 @@ fn is_exempt(trail: &Trail<'_>, name: &str) -> bool {
         [] => matches!(name, "apiVersion" | "kind" | "status"),
         [Step::Field("metadata")] => SERVER_SET.contains(&name) || matches!(name, "name" | "namespace"),
         _ => {
-            let marks = [OPERATION_ANNOTATION, LAST_APPLIED];
+            let marks = [OPERATION_ANNOTATION, LAST_APPLIED, ARGO_INSTALLATION_ANNOTATION];
             trail.at_annotations() && (marks.contains(&name) || name.ends_with("/tracking-id"))
         }
     }

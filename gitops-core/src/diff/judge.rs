@@ -6,7 +6,7 @@ use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
 use crate::path::FieldPath;
 use crate::resource::{Resource, split_api_version};
 use crate::state::{AppliedFields, Entry};
-use crate::value::{Draft, ValueRef};
+use crate::value::ValueRef;
 
 use super::adapt::{Ignored, Scaled, may_adapt};
 use super::answers::{Answer, question};
@@ -15,7 +15,7 @@ use super::mask::{LAST_APPLIED, Seen};
 use super::owned::{Owned, applied, are_readable};
 use super::repair::mended;
 use super::subject::Subject;
-use super::tree::{Stamp, Walk};
+use super::tree::Walk;
 use super::{
     Change, Claim, Compared, Context, Doubt, Evidence, Facts, Note, Outcome, Prediction, Receipt, Repair, Strategy,
     confirm, stamp,
@@ -107,9 +107,8 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
     let Subject { wanted: desired, asked, live, kept, repairs, .. } = subject;
     let of = context.model.schema(&desired.key().group_kind, desired.version());
     let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
-    let id = Draft::String(context.owner.tracking_id(desired.key()));
-    let stamp_of = Stamp { annotation: context.owner.annotation(), id: &id };
-    let mut walk = Walk::new(live, manager, stamp_of, mine, seen);
+    let marks = context.owner.marks(desired.key());
+    let mut walk = Walk::new(live, manager, &marks, mine, seen);
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, mut found, .. } = walk;
     found.doubts.extend(doubt);
@@ -189,9 +188,8 @@ pub(crate) fn is_plainly_applied(desired: &Resource, live: &Resource, context: &
     let Basis { strategy: Strategy::Ownership, mine, doubt: None } = basis(desired, live, context, manager, of) else {
         return false;
     };
-    let id = Draft::String(context.owner.tracking_id(desired.key()));
-    let stamp_of = Stamp { annotation: context.owner.annotation(), id: &id };
-    let mut walk = Walk::new(live, manager, stamp_of, mine, Seen::of(desired, live, context.rules));
+    let marks = context.owner.marks(desired.key());
+    let mut walk = Walk::new(live, manager, &marks, mine, Seen::of(desired, live, context.rules));
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, found, .. } = walk;
     let entry = context.inventory.get(live.key());

@@ -62,6 +62,7 @@ pub use audit::RuleAudit;
 pub use claim::claim;
 pub(crate) use claim::claim_as;
 use compare::Kinds;
+pub(crate) use compare::stamp_with;
 pub use compare::{compare, compare_one, stamp};
 pub use entries::Entries;
 pub use explain::{FieldExplanation, FieldVerdict, UnknownField, Written, explain};

@@ -27,22 +27,28 @@ pub fn orphan(live: &Resource, context: &Context<'_>) -> Option<Mending> {
     let named = mended(live, live, context).and_then(|(named, _)| ManagedFields::read(&named).ok());
     let named = named.unwrap_or_else(|| before.clone());
     let is_ours = |entry: &&ManagedEntry| *entry.manager == *manager;
-    let mut marks = context.owner.marks(live);
+    let mut marks: Vec<_> = context.owner.marks_of(live).iter().map(|mark| (mark.map, mark.name)).collect();
     if marks.is_empty() && !named.entries().iter().any(|entry| is_ours(&entry)) {
         return None;
     }
     if !marks.is_empty() && live.annotation(OPERATION_ANNOTATION).is_some() {
-        marks.push(OPERATION_ANNOTATION);
+        marks.push(("annotations", OPERATION_ANNOTATION));
     }
-    let annotations = live.tree().dig(&["metadata", "annotations"]).and_then(ValueRef::as_map);
-    let all_go = annotations.is_some_and(|all| all.iter().all(|(name, _)| marks.contains(&name)));
-    let mut steps: Vec<PatchStep> = match (marks.as_slice(), all_go) {
-        ([], _) => Vec::new(),
-        (_, true) => vec![PatchStep::Remove(FieldPath::fields(&["metadata", "annotations"]))],
-        (marks, false) => {
-            marks.iter().map(|mark| PatchStep::Remove(FieldPath::fields(&["metadata", "annotations", mark]))).collect()
+    let mut steps = Vec::new();
+    for map in ["annotations", "labels"] {
+        let goes = |name: &str| marks.contains(&(map, name));
+        let there = live.tree().dig(&["metadata", map]).and_then(ValueRef::as_map);
+        let gone: Vec<&str> = there.into_iter().flatten().map(|(name, _)| name).filter(|name| goes(name)).collect();
+        let all_go = there.is_some_and(|there| there.iter().all(|(name, _)| goes(name)));
+        match gone.as_slice() {
+            [] => {}
+            _ if all_go => steps.push(PatchStep::Remove(FieldPath::fields(&["metadata", map]))),
+            gone => {
+                let path = |name: &&str| FieldPath::fields(&["metadata", map, name]);
+                steps.extend(gone.iter().map(path).map(PatchStep::Remove));
+            }
         }
-    };
+    }
     let after = ManagedFields::new(named.entries().iter().filter(|entry| !is_ours(entry)).cloned());
     steps.push(PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after)));
     let write = Write::patch(live.key(), live.version(), steps, &manager).guarded(Guard::exactly(live));

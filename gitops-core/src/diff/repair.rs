@@ -14,9 +14,9 @@ use crate::cluster::{Guard, PatchStep, Write};
 use crate::model::{ApiModel, Conversion, KindFacts, TypeRef};
 use crate::path::{FieldPath, Segment};
 use crate::policy::Conflicts;
-use crate::resource::{Resource, split_api_version};
+use crate::resource::{Resource, ResourceKey, split_api_version};
 use crate::ssa::{FieldSet, ManagedEntry, ManagedFields, Operation};
-use crate::state::Handover;
+use crate::state::{Handover, Mark};
 use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::{Scaled, adapt};
@@ -128,9 +128,8 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
         after = taken;
     }
     let mut steps = vec![PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after))];
-    if context.inventory.receives(live).is_some() {
-        let id = Draft::String(context.owner.tracking_id(live.key())).freeze();
-        steps.push(PatchStep::Set(tracking_path(context), id));
+    if let Some(given) = context.inventory.receives(live) {
+        steps.extend(handing_over(live, given, context));
     }
     let write = Write::patch(live.key(), declared.version(), steps, &manager).guarded(Guard::exactly(live));
     Some(Mending { write, repairs, before, after })
@@ -161,7 +160,7 @@ pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>
     if let Some(given) = given {
         // The patch that sets the tracking id makes it part of what our name wrote otherwise (as the server does with
         // every value that a patch changes), which the next repair folds.
-        managed = managed.release(&manager, &[tracking_path(context)].iter().collect());
+        managed = managed.release(&manager, &annotations(live.key(), context).map(|mark| mark.path()).collect());
         repairs.push(Repair::HandOver { from: Arc::clone(&given.from.app) });
     } else if !names.is_empty() {
         repairs.push(Repair::Rename { from: names });
@@ -180,9 +179,18 @@ pub(super) fn entries_value(managed: &ManagedFields) -> Value {
     if managed.is_empty() { Draft::List(vec![Draft::map()]).freeze() } else { managed.to_value() }
 }
 
-/// Where the tracking id stands.
-fn tracking_path(context: &Context<'_>) -> FieldPath {
-    FieldPath::fields(&["metadata", "annotations", context.owner.annotation()])
+/// The annotations that mark an object. A label is left to the apply: there may be no labels yet to add one to.
+fn annotations(key: &ResourceKey, context: &Context<'_>) -> impl Iterator<Item = Mark> {
+    context.owner.marks(key).into_iter().filter(|mark| mark.map == "annotations")
+}
+
+/// What gives an object new marks, and takes those away that would still say whose it was.
+fn handing_over(live: &Resource, given: &Handover, context: &Context<'_>) -> Vec<PatchStep> {
+    let ours: Vec<Mark> = annotations(live.key(), context).collect();
+    let theirs = given.from.marks_of(live).into_iter();
+    let theirs = theirs.filter(|mark| !ours.iter().any(|our| our.path() == mark.path()));
+    let set = ours.iter().map(|mark| PatchStep::Set(mark.path(), Draft::String(mark.value.clone()).freeze()));
+    set.chain(theirs.map(|mark| PatchStep::Remove(mark.path()))).collect()
 }
 
 /// What an entry is looked at for.

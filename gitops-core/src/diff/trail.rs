@@ -38,7 +38,12 @@ impl<'a> Trail<'a> {
     }
 
     pub(super) fn at_annotations(&self) -> bool {
-        matches!(self.path.as_slice(), [Step::Field("metadata"), Step::Field("annotations")])
+        self.at_metadata("annotations")
+    }
+
+    /// Whether this is a map of the metadata.
+    pub(super) fn at_metadata(&self, map: &str) -> bool {
+        matches!(self.path.as_slice(), [Step::Field("metadata"), Step::Field(here)] if *here == map)
     }
 
     /// Whether each entry of the map here is a change of its own: annotations, and the values of a Secret.
@@ -87,12 +92,13 @@ impl<'a> Trail<'a> {
         self.changes.push(Change { live: Some(live), desired: Some(desired), ..change });
     }
 
-    /// Notes that the tracking id is not what is sent.
-    pub(super) fn stamp(&mut self, live: Option<ValueRef<'a>>, desired: &Draft) {
+    /// Notes that a mark is not what is sent.
+    pub(super) fn stamp(&mut self, live: Option<ValueRef<'a>>, desired: &str) {
         let kind = if live.is_some() { ChangeKind::Value } else { ChangeKind::Added };
         let change = self.change(kind, live.is_some(), ChangeReason::Stamp);
         let live = live.map(|live| Shown::Plain(live.to_value()));
-        self.changes.push(Change { live, desired: Some(Shown::Plain(desired.freeze())), ..change });
+        let desired = Shown::Plain(Draft::String(desired.to_owned()).freeze());
+        self.changes.push(Change { live, desired: Some(desired), ..change });
     }
 
     /// Whether anybody but `manager` owns exactly the field here, under its name in the version of the object.

@@ -6,7 +6,8 @@
 
 use crate::model::{ListKind, TypeRef};
 use crate::resource::Resource;
-use crate::value::{Draft, Map, ValueRef, View};
+use crate::state::Mark;
+use crate::value::{Map, ValueRef, View};
 
 use super::equal::{Fill, fill, same};
 use super::mask::Seen;
@@ -15,17 +16,11 @@ use super::step::Step;
 use super::trail::Trail;
 use super::{ChangeKind, ChangeReason, Doubt};
 
-/// The tracking annotation a sync writes (rule 4 of the exact rules).
-#[derive(Clone, Copy)]
-pub(super) struct Stamp<'a> {
-    pub(super) annotation: &'a str,
-    pub(super) id: &'a Draft,
-}
-
 /// A prediction under way.
 pub(super) struct Walk<'a> {
     pub(super) trail: Trail<'a>,
-    stamp: Stamp<'a>,
+    /// What a sync writes to mark the object (rule 4 of the exact rules).
+    marks: &'a [Mark],
     manager: &'a str,
     /// Whether our last apply is among the owners of the live object.
     pub(super) applied: bool,
@@ -49,12 +44,12 @@ impl<'a> Walk<'a> {
     pub(super) fn new(
         live: &'a Resource,
         manager: &'a str,
-        stamp: Stamp<'a>,
+        marks: &'a [Mark],
         mine: Option<Owned<'a>>,
         seen: Seen<'a>,
     ) -> Self {
         let found = Found { unclaimed: mine.is_none(), ..Found::default() };
-        Self { trail: Trail::new(live, seen), stamp, manager, applied: mine.is_some(), found }
+        Self { trail: Trail::new(live, seen), marks, manager, applied: mine.is_some(), found }
     }
 
     /// Finds what a sync would change, in order of the declaration.
@@ -97,7 +92,7 @@ impl<'a> Walk<'a> {
     fn absent(&mut self, desired: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         match desired.as_map() {
             // One change for each annotation and each secret value.
-            Some(map) if self.trail.is_split() => self.map(Some(map), None, of, mine),
+            Some(map) if self.is_split() => self.map(Some(map), None, of, mine),
             _ => self.trail.note(ChangeKind::Added, None, Some(desired), ChangeReason::Declared),
         }
     }
@@ -156,7 +151,7 @@ impl<'a> Walk<'a> {
         }
         let value = live.and_then(|live| live.get(name)).filter(|value| !value.is_null());
         self.trail.path.push(Step::Field(name));
-        let is_split = self.trail.at_annotations();
+        let is_split = self.trail.at_annotations() || self.marks.iter().any(|mark| self.trail.at_metadata(mark.map));
         self.found.unclaimed |= !is_split;
         self.found.gives_up |= !is_split;
         let Some(value) = value else {
@@ -220,18 +215,26 @@ impl<'a> Walk<'a> {
         (mine.is_leaf() || self.trail.at_item()) && self.trail.is_held_by_others(self.manager)
     }
 
-    /// Rule 4: the tracking id is part of what is declared.
+    /// Rule 4: what marks the object is part of what is declared.
     fn tracking(&mut self) {
-        let Stamp { annotation, id } = self.stamp;
-        let live = self.trail.live.tree().dig(&["metadata", "annotations", annotation]);
-        if live.and_then(ValueRef::as_str) != id.as_str() {
-            self.trail.path = ["metadata", "annotations", annotation].map(Step::Field).into();
-            self.trail.stamp(live, id);
-            self.trail.path.clear();
+        for mark in self.marks {
+            let path = ["metadata", mark.map, mark.name];
+            let live = self.trail.live.tree().dig(&path);
+            if live.and_then(ValueRef::as_str) != Some(&*mark.value) {
+                self.trail.path = path.map(Step::Field).into();
+                self.trail.stamp(live, &mark.value);
+                self.trail.path.clear();
+            }
         }
     }
 
     fn is_exempt(&self, name: &str) -> bool {
-        self.trail.is_exempt(name) || name == self.stamp.annotation && self.trail.at_annotations()
+        let is_mark = |mark: &Mark| mark.name == name && self.trail.at_metadata(mark.map);
+        self.trail.is_exempt(name) || self.marks.iter().any(is_mark)
+    }
+
+    /// Whether each entry of the map here is a change of its own, since some are marks and others are not.
+    fn is_split(&self) -> bool {
+        self.trail.is_split() || self.marks.iter().any(|mark| self.trail.at_metadata(mark.map))
     }
 }

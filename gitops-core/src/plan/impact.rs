@@ -1,6 +1,6 @@
 //! What changes of an object mean for what runs.
 
-use crate::diff::Change;
+use crate::diff::{Change, ChangeReason};
 use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
 use crate::value::ValueRef;
@@ -19,11 +19,13 @@ pub(super) fn of(declared: &Resource, changes: &[Change]) -> Impact {
 
 /// Returns whether a change does no more than stamp the object as ours.
 pub(super) fn is_stamp(change: &Change) -> bool {
-    ["gitops.rs/tracking-id", "argocd.argoproj.io/tracking-id"].iter().any(|name| {
+    let annotations = ["gitops.rs/tracking-id", "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id"];
+    let is_annotation = |name: &&str| {
         let (depth, stamp) = (change.path.segments().len(), ["metadata", "annotations", name]);
         // Where there are no annotations at all, all of them are added.
         change.path.meets(&stamp) && (depth == stamp.len() || (depth < stamp.len() && change.live.is_none()))
-    })
+    };
+    change.reason == ChangeReason::Stamp || annotations.iter().any(is_annotation)
 }
 
 /// Returns whether a change leaves nothing running.

@@ -3,7 +3,7 @@
 use crate::app::{AppSource, AppSpec, Application};
 use crate::path::FieldPath;
 use crate::source::{InvalidPaths, Paths, Target};
-use crate::state::{InvalidName, Owner};
+use crate::state::{InvalidName, Owner, TrackingStyle};
 
 use super::App;
 
@@ -52,6 +52,7 @@ impl AppSpec {
             // Each of several has its own.
             _ => Paths::default(),
         };
+        let owner = if self.tracking == TrackingStyle::default() { owner } else { owner.with_style(self.tracking) };
         let mut app = App::new(owner, target.as_str()).with_paths(paths).with_policy(self.sync_policy());
         app.rules = self.ignore_differences.rules().clone();
         app.namespace = Some(&self.destination.namespace).filter(|namespace| !namespace.is_empty()).cloned();

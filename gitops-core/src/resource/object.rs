@@ -225,11 +225,20 @@ impl Resource {
     /// Returns a copy with these annotations, each replacing one of its name. Costs little: what an object is stays.
     #[must_use]
     pub fn annotated(&self, annotations: &[(&str, &str)]) -> Self {
-        let Some(tree) = self.0.tree.with_texts("metadata", "annotations", annotations) else {
+        self.with_texts("annotations", annotations)
+    }
+
+    /// The same with labels.
+    pub(crate) fn labelled(&self, labels: &[(&str, &str)]) -> Self {
+        self.with_texts("labels", labels)
+    }
+
+    fn with_texts(&self, map: &str, texts: &[(&str, &str)]) -> Self {
+        let Some(tree) = self.0.tree.with_texts("metadata", map, texts) else {
             // Something else stands where a text would.
             let edited = self.edit(|draft| {
-                let place = draft.entry("metadata").entry("annotations");
-                annotations.iter().for_each(|(name, text)| place.set(name, *text));
+                let place = draft.entry("metadata").entry(map);
+                texts.iter().for_each(|(name, text)| place.set(name, *text));
             });
             return edited.unwrap_or_else(|_| self.clone());
         };

@@ -21,6 +21,7 @@ pub use handover::Handover;
 pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
-pub use owner::{InvalidName, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
+pub(crate) use owner::ARGO_INSTALLATION_ANNOTATION;
+pub use owner::{InvalidName, Mark, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
 pub(crate) use placeholder::placeholders;
 pub use prepare::prepare;

@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
-use crate::value::{Hasher, Purpose};
+use crate::value::{Hasher, Purpose, ValueRef};
 
 /// Names the application, and its object, on every object it applies.
 pub const TRACKING_ANNOTATION: &str = "gitops.rs/tracking-id";
 /// Names the operation that created an object; rule 27 takes it as the proof of a create whose answer was lost.
 pub const OPERATION_ANNOTATION: &str = "gitops.rs/operation";
 const ARGO_TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
+pub(crate) const ARGO_INSTALLATION_ANNOTATION: &str = "argocd.argoproj.io/installation-id";
+const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+const ANNOTATIONS: &str = "annotations";
+const LABELS: &str = "labels";
 
 /// An application of one installation of the engine; the identity behind field manager and tracking ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,21 +29,37 @@ pub struct Owner {
     pub installation: Arc<str>,
     /// Name of the application.
     pub app: Arc<str>,
-    /// Which tracking annotation is written. Both are understood.
+    /// By what its objects are marked. Ids of both kinds are understood.
     #[serde(default)]
     pub style: TrackingStyle,
 }
 
-/// Which tracking annotation is written.
+/// By what the objects of an application are marked as its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TrackingStyle {
     /// `gitops.rs/tracking-id`, with the installation.
     #[default]
     Own,
-    /// `argocd.argoproj.io/tracking-id`.
+    /// `argocd.argoproj.io/tracking-id`, and `argocd.argoproj.io/installation-id` where there is an installation: to go
+    /// on with what Argo CD has applied under the same names. There is no way back to [`TrackingStyle::Own`] but to take
+    /// these annotations off, since such an id is Argo CD's to an application of that style.
     ArgoCd,
+    /// The same, and the label `app.kubernetes.io/instance` for tools that select by it; it proves nothing.
+    /// Rule: Argo CD, tracking method `annotation+label`.
+    ArgoCdAndLabel,
+}
+
+/// What an application writes on an object to say whose it is: an annotation, or a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mark {
+    /// In which map of the metadata.
+    pub(crate) map: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 /// A tracking id: who says that an object is theirs, and which object they mean.
@@ -106,48 +127,87 @@ impl Owner {
     /// Returns the annotation under which the tracking id is written.
     #[must_use]
     pub fn annotation(&self) -> &'static str {
-        match self.style {
-            TrackingStyle::Own => TRACKING_ANNOTATION,
-            TrackingStyle::ArgoCd => ARGO_TRACKING_ANNOTATION,
+        if self.style.is_argo() { ARGO_TRACKING_ANNOTATION } else { TRACKING_ANNOTATION }
+    }
+
+    /// Returns what is written on an object to mark it as one of this application.
+    ///
+    /// Rule: Argo CD, `util/argo/resource_tracking.go`.
+    #[must_use]
+    pub fn marks(&self, key: &ResourceKey) -> Vec<Mark> {
+        let mut marks = vec![Mark { map: ANNOTATIONS, name: self.annotation(), value: self.tracking_id(key) }];
+        if self.style.is_argo() && !self.installation.is_empty() {
+            let value = self.installation.to_string();
+            marks.push(Mark { map: ANNOTATIONS, name: ARGO_INSTALLATION_ANNOTATION, value });
         }
+        if self.style == TrackingStyle::ArgoCdAndLabel {
+            marks.push(Mark { map: LABELS, name: INSTANCE_LABEL, value: self.instance().to_owned() });
+        }
+        marks
+    }
+
+    /// Returns where these stand.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = FieldPath> {
+        let nobody = ResourceKey::new("", "", None, "");
+        self.marks(&nobody).into_iter().map(|mark| mark.path())
+    }
+
+    /// Returns the name of the application as a label can hold it: 63 bytes that end in a letter or digit.
+    fn instance(&self) -> &str {
+        self.app.get(..63).unwrap_or(&self.app).trim_end_matches(|last: char| !last.is_ascii_alphanumeric())
     }
 
     /// Returns the tracking id of one object: `[installation/]app:group/Kind:namespace/name`.
     #[must_use]
     pub fn tracking_id(&self, key: &ResourceKey) -> String {
-        let tracking = Tracking {
-            style: self.style,
-            installation: Arc::clone(&self.installation),
-            app: Arc::clone(&self.app),
-            key: key.clone(),
-        };
-        match self.style {
-            TrackingStyle::Own => tracking.to_string(),
-            TrackingStyle::ArgoCd => Tracking { installation: "".into(), ..tracking }.to_string(),
-        }
+        let installation = if self.style.is_argo() { "".into() } else { Arc::clone(&self.installation) };
+        let app = Arc::clone(&self.app);
+        Tracking { style: self.style, installation, app, key: key.clone() }.to_string()
     }
 
-    /// Returns the annotations by which `resource` says that it, this very object, belongs to this application.
+    /// Returns by what `resource` says that it, this very object, belongs to this application.
     #[must_use]
-    pub fn marks(&self, resource: &Resource) -> Vec<&'static str> {
-        let styles = [(TRACKING_ANNOTATION, TrackingStyle::Own), (ARGO_TRACKING_ANNOTATION, TrackingStyle::ArgoCd)];
-        let is_ours = |(name, style): &(&str, TrackingStyle)| {
-            let tracking = resource.annotation(name).and_then(Tracking::parse);
-            tracking.is_some_and(|id| id.key == *resource.key() && self.is(&Tracking { style: *style, ..id }))
+    pub fn marks_of(&self, resource: &Resource) -> Vec<Mark> {
+        let is_ours = |id: &Tracking| id.key == *resource.key() && self.is(id);
+        let annotation = |name| {
+            let value = resource.annotation(name)?.to_owned();
+            Some(Mark { map: ANNOTATIONS, name, value })
         };
-        styles.into_iter().filter(is_ours).map(|(name, _)| name).collect()
+        let own = Tracking::own(resource).filter(is_ours).and_then(|_| annotation(TRACKING_ANNOTATION));
+        let Some(theirs) = Tracking::argo(resource).filter(is_ours).and_then(|_| annotation(ARGO_TRACKING_ANNOTATION))
+        else {
+            return own.into_iter().collect();
+        };
+        let label = resource.tree().dig(&["metadata", LABELS, INSTANCE_LABEL]).and_then(ValueRef::as_str);
+        let label = label.filter(|label| self.style == TrackingStyle::ArgoCdAndLabel && *label == self.instance());
+        let label = label.map(|label| Mark { map: LABELS, name: INSTANCE_LABEL, value: label.to_owned() });
+        own.into_iter().chain([theirs]).chain(annotation(ARGO_INSTALLATION_ANNOTATION)).chain(label).collect()
     }
 
     /// Returns whether `tracking` names this application.
+    ///
+    /// Under Argo CD's annotation an application without installation has nothing of one with: two of one name would
+    /// prune each other's objects (rule 25 of the exact rules). Argo CD itself takes them for its own.
     #[must_use]
     pub fn is(&self, tracking: &Tracking) -> bool {
-        let installation = match (self.style, tracking.style) {
-            (_, TrackingStyle::Own) => &*self.installation,
-            (TrackingStyle::ArgoCd, TrackingStyle::ArgoCd) => "",
-            // Argo CD's application of that name is not ours.
-            (TrackingStyle::Own, TrackingStyle::ArgoCd) => return false,
-        };
-        tracking.app == self.app && &*tracking.installation == installation
+        // Argo CD's application of that name is not ours, unless we go on with it.
+        let is_told = self.style.is_argo() || !tracking.style.is_argo();
+        is_told && tracking.app == self.app && tracking.installation == self.installation
+    }
+}
+
+impl TrackingStyle {
+    /// Whether ids stand under Argo CD's annotation.
+    fn is_argo(self) -> bool {
+        matches!(self, Self::ArgoCd | Self::ArgoCdAndLabel)
+    }
+}
+
+impl Mark {
+    /// Returns where it stands.
+    #[must_use]
+    pub fn path(&self) -> FieldPath {
+        FieldPath::fields(&["metadata", self.map, self.name])
     }
 }
 
@@ -155,9 +215,20 @@ impl Tracking {
     /// Reads the tracking id of an object; ours wins over Argo CD's.
     #[must_use]
     pub fn of(resource: &Resource) -> Option<Self> {
-        let read = |annotation: &str| Self::parse(resource.annotation(annotation)?);
-        read(TRACKING_ANNOTATION)
-            .or_else(|| Some(Self { style: TrackingStyle::ArgoCd, ..read(ARGO_TRACKING_ANNOTATION)? }))
+        Self::own(resource).or_else(|| Self::argo(resource))
+    }
+
+    fn own(resource: &Resource) -> Option<Self> {
+        Self::parse(resource.annotation(TRACKING_ANNOTATION)?)
+    }
+
+    /// Argo CD's. The installation stands in an annotation of its own; no name of its applications has a slash.
+    fn argo(resource: &Resource) -> Option<Self> {
+        let text = resource.annotation(ARGO_TRACKING_ANNOTATION)?;
+        let (app, _) = text.split_once(':')?;
+        let installation = resource.annotation(ARGO_INSTALLATION_ANNOTATION).unwrap_or_default();
+        let key = Self::parse(text)?.key;
+        Some(Self { style: TrackingStyle::ArgoCd, installation: installation.into(), app: app.into(), key })
     }
 
     /// Reads a tracking id, as one of ours.
@@ -214,6 +285,39 @@ mod tests {
         let owner = Owner::new("", "shop").unwrap();
         assert!(!owner.is(&theirs));
         assert!(owner.with_style(TrackingStyle::ArgoCd).is(&theirs));
+    }
+
+    #[test]
+    fn what_argo_cd_tracks_is_ours_only_if_the_installation_is_as_well() {
+        let object = |annotations: &str| {
+            let text = format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"web","namespace":"shop","annotations":{{
+                    "argocd.argoproj.io/tracking-id":"shop:/ConfigMap:shop/web"{annotations}}}}}}}"#
+            );
+            Resource::new(crate::value::Value::from_json(text.as_bytes()).unwrap()).unwrap()
+        };
+        let of = |installation: &str| format!(r#","argocd.argoproj.io/installation-id":"{installation}""#);
+        for (ours, theirs, expected) in [
+            ("", String::new(), true),
+            ("eu", of("eu"), true),
+            ("eu", of("us"), false),
+            ("eu", String::new(), false),
+            ("", of("eu"), false),
+        ] {
+            let owner = Owner::new(ours, "shop").unwrap().with_style(TrackingStyle::ArgoCd);
+            let live = object(&theirs);
+            assert_eq!(owner.is(&Tracking::of(&live).unwrap()), expected, "`{ours}` {theirs}");
+            let marks: Vec<String> = owner.marks_of(&live).iter().map(|mark| mark.path().to_string()).collect();
+            assert_eq!(marks.len(), usize::from(expected) + usize::from(expected && !ours.is_empty()), "{marks:?}");
+        }
+    }
+
+    #[test]
+    fn the_label_ends_where_a_label_may_end() {
+        let app = format!("a{}", "-".repeat(80));
+        let owner = Owner::new("", &app).unwrap().with_style(TrackingStyle::ArgoCdAndLabel);
+        let marks = owner.marks(&ResourceKey::new("", "ConfigMap", "shop", "web"));
+        assert_eq!(marks.last().map(|mark| (mark.map, &*mark.value)), Some(("labels", "a")));
     }
 
     #[test]

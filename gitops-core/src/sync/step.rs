@@ -347,8 +347,7 @@ impl Machine {
                 let adapted = self.adapt(declared, None);
                 let sent = adapted.as_ref().map_or(declared, |adapted| &adapted.sent);
                 // Both in one copy of the object.
-                let (owner, id) = (&self.setup.owner, self.setup.owner.tracking_id(sent.key()));
-                sent.annotated(&[(owner.annotation(), &id), (OPERATION_ANNOTATION, operation)])
+                diff::stamp_with(sent, &self.setup.owner, Some((OPERATION_ANNOTATION, operation)))
             }
             _ => diff::stamp(run.sent.as_ref().unwrap_or(declared), &self.setup.owner),
         };

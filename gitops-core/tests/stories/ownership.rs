@@ -5,7 +5,7 @@ use gitops_core::memory::{Action, Moment, Patch, Request};
 use gitops_core::policy::{ConflictRule, Conflicts, Stance, SyncPolicy, Take};
 use gitops_core::reconcile::{Report, SyncStatus};
 use gitops_core::resource::ResourceKey;
-use gitops_core::state::TrackingStyle;
+use gitops_core::state::{Owner, TrackingStyle};
 use gitops_core::value::{Value, ValueRef};
 
 use crate::world::{NAMESPACE, Shop};
@@ -68,6 +68,59 @@ fn an_application_of_argo_cd_is_gone_on_with_and_what_git_drops_is_removed() {
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
     assert_eq!((data(&shop), managers(&shop)), (r#"{"a":"1"}"#.to_owned(), vec!["gitops:shop Apply".to_owned()]));
     assert!(shop.preview().plan.is_empty());
+}
+
+#[test]
+fn two_installations_with_one_name_leave_each_others_objects_alone_also_under_argo_cds_annotation() {
+    for style in [TrackingStyle::Own, TrackingStyle::ArgoCd, TrackingStyle::ArgoCdAndLabel] {
+        for (first, second) in [("eu", "us"), ("eu", ""), ("", "eu")] {
+            let owner = |installation: &str| Owner::new(installation, "shop").unwrap().with_style(style);
+            let mut shop = Shop::new().pruning();
+            shop.commit("first", &[("n.yaml", Some(NAMESPACE))]);
+            shop.sync();
+            shop.app.owner = owner(first);
+            shop.commit("one", &[("c.yaml", Some(&config("{a: '1'}")))]);
+            shop.sync();
+            let before = shop.get("ConfigMap", "c").unwrap();
+
+            shop.app.owner = owner(second);
+            shop.commit("two", &[("c.yaml", Some(&config("{a: '2'}")))]);
+            let report = shop.sync();
+            let told =
+                report.problems.iter().any(|problem| problem.to_string().contains("belongs to application `shop`"));
+            assert!(told, "{style:?} {first} {second}: {:?}", report.problems);
+            shop.commit("gone", &[("c.yaml", None)]);
+            shop.sync();
+            assert_eq!(shop.get("ConfigMap", "c").unwrap(), before, "{style:?} {first} {second}");
+
+            // Whose it is may delete it.
+            shop.app.owner = owner(first);
+            shop.sync();
+            assert!(shop.get("ConfigMap", "c").is_none(), "{style:?} {first} {second}");
+        }
+    }
+}
+
+#[test]
+fn the_label_of_the_application_is_drift_when_it_is_changed_and_its_neighbours_are_not() {
+    let mut shop = shop(Conflicts::default());
+    shop.app.owner = Owner::new("eu", "shop").unwrap().with_style(TrackingStyle::ArgoCdAndLabel);
+    shop.commit("one", &[("c.yaml", Some(&config("{a: '1'}")))]);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(shop.preview().plan.is_empty(), "{}", shop.preview().plan);
+    let label = |shop: &Shop, name: &str| shop.get("ConfigMap", "c").unwrap().label(name).map(str::to_owned);
+    let edit = |shop: &Shop, name: &str, value: &str| {
+        shop.edit(&shop.get("ConfigMap", "c").unwrap(), |draft| {
+            draft.entry("metadata").entry("labels").set(name, value)
+        });
+    };
+    edit(&shop, "theirs", "yes");
+    assert_eq!(shop.preview().sync, SyncStatus::Synced);
+    edit(&shop, "app.kubernetes.io/instance", "other");
+    assert_eq!(shop.preview().sync, SyncStatus::OutOfSync);
+    shop.sync();
+    assert_eq!(label(&shop, "app.kubernetes.io/instance").as_deref(), Some("shop"));
+    assert_eq!(label(&shop, "theirs").as_deref(), Some("yes"));
 }
 
 #[test]

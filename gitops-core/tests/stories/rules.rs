@@ -250,6 +250,23 @@ fn a_new_object_gets_gits_value_or_none() {
 }
 
 #[test]
+fn what_somebody_removed_and_a_rule_leaves_alone_stays_removed_when_the_object_is_applied_for_another_reason() {
+    let config =
+        |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: shop}}\ndata: {data}\n");
+    let mut shop = Shop::new();
+    shop.app.rules = rules(&["data.a"]);
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("c.yaml", Some(&config("{a: '1', b: '1'}")))]);
+    shop.sync();
+    let data = |shop: &Shop| shop.get("ConfigMap", "c").unwrap().tree().get("data").unwrap().to_json();
+    assert_eq!(data(&shop), r#"{"a":"1","b":"1"}"#, "a new object gets Git's value");
+    shop.edit(&shop.get("ConfigMap", "c").unwrap(), |draft| drop(draft.entry("data").remove("a")));
+    assert_eq!(shop.preview().sync, SyncStatus::Synced);
+    shop.commit("other", &[("c.yaml", Some(&config("{a: '1', b: '2'}")))]);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert_eq!(data(&shop), r#"{"b":"2"}"#);
+}
+
+#[test]
 fn what_git_drops_stays_where_the_object_says_so_and_is_removed_otherwise() {
     let config = |keep: &str, data: &str| {
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, namespace: shop{keep}}}\ndata: {data}\n")

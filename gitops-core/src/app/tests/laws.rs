@@ -7,6 +7,7 @@ use super::*;
 use crate::policy::window::{Kind, Schedule, Window, Windows, Zone};
 use crate::policy::{CreateNamespace, NamespaceMetadata, Permission, Prune, SyncOption, SyncOptions, SyncPolicy};
 use crate::resource::Propagation;
+use crate::state::TrackingStyle;
 use crate::value::Value;
 
 fn text() -> impl Strategy<Value = Arc<str>> {
@@ -105,10 +106,11 @@ fn spec() -> impl Strategy<Value = AppSpec> {
         (text(), text(), text()).prop_map(|(server, name, namespace)| Destination { server, name, namespace });
     let info = vec((text(), text()).prop_map(|(name, value)| Info { name, value }), 0..2);
     let sources = (option::of(source()), vec(source(), 0..3));
-    let ours = (policy(), differences(), btree_set(text(), 0..3), any::<bool>());
+    let tracking = select(vec![TrackingStyle::Own, TrackingStyle::ArgoCd, TrackingStyle::ArgoCdAndLabel]);
+    let ours = (policy(), differences(), btree_set(text(), 0..3), any::<bool>(), tracking);
     (text(), sources, destination, settings(), option::of(any::<u32>()), info, ours).prop_map(
         |(project, (source, sources), destination, sync_policy, revision_history_limit, info, ours)| {
-            let (policy, ignore_differences, depends_on, suspend) = ours;
+            let (policy, ignore_differences, depends_on, suspend, tracking) = ours;
             AppSpec {
                 project,
                 source,
@@ -121,6 +123,7 @@ fn spec() -> impl Strategy<Value = AppSpec> {
                 info,
                 depends_on,
                 suspend,
+                tracking,
             }
         },
     )

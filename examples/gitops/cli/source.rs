@@ -1,0 +1,90 @@
+//! The arguments that say which application is meant, and what it is made from.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use gitops_core::policy::{InvalidSyncOption, SyncOption};
+use gitops_core::state::TrackingStyle;
+
+/// Which application; its name is derived from where it lies.
+#[derive(Debug, Args)]
+pub(crate) struct AppName {
+    /// Folder of the repository, a working copy or a bare one; or the address of a remote, such as
+    /// `https://example.org/shop.git`, for which GITOPS_GIT_TOKEN may hold a token (and GITOPS_GIT_USER the user)
+    #[arg(long, value_name = "PATH|URL", default_value = ".")]
+    pub(crate) repo: PathBuf,
+    /// Folder or file to read, from the root of the repository (may be repeated; default: all of it)
+    #[arg(long = "path", value_name = "DIR")]
+    pub(crate) paths: Vec<String>,
+    /// Name of the application (default: the last part of PATH, if there is one, else of the repository)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+    /// Name of this installation, where several have applications of the same name; always the same one
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) installation: String,
+    /// By what objects are marked as those of the application (default: own)
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tracking: Tracking,
+}
+
+/// By what objects are marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tracking {
+    /// An annotation of our own, with the installation
+    #[default]
+    Own,
+    /// Argo CD's annotations: to go on with what Argo CD has applied under the same name
+    #[value(name = "argocd")]
+    ArgoCd,
+    /// The same, and the label `app.kubernetes.io/instance`
+    #[value(name = "argocd+label")]
+    ArgoCdAndLabel,
+}
+
+impl From<Tracking> for TrackingStyle {
+    fn from(tracking: Tracking) -> Self {
+        match tracking {
+            Tracking::Own => Self::Own,
+            Tracking::ArgoCd => Self::ArgoCd,
+            Tracking::ArgoCdAndLabel => Self::ArgoCdAndLabel,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    #[command(flatten)]
+    pub(crate) app: AppName,
+    /// Branch, tag or commit to follow
+    #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+    pub(crate) revision: String,
+    /// Read only files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Do not read files whose path below DIR matches this glob (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Namespace of objects that name none
+    #[arg(long, short, value_name = "NS")]
+    pub(crate) namespace: Option<String>,
+    /// File with rules of what to leave alone: our own, Argo CD's `ignoreDifferences`, or Flux's `spec.ignore` (may be
+    /// repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore: Vec<PathBuf>,
+    /// Sync option of all objects that say nothing else, such as `Prune=confirm`, or of the application, such as
+    /// `CreateNamespace=true` (may be repeated)
+    #[arg(long = "sync-option", value_name = "OPTION=VALUE", value_parser = sync_option)]
+    pub(crate) sync_options: Vec<SyncOption>,
+    /// Checks of health of your own: a directory of Lua scripts laid out as Argo CD's `resource_customizations`, or a
+    /// file with Flux's `healthCheckExprs` or Argo CD's ConfigMap (may be repeated; later ones win)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health: Vec<PathBuf>,
+}
+
+fn sync_option(text: &str) -> Result<SyncOption, String> {
+    let option: SyncOption = text.parse().map_err(|error: InvalidSyncOption| error.to_string())?;
+    if option.is_unheeded() {
+        return Err(format!("`{option}` has no effect: what it turns off is always done; leave it out"));
+    }
+    Ok(option)
+}
