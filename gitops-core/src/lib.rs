@@ -67,6 +67,9 @@
 
 pub mod value;
 
+#[cfg(feature = "cel")]
+mod expression;
+
 pub mod path;
 
 pub mod time;

@@ -7,8 +7,6 @@
 
 #[cfg(feature = "cel")]
 mod cel;
-#[cfg(feature = "cel")]
-mod cost;
 #[cfg(feature = "lua")]
 mod lua;
 mod read;

@@ -1,19 +1,19 @@
 //! What the schema of a CRD demands of its objects.
 //!
 //! Rule: `customresource.validator` of apiextensions-apiserver 1.36: the OpenAPI schema, then lists of sets and maps,
-//! embedded objects and replicas, then the rules in CEL. Of these only `self == oldSelf` is understood, and of the
-//! schema `pattern` is passed over (see LIMITATIONS.md). What was stored before a schema became stricter stays valid
-//! while it does not change.
+//! embedded objects and replicas, then the rules in CEL ([`rules`]). Of the schema `pattern` is passed over (see
+//! LIMITATIONS.md). What was stored before a schema became stricter stays valid while it does not change.
 
 use crate::resource::Resource;
 use crate::value::ValueRef;
 
 use super::super::crd;
 use super::super::refuse::{Fault, fault};
-use super::super::response::CauseReason::{self, Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
+use super::super::response::CauseReason::{Invalid, NotSupported, Required, TooLong, TooMany, TypeInvalid};
 use super::super::server::Context;
-use super::list_type::{self, child};
+use super::list_type;
 use super::openapi::{self, Checked};
+use super::rules;
 
 pub(super) fn check(
     definition: &Resource,
@@ -47,7 +47,7 @@ pub(super) fn check(
                         existing errors to complete validation";
             found.push(fault("<nil>", Invalid, text));
         } else {
-            rules(schema, Checked { path: "", new, old }, &mut found, 0);
+            rules::check(schema, Checked { path: "", new, old }, &mut found);
         }
     }
     faults.append(&mut found);
@@ -80,31 +80,4 @@ fn has_rules(schema: ValueRef<'_>, depth: usize) -> bool {
             || below("items")
             || below("additionalProperties")
             || properties.into_iter().flatten().any(|(_, schema)| has_rules(schema, depth + 1)))
-}
-
-/// Asks the one rule in CEL that needs no CEL: that a field does not change.
-fn rules(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: usize) {
-    let Some(old) = at.old.filter(|_| depth < openapi::DEPTH) else { return };
-    let stated = schema.get("x-kubernetes-validations").and_then(ValueRef::as_list);
-    for rule in stated.into_iter().flatten() {
-        let text = |field: &str| rule.get(field).and_then(ValueRef::as_str);
-        let says: Option<String> = text("rule").map(|rule| rule.split_whitespace().collect());
-        if matches!(says.as_deref(), Some("self==oldSelf" | "oldSelf==self")) && at.new != old {
-            let reason = match text("reason") {
-                Some("FieldValueForbidden") => CauseReason::Forbidden,
-                Some("FieldValueRequired") => Required,
-                Some("FieldValueDuplicate") => CauseReason::Duplicate,
-                _ => Invalid,
-            };
-            let why = text("message").unwrap_or("failed rule: self == oldSelf");
-            let shown = if at.new.as_map().is_some() { "object".to_owned() } else { at.new.to_json() };
-            let text = if reason == Invalid { format!("{shown}: {why}") } else { why.to_owned() };
-            faults.push(fault(at.path, reason, &text));
-        }
-    }
-    for (name, schema) in schema.get("properties").and_then(ValueRef::as_map).into_iter().flatten() {
-        if let (Some(new), Some(old)) = (at.new.get(name), old.get(name)) {
-            rules(schema, Checked { path: &child(at.path, name), new, old: Some(old) }, faults, depth + 1);
-        }
-    }
 }

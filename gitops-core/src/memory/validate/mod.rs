@@ -13,6 +13,7 @@ mod names;
 mod openapi;
 mod pod_spec;
 mod pods;
+mod rules;
 
 use crate::model::ApiModel;
 use crate::resource::Resource;

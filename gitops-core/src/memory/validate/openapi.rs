@@ -191,7 +191,7 @@ fn list(schema: ValueRef<'_>, at: Checked<'_>, faults: &mut Vec<Fault>, depth: u
 }
 
 /// The old items of a keyed list by their keys; none of other lists, of which nobody knows what became of an item.
-fn by_keys<'a>(old: ValueRef<'a>, keys: &[&str]) -> BTreeMap<Value, ValueRef<'a>> {
+pub(super) fn by_keys<'a>(old: ValueRef<'a>, keys: &[&str]) -> BTreeMap<Value, ValueRef<'a>> {
     let items = old.as_list().filter(|_| !keys.is_empty()).into_iter().flatten();
     let mut found = BTreeMap::new();
     for item in items.filter(|item| keys.iter().all(|key| item.get(key).is_some())) {

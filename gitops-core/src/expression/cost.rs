@@ -10,8 +10,6 @@ use ::cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralVa
 
 use crate::value::{ValueRef, View};
 
-/// Steps that an expression may take on one object.
-const STEPS: u64 = 1_000_000;
 /// A text costs a step for so many bytes.
 const STEP_BYTES: usize = 16;
 
@@ -29,11 +27,13 @@ struct Estimate<'a, F> {
     /// Variables of macros.
     bound: BTreeMap<&'a str, Size<'a>>,
     steps: u64,
+    /// How many there may be.
+    budget: u64,
 }
 
 /// Estimates an expression; `None` if it is over the budget. `find` gives the value of a variable.
-pub(super) fn of<'a>(expression: &'a IdedExpr, find: &impl Fn(&str) -> ValueRef<'a>) -> Option<u64> {
-    let mut estimate = Estimate { find, bound: BTreeMap::new(), steps: 0 };
+pub(super) fn of<'a>(expression: &'a IdedExpr, find: &impl Fn(&str) -> ValueRef<'a>, budget: u64) -> Option<u64> {
+    let mut estimate = Estimate { find, bound: BTreeMap::new(), steps: 0, budget };
     estimate.size(expression)?;
     Some(estimate.steps)
 }
@@ -41,7 +41,7 @@ pub(super) fn of<'a>(expression: &'a IdedExpr, find: &impl Fn(&str) -> ValueRef<
 impl<'a, F: Fn(&str) -> ValueRef<'a>> Estimate<'a, F> {
     /// Counts steps.
     fn spend(&mut self, steps: u64) -> Option<()> {
-        self.steps = self.steps.checked_add(steps).filter(|steps| *steps <= STEPS)?;
+        self.steps = self.steps.checked_add(steps).filter(|steps| *steps <= self.budget)?;
         Some(())
     }
 
