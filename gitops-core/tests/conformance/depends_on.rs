@@ -44,6 +44,13 @@ fn run(function: &str, input: &Json, expected: &Json) -> Verdict {
             }
             same(&edges(&plan), &recorded_edges(&expected["edges"]))
         }
+        // Deleting is applying read backwards.
+        "ReverseSetList" => {
+            let wanted = sets(&expected["sets"]);
+            let objects = chain(&wanted);
+            same(&layers(&declared(&objects).plan()), &wanted)?;
+            same(&layers(&left(&objects).plan()), &sets(&input["inputSets"]))
+        }
         "Graph.Sort" => {
             let plan = graph(input).plan();
             fails(&plan, expected)?;
@@ -116,6 +123,30 @@ fn graph(input: &Json) -> Objects {
         set.declare(&if needs.is_empty() { object } else { with(&object, DEPENDS_ON, &needs.join(",")) });
     }
     set
+}
+
+/// Objects of which each names all of the set before its own.
+fn chain(sets: &Sets) -> Json {
+    let mut objects = Vec::new();
+    for (at, set) in sets.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| sets.get(before)).into_iter().flatten();
+        let needs: Vec<String> = before.map(|key| reference(key).unwrap()).collect();
+        for own in set {
+            let api_version = if own.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", own.group()) };
+            let mut object = json!({
+                "apiVersion": api_version, "kind": own.kind(), "metadata": { "name": &*own.name, "namespace": own.namespace.as_deref() },
+            });
+            if own.kind() == "CustomResourceDefinition" {
+                // Of a kind of its group that is among them.
+                let group = own.name.split_once('.').unwrap().1;
+                let kind = sets.iter().flatten().find(|key| key.group() == group).map_or("Thing", ResourceKey::kind);
+                let plural = own.name.split_once('.').unwrap().0;
+                object["spec"] = json!({ "group": group, "names": { "kind": kind, "plural": plural } });
+            }
+            objects.push(if needs.is_empty() { object } else { with(&object, DEPENDS_ON, &needs.join(",")) });
+        }
+    }
+    objects.into()
 }
 
 /// Whether something is wrong where cli-utils says so.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gitops_core::plan::Action;
 use gitops_core::policy::Adopt;
+use gitops_core::resource::ResourceKey;
 use gitops_core::state::Owner;
 
 use crate::ordering::Objects;
@@ -42,7 +43,9 @@ fn run(function: &str, input: &Json, expected: &Json) -> Verdict {
             deletes(&set).into()
         }
         "CanPrune" => {
-            put(&mut set, &object, holder.as_deref());
+            // Asked only of what is in the inventory.
+            let (key, uid) = put(&mut set, &object, holder.as_deref());
+            set.record(&key, &uid);
             deletes(&set).into()
         }
         "CanApply" => {
@@ -65,17 +68,16 @@ fn run(function: &str, input: &Json, expected: &Json) -> Verdict {
     if got == *expected { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
 }
 
-/// Puts an object there that bears the mark of its holder.
-fn put(set: &mut Objects, object: &Json, holder: Option<&str>) {
-    match holder {
-        None => drop(set.put(object)),
-        Some(holder) => {
-            let name = |field: &str| object["metadata"][field].as_str().unwrap();
-            let key = gitops_core::resource::ResourceKey::new("", "ConfigMap", name("namespace"), name("name"));
-            let mark = Owner::new("", holder).unwrap().tracking_id(&key);
-            set.put(&with(object, "gitops.rs/tracking-id", &mark));
-        }
-    }
+/// Puts an object there that bears the mark of its holder; returns its uid.
+fn put(set: &mut Objects, object: &Json, holder: Option<&str>) -> (ResourceKey, String) {
+    let name = |field: &str| object["metadata"][field].as_str().unwrap();
+    let key = ResourceKey::new("", "ConfigMap", name("namespace"), name("name"));
+    let mark = holder.map(|holder| Owner::new("", holder).unwrap().tracking_id(&key));
+    let uid = match mark {
+        None => set.put(object),
+        Some(mark) => set.put(&with(object, "gitops.rs/tracking-id", &mark)),
+    };
+    (key, uid)
 }
 
 fn deletes(set: &Objects) -> bool {

@@ -32,6 +32,7 @@ mod sync_order;
 mod sync_scenarios;
 mod sync_tasks;
 mod tracking;
+mod words;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -147,8 +148,9 @@ fn report(suite: &str, cases: &[Case], deviations: &Deviations) -> usize {
         }
     }
     println!("conformance {suite}: {passed}/{}", cases.len());
+    // Not every folder holds every case; one that is misspelt shows as a failure of its own.
     for entry in deviations.unused(suite, cases) {
-        unexpected.push(format!("docs/deviations.toml names `{entry}`, which is no case of this suite"));
+        println!("  nothing here is `{entry}` of docs/deviations.toml");
     }
     unexpected.iter().for_each(|line| println!("  {line}"));
     unexpected.len()

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+
 use gitops_core::cluster::{WriteOutcome, Written};
 use gitops_core::diff::{Adapted, Answers, Change, Context, Outcome, Scaled, adapt, compare_one};
 use gitops_core::model::{ApiModel, KindFacts, Scope, ServedKind};
@@ -82,12 +84,24 @@ fn check(kind: &str, case: &Json) -> Verdict {
             // Go's form of an object; here values are compared by what they mean.
             let (model, owner, inventory) = (ApiModel::builtin(), owner(), Inventory::default());
             let context = Context::new(&model, &owner, &inventory);
-            match compare(&case["object"], &expected["object"], &context)?.first() {
+            match compare(&case["object"], &stored(&expected["object"]), &context)?.first() {
                 Some(change) => Err(change.to_string()),
                 None => Ok(()),
             }
         }
         "normalize-secret" => prepared(case),
+        "remove-namespace" => {
+            let cluster_wide = |object: &Json| {
+                let mut object = object.clone();
+                if object["kind"].is_null() {
+                    (object["kind"], object["apiVersion"]) =
+                        ("ClusterRole".into(), "rbac.authorization.k8s.io/v1".into());
+                }
+                object
+            };
+            prepared(&json!({"object": cluster_wide(&case["object"]),
+                "expected": {"object": cluster_wide(&expected["object"])}}))
+        }
         "exclude-owned-ancestors" => {
             // What is taken away must hold nothing that is owned.
             let path = |path: &Json| {
@@ -255,6 +269,18 @@ fn taken_out(config: &Json, live: &Json, rules: &Rules, expected: &Json) -> Verd
         Some(path) => Err(format!("{path} is ignored here, and Argo CD compares it")),
         None => Ok(()),
     }
+}
+
+/// The object as a server would have stored it: `stringData` is write-only, and encoded into `data`.
+fn stored(object: &Json) -> Json {
+    let mut object = object.clone();
+    let texts = object.as_object_mut().and_then(|object| object.remove("stringData"));
+    for (name, text) in texts.iter().flat_map(|texts| texts.as_object().into_iter().flatten()) {
+        if let Some(text) = text.as_str() {
+            object["data"][name] = base64::engine::general_purpose::STANDARD.encode(text).into();
+        }
+    }
+    object
 }
 
 /// What Git says, prepared to be compared.

@@ -63,6 +63,11 @@ impl Objects {
         key
     }
 
+    /// Says that we created an object that is there.
+    pub(crate) fn record(&mut self, key: &ResourceKey, uid: &str) {
+        self.entries.push((key.clone(), Entry::held(Standing::Created, uid, "v1", 0)));
+    }
+
     /// Puts an object there; returns its uid.
     pub(crate) fn put(&mut self, object: &Json) -> String {
         let mut object = object.clone();
@@ -129,7 +134,7 @@ impl Objects {
 }
 
 /// Completes the little that is recorded of a CRD to one that a server takes.
-fn define(crd: &mut Json) {
+pub(crate) fn define(crd: &mut Json) {
     let spec = &mut crd["spec"];
     let kind = spec["names"]["kind"].as_str().unwrap_or("Thing").to_owned();
     let version = |name: &str| {

@@ -9,13 +9,13 @@ use gitops_core::model::ApiModel;
 use gitops_core::plan::{HookRun, plan};
 use gitops_core::policy::{self, CreateNamespace, Options, Permission, Phase, Role, SyncOptions, SyncPolicy};
 use gitops_core::problem::Severity;
-use gitops_core::resource::{GroupKind, Resource};
+use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
 use gitops_core::value::Value;
 
 use crate::ordering::Objects;
 use crate::sync_tasks::tasks;
-use crate::{Case, recording};
+use crate::{Case, recording, words};
 
 type Json = serde_json::Value;
 pub(crate) type Verdict = Result<(), String>;
@@ -106,6 +106,10 @@ fn read(function: &str, input: &Json, expected: &Json) -> Verdict {
         "partitionTargetObjsForSync" => partition(input, expected),
         "FilterObjectsForDeletion" => first_deleted(input, expected),
         "NormalizeTargetObjects" => normalized(input, expected),
+        "resource.GetAnnotationCSVs" => words::list(input, expected),
+        "resource.HasAnnotationOption" => words::has(input, expected),
+        "resource.GetAnnotationOptionValue" => words::value(input, expected),
+        "sync.Reconcile" => paired(input, expected),
         _ => Err("not done here".into()),
     }
 }
@@ -183,6 +187,34 @@ fn normalized(input: &Json, expected: &Json) -> Verdict {
     if got == wanted { Ok(()) } else { Err(format!("expected namespaces {wanted:?}, got {got:?}")) }
 }
 
+/// Which live object is whose, also where nobody could say what has a namespace.
+fn paired(input: &Json, expected: &Json) -> Verdict {
+    let all = |of: &Json| of.as_array().unwrap().iter().map(|object| complete(object, "unnamed")).collect::<Vec<_>>();
+    let (model, owner, inventory) = (ApiModel::builtin(), Owner::new("", "app").unwrap(), Inventory::default());
+    let desired = DesiredState::from_resources(&all(&input["targets"]), &model, input["namespace"].as_str());
+    let mut live = LiveState::default();
+    for object in all(&input["live"]) {
+        live.listed(&object.key().group_kind, &Namespaces::All);
+        live.insert(object);
+    }
+    let comparison = compare(&desired, &live, &Context::new(&model, &owner, &inventory), &Comparison::default());
+    let name = |object: &Resource| format!("{} {:?}", object.key(), object.uid());
+    let pair = |key| {
+        let target = desired.declared.get(key).map(|declared| name(&declared.resource));
+        (target, comparison.get(key).and_then(|compared| compared.live.as_ref()).map(name))
+    };
+    let is_hook = |key: &ResourceKey| desired.declared.get(key).is_some_and(|it| it.options.role == Role::Hook);
+    let mut keys: Vec<&ResourceKey> = desired.declared.keys().chain(live.objects().map(Resource::key)).collect();
+    keys.sort();
+    keys.dedup();
+    let got: BTreeSet<_> = keys.into_iter().filter(|key| !is_hook(key)).map(pair).collect();
+    let named = |object: &Json| object.is_object().then(|| name(&complete(object, "unnamed")));
+    let sides = [&expected["target"], &expected["live"]].map(|side| side.as_array().unwrap().iter().map(named));
+    let [targets, lives] = sides;
+    let wanted: BTreeSet<_> = targets.zip(lives).collect();
+    if got == wanted { Ok(()) } else { Err(format!("expected {wanted:?}, got {got:?}")) }
+}
+
 /// Which objects take part in a sync.
 fn partition(input: &Json, expected: &Json) -> Verdict {
     let (mut synced, mut hooks) = (Vec::new(), BTreeSet::new());
@@ -200,7 +232,7 @@ fn partition(input: &Json, expected: &Json) -> Verdict {
 }
 
 /// Reads the options of an object; what is left out of a recorded object is not what is asked.
-fn options(object: &Json) -> Result<Options, String> {
+pub(crate) fn options(object: &Json) -> Result<Options, String> {
     let (options, problems) = policy::options(&complete(object, "unnamed"));
     match problems.iter().find(|problem| problem.severity == Severity::Blocks) {
         Some(problem) => Err(format!("is a problem: {problem}")),
@@ -264,6 +296,6 @@ fn same_words(got: BTreeSet<String>, expected: &Json) -> Verdict {
     if got == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {got:?}")) }
 }
 
-fn same(got: &Json, expected: &Json) -> Verdict {
+pub(crate) fn same(got: &Json, expected: &Json) -> Verdict {
     if got == expected { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
 }

@@ -9,6 +9,7 @@ use gitops_core::policy::{self, CreateNamespace, Prune, SyncPolicy};
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::{DesiredState, Entry, Inventory, LiveState, Namespaces, Owner, Standing};
 
+use crate::ordering::define;
 use crate::sync_order::{Verdict, complete, with};
 
 type Json = serde_json::Value;
@@ -120,7 +121,15 @@ impl World {
             } else {
                 with(target, "argocd.argoproj.io/hook", phase)
             };
+            let mut target = target;
+            if target["kind"] == "CustomResourceDefinition" {
+                define(&mut target);
+            }
             let resource = complete(&target, UNNAMED);
+            // Argo CD has a hook that is declared once both among its resources and among its hooks.
+            if self.declared.contains(&resource) {
+                return;
+            }
             self.serve(&resource);
             self.declared.push(resource);
         }
@@ -134,6 +143,10 @@ impl World {
             let mark = self.owner.tracking_id(resource.key());
             // What is declared too is not marked as ours, so that it differs and has a step.
             let mut live = if target.is_object() { live } else { with(&live, "gitops.rs/tracking-id", &mark) };
+            if matches!(live["kind"].as_str(), Some("Namespace" | "CustomResourceDefinition")) {
+                // We delete these only when a person said so.
+                live = with(&live, "gitops.rs/prune", "enabled");
+            }
             live["metadata"]["uid"] = uid.clone().into();
             let resource = complete(&live, UNNAMED);
             self.serve(&resource);

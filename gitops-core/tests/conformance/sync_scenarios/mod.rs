@@ -7,19 +7,20 @@
 //!
 //! Where a recording says nothing of health, objects come up at once if the operation is recorded as ended, and do not
 //! if it is recorded as waiting. A result that has failed while the operation still runs is one poll of Argo CD before
-//! its end. A Service or Namespace has nothing to wait for; where Argo CD polls once more for one, ours is ahead, and only
+//! its end. Where Argo CD keeps an operation open until a person confirms a deletion, ours has ended and asks, and the yes
+//! begins another: compared is that it asks for that object and deletes nothing, and what comes of the yes. A Service or Namespace has nothing to wait for; where Argo CD polls once more for one, ours is ahead, and only
 //! what is recorded of each object is compared. Results that Argo CD carries on from an operation before are judged there.
 
 mod scripted;
 mod units;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use gitops_core::cluster::Failure;
 use gitops_core::memory::Outcome;
-use gitops_core::plan::SkipReason;
+use gitops_core::plan::{SkipReason, Skipped};
 use gitops_core::policy::WaitFor;
 use gitops_core::resource::Resource;
 use gitops_core::sync::{Phase, StepOutcome};
@@ -127,7 +128,7 @@ fn prepare(world: &mut World, step: &Json, options: &Json) {
 
 /// Brings about what a step finds, and lets the operation go on.
 fn play(world: &mut World, step: &Json, options: &Json) {
-    let (mut refusals, mut blind) = (Vec::new(), None);
+    let (mut refusals, mut blind) = (Vec::new(), VecDeque::new());
     for entry in list(&step["script"]) {
         refuse(world, entry, &mut refusals, &mut blind);
     }
@@ -150,7 +151,8 @@ fn play(world: &mut World, step: &Json, options: &Json) {
         outcome.into_iter().for_each(|outcome| world.becomes(object.key(), outcome));
     }
     // Where the recorded operation still runs it is the same one, also if ours has ended by now.
-    let goes_on = world.run.is_some() && step["input"]["previous"]["phase"] == "Running";
+    let previous = &step["input"]["previous"];
+    let goes_on = world.run.is_some() && previous["phase"] == "Running" && asked_about(previous).is_none();
     let is_over = world.phase().is_some() && !goes_on;
     if step["op"] == "terminate" {
         world.terminate();
@@ -166,7 +168,7 @@ fn play(world: &mut World, step: &Json, options: &Json) {
 }
 
 /// Reads one recorded answer as what our cluster does.
-fn refuse(world: &World, entry: &Json, refusals: &mut Vec<(Kind, Name, Failure)>, blind: &mut Option<Failure>) {
+fn refuse(world: &World, entry: &Json, refusals: &mut Vec<(Kind, Name, Failure)>, blind: &mut VecDeque<Failure>) {
     let Some(message) = entry["error"].as_str() else { return };
     let resource = &entry["resource"];
     let text = |field: &str| resource[field].as_str().unwrap_or_default().to_owned();
@@ -187,7 +189,7 @@ fn refuse(world: &World, entry: &Json, refusals: &mut Vec<(Kind, Name, Failure)>
         _ => Failure::Invalid { message: message.into(), causes: Vec::new() },
     };
     match entry["op"].as_str().unwrap() {
-        "discovery" => *blind = Some(failure),
+        "discovery" => blind.push_back(failure),
         "apply" | "create" | "replace" | "update" | "permission" => refusals.push((Kind::Sends, name, failure)),
         "prune" | "deleteHook" | "get" if failure == Failure::NotFound => {
             let live = world
@@ -218,6 +220,16 @@ fn judge(world: &World, step: &Json) -> Verdict {
         let untouched = recorded.iter().all(|result| result["status"] == "SyncFailed");
         return said(agrees && untouched, || format!("expected {expected}, there is no answer: {:?}", world.no_answer));
     };
+    if let Some(object) = asked_about(expected) {
+        let is_asked = |skipped: &Skipped| {
+            format!("/{}/{}", skipped.key.kind(), skipped.key.name) == object
+                && skipped.reason == SkipReason::PruneUnconfirmed
+        };
+        let deletes = run.steps.keys().any(|id| run.deletes(*id));
+        return said(run.plan.skipped.iter().any(is_asked) && !deletes, || {
+            format!("expected {expected}, got {}", run.plan)
+        });
+    }
     let awaited = recorded.iter().filter(|result| result["hookPhase"] == "Running" && result["status"] == "Synced");
     let nothing_to_await = |result: &&Json| result["kind"] == "Service" || result["kind"] == "Namespace";
     let ahead = expected["phase"] == "Running"
@@ -240,6 +252,11 @@ fn judge(world: &World, step: &Json) -> Verdict {
     }
     order(step, &world.cluster.ever_written())?;
     hooks_deleted(run, step, &world.cluster.written())
+}
+
+/// The object whose deletion waits for a person.
+fn asked_about(state: &Json) -> Option<&str> {
+    state["message"].as_str()?.strip_prefix("waiting for pruning confirmation of ")
 }
 
 fn said(holds: bool, why: impl FnOnce() -> String) -> Verdict {

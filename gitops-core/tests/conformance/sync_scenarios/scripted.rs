@@ -1,6 +1,6 @@
 //! A cluster that answers as recorded: an API server in memory, with refusals laid over it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ pub(super) type Name = (String, String, String);
 pub(super) struct Scripted {
     pub(super) inner: MemoryCluster,
     refusals: Mutex<Vec<(Kind, Name, Failure)>>,
-    blind: Mutex<Option<Failure>>,
+    blind: Mutex<VecDeque<Failure>>,
     written: Mutex<Vec<(Kind, ResourceKey)>>,
     /// Where the writes begin that were not asked for yet.
     told: Mutex<usize>,
@@ -43,7 +43,7 @@ impl Scripted {
     }
 
     /// Lays the refusals of one step over the cluster; `blind` is what discovery answers.
-    pub(super) fn script(&self, refusals: Vec<(Kind, Name, Failure)>, blind: Option<Failure>) {
+    pub(super) fn script(&self, refusals: Vec<(Kind, Name, Failure)>, blind: VecDeque<Failure>) {
         *self.refusals.lock().unwrap() = refusals;
         *self.blind.lock().unwrap() = blind;
     }
@@ -86,7 +86,15 @@ pub(super) fn name_of(key: &ResourceKey) -> Name {
 #[async_trait]
 impl Cluster for Scripted {
     async fn model(&self, kinds: &BTreeSet<GroupKind>) -> Result<ApiModel, ClusterError> {
-        let blind = self.blind.lock().unwrap().clone();
+        let blind = {
+            let mut blind = self.blind.lock().unwrap();
+            let first = blind.front().cloned();
+            // Credentials are renewed meanwhile; what else is wrong stays so.
+            if matches!(first, Some(Failure::Denied { .. })) {
+                blind.pop_front();
+            }
+            first
+        };
         match blind {
             Some(failure) => Err(failure.into()),
             None => self.inner.model(kinds).await,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::diff;
 use gitops_core::memory::{MemoryCluster, Outcome, VirtualTime, ready};
-use gitops_core::plan::{Action, Plan, StepId};
+use gitops_core::plan::{Action, Confirmation, Plan, StepId};
 use gitops_core::policy::{Prune, SyncOptions, SyncPolicy, WaitFor};
 use gitops_core::reconcile::{App, SyncError, look, perform, sync_desired};
 use gitops_core::resource::{Resource, ResourceKey};
@@ -24,6 +24,8 @@ type Json = serde_json::Value;
 pub(super) const NAMESPACE: &str = "fake-argocd-ns";
 /// What is declared besides the objects of a case.
 pub(super) const STAYS: &str = "stays";
+/// Rule: Argo CD, `sync_context.go`, retries of discovery.
+const TRIES: usize = 5;
 const LONGEST_LOOK: Duration = Duration::from_secs(20);
 /// What keeps an object whose deletion is recorded as pending.
 const KEEPER: &str = "example.org/keeps";
@@ -73,6 +75,8 @@ impl World {
         let mut policy = SyncPolicy::default().with_prune(prune).with_wait(wait).with_sync_options(&inherited);
         policy.prune_budget_percent = 100;
         self.app.policy = policy;
+        let yes = Confirmation::of_all("somebody", self.time.now());
+        self.app.request.confirmations = Some(yes).filter(|_| options["pruneConfirmed"] == true).into_iter().collect();
     }
 
     pub(super) fn as_admin(&self, kind: &str, namespace: &str, name: &str) {
@@ -173,7 +177,14 @@ impl World {
 
     /// Starts an operation.
     pub(super) fn start(&mut self, objects: &[Resource]) {
-        let looked: Result<_, SyncError> = ready(look(&self.app, self.desired(objects), &self.cluster)).unwrap();
+        let look = || ready(look(&self.app, self.desired(objects), &self.cluster)).unwrap();
+        let mut looked: Result<_, SyncError> = look();
+        // Whoever asks for an operation asks again a few times, as Argo CD does within one.
+        for _ in 1..TRIES {
+            if looked.is_err() {
+                looked = look();
+            }
+        }
         match looked {
             Err(error) => self.no_answer = Some(error.to_string()),
             Ok(looked) => {
