@@ -270,5 +270,8 @@ async fn who_has_no_token_or_no_rights_is_told_so() {
     );
     world.server.expire_token().unwrap();
     let expired = world.kubectl("get pods").await;
-    assert!(expired.code == Some(1) && expired.err.contains("User \"system:anonymous\" cannot get path"), "{expired:?}");
+    assert!(
+        expired.code == Some(1) && expired.err.contains("User \"system:anonymous\" cannot get path"),
+        "{expired:?}"
+    );
 }

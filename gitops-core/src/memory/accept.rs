@@ -99,7 +99,7 @@ impl Accept {
             media == "*/*" || DOCUMENTS.split(", ").any(|known| known == media)
         };
         if !asked.is_custom && !header.split(',').any(routed) {
-return Err(not_routed(asked.is_list));
+            return Err(not_routed(asked.is_list));
         }
         let found = clauses(header).iter().find_map(|clause| clause.choice(asked.is_watch));
         found.ok_or_else(|| not_acceptable(format!("only the following media types are accepted: {DOCUMENTS}")))
