@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::app::AppSource;
 use crate::cluster::{Changes, Cluster, ClusterError, Cursor, Interest, Observed, Write, Written};
+use crate::manifest::Kept;
 use crate::model::ApiModel;
-use crate::reconcile::{App, Known, Looked, Read, SyncError, perform, read};
+use crate::reconcile::{App, Known, Looked, Read, Reader, SyncError, perform, read};
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, Source, SourceError, Target};
 use crate::state::LiveState;
@@ -135,19 +136,24 @@ pub struct Ports<'w> {
     pub clusters: BTreeMap<Arc<str>, &'w dyn Cluster>,
     /// The clock.
     pub timer: &'w dyn Timer,
+    /// Parsed files, which all applications share; clones of the ports as well.
+    kept: Arc<Kept>,
 }
 
 impl<'w> Ports<'w> {
     /// Begins with a clock alone.
     #[must_use]
     pub fn new(timer: &'w dyn Timer) -> Self {
-        Self { sources: BTreeMap::new(), clusters: BTreeMap::new(), timer }
+        Self { sources: BTreeMap::new(), clusters: BTreeMap::new(), timer, kept: Arc::default() }
     }
 
     /// Adds a source.
     #[must_use]
     pub fn with_source(mut self, name: &str, source: &'w dyn Source) -> Self {
-        self.sources.insert(name.into(), source);
+        if self.sources.insert(name.into(), source).is_some() {
+            // The names of contents are those of one source.
+            self.kept = Arc::new(self.kept.emptied());
+        }
         self
     }
 
@@ -156,6 +162,12 @@ impl<'w> Ports<'w> {
     pub fn with_cluster(mut self, name: &str, cluster: &'w dyn Cluster) -> Self {
         self.clusters.insert(name.into(), cluster);
         self
+    }
+
+    /// Sets how many bytes of parsed files are kept, so that of what changes only that is read. Default: 64 MiB.
+    #[must_use]
+    pub fn with_kept(self, bytes: usize) -> Self {
+        Self { kept: Arc::new(Kept::new(bytes)), ..self }
     }
 
     fn source(&self, name: &str) -> Result<&'w dyn Source, SourceError> {
@@ -216,7 +228,8 @@ impl<'w> Ports<'w> {
         revision: Revision,
         known: &[Known],
     ) -> Result<Read, SyncError> {
-        read(app, revision, known, self.source(source)?, self.cluster(cluster)?).await
+        let from = Reader { source: self.source(source)?, kept: Some((&self.kept, source)) };
+        read(app, revision, known, from, self.cluster(cluster)?).await
     }
 
     async fn list(&self, cluster: &str, kinds: BTreeSet<GroupKind>) -> Result<(ApiModel, Observed), ClusterError> {

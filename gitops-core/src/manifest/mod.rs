@@ -10,6 +10,7 @@
 mod events;
 mod fault;
 mod json;
+mod kept;
 #[cfg(test)]
 mod laws;
 mod places;
@@ -26,6 +27,8 @@ use crate::path::FieldPath;
 use crate::problem::Problem;
 use crate::resource::{Origin, Resource};
 use crate::value::{Builder, Value};
+
+pub use kept::{Kept, Place};
 
 /// Which reader the text is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::Cluster;
-use crate::manifest::{self, ParsedFile};
+use crate::manifest::{self, Kept, ParsedFile, Place};
 use crate::policy::WhenEmpty;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Origin};
-use crate::source::{File, Revision, RevisionId, Snapshot, Source, Target};
+use crate::source::{File, Revision, RevisionId, Snapshot, Source, SourceError, SourceFailure, Target};
 use crate::state::DesiredState;
 use crate::value::{Digest, Hasher, Purpose};
 
@@ -49,6 +49,14 @@ pub struct Read {
     pub is_unread: bool,
 }
 
+/// A source, and where files of it are kept that were parsed before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'w> {
+    pub(crate) source: &'w dyn Source,
+    /// The files, and the name of this source among them.
+    pub(crate) kept: Option<(&'w Kept, &'w str)>,
+}
+
 /// Reads what the source declares for an application.
 ///
 /// Files that cannot be read or parsed are problems of the result, which is partial then.
@@ -58,7 +66,7 @@ pub struct Read {
 pub async fn read_desired(app: &App, source: &dyn Source, cluster: &dyn Cluster) -> Result<DesiredState, SyncError> {
     let revision = source.resolve(&app.target).await?;
     let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
-    Ok(declared(app, &revision, &snapshot, source, cluster).await?.0)
+    Ok(declared(app, &revision, &snapshot, Reader { source, kept: None }, cluster).await?.0)
 }
 
 /// Reads what the source declares for an application at a revision, unless an earlier one that is `known` says the same.
@@ -73,10 +81,10 @@ pub(crate) async fn read(
     app: &App,
     revision: Revision,
     known: &[Known],
-    source: &dyn Source,
+    from: Reader<'_>,
     cluster: &dyn Cluster,
 ) -> Result<Read, SyncError> {
-    let snapshot = source.snapshot(&revision.id, &app.paths, None).await?;
+    let snapshot = from.source.snapshot(&revision.id, &app.paths, None).await?;
     let files = listed(&snapshot);
     let known = known.get(..COMPARED).unwrap_or(known);
     for known in known {
@@ -85,11 +93,11 @@ pub(crate) async fn read(
             return Ok(Read { revision, says, desired, files, is_unread: true });
         }
     }
-    let (mut desired, is_whole) = declared(app, &revision, &snapshot, source, cluster).await?;
+    let (mut desired, is_whole) = declared(app, &revision, &snapshot, from, cluster).await?;
     let files = files.filter(|_| is_whole);
     let mut says = revision.clone();
     for known in known {
-        if says_same(app, known, (files, &desired), source, cluster).await {
+        if says_same(app, known, (files, &desired), from, cluster).await {
             says = known.revision.clone();
             desired.revisions = vec![says.clone()];
             break;
@@ -121,7 +129,7 @@ async fn says_same(
     app: &App,
     known: &Known,
     (files, desired): (Option<Digest>, &DesiredState),
-    source: &dyn Source,
+    from: Reader<'_>,
     cluster: &dyn Cluster,
 ) -> bool {
     if let Some(theirs) = &known.desired {
@@ -130,11 +138,11 @@ async fn says_same(
     if desired.revisions.iter().any(|own| own.id == known.revision.id) {
         return true;
     }
-    let Ok(snapshot) = source.snapshot(&known.revision.id, &app.paths, None).await else { return false };
+    let Ok(snapshot) = from.source.snapshot(&known.revision.id, &app.paths, None).await else { return false };
     if files.is_some() && listed(&snapshot) == files {
         return true;
     }
-    let theirs = declared(app, &known.revision, &snapshot, source, cluster).await;
+    let theirs = declared(app, &known.revision, &snapshot, from, cluster).await;
     theirs.is_ok_and(|(theirs, _)| desired.declares_same(&theirs))
 }
 
@@ -156,7 +164,7 @@ async fn declared(
     app: &App,
     revision: &Revision,
     snapshot: &Snapshot,
-    source: &dyn Source,
+    from: Reader<'_>,
     cluster: &dyn Cluster,
 ) -> Result<(DesiredState, bool), SyncError> {
     let mut notes = snapshot.problems.clone();
@@ -167,12 +175,10 @@ async fn declared(
             false
         }
     });
-    let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
-    let contents = source.read(&ids).await?;
     let (mut parsed, mut is_whole) = (Vec::with_capacity(files.len()), true);
-    for (file, content) in files.iter().zip(contents) {
-        match content {
-            Ok(bytes) => parsed.push(Arc::new(manifest::parse(&file.path, &bytes, app.dialect, &app.limits))),
+    for (file, found) in files.iter().zip(parse_all(app, &files, from).await?) {
+        match found {
+            Ok(found) => parsed.push(found),
             Err(error) => {
                 is_whole = false;
                 notes.push(unreadable(file, &error.to_string()));
@@ -194,6 +200,40 @@ async fn declared(
         None => desired,
     };
     Ok((desired, is_whole))
+}
+
+/// Parses files in order. Those that are kept are not read.
+async fn parse_all(
+    app: &App,
+    files: &[File],
+    from: Reader<'_>,
+) -> Result<Vec<Result<Arc<ParsedFile>, SourceError>>, SyncError> {
+    let place = |file: &File| {
+        let (kept, source) = from.kept?;
+        Some((kept, kept.place(source, file.id.as_str(), &file.path, app.dialect, &app.limits)))
+    };
+    let places: Vec<Option<(&Kept, Place)>> = files.iter().map(place).collect();
+    let known: Vec<Option<Arc<ParsedFile>>> =
+        places.iter().map(|place| place.as_ref().and_then(|(kept, place)| kept.find(place))).collect();
+    let unknown = files.iter().zip(&known).filter(|(_, known)| known.is_none());
+    let ids: Vec<_> = unknown.map(|(file, _)| file.id.clone()).collect();
+    let mut contents = if ids.is_empty() { Vec::new() } else { from.source.read(&ids).await? }.into_iter();
+    let short = || SourceFailure::Corrupt { what: "the answer to a read, which is too short".into() }.into();
+    let mut all = Vec::with_capacity(files.len());
+    for ((file, place), known) in files.iter().zip(places).zip(known) {
+        if let Some(known) = known {
+            all.push(Ok(known));
+            continue;
+        }
+        all.push(contents.next().unwrap_or_else(|| Err(short())).map(|bytes| {
+            let parsed = Arc::new(manifest::parse(&file.path, &bytes, app.dialect, &app.limits));
+            if let Some((kept, place)) = place {
+                kept.keep(&place, bytes.len(), &parsed);
+            }
+            parsed
+        }));
+    }
+    Ok(all)
 }
 
 fn unreadable(file: &File, why: &str) -> Problem {
@@ -230,4 +270,97 @@ fn nothing_declared(app: &App, parsed: &[Arc<ParsedFile>], notes: &[Problem], re
 fn kinds_of(parsed: &[Arc<ParsedFile>]) -> BTreeSet<GroupKind> {
     let resources = parsed.iter().flat_map(|file| &file.resources);
     resources.map(|(resource, _)| (*resource.key().group_kind).clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
+    use crate::source::{ContentId, History, Paths, RevisionId, Target};
+    use crate::state::Owner;
+
+    /// Counts the files that are read.
+    #[derive(Debug, Default)]
+    struct Counting {
+        source: MemorySource,
+        files: std::sync::atomic::AtomicUsize,
+    }
+
+    #[async_trait]
+    #[deny(clippy::missing_trait_methods)]
+    impl Source for Counting {
+        async fn resolve(&self, target: &Target) -> Result<Revision, SourceError> {
+            self.source.resolve(target).await
+        }
+
+        async fn snapshot(
+            &self,
+            revision: &RevisionId,
+            paths: &Paths,
+            known: Option<&Snapshot>,
+        ) -> Result<Snapshot, SourceError> {
+            self.source.snapshot(revision, paths, known).await
+        }
+
+        async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
+            self.files.fetch_add(ids.len(), std::sync::atomic::Ordering::Relaxed);
+            self.source.read(ids).await
+        }
+
+        fn history(&self) -> Option<&dyn History> {
+            self.source.history()
+        }
+    }
+
+    #[test]
+    fn of_what_changes_only_that_is_read_by_all_applications_together() {
+        let time = VirtualTime::starting("2026-03-01T12:00:00Z".parse().unwrap());
+        let (source, cluster) = (Counting::default(), MemoryCluster::new(1, time));
+        let map = |name: &str, colour: &str| {
+            format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{c: {colour}}}}}")
+        };
+        let commit = |path: &str, text: Option<&str>| {
+            let now = "2026-03-01T12:00:00Z".parse().unwrap();
+            source.source.commit("Ann <ann@example.org>", now, path, [(path, text)])
+        };
+        for name in ["a", "b", "c"] {
+            commit(&format!("{name}.yaml"), Some(&map(name, "red")));
+        }
+        let app = |name: &str| App::new(Owner::new("", name).unwrap(), "main").with_namespace("shop");
+        let kept = Kept::default();
+        let look = |app: &App| {
+            let revision = ready(source.resolve(&app.target)).unwrap().unwrap();
+            let with = Reader { source: &source, kept: Some((&kept, "git")) };
+            let read = ready(read(app, revision.clone(), &[], with, &cluster)).unwrap().unwrap();
+            let plain = ready(declared_plainly(app, &revision, &source, &cluster)).unwrap();
+            assert_eq!(format!("{:?}", read.desired), format!("{plain:?}"), "as without anything kept");
+            read
+        };
+        let count = || source.files.swap(0, std::sync::atomic::Ordering::Relaxed);
+        // Reading again without anything kept takes three more each time.
+        look(&app("one"));
+        assert_eq!(count(), 3 + 3);
+        look(&app("two"));
+        assert_eq!(count(), 3, "another application reads nothing anew");
+        commit("b.yaml", Some(&map("b", "blue")));
+        look(&app("one"));
+        assert_eq!(count(), 1 + 3, "the one that changed");
+        commit("b.yaml", None);
+        commit("moved.yaml", Some(&map("b", "blue")));
+        let moved = look(&app("one"));
+        assert_eq!(count(), 1 + 3, "its place is told in problems, so another path is another file");
+        assert_eq!(moved.desired.declared.len(), 3);
+    }
+
+    async fn declared_plainly(
+        app: &App,
+        revision: &Revision,
+        source: &dyn Source,
+        cluster: &dyn Cluster,
+    ) -> DesiredState {
+        let snapshot = source.snapshot(&revision.id, &app.paths, None).await.unwrap();
+        declared(app, revision, &snapshot, Reader { source, kept: None }, cluster).await.unwrap().0
+    }
 }
