@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{IgnoreDifferences, SyncSettings};
 use crate::policy::SyncPolicy;
-use crate::source::{Globs, InvalidPaths, Paths, Recurse};
+use crate::source::{Globs, IgnoreFiles, InvalidPaths, Paths, Recurse};
 use crate::state::TrackingStyle;
 
 /// What an application is: `spec` of its document.
@@ -104,6 +104,9 @@ pub struct Directory {
     /// Glob of files that are not read.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub exclude: Arc<str>,
+    /// Whether files called `.sourceignore`, as Flux has them, say what is not read. Default: no. Argo CD knows nothing of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub source_ignore: bool,
 }
 
 /// Where an application goes. Without address and name: to the cluster that the engine runs in.
@@ -201,6 +204,9 @@ impl AppSource {
         }
         if !self.directory.exclude.is_empty() {
             paths = paths.with_exclude(&self.directory.exclude);
+        }
+        if self.directory.source_ignore {
+            paths = paths.with_ignore_files(IgnoreFiles::SourceIgnore);
         }
         paths.check()?;
         Ok(paths)

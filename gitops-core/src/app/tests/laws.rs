@@ -16,8 +16,8 @@ fn text() -> impl Strategy<Value = Arc<str>> {
 }
 
 fn source() -> impl Strategy<Value = AppSource> {
-    let directory =
-        (any::<bool>(), text(), text()).prop_map(|(recurse, include, exclude)| Directory { recurse, include, exclude });
+    let directory = (any::<bool>(), text(), text(), any::<bool>())
+        .prop_map(|(recurse, include, exclude, source_ignore)| Directory { recurse, include, exclude, source_ignore });
     (text(), text(), prop_oneof![Just(Arc::from("HEAD")), text()], directory, text()).prop_map(
         |(repo_url, path, target_revision, directory, reference)| AppSource {
             repo_url,

@@ -33,6 +33,16 @@ status: {sync: {status: Synced}, history: []}
 ";
 
 #[test]
+fn a_source_says_whether_its_files_called_sourceignore_are_heeded() {
+    use crate::source::IgnoreFiles::{NotRead, SourceIgnore};
+    let whole = "{recurse: true, jsonnet: {}, include: '*.yaml', exclude: 'test-*'}";
+    for (directory, expected) in [("{}", NotRead), (whole, NotRead), ("{sourceIgnore: true}", SourceIgnore)] {
+        let application = one(&WHOLE.replace(whole, directory));
+        assert_eq!(application.app("").unwrap().paths.ignore_files, expected, "{directory}");
+    }
+}
+
+#[test]
 fn an_application_of_argo_cd_is_read_as_it_is() {
     let application = one(WHOLE);
     let spec = &application.spec;
