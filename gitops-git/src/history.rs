@@ -1,18 +1,14 @@
-//! Who changed a path or a line.
+//! Who changed a path.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use gitops_core::source::{Entry, Folder, Paths, Revision, RevisionId, SourceError, SourceFailure, Target};
-use gix::bstr::ByteSlice;
-use gix::objs::Kind;
+use gitops_core::source::{Entry, Folder, Paths, Revision, RevisionId, SourceError, Target};
 use gix::{ObjectId, Repository};
-use imara_diff::{Algorithm, Diff, InternedInput};
 
 use crate::GitLimits;
-use crate::error::{beyond, shown};
-use crate::links::{Place, Reader};
+use crate::error::beyond;
 use crate::objects::{self, ParsedCommit};
 use crate::tree::{Known, Lister};
 
@@ -79,52 +75,15 @@ pub(crate) fn log(
     Ok(revisions)
 }
 
-pub(crate) fn blame(
-    repository: &Repository,
-    limits: &GitLimits,
-    at: &RevisionId,
-    file: &str,
-    line: u32,
-) -> Result<Revision, SourceError> {
-    let ends = objects::boundary(repository)?;
-    let mut reader = Reader::new(repository, limits);
-    let (mut id, mut commit) = objects::pinned(repository, at)?;
-    let unknown = |path: String| SourceFailure::UnknownPath { path: path.into(), revision: at.as_str().into() };
-    let mut blob = find(&mut reader, commit.tree, file)?.ok_or_else(|| unknown(shown(file).to_string()))?;
-    let lines = objects::load(repository, limits, blob, Kind::Blob)?.lines_with_terminator().count();
-    let mut line = match line.checked_sub(1) {
-        Some(line) if usize::try_from(line).is_ok_and(|line| line < lines) => line,
-        _ => return Err(unknown(format!("{}:{line}", shown(file))).into()),
-    };
-    loop {
-        if ends.contains(&id) {
-            return Err(beyond(&format!("the last change of line {} of `{}`", line + 1, shown(file)), id));
-        }
-        let mut parents = Vec::new();
-        for id in commit.parents.iter().copied() {
-            let parent = objects::commit(repository, id)?;
-            reader.restart();
-            if let Some(before) = find(&mut reader, parent.tree, file)? {
-                parents.push((id, parent, before));
-            }
-        }
-        // A parent with the very same file is to blame, whatever the others have.
-        parents.sort_by_key(|(_, _, before)| *before != blob);
-        let mut older = None;
-        for (id, parent, before) in parents {
-            if let Some(line) = line_before(repository, limits, before, blob, line)? {
-                older = Some((id, parent, before, line));
-                break;
-            }
-        }
-        match older {
-            Some(found) => (id, commit, blob, line) = found,
-            None => return Ok(revision(id, commit)),
-        }
+pub(crate) fn parents(repository: &Repository, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError> {
+    let (id, commit) = objects::pinned(repository, of)?;
+    if objects::boundary(repository)?.contains(&id) {
+        return Err(beyond("what came before", id));
     }
+    Ok(commit.parents.iter().map(|id| RevisionId::new(&id.to_string())).collect())
 }
 
-fn revision(id: ObjectId, commit: ParsedCommit) -> Revision {
+pub(crate) fn revision(id: ObjectId, commit: ParsedCommit) -> Revision {
     let id = id.to_string();
     Revision::new(&RevisionId::new(&id), &Target::new(&id)).with_commit(commit.about)
 }
@@ -147,39 +106,4 @@ fn list(lister: &mut Lister<'_>, tree: ObjectId, known: Option<&Arc<Folder>>) ->
         Some(error) => Err(error),
         None => Ok(files),
     }
-}
-
-fn find(reader: &mut Reader<'_>, tree: ObjectId, file: &str) -> Result<Option<ObjectId>, SourceError> {
-    match reader.locate(tree, file.as_bytes().as_bstr())? {
-        Place::File(id) => Ok(Some(id)),
-        _ => Ok(None),
-    }
-}
-
-/// Returns where a line of the blob `after`, counted from 0, is in the blob `before`, if it is the same there.
-fn line_before(
-    repository: &Repository,
-    limits: &GitLimits,
-    before: ObjectId,
-    after: ObjectId,
-    line: u32,
-) -> Result<Option<u32>, SourceError> {
-    if before == after {
-        return Ok(Some(line));
-    }
-    let before = objects::load(repository, limits, before, Kind::Blob)?;
-    let after = objects::load(repository, limits, after, Kind::Blob)?;
-    let input = InternedInput::new(before.as_slice(), after.as_slice());
-    let mut diff = Diff::compute(Algorithm::Histogram, &input);
-    diff.postprocess_lines(&input);
-    let mut moved = line;
-    for hunk in diff.hunks().take_while(|hunk| hunk.after.start <= line) {
-        if hunk.after.contains(&line) {
-            return Ok(None);
-        }
-        if hunk.after.end <= line {
-            moved = (line - hunk.after.end).saturating_add(hunk.before.end);
-        }
-    }
-    Ok(Some(moved))
 }

@@ -55,15 +55,18 @@
 //! `tokio::task::spawn_blocking`. No lock is held across an `await`. A [`GitRemote`] fetches on a thread of its own, which its
 //! futures wait for; what is here it reads at once as well.
 
+mod blame;
 mod error;
 mod history;
 mod ignored;
+mod lines;
 mod links;
 mod objects;
 mod open;
 mod range;
 mod relation;
 mod remote;
+mod renames;
 mod resolve;
 mod restore;
 mod tree;
@@ -174,10 +177,16 @@ impl History for GitSource {
         history::log(&self.local(), &self.limits, from, paths, limit, AtEnd::Stop)
     }
 
-    /// Names the commit that last changed a line, as `git blame` does without following renames. Where a shallow clone
-    /// ends before the answer is known there is an error, not a guess.
+    /// Names the parents of a commit. Where a shallow clone ends there is an error: that it has none is not known.
+    async fn parents(&self, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError> {
+        history::parents(&self.local(), of)
+    }
+
+    /// Names the commit that last changed a line, as `git blame` does: through merges, and through renames of the file. Lines
+    /// that were copied or moved to another file count as new there (no `-M`, no `-C`). A link is followed to its file, of
+    /// which renames are not. Where a shallow clone ends before the answer is known there is an error, not a guess.
     async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
-        history::blame(&self.local(), &self.limits, at, file, line)
+        blame::blame(&self.local(), &self.limits, at, file, line)
     }
 }
 

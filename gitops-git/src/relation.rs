@@ -32,15 +32,58 @@ pub enum Relation {
 }
 
 pub(crate) fn relation(repository: &Repository, old: &RevisionId, new: &RevisionId) -> Result<Relation, SourceError> {
-    let (old, old_commit) = objects::pinned(repository, old)?;
-    let (new, new_commit) = objects::pinned(repository, new)?;
+    let (old, _) = objects::pinned(repository, old)?;
+    let (new, _) = objects::pinned(repository, new)?;
     if old == new {
         return Ok(Relation::Same);
     }
+    let painted = paint(repository, old, new)?;
+    Ok(if painted.is_common(old) {
+        Relation::Forward
+    } else if painted.is_common(new) {
+        Relation::Back
+    } else {
+        Relation::Rewritten { base: base(repository, &painted)?.map(|id| RevisionId::new(&id.to_string())) }
+    })
+}
+
+/// Finds a common commit that no other one is built upon. Clocks go wrong, so that the newest need not be it.
+fn base(repository: &Repository, painted: &Painted) -> Result<Option<ObjectId>, SourceError> {
+    let common = painted.commits.iter().filter(|(id, _)| painted.is_common(**id));
+    let mut common: Vec<(i64, ObjectId)> = common.map(|(id, (_, committed))| (*committed, *id)).collect();
+    common.sort_unstable_by(|left, right| right.cmp(left));
+    let mut below = BTreeSet::new();
+    for (_, id) in &common {
+        below.extend(objects::commit(repository, *id)?.parents);
+    }
+    let mut candidates = common.into_iter().map(|(_, id)| id).filter(|id| !below.contains(id));
+    let Some(mut best) = candidates.next() else { return Ok(None) };
+    for other in candidates {
+        if paint(repository, best, other)?.is_common(best) {
+            best = other;
+        }
+    }
+    Ok(Some(best))
+}
+
+/// Commits by whether they are below the old one, the new one or both, and when they were committed.
+struct Painted {
+    commits: BTreeMap<ObjectId, (u8, i64)>,
+}
+
+impl Painted {
+    fn is_common(&self, id: ObjectId) -> bool {
+        self.commits.get(&id).is_some_and(|(paint, _)| *paint == BOTH)
+    }
+}
+
+/// Walks back from two commits until all that is left is below both.
+fn paint(repository: &Repository, old: ObjectId, new: ObjectId) -> Result<Painted, SourceError> {
+    let committed = |id| objects::commit(repository, id).map(|commit| commit.committed);
     let ends = objects::boundary(repository)?;
-    let mut painted = BTreeMap::from([(old, (OLD, old_commit.committed)), (new, (NEW, new_commit.committed))]);
+    let mut painted = BTreeMap::from([(old, (OLD, committed(old)?)), (new, (NEW, committed(new)?))]);
     // The newest first, so that what both have is reached before what is below it.
-    let mut queue = BinaryHeap::from([(old_commit.committed, old), (new_commit.committed, new)]);
+    let mut queue: BinaryHeap<(i64, ObjectId)> = painted.iter().map(|(id, (_, committed))| (*committed, *id)).collect();
     let mut open = BTreeSet::from([old, new]);
     // Commits that are queued and not known to both.
     while !open.is_empty() {
@@ -59,7 +102,7 @@ pub(crate) fn relation(repository: &Repository, old: &RevisionId, new: &Revision
         for parent in objects::commit(repository, id)?.parents {
             let (known, committed) = match painted.get(&parent) {
                 Some((known, committed)) => (*known, *committed),
-                None => (0, objects::commit(repository, parent)?.committed),
+                None => (0, committed(parent)?),
             };
             // Painted anew, it is looked at again, for the sake of a clock that went wrong.
             if known | paint != known {
@@ -72,15 +115,5 @@ pub(crate) fn relation(repository: &Repository, old: &RevisionId, new: &Revision
             }
         }
     }
-    let common = |id: ObjectId| painted.get(&id).is_some_and(|(paint, _)| *paint == BOTH);
-    // The newest: what is below it is common through it.
-    let base =
-        painted.iter().filter(|(_, (paint, _))| *paint == BOTH).max_by_key(|(id, (_, committed))| (*committed, **id));
-    Ok(if common(old) {
-        Relation::Forward
-    } else if common(new) {
-        Relation::Back
-    } else {
-        Relation::Rewritten { base: base.map(|(id, _)| RevisionId::new(&id.to_string())) }
-    })
+    Ok(Painted { commits: painted })
 }

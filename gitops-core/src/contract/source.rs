@@ -48,6 +48,7 @@ pub async fn source(fixture: &dyn SourceFixture) -> Result<(), BrokenPromises> {
         ("`read` answers in order, one result for each id", Box::pin(reads(port, second))),
         ("a future that is dropped leaves the source usable", Box::pin(dropped(port, third))),
         ("the log lists what changed the wanted files, newest first", Box::pin(log(port, [first, second, third]))),
+        ("a revision names those it was made from", Box::pin(parents(port, [first, second, third]))),
         ("blame names the commit that wrote a line", Box::pin(blame(port, [first, second, third]))),
     ];
     run(checks).await
@@ -245,6 +246,18 @@ async fn log(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Ver
         expect(&format!("{expected:?} ({about})"), ids, |ids| *ids == expected)?;
     }
     Ok(())
+}
+
+async fn parents(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Verdict {
+    let Some(history) = port.history() else { return Ok(()) };
+    for (of, expected) in [(third, vec![second]), (second, vec![first]), (first, vec![])] {
+        let found = history.parents(of).await.map_err(|error| error.to_string())?;
+        expect(&format!("{expected:?} before `{of}`"), found, |found| found.iter().eq(expected.iter().copied()))?;
+    }
+    let found = history.parents(&RevisionId::new("0000000000000000000000000000000000000000")).await;
+    expect("`UnknownRevision` for one that is not there", found.map_err(|error| error.failure), |found| {
+        matches!(found, Err(SourceFailure::UnknownRevision { .. }))
+    })
 }
 
 async fn blame(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Verdict {

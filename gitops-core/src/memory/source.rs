@@ -229,6 +229,10 @@ impl History for MemorySource {
         Ok(found)
     }
 
+    async fn parents(&self, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError> {
+        Ok(self.up()?.node(of)?.parent.iter().cloned().collect())
+    }
+
     async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
         let repository = self.up()?;
         let unknown = |path: String| {

@@ -93,6 +93,10 @@ pub trait History: fmt::Debug + Send + Sync {
     /// Lists the revisions from `from` backwards that changed a file under `paths`, newest first, at most `limit`.
     async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError>;
 
+    /// Names the revisions that a revision was made from, the one it continues first: none for the first of all, several
+    /// for a merge.
+    async fn parents(&self, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError>;
+
     /// Names the revision that last changed a line (counted from 1) of a file.
     async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError>;
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::problem::{Code, Problem};
+
 use super::{
     ContentId, Entry, Folder, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, SourceFailure,
     Target,
@@ -154,6 +156,11 @@ impl Source for Several<'_> {
         let known = known.filter(|known| known.paths.as_ref() == Some(paths));
         let (mut root, mut problems) = (Folder::default(), Vec::new());
         for (nth, (part, id)) in self.pinned(revision)?.into_iter().enumerate() {
+            if id.is_empty() {
+                let text = format!("revision `{revision}` names nothing of `{}`", part.name);
+                problems.push(Problem::blocks(Code::UnreadableFile, text).hint("resolve all sources anew"));
+                continue;
+            }
             let is_only = self.parts.len() == 1;
             let before = known.and_then(|known| known.root.entries.get(&part.name));
             let found = part.source.snapshot(&RevisionId::new(id), self.asked(part, paths), None).await?;
@@ -223,6 +230,16 @@ impl History for Several<'_> {
         }
         all.truncate(limit);
         Ok(all)
+    }
+
+    /// Of a revision that names one source alone: its parents. Of others: one of each source after the other.
+    async fn parents(&self, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError> {
+        let mut parents = Vec::new();
+        for (nth, (part, id)) in self.pinned(of)?.into_iter().enumerate().filter(|(_, (_, id))| !id.is_empty()) {
+            let Some(history) = part.source.history() else { continue };
+            parents.extend(history.parents(&RevisionId::new(id)).await?.iter().map(|parent| self.only(nth, parent)));
+        }
+        Ok(parents)
     }
 
     async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {

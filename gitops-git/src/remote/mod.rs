@@ -25,7 +25,7 @@ use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snaps
 
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
-use crate::{GitSource, objects, tree};
+use crate::{GitSource, blame, objects, tree};
 
 pub use credential_helper::CredentialHelper;
 pub use credentials::{Asked, Credential, Credentials, Secret};
@@ -250,13 +250,23 @@ impl History for GitRemote {
         self.shared.worker.run(log).await
     }
 
+    /// Names the parents of a commit, and fetches the history it needs.
+    async fn parents(&self, of: &RevisionId) -> Result<Vec<RevisionId>, SourceError> {
+        self.holding(of).await?;
+        let (shared, of) = (Arc::clone(&self.shared), of.clone());
+        let parents = move |cancelled: &Arc<_>| {
+            shared.with_history(&of, cancelled, |source| history::parents(&source.local(), &of))
+        };
+        self.shared.worker.run(parents).await
+    }
+
     /// Blames as a [`GitSource`] does, and fetches the history it needs.
     async fn blame(&self, at: &RevisionId, file: &str, line: u32) -> Result<Revision, SourceError> {
         self.holding(at).await?;
         let (shared, at, file) = (Arc::clone(&self.shared), at.clone(), file.to_owned());
         let blame = move |cancelled: &Arc<_>| {
             shared.with_history(&at, cancelled, |source| {
-                history::blame(&source.local(), &shared.options.limits, &at, &file, line)
+                blame::blame(&source.local(), &shared.options.limits, &at, &file, line)
             })
         };
         self.shared.worker.run(blame).await
