@@ -1,6 +1,7 @@
 //! The arguments of the program.
 
 mod cluster;
+mod log;
 mod rollback;
 mod source;
 mod watch;
@@ -16,6 +17,7 @@ use gitops_core::resource::LabelSelector;
 #[cfg(feature = "kube")]
 pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
+pub(crate) use log::Log;
 pub(crate) use rollback::Rollback;
 pub(crate) use source::{AppName, Source};
 pub(crate) use watch::Watch;
@@ -59,6 +61,8 @@ pub(crate) enum Verb {
     Rollback(Rollback),
     /// Show what was synced when, by whom and why
     History(History),
+    /// Show which commits changed what: which objects and fields, by whom, when and why
+    Log(Log),
     /// Check the manifests without looking at what runs (exit code 0: nothing is held back)
     Validate(Look),
     /// Look into the embedded cluster, or change it by hand

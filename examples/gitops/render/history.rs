@@ -1,5 +1,6 @@
 //! What was done before.
 
+use gitops_core::reconcile::{Audited, Edit};
 use gitops_core::sync::{Ledger, Phase};
 
 use super::{Cell, Paint, Style, clean, hold, table};
@@ -34,4 +35,31 @@ pub(crate) fn history(ledger: &Ledger, paint: Paint) -> String {
         ]);
     }
     table(&rows, paint) + &hold(ledger.hold.as_ref(), paint)
+}
+
+/// Lists commits, newest first, with what each changed of the objects.
+pub(crate) fn log(told: &[Audited], paint: Paint) -> String {
+    let mut text = String::new();
+    for Audited { revision, objects, gaps, .. } in told {
+        let (id, commit) = (paint.paint(revision.id.short(), Style::Strong), revision.commit.as_ref());
+        let about = commit.map(|commit| format!("  {}  {}", commit.time.whole_seconds(), clean(&commit.author)));
+        text += &format!("{id}{}\n", about.unwrap_or_default());
+        text += &format!("  {}\n", commit.map(|commit| clean(commit.subject())).unwrap_or_default());
+        for edit in objects {
+            let style = match edit.edit {
+                Edit::Added => Style::Good,
+                Edit::Removed => Style::Bad,
+                _ => Style::Plain,
+            };
+            text += &format!("  {}\n", paint.paint(&clean(&edit.heading()), style));
+            text.extend(edit.fields.iter().map(|field| format!("    {}\n", clean(&field.to_string()))));
+        }
+        if objects.is_empty() && gaps.is_empty() {
+            text += &format!("  {}\n", paint.paint("no object changed", Style::Dim));
+        }
+        for gap in gaps {
+            text += &format!("  {}\n", paint.paint(&format!("could not be told: {}", clean(gap)), Style::Waiting));
+        }
+    }
+    text
 }

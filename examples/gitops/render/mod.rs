@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::Failure;
 
 pub(crate) use diff::{diff, patches};
-pub(crate) use history::history;
+pub(crate) use history::{history, log};
 pub(crate) use receipt::receipt;
 pub(crate) use table::{Cell, table};
 pub(crate) use tree::{Family, health_style, sync_style, tree};

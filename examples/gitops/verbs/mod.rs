@@ -4,6 +4,7 @@ mod cluster;
 mod delete;
 mod explain;
 mod history;
+mod log;
 mod look;
 mod plan;
 mod rollback;
@@ -31,6 +32,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Watch(args) => watch::watch(args, paint),
         Verb::Rollback(args) => rollback::rollback(args, paint),
         Verb::History(args) => history::history(args, paint),
+        Verb::Log(args) => log::log(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),
         Verb::Cluster { verb } => cluster::run(verb, paint),
     }

@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diff::{self, Compared, Evidence, FieldExplanation, Forecast, Strategy, UnknownField, Written};
-use crate::manifest;
-use crate::path::{FieldPath, PathPattern};
+use crate::diff::{self, Compared, Evidence, FieldExplanation, Forecast, Strategy, UnknownField};
+use crate::path::PathPattern;
 use crate::plan::{Impact, Reason, SkipReason, Step};
 use crate::policy::Phase;
-use crate::resource::{Origin, Resource, ResourceKey};
-use crate::source::{Paths, Revision, RevisionId, Source, SourceError, SourceFailure};
-use crate::state::Declared;
+use crate::resource::{Origin, ResourceKey};
+use crate::source::{Revision, Source};
 
+use super::past::Past;
 use super::{App, Looked, SyncError, World, look, read_desired, report};
-
-/// How many revisions of a file are looked through for the one that dropped a field.
-const DEPTH: usize = 50;
 
 /// Why an object is as it is, and what a sync does about it. Its JSON is a stable contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -42,6 +38,9 @@ pub struct Explanation {
     /// Where the object is declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The revision that dropped it, if the source no longer declares it and its history tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_in: Option<Dropped>,
     /// What a sync does with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<PlannedStep>,
@@ -56,6 +55,18 @@ pub struct Explanation {
     /// What could not be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Arc<str>>,
+}
+
+/// The revision that dropped an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Which one.
+    pub revision: Revision,
+    /// Where the object was declared before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// What a sync does with an object, and why.
@@ -141,17 +152,20 @@ impl Looked {
             evidence: compared.map_or(Evidence::Read, |compared| compared.evidence),
             notes: compared.map(told).unwrap_or_default(),
             origin: declared.and_then(|declared| declared.origin.clone()),
+            dropped_in: None,
             steps: self.plan.steps.iter().filter(|step| step.key == *key).map(PlannedStep::of).collect(),
             left_alone: self.plan.skipped.iter().find(|skipped| skipped.key == *key).map(|skipped| skipped.reason),
             forecast: self.forecasts.get(key).cloned().unwrap_or_default(),
             fields,
             gaps: Vec::new(),
         };
-        let origin = declared.and_then(|declared| Some((declared, declared.origin.as_ref()?)));
-        let revision = origin.and_then(|(_, origin)| self.desired.revisions.get(usize::from(origin.source)));
-        if let (Some((declared, origin)), Some(revision)) = (origin, revision) {
-            let past = Past { app, source, revision: &revision.id, declared, origin };
-            past.tell(&mut explanation).await;
+        let origin = declared.map_or(Some(0), |declared| Some(usize::from(declared.origin.as_ref()?.source)));
+        if let Some(revision) = origin.and_then(|source| self.desired.revisions.get(source)) {
+            let past = Past { app, source, model: &self.model, revision: &revision.id };
+            match declared.and_then(|declared| Some((declared, declared.origin.as_ref()?))) {
+                Some((declared, origin)) => past.tell(declared, origin, &mut explanation).await,
+                None => past.tell_dropped(key, &mut explanation).await,
+            }
         }
         Ok(explanation)
     }
@@ -168,107 +182,6 @@ impl PlannedStep {
     }
 }
 
-/// The file that declares an object, and its history.
-struct Past<'a> {
-    app: &'a App,
-    source: &'a dyn Source,
-    revision: &'a RevisionId,
-    declared: &'a Declared,
-    origin: &'a Origin,
-}
-
-impl Past<'_> {
-    /// Adds where fields are written, by whom, and who dropped those that are not.
-    async fn tell(&self, explanation: &mut Explanation) {
-        let bytes = match self.content(self.revision).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return,
-            Err(error) => return explanation.gaps.push(format!("`{}`: {error}", self.origin.file).into()),
-        };
-        for field in &mut explanation.fields {
-            let told = match (&field.place, field.verdict) {
-                (Some(place), _) => self.written(&bytes, place).await.map(|written| field.written = written),
-                (None, verdict) if verdict.is_dropped() => {
-                    self.dropped(&field.field).await.map(|revision| field.dropped_in = revision)
-                }
-                _ => Ok(()),
-            };
-            if let Err(error) = told {
-                let gap = Arc::from(format!("the history of `{}`: {error}", self.origin.file));
-                if !explanation.gaps.contains(&gap) {
-                    explanation.gaps.push(gap);
-                }
-            }
-        }
-    }
-
-    /// Reads the file at a revision; `None` if it was not there.
-    async fn content(&self, revision: &RevisionId) -> Result<Option<Arc<[u8]>>, SourceError> {
-        let Ok(paths) = Paths::under([&*self.origin.file]) else { return Ok(None) };
-        let snapshot = match self.source.snapshot(revision, &paths, None).await {
-            Err(SourceError { failure: SourceFailure::UnknownPath { .. }, .. }) => return Ok(None),
-            snapshot => snapshot?,
-        };
-        let Some(file) = snapshot.files().into_iter().find(|file| file.path == self.origin.file) else {
-            return Ok(None);
-        };
-        self.source.read(&[file.id]).await?.into_iter().next().transpose()
-    }
-
-    async fn written(&self, bytes: &[u8], place: &FieldPath) -> Result<Option<Written>, SourceError> {
-        let locate = |place: &FieldPath| manifest::locate(bytes, self.app.dialect, self.origin.document, place);
-        // What a Secret declares as text is compared as data.
-        let Some(at) =
-            as_text(&self.declared.resource, place).and_then(|place| locate(&place)).or_else(|| locate(place))
-        else {
-            return Ok(None);
-        };
-        let file = Arc::clone(&self.origin.file);
-        let by = match self.source.history() {
-            Some(history) => Some(history.blame(self.revision, &file, at.line).await?),
-            None => None,
-        };
-        Ok(Some(Written { file, line: at.line, column: at.column, by }))
-    }
-
-    /// Finds the revision that dropped a field: the one after the last that had it.
-    async fn dropped(&self, field: &FieldPath) -> Result<Option<Revision>, SourceError> {
-        let Some(history) = self.source.history() else { return Ok(None) };
-        let Ok(paths) = Paths::under([&*self.origin.file]) else { return Ok(None) };
-        let mut after = None;
-        for revision in history.log(self.revision, &paths, DEPTH).await? {
-            let Some(bytes) = self.content(&revision.id).await? else { return Ok(None) };
-            if self.had(&bytes, field) {
-                return Ok(after);
-            }
-            after = Some(revision);
-        }
-        Ok(None)
-    }
-
-    /// Whether a file declared the field of this object.
-    fn had(&self, bytes: &[u8], field: &FieldPath) -> bool {
-        let parsed = manifest::parse(&self.origin.file, bytes, self.app.dialect, &self.app.limits);
-        let key = self.declared.resource.key();
-        let is_it = |object: &&Resource| {
-            let other = object.key();
-            let namespace = other.namespace.is_none() || other.namespace == key.namespace;
-            other.group_kind == key.group_kind && other.name == key.name && namespace
-        };
-        parsed.resources.iter().map(|(object, _)| object).filter(is_it).any(|object| {
-            let text = as_text(object, field);
-            text.iter().chain([field]).any(|field| field.find(object.tree()).is_some())
-        })
-    }
-}
-
-/// The same field of a Secret under `stringData`.
-fn as_text(object: &Resource, field: &FieldPath) -> Option<FieldPath> {
-    let below_data = field.segments().split_first().filter(|_| object.key().is("", "Secret"));
-    let (_, rest) = below_data.filter(|_| FieldPath::fields(&["data"]).contains(field))?;
-    Some(FieldPath::fields(&["stringData"]).segments().iter().chain(rest).cloned().collect())
-}
-
 /// The object, its verdict and the plan; then each field.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,6 +190,10 @@ impl fmt::Display for Explanation {
             (Some(origin), _) => writeln!(f, "  declared at {origin}")?,
             (None, "Extra") => writeln!(f, "  not declared")?,
             _ => {}
+        }
+        if let Some(dropped) = &self.dropped_in {
+            let origin = dropped.origin.as_ref().map(|origin| format!("; it was declared at {origin}"));
+            writeln!(f, "  dropped in {}{}", diff::told(&dropped.revision), origin.unwrap_or_default())?;
         }
         if let Some(why) = &self.why {
             writeln!(f, "  {why}")?;

@@ -4,6 +4,7 @@
 //! itself uses [`sync_desired`], or drives a [`Machine`](crate::sync::Machine) of its own with [`perform`]. Nothing here spawns, names a
 //! runtime, or waits otherwise than through [`Timer`].
 
+mod audit;
 mod contents;
 mod described;
 mod explain;
@@ -11,6 +12,7 @@ mod follow;
 mod gone_kinds;
 mod hooks;
 mod look;
+mod past;
 mod questions;
 mod read;
 mod report;
@@ -35,8 +37,9 @@ use crate::state::{DesiredState, Inventory, Owner};
 use crate::sync::{Effect, Event, HISTORY, Ledger, TooNew};
 use crate::time::{Timer, Timestamp};
 
+pub use audit::{Audited, Edit, ObjectEdit, audit};
 pub use described::InvalidApp;
-pub use explain::{ExplainError, Explanation, PlannedStep, explain};
+pub use explain::{Dropped, ExplainError, Explanation, PlannedStep, explain};
 pub use follow::{FollowError, follow};
 pub use look::{Looked, look, look_again, look_at};
 pub use read::{Known, Read, declares_same, read_desired};

@@ -16,6 +16,7 @@ use crate::source::Revision;
 use super::{ChangeKind, ChangeReason, FieldOwner, Shown};
 
 pub use field::explain;
+pub(crate) use show::told;
 
 /// Everything there is to say of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

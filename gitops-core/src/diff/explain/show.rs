@@ -52,7 +52,8 @@ impl fmt::Display for Written {
     }
 }
 
-fn told(revision: &Revision) -> String {
+/// `3f2a… by Ann <ann@example.org> at 2026-03-01T08:00:00Z: Add web`
+pub(crate) fn told(revision: &Revision) -> String {
     let id = revision.id.short();
     match &revision.commit {
         Some(commit) => format!("{id} by {} at {}: {}", commit.author, commit.time.whole_seconds(), commit.subject()),
