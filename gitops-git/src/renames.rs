@@ -130,7 +130,7 @@ impl Search<'_> {
                 *worst = (score, gone);
             }
         }
-        kept.sort_by(|left, right| right.0.cmp(&left.0));
+        kept.sort_by_key(|kept| std::cmp::Reverse(kept.0));
         Ok(kept.first().filter(|((likeness, _), _)| *likeness >= SIMILAR).map(|(_, gone)| *gone))
     }
 

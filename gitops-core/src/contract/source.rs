@@ -262,9 +262,12 @@ async fn parents(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) ->
 
 async fn blame(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Verdict {
     let Some(history) = port.history() else { return Ok(()) };
-    for (at, file, expected) in [(third, "a/x.yaml", second), (first, "a/x.yaml", first), (third, "b/w.yaml", third)] {
+    // The last one is a file under another name: who follows renames finds the first revision.
+    for (at, file, expected) in
+        [(third, "a/x.yaml", vec![second]), (first, "a/x.yaml", vec![first]), (third, "b/w.yaml", vec![third, first])]
+    {
         let found = history.blame(at, file, 1).await.map_err(|error| error.to_string())?;
-        expect(&format!("`{expected}` for `{file}` at `{at}`"), found.id, |id| id == expected)?;
+        expect(&format!("{expected:?} for `{file}` at `{at}`"), found.id, |id| expected.contains(&id))?;
     }
     let found = history.blame(third, "a/x.yaml", 99).await.map_err(|error| error.failure);
     expect("`UnknownPath` for a line that is not there", found, |found| {

@@ -213,7 +213,8 @@ fn settled(side: &mut Side, other: &Side, mut group: Group, mut beside: Group) -
         true => earliest,
         false => side.best_end(group, earliest),
     };
-    while group.end > end && !(meets && !beside.is_empty()) {
+    // Of two groups that can stand beside each other the lowest place is taken.
+    while group.end > end && (!meets || beside.is_empty()) {
         let Some((up, previous)) = side.up(group).zip(other.before(beside)) else { break };
         (group, beside) = (up, previous);
     }
