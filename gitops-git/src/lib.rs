@@ -90,7 +90,7 @@ pub use remote::{
 
 pub use restore::Restore;
 #[cfg(feature = "signatures")]
-pub use trust::{Demand, InvalidSigners, Trust, Verdict};
+pub use trust::{Demand, InvalidKeyring, InvalidSigners, Trust, Verdict};
 
 use history::AtEnd;
 

@@ -1,5 +1,6 @@
 //! Who signed a commit or tag, and whether that is enough.
 
+mod openpgp;
 mod signers;
 mod ssh;
 
@@ -22,7 +23,8 @@ use ssh::{Key, Signature};
 /// The most commits that are looked at for one answer.
 const COMMITS: usize = 100_000;
 
-/// Which commits and tags are trusted, by SSH signatures as `git commit -S` makes them with `gpg.format=ssh`.
+/// Which commits and tags are trusted, by SSH signatures as `git commit -S` makes them with `gpg.format=ssh`, and by those
+/// of OpenPGP, which it makes otherwise.
 ///
 /// ```
 /// use gitops_git::{Demand, Trust};
@@ -35,6 +37,7 @@ const COMMITS: usize = 100_000;
 pub struct Trust {
     signers: Vec<Signer>,
     revoked: BTreeSet<Key>,
+    keyring: Vec<openpgp::Certificate>,
     demand: Demand,
 }
 
@@ -103,13 +106,37 @@ pub struct InvalidSigners {
     pub why: &'static str,
 }
 
+/// A keyring that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the keyring is wrong: {why}; make one with `gpg --export --armor KEY`")]
+#[non_exhaustive]
+pub struct InvalidKeyring {
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
 impl Trust {
     /// Trusts whom a list names, in the format of `gpg.ssh.allowedSignersFile`. Times without a zone are UTC.
     ///
     /// # Errors
     /// When a line cannot be read. None is skipped, since a wrong line may be a key that somebody meant to limit.
     pub fn by_signers(list: &str) -> Result<Self, InvalidSigners> {
-        Ok(Self { signers: signers::read(list)?, revoked: BTreeSet::new(), demand: Demand::default() })
+        let (revoked, keyring) = (BTreeSet::new(), Vec::new());
+        Ok(Self { signers: signers::read(list)?, revoked, keyring, demand: Demand::default() })
+    }
+
+    /// Trusts the OpenPGP keys of a keyring as well, as `gpg --export` writes it, with `--armor` or without.
+    ///
+    /// All keys in it are trusted, each until it expires by its owner's word, and not at all once it is revoked: by a
+    /// revocation that is in the keyring. Keys of version 4 are read; they sign by RSA of 2048 bits and more, Ed25519, P-256
+    /// or P-384, with SHA-2. What vouches for an expiry or a subkey by SHA-1 only is passed over, and so is a key that says
+    /// nothing else.
+    ///
+    /// # Errors
+    /// When a key cannot be read. None is skipped, since it may be a revocation that is missing then.
+    pub fn with_keyring(mut self, keyring: &[u8]) -> Result<Self, InvalidKeyring> {
+        self.keyring.extend(openpgp::read(keyring)?);
+        Ok(self)
     }
 
     /// Sets what must be signed. Default: the commit itself.
@@ -191,6 +218,9 @@ impl Trust {
 
     fn judge(&self, signed: &[u8], signature: &str, time: Timestamp) -> Verdict {
         let first = signature.lines().next().unwrap_or_default().trim_matches('-');
+        if signature.starts_with(openpgp::BEGIN) && !self.keyring.is_empty() {
+            return openpgp::judge(signed, signature, &self.keyring);
+        }
         if !signature.starts_with(ssh::BEGIN) {
             return Verdict::Unsupported { kind: shown(first.trim_start_matches("BEGIN ")) };
         }
