@@ -7,6 +7,7 @@ mod app;
 mod apply;
 mod checks;
 mod diff;
+mod git;
 mod health;
 mod manifest;
 mod merge;
@@ -20,6 +21,7 @@ pub use app::app_spec;
 pub use apply::apply_sequence;
 pub use checks::checks;
 pub use diff::diff;
+pub use git::{remote_url, signers, webhook};
 pub use health::health;
 pub use manifest::manifest;
 pub use merge::merge;
@@ -47,9 +49,12 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("model", model),
     ("pipeline", pipeline),
     ("plan", plan),
+    ("remote_url", remote_url),
     ("rules", rules),
+    ("signers", signers),
     ("texts", texts),
     ("value_json", value_json),
+    ("webhook", webhook),
 ];
 
 /// Makes a fuzz target of a body; without `cargo fuzz`, an empty program.
