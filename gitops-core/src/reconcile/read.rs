@@ -121,7 +121,7 @@ pub async fn declares_same(
     };
     let revision = Revision::new(revision, &Target::new(revision.as_str()));
     let known = Known { revision, desired: None, files: None };
-    says_same(app, &known, (files, desired), source, cluster).await
+    says_same(app, &known, (files, desired), Reader { source, kept: None }, cluster).await
 }
 
 /// Whether a known revision declares the same. Where that cannot be told, it does not.
