@@ -175,8 +175,9 @@ fn content(names: &mut Names, recorded: &Value, answer: &Wire) -> Result<(), Str
 fn timeless(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        ["managedFields", "resourceVersion", "creationTimestamp", "deletionTimestamp"]
-            .map(|field| metadata.remove(field));
+        for field in ["managedFields", "resourceVersion", "creationTimestamp", "deletionTimestamp"] {
+            metadata.remove(field);
+        }
     }
     if let Some(object) = object.as_object_mut() {
         object.remove("status");
