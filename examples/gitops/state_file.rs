@@ -127,6 +127,7 @@ impl StateFile {
     }
 
     /// Names a file beside it, by another ending.
+    #[cfg(feature = "kube")]
     pub(crate) fn beside(&self, ending: &str) -> PathBuf {
         self.path.with_extension(ending)
     }
