@@ -23,7 +23,7 @@ pub trait SourceFixture: fmt::Debug + Send + Sync {
 /// # Errors
 /// With every promise that is broken.
 pub async fn source(fixture: &dyn SourceFixture) -> Result<(), BrokenPromises> {
-    let (ruled, otherwise) = rules(fixture);
+    let [ruled, otherwise, without] = rules(fixture);
     let first = fixture
         .commit("first", &[("a/x.yaml", Some("a: 1\n")), ("b/y.yaml", Some("b: 1\n")), ("notes.txt", Some("n"))]);
     let second = fixture.commit("second", &[("a/x.yaml", Some("a: 2\n")), ("a/deep/z.json", Some("{}"))]);
@@ -48,7 +48,10 @@ pub async fn source(fixture: &dyn SourceFixture) -> Result<(), BrokenPromises> {
         ("`read` answers in order, one result for each id", Box::pin(reads(port, second))),
         ("a future that is dropped leaves the source usable", Box::pin(dropped(port, third))),
         ("the log lists what changed the wanted files, newest first", Box::pin(log(port, [first, second, third]))),
-        ("a revision names those it was made from", Box::pin(parents(port, [first, second, third]))),
+        (
+            "a revision names those it was made from",
+            Box::pin(parents(port, [third, second, first, &without, &otherwise, &ruled])),
+        ),
         ("blame names the commit that wrote a line", Box::pin(blame(port, [first, second, third]))),
     ];
     run(checks).await
@@ -190,7 +193,7 @@ async fn other_paths(port: &dyn Source, third: &RevisionId) -> Verdict {
 }
 
 /// Commits files that no manifest is, with two sets of rules for them, and removes them again.
-fn rules(fixture: &dyn SourceFixture) -> (RevisionId, RevisionId) {
+fn rules(fixture: &dyn SourceFixture) -> [RevisionId; 3] {
     let files = ["drop.txt", "b/c.txt", "a/drop.txt", "a/keep.txt", "a/.sourceignore", ".sourceignore"];
     let text = |file: &str| match file {
         "a/.sourceignore" => "!drop.txt\n",
@@ -199,8 +202,8 @@ fn rules(fixture: &dyn SourceFixture) -> (RevisionId, RevisionId) {
     };
     let ruled = fixture.commit("ruled", &files.map(|file| (file, Some(text(file)))));
     let otherwise = fixture.commit("ruled otherwise", &[(".sourceignore", Some("keep.txt\n"))]);
-    fixture.commit("without rules", &files.map(|file| (file, None)));
-    (ruled, otherwise)
+    let without = fixture.commit("without rules", &files.map(|file| (file, None)));
+    [ruled, otherwise, without]
 }
 
 async fn ignores(port: &dyn Source, ruled: &RevisionId, otherwise: &RevisionId) -> Verdict {
@@ -248,11 +251,12 @@ async fn log(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Ver
     Ok(())
 }
 
-async fn parents(port: &dyn Source, [first, second, third]: [&RevisionId; 3]) -> Verdict {
+/// `line` is the whole history, newest first.
+async fn parents(port: &dyn Source, line: [&RevisionId; 6]) -> Verdict {
     let Some(history) = port.history() else { return Ok(()) };
-    for (of, expected) in [(third, vec![second]), (second, vec![first]), (first, vec![])] {
+    for (of, expected) in line.iter().enumerate().map(|(at, of)| (of, line.get(at + 1))) {
         let found = history.parents(of).await.map_err(|error| error.to_string())?;
-        expect(&format!("{expected:?} before `{of}`"), found, |found| found.iter().eq(expected.iter().copied()))?;
+        expect(&format!("{expected:?} before `{of}`"), found, |found| found.iter().eq(expected.copied()))?;
     }
     let found = history.parents(&RevisionId::new("0000000000000000000000000000000000000000")).await;
     expect("`UnknownRevision` for one that is not there", found.map_err(|error| error.failure), |found| {

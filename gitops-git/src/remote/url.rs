@@ -206,9 +206,10 @@ impl fmt::Debug for RemoteUrl {
 
 fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     let end = place.rfind(']').map_or(0, |end| end + 1);
-    match place.get(end..)?.rsplit_once(':') {
+    // Without brackets a second colon would make a port of a part of the host.
+    match place.get(end..)?.split_once(':') {
         None => Some((place, None)),
-        Some((_, "")) => Some((place.trim_end_matches(':'), None)),
+        Some((_, "")) => Some((place.strip_suffix(':')?, None)),
         Some((_, port)) => {
             let host = place.strip_suffix(port)?.strip_suffix(':')?;
             Some((host, Some(port.parse().ok()?)))
@@ -299,6 +300,8 @@ mod tests {
             "https://",
             "https://host",
             "https://u:s3cret@host:port/a",
+            "https://u:s3cret@host:8:/a",
+            "https://u:s3cret@host:8:9/a",
             "rsync://u:s3cret@host/a",
             "s3cret@",
             "folder",
