@@ -28,7 +28,10 @@ pub(crate) fn history(ledger: &Ledger, paint: Paint) -> String {
         rows.push(vec![
             Cell::plain(&entry.number.to_string()),
             Cell::plain(&entry.finished.whole_seconds().to_string()),
-            Cell::new(&entry.phase.to_string(), style),
+            Cell::new(
+                &if entry.partial { format!("{}, in part", entry.phase) } else { entry.phase.to_string() },
+                style,
+            ),
             Cell::plain(&entry.initiator),
             Cell::plain(&revisions.join(" and ")),
             Cell::plain(&commit),

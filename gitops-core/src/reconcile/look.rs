@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cluster, Interest};
-use crate::diff::{self, Answers, Comparison, Forecast};
+use crate::diff::{self, Answers, Comparison, Forecast, Outcome};
 use crate::health;
 use crate::model::ApiModel;
-use crate::plan::{self, Action, HookRun, Plan, Request};
+use crate::plan::{self, Action, HookRun, Plan, Request, SkipReason};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::source::RevisionId;
@@ -234,11 +234,25 @@ impl Looked {
             let stopped = self.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
             return !stopped && self.ledger.is_stored();
         }
-        let is_whole = self.comparison.is_synced() && self.plan.held_back(&self.desired) == 0;
+        let is_whole = self.is_as_wanted() && self.plan.held_back(&self.desired) == 0;
         let is_news = is_whole && self.ledger.last_synced() != Some(self.wanted());
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
         !self.plan.is_empty() || (ends && !self.plan.is_partial())
+    }
+
+    /// Whether nothing differs but what is meant to: objects that are created only once, and what Git no longer declares
+    /// where that is not pruned.
+    fn is_as_wanted(&self) -> bool {
+        let meant =
+            |reason| matches!(reason, SkipReason::PruneOff | SkipReason::PruneForbidden | SkipReason::CreateOnly);
+        let is_meant = |key: &ResourceKey| {
+            let found = self.plan.skipped.binary_search_by(|skipped| skipped.key.cmp(key));
+            found.ok().and_then(|at| self.plan.skipped.get(at)).is_some_and(|skipped| meant(skipped.reason))
+        };
+        let mut entries = self.comparison.entries.iter();
+        self.comparison.is_synced()
+            || entries.all(|(key, compared)| compared.outcome == Outcome::Synced || is_meant(key))
     }
 
     /// Hooks run with changes; when the last operation did not end well, or not at all, since some may not have run;
