@@ -19,8 +19,8 @@ use gitops_core::model::ApiModel;
 use gitops_core::policy::{Prune, SyncPolicy, Validate};
 use gitops_core::reconcile::{self, App, Report, World, look, perform, read_desired};
 use gitops_core::resource::{GroupKind, Resource};
-use gitops_core::state::Owner;
-use gitops_core::sync::{Event, Phase};
+use gitops_core::state::{Live, Owner, Standing};
+use gitops_core::sync::{Event, Ledger, Phase};
 use gitops_core::time::{Timer, Timestamp};
 use gitops_core::value::Value;
 use proptest::prelude::*;
@@ -387,6 +387,18 @@ impl Try<'_> {
         self.objects(|object| (!is_of_hook(object)).then_some((object.key().to_string(), object.uid()?.to_owned())))
     }
 
+    /// How each object came to the application, as its record says it.
+    fn standings(&self) -> BTreeMap<String, Standing> {
+        let key = self.before.app.ledger_key();
+        self.cluster.inner.with_server(|server| {
+            let live = server.get(&key).map_or(Live::Absent, Live::Present);
+            let (ledger, damage) = Ledger::read(&key, live).unwrap();
+            assert_eq!(damage, None);
+            let entries = ledger.inventory.entries.iter();
+            entries.map(|(key, entry)| (key.to_string(), entry.standing.clone())).collect()
+        })
+    }
+
     fn objects(&self, pick: impl Fn(&Resource) -> Option<(String, String)>) -> BTreeMap<String, String> {
         self.cluster.inner.with_server(|server| server.objects().filter_map(pick).collect())
     }
@@ -404,6 +416,7 @@ struct Undisturbed {
     state: BTreeMap<String, String>,
     hooks: BTreeMap<String, usize>,
     uids: BTreeMap<String, String>,
+    standings: BTreeMap<String, Standing>,
 }
 
 static POINTS: AtomicUsize = AtomicUsize::new(0);
@@ -415,7 +428,8 @@ fn enumerate(scenario: &Scenario) -> Result<(), TestCaseError> {
     let uids = whole.uids();
     let report = whole.sync();
     let phase = report.receipt.as_ref().unwrap().phase;
-    let expected = Undisturbed { phase, state: whole.state(), hooks: whole.hooks(), uids };
+    let (hooks, standings) = (whole.hooks(), whole.standings());
+    let expected = Undisturbed { phase, state: whole.state(), hooks, uids, standings };
     for reaches in [false, true] {
         for effects in 0.. {
             prop_assert!(effects < 500, "it does not end");
@@ -450,6 +464,9 @@ fn check(attempt: &Try<'_>, expected: &Undisturbed, about: &str) -> Result<(), T
         prop_assert!(phase.is_some_and(|phase| phase != Phase::Superseded), "{}: {} {:?}", about, run, phase);
     }
     prop_assert_eq!(attempt.hooks(), expected.hooks.clone(), "{}: hooks that are left", about);
+    if expected.phase == Phase::Succeeded {
+        prop_assert_eq!(&attempt.standings(), &expected.standings, "{}: how objects came to us", about);
+    }
     let uids = attempt.uids();
     for (key, uid) in &expected.uids {
         let is = uids.get(key);

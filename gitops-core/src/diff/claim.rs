@@ -52,6 +52,19 @@ impl Claim {
     }
 }
 
+/// Returns which operation of ours created an object, and in which phase if it was a hook: what its annotation says, if our
+/// own Apply entry holds that annotation. It is written only where an object is created, and a create never touches what
+/// is there (rule 27 of the exact rules); whoever copies the object copies the annotation, but not our entry.
+pub(crate) fn created_by<'l>(live: &'l Resource, context: &Context<'_>) -> Option<&'l str> {
+    let operation = live.annotation(OPERATION_ANNOTATION)?;
+    let field = format!("f:{OPERATION_ANNOTATION}");
+    let holds = |manager: &str| {
+        let entry = applied(live, manager);
+        entry.and_then(|entry| entry.dig(&["fieldsV1", "f:metadata", "f:annotations", &field])).is_some()
+    };
+    (holds(&context.owner.manager()) || context.inventory.managers.iter().any(|used| holds(used))).then_some(operation)
+}
+
 /// Whether an inventory entry speaks of this very object and not of a namesake.
 ///
 /// Rule 27 of the exact rules: as long as no answer told the uid, a create is proven by its operation id together with

@@ -30,7 +30,10 @@ pub(super) fn plan(comparison: &Comparison, context: &Context<'_>, request: Requ
         }
     }
     plan.problems = obstacles(&plan.skipped, context, &request);
-    if !plan.problems.is_empty() {
+    let is_stopped = !plan.problems.is_empty();
+    plan.problems.extend(missing(comparison, context));
+    plan.problems.sort();
+    if is_stopped {
         plan.skipped.extend(plan.steps.drain(..).map(|step| Skipped::new(&step.key, SkipReason::Guarded)));
         plan.skipped.sort();
     }
@@ -79,6 +82,18 @@ fn fate(key: &ResourceKey, compared: &Compared, context: &Context<'_>) -> Fate {
     }))
 }
 
+/// Says which recorded objects are not there, so that they cannot stay: they were never created, somebody deleted them, or
+/// an operation that was interrupted did, to create them again.
+fn missing(comparison: &Comparison, context: &Context<'_>) -> Vec<Problem> {
+    let entries = context.inventory.entries.keys();
+    let is_missing = |key: &&ResourceKey| comparison.get(key).is_none_or(|found| found.outcome == Outcome::Missing);
+    let missing = entries.filter(is_missing).map(|key| {
+        let text = "is recorded and not there, so it does not stay: it was deleted, or is still to be created";
+        Problem::warning(Code::NotFound, text).of(key).hint("sync first, where it is to stay")
+    });
+    missing.collect()
+}
+
 /// Returns what must be known before anything is let go.
 fn obstacles(skipped: &[Skipped], context: &Context<'_>, request: &Request) -> Vec<Problem> {
     let mut obstacles = Vec::new();
@@ -100,6 +115,5 @@ fn obstacles(skipped: &[Skipped], context: &Context<'_>, request: &Request) -> V
         };
         obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(&skipped.key).hint(hint));
     }
-    obstacles.sort();
     obstacles
 }

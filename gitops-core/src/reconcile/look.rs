@@ -296,7 +296,8 @@ impl Looked {
             None => OperationId::derive(&app.owner, &self.plan.digest(), ledger.next_number(), now),
         };
         let context = app.context(&self.model, &self.ledger.inventory);
-        ledger.inventory = sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &operation);
+        ledger.inventory =
+            sync::intend(&context, &self.plan, &self.comparison, &self.desired, &self.live, &ledger, &operation);
         ledger.settle_hooks(&self.live);
         let setup = Setup {
             desired: Arc::clone(&self.desired),

@@ -5,14 +5,15 @@ use crate::plan::{Action, Plan};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{DesiredState, Entry, Inventory, Live, LiveState, Standing, Trust};
 
-use super::OperationId;
+use super::{Ledger, OperationId, Record};
 
 /// Returns the inventory to record before a plan is carried out. Rules 26, 27 and 30 of the exact rules.
 ///
 /// Objects about to be created are `Intended`; objects that exist and become ours, or are ours without an entry, are
-/// `Adopted`; where there was no record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when
-/// their object is confirmed gone. What is known of an object that has, or may have, the recorded uid is never lost.
-/// `context` holds the inventory before.
+/// `Adopted`, unless `ledger` proves that an operation of ours created them, as a hook or otherwise; where there was no
+/// record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when their object is confirmed gone.
+/// What is known of an object that has, or may have, the recorded uid is never lost. `context` holds the inventory
+/// before.
 #[must_use]
 pub fn intend(
     context: &Context<'_>,
@@ -20,6 +21,7 @@ pub fn intend(
     comparison: &Comparison,
     desired: &DesiredState,
     live: &LiveState,
+    ledger: &Ledger,
     operation: &OperationId,
 ) -> Inventory {
     let previous = context.inventory;
@@ -46,6 +48,9 @@ pub fn intend(
                 Standing::Created
             }
             _ if compared.claim.tracked && previous.trust == Trust::Lost => Standing::Rebuilt,
+            _ if compared.claim.tracked && !compared.claim.owned && ledger.has_created(object, context) => {
+                Standing::Created
+            }
             _ if compared.claim.tracked => Standing::Adopted,
             Some(_) => {
                 // Another object stands there now.
@@ -86,6 +91,24 @@ pub fn intend(
         }
     }
     inventory
+}
+
+impl Ledger {
+    /// Returns whether this ledger proves that we created an object of which it has no entry: it is what a hook of ours
+    /// left, by its uid; or an operation that this ledger knows created it, by its mark (rule 27), as one that was
+    /// interrupted and given up, and whose create reached the cluster late.
+    fn has_created(&self, live: &Resource, context: &Context<'_>) -> bool {
+        let running = self.running.as_ref().map(|Record::V1(running)| running);
+        let mut hooks = self.hooks.iter().chain(running.into_iter().flat_map(|running| &running.hooks));
+        if hooks.any(|hook| !hook.uid.is_empty() && hook.is_about(live.key(), live.uid())) {
+            return true;
+        }
+        let ended = self.history.iter().map(|entry| &entry.operation);
+        let mut operations = ended.chain(running.map(|running| &running.operation));
+        let mark = diff::created_by(live, context);
+        mark.map(|mark| mark.split_once('.').map_or(mark, |(by, _)| by))
+            .is_some_and(|by| operations.any(|operation| operation.as_str() == by))
+    }
 }
 
 /// Adds what is known of the last apply: the record of it, or what the object itself says.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be told must fail")]
 
+mod becoming;
 mod confirming;
 mod containers;
 mod deleting;
@@ -14,6 +15,7 @@ mod hook_runs;
 mod hooks;
 mod inheriting;
 mod interruptions;
+mod many;
 mod meddling;
 mod missing_kinds;
 mod namespaces;
