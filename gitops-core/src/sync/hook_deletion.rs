@@ -3,7 +3,7 @@
 //! As for what is pruned, the proof is read afresh, and the delete carries exactly what was read (rule 28 of the exact
 //! rules).
 
-use crate::cluster::{ClusterError, Failure, Guard, Write, Written};
+use crate::cluster::{ClusterError, Failure, Guard, Interest, Write, Written};
 use crate::plan::{self, Intent, Precondition, Reason, Step};
 use crate::policy::{Options, Permission};
 use crate::problem::Severity;
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 use super::machine::{Flight, Machine};
 use super::recording::backoff;
-use super::{Effect, Phase, hooks};
+use super::{Effect, Phase, hooks, survey};
 
 impl Machine {
     /// Whether an object that was just read may be deleted for a hook, which was declared as `declared`.
@@ -131,11 +131,38 @@ impl Machine {
 
     /// Deletes the object of a hook as it was just read, if that may go.
     pub(super) fn delete_hook(&mut self, hook: HookResult, object: &Resource) {
-        if self.hook_may_go(object, &hook.declared, None).is_ok() {
-            let write = Write::delete(&hook.object, &hook.version, Propagation::Background);
-            let write = write.guarded(Guard::exactly(object));
-            let id = self.fly(Flight::Cleanup(hook));
-            self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+        if self.hook_may_go(object, &hook.declared, None).is_err() {
+            return;
+        }
+        let guard = Guard::exactly(object);
+        match self.told_contents(object) {
+            Some(interest) => {
+                let id = self.fly(Flight::CleanupSurvey(hook, guard, interest.clone()));
+                self.effects.push_back(Effect::List { id, interest: Box::new(interest) });
+            }
+            None => self.delete_hook_as(hook, guard),
+        }
+    }
+
+    fn delete_hook_as(&mut self, hook: HookResult, guard: Guard) {
+        let write = Write::delete(&hook.object, &hook.version, Propagation::Background).guarded(guard);
+        let id = self.fly(Flight::Cleanup(hook));
+        self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+    }
+
+    /// What would die with the namespace or CRD that a hook left is known: no more than the plan told of may. It stays
+    /// known otherwise, and the next plan tells of all.
+    pub(super) fn surveyed_to_clean(
+        &mut self,
+        (hook, guard, interest): (HookResult, Guard, Interest),
+        result: Result<LiveState, ClusterError>,
+        now: Timestamp,
+    ) {
+        let found = result.and_then(|live| survey::found(&hook.object, &interest, &live));
+        match found.map(|found| self.plan.untold(&hook.object, &found)) {
+            Ok(None) => self.delete_hook_as(hook, guard),
+            Ok(Some(_)) => self.uncleaned = true,
+            Err(_) => self.clean_later(hook, now),
         }
     }
 

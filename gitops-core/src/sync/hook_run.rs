@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::Guard;
 use crate::plan::Step;
 use crate::resource::Resource;
 use crate::state::{HookResult, OPERATION_ANNOTATION};
@@ -75,7 +74,7 @@ impl Machine {
                 self.wait(id, Look::Gone(uid.into()), &what, now);
             }
             _ => match self.hook_may_go(live, &step.key, (!is_earlier).then_some(&step)) {
-                Ok(()) => self.proceed(id, Next::HookDelete(Guard::exactly(live))),
+                Ok(()) => self.make_room(id, live),
                 Err(why) => self.fail(id, &why),
             },
         }

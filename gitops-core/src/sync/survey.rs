@@ -1,9 +1,9 @@
 //! What would die with a namespace or CRD, looked at again right before it is deleted. Rule 31 of the exact rules.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use crate::cluster::{ClusterError, Failure, Guard, Interest};
-use crate::plan::{self, Action, Reason, Step, StepId};
+use crate::plan::{self, Action, Reason, Step};
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::LiveState;
 use crate::time::Timestamp;
@@ -12,24 +12,44 @@ use super::Effect;
 use super::machine::{Flight, Machine};
 use super::step::{At, Next};
 
-/// A look at all that lies in a container, and the guard of the delete that follows.
+/// A look at all that lies in a container, and the delete that follows.
 #[derive(Clone, Debug)]
 pub(super) struct Survey {
+    container: ResourceKey,
     interest: Interest,
-    guard: Guard,
+    then: Next,
 }
 
 impl Machine {
-    /// What comes once a fresh look proved that the object of a step may be deleted. Of a namespace or CRD the plan said
-    /// what dies with it, if that could be told: no more than that may.
+    /// What comes once a fresh look proved that the object of a step may be deleted.
     pub(super) fn delete_seen(&mut self, id: u32, step: &Step, live: &Resource) {
-        let guard = Guard::exactly(live);
-        let is_told =
-            step.reason != Reason::Terminating && self.plan.told_of(&step.key) && !self.orphans_within(&step.key);
-        match plan::contents_of(live, &self.setup.model).filter(|_| is_told) {
-            Some(interest) => self.proceed(id, Next::Survey(Box::new(Survey { interest, guard }))),
-            None => self.proceed(id, Next::Delete(guard)),
-        }
+        let then = Next::Delete(Guard::exactly(live));
+        let told = self.told_contents(live).filter(|_| step.reason != Reason::Terminating);
+        self.survey_or(id, live, told, then);
+    }
+
+    /// The same of what stands where a hook runs.
+    pub(super) fn make_room(&mut self, id: u32, live: &Resource) {
+        let told = self.told_contents(live);
+        self.survey_or(id, live, told, Next::HookDelete(Guard::exactly(live)));
+    }
+
+    fn survey_or(&mut self, id: u32, live: &Resource, told: Option<Interest>, then: Next) {
+        let container = live.key().clone();
+        self.proceed(
+            id,
+            match told {
+                Some(interest) => Next::Survey(Box::new(Survey { container, interest, then })),
+                None => then,
+            },
+        );
+    }
+
+    /// What to list before an object is deleted: of a namespace or CRD the plan said what dies with it, if that could be
+    /// told, and no more than that may.
+    pub(super) fn told_contents(&self, live: &Resource) -> Option<Interest> {
+        let is_told = self.plan.told_of(live.key()) && !self.orphans_within(live.key());
+        plan::contents_of(live, &self.setup.model).filter(|_| is_told)
     }
 
     /// Whether this plan itself makes nobody's what lies in a namespace: what its objects own was not counted, since it
@@ -57,16 +77,9 @@ impl Machine {
         result: Result<LiveState, ClusterError>,
         now: Timestamp,
     ) {
-        let plan = Arc::clone(&self.plan);
-        let Some(step) = plan.step(StepId(id)) else { return };
-        let found = result.and_then(|live| {
-            plan::found_in(&step.key, &survey.interest, &live).ok_or_else(|| {
-                let message = "what would die with it could not all be read".into();
-                Failure::Unavailable { message }.into()
-            })
-        });
-        match found.map(|found| plan.untold(&step.key, &found)) {
-            Ok(None) => self.proceed(id, Next::Delete(survey.guard)),
+        let found = result.and_then(|live| found(&survey.container, &survey.interest, &live));
+        match found.map(|found| self.plan.untold(&survey.container, &found)) {
+            Ok(None) => self.proceed(id, survey.then),
             Ok(Some(more)) => {
                 self.fail(
                     id,
@@ -76,4 +89,16 @@ impl Machine {
             Err(error) => self.again(id, Next::Survey(survey), None, &error, now),
         }
     }
+}
+
+/// What dies with a container by what was listed.
+pub(super) fn found(
+    container: &ResourceKey,
+    interest: &Interest,
+    live: &LiveState,
+) -> Result<BTreeSet<ResourceKey>, ClusterError> {
+    plan::found_in(container, interest, live).ok_or_else(|| {
+        let message = "what would die with it could not all be read".into();
+        Failure::Unavailable { message }.into()
+    })
 }

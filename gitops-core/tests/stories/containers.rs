@@ -122,6 +122,61 @@ fn of_a_definition_as_well() {
     assert!(shop.cluster.inner.with_server(|server| server.get(&key).is_some()), "nothing died");
 }
 
+/// A shop with a hook that is a namespace, has run, and holds something that is not ours by now.
+fn hooked() -> Shop {
+    let shop = Shop::new().pruning();
+    let hook = OLD.replace("annotations: {", "annotations: {argocd.argoproj.io/hook: PreSync, ");
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(&config("a", "1"))), ("h.yaml", Some(&hook))]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    put(&shop, "known");
+    shop.commit("second", &[("a.yaml", Some(&config("a", "2")))]);
+    shop
+}
+
+fn uid(shop: &Shop) -> Option<String> {
+    shop.get("Namespace", "old").and_then(|namespace| namespace.uid().map(str::to_owned))
+}
+
+#[test]
+fn one_that_makes_room_for_a_hook_is_looked_into_as_well() {
+    let shop = hooked();
+    let before = uid(&shop);
+    let mut looks = 0;
+    let receipt = sync_and(&shop, |effect| {
+        if matches!(effect, Effect::List { .. }) {
+            looks += 1;
+            put(&shop, "late");
+        }
+    });
+    assert_eq!((receipt.phase, looks), (Phase::Failed, 1), "{receipt:?}");
+    assert!(receipt.message.contains("nobody was told of, so it is kept: `ConfigMap old/late`"), "{}", receipt.message);
+    assert_eq!(uid(&shop), before, "nothing died");
+    // The next plan tells of it.
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    assert!(uid(&shop).is_some() && uid(&shop) != before);
+}
+
+#[test]
+fn one_that_a_hook_left_is_looked_into_as_well() {
+    let shop = hooked();
+    shop.commit("third", &[("h.yaml", None)]);
+    let before = uid(&shop);
+    let mut looks = 0;
+    let receipt = sync_and(&shop, |effect| {
+        if matches!(effect, Effect::List { .. }) {
+            looks += 1;
+            put(&shop, "late");
+        }
+    });
+    assert_eq!((receipt.phase, looks), (Phase::Succeeded, 1), "{receipt:?}");
+    assert_eq!(uid(&shop), before, "it stays, and stays known");
+    shop.commit("fourth", &[("a.yaml", Some(&config("a", "3")))]);
+    let plan = shop.preview().plan.to_string();
+    assert!(plan.contains("delete  Namespace old: left by a hook"), "{plan}");
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Succeeded);
+    assert_eq!(uid(&shop), None);
+}
+
 #[test]
 fn where_the_default_namespace_changes_the_new_objects_come_first_and_the_old_ones_go_within_the_budget() {
     let mut shop = shop();
