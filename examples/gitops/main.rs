@@ -15,6 +15,7 @@ mod repository;
 mod site;
 mod state_file;
 mod verbs;
+mod whole_file;
 mod world;
 
 use std::error::Error;

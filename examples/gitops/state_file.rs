@@ -11,6 +11,8 @@ use gitops_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tempfile::Builder;
 
+use crate::whole_file::{self, folder_of};
+
 /// What the first line of the file says it is.
 const FORMAT: &str = "gitops.rs/embedded-cluster";
 const VERSION: u32 = 1;
@@ -89,8 +91,7 @@ impl StateFile {
     /// Names the file: `path`, or the one in the user's cache directory (XDG Base Directory Specification).
     pub(crate) fn locate(path: Option<&Path>) -> Result<Self, StateFileError> {
         let path = match path {
-            // What a link leads to is replaced, not the link.
-            Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            Some(path) => whole_file::target(path).map_err(|error| StateFileError::Read(path.to_owned(), error))?,
             None => cache_directory().ok_or(StateFileError::NoCacheDirectory)?.join("gitops").join("cluster.json"),
         };
         let folder = folder_of(&path);
@@ -196,11 +197,4 @@ impl StateFile {
 pub(crate) fn cache_directory() -> Option<PathBuf> {
     let directory = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     directory("XDG_CACHE_HOME").or_else(|| Some(directory("HOME")?.join(".cache")))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }

@@ -241,3 +241,16 @@ fn an_object_declared_twice_is_held_back_and_both_places_are_named() {
     assert!(world.gitops("cluster get cm/other").exits(0).contains("b: two"));
     world.gitops("cluster get cm/web").refuses();
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_that_leads_to_no_cluster_file_yet_is_followed_and_never_replaced() {
+    let world = World::with(&[("namespace.yaml", support::NAMESPACE)]);
+    std::os::unix::fs::symlink("elsewhere.json", world.inner("link.json")).unwrap();
+    world.gitops("sync --cluster memory:../link.json").exits(0);
+    assert!(world.inner("link.json").is_symlink() && world.inner("elsewhere.json").is_file());
+    assert!(world.gitops("status --cluster memory:../link.json").exits(0).contains("Synced"));
+    std::os::unix::fs::symlink("nowhere/cluster.json", world.inner("broken.json")).unwrap();
+    let error = world.gitops("sync --cluster memory:../broken.json").refuses();
+    assert!(error.contains("does not exist") && world.inner("broken.json").is_symlink(), "{error}");
+}

@@ -127,3 +127,50 @@ fn an_application_ends_and_its_objects_stay_where_that_is_asked_for() {
     let text = world.gitops("sync").exits(0);
     assert!(text.contains("changed  ConfigMap shop/web"), "{text}");
 }
+
+#[test]
+fn a_confirmation_of_what_awaits_none_is_told() {
+    let world = synced();
+    world.remove("old.yaml");
+    world.commit("Drop a namespace");
+    let told = world.gitops("plan --prune --confirm=ns/odl").exits(0);
+    let typo = "warning: `Namespace/odl` was confirmed, and nothing of that name awaits a confirmation";
+    assert!(told.contains(typo), "{told}");
+    let told = world.gitops("sync --prune --confirm=ns/odl").out;
+    assert!(told.contains("`Namespace/odl` was confirmed, and nothing of that name awaits a confirmation"), "{told}");
+    let told = world.gitops("sync --prune --confirm=ns/old").exits(0);
+    assert!(told.contains("deleted  Namespace old") && !told.contains("awaits a confirmation"), "{told}");
+    let told = world.gitops("delete --confirm --confirm=ns/shpo --dry-run").exits(1);
+    assert!(told.contains("`Namespace/shpo` was confirmed, and nothing of that name"), "{told}");
+}
+
+#[test]
+fn a_deletion_that_is_stopped_says_so_in_its_own_words() {
+    let world = synced();
+    let told = world.gitops("delete --yes").exits(2);
+    assert!(told.contains("ConfigMap shop/web: stays: a guard stopped its deletion"), "{told}");
+    assert!(!told.contains("prun") && !told.contains("not declared any more"), "{told}");
+    let foreign = config("foreign", "a: one");
+    std::fs::write(world.inner("foreign.yaml"), &foreign).unwrap();
+    world.gitops("cluster apply ../foreign.yaml").exits(0);
+    world.change("foreign.yaml", &foreign, "Adopt it");
+    world.gitops("sync").exits(0);
+    let told = world.gitops("delete --confirm --yes").exits(0);
+    assert!(told.contains("kept  ConfigMap shop/foreign: existed before us"), "{told}");
+    assert!(told.contains("Namespace shop: stays: the Namespace holds objects that stay"), "{told}");
+    assert!(!told.contains("prun") && !told.contains("not declared any more"), "{told}");
+}
+
+#[test]
+fn a_sync_tells_what_kept_it_from_pruning() {
+    let world = synced();
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.write("more.yaml", &config("more", "a: one"));
+    world.change("config.yaml", &config("web", "greeting: hi"), "Add more, and greet");
+    world.gitops("sync").exits(0);
+    let plan = world.run(&["plan", "--prune", "--revision", &first]).exits(2);
+    assert!(plan.contains("nothing is pruned: this revision is older than"), "{plan}");
+    let done = world.run(&["sync", "--prune", "--revision", &first]).exits(2);
+    assert!(done.contains("changed  ConfigMap shop/web"), "{done}");
+    assert!(done.contains("nothing is pruned: this revision is older than"), "{done}");
+}

@@ -80,6 +80,49 @@ fn an_approved_deletion_is_done_and_one_that_is_not_in_the_plan_is_not() {
 }
 
 #[test]
+fn whether_pruning_is_on_is_what_the_plan_file_says() {
+    let world = changed();
+    let kept =
+        config("kept", "a: one").replace("metadata:\n", "metadata:\n  annotations: {gitops.rs/prune: confirm}\n");
+    world.change("kept.yaml", &kept, "Keep one");
+    world.gitops("sync").exits(1);
+    world.remove("kept.yaml");
+    world.change("config.yaml", &config("web", "greeting: hi"), "Drop it, and greet");
+    world.gitops("plan --prune -o ../plan.json").exits(1);
+    let done = world.gitops("sync --plan ../plan.json").out;
+    assert!(done.contains("deleted  Secret shop/key") && !done.contains("pruning is off"), "{done}");
+    assert!(done.contains("not declared any more; pruning it must be confirmed"), "{done}");
+}
+
+#[test]
+fn a_plan_file_is_replaced_whole_through_links_and_keeps_its_permissions() {
+    let world = changed();
+    world.gitops("plan -o ../plan.json").exits(1);
+    let first = plan_file(&world);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let mode = |name: &str| fs::metadata(world.inner(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("plan.json") & 0o600, 0o600);
+        fs::set_permissions(world.inner("plan.json"), fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("plan.json", world.inner("link.json")).unwrap();
+        symlink("to-come.json", world.inner("dangling.json")).unwrap();
+        symlink("round.json", world.inner("round.json")).unwrap();
+        world.gitops("plan -o ../dangling.json").exits(1);
+        assert!(world.inner("to-come.json").is_file() && world.inner("dangling.json").is_symlink());
+        let error = world.gitops("plan -o ../round.json").refuses();
+        assert!(error.contains("links lead round in a circle"), "{error}");
+        world.change("config.yaml", &config("web", "greeting: hi"), "Greet");
+        world.gitops("plan -o ../link.json").exits(1);
+        assert!(world.inner("link.json").is_symlink());
+        assert_eq!(mode("plan.json"), 0o640);
+    }
+    assert_ne!(plan_file(&world), first);
+    let beside = fs::read_dir(world.inner("")).unwrap().map(|file| file.unwrap().file_name());
+    assert!(beside.into_iter().all(|name| !name.to_string_lossy().ends_with(".new")), "nothing is left beside it");
+}
+
+#[test]
 fn a_plan_whose_objects_were_changed_since_is_refused_whole_and_names_them() {
     let world = changed();
     world.gitops("plan --prune -o ../plan.json").exits(1);

@@ -64,8 +64,9 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
 fn told(report: &Report, done: bool, paint: Paint) -> String {
     let mut text = report.receipt.as_ref().map(|receipt| render::receipt(report, receipt, paint)).unwrap_or_default();
     for skipped in &report.plan.skipped {
-        text += &format!("kept  {}\n", render::clean(&skipped.to_string()));
+        text += &format!("kept  {}\n", render::clean(&skipped.in_words(report.plan.scope.intent)));
     }
+    text += &render::problems(&report.problems, paint);
     if done {
         let what =
             if report.plan.scope.intent == Intent::Orphan { "is ended, and its objects stay" } else { "is deleted" };

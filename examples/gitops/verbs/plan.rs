@@ -1,9 +1,11 @@
 //! `plan`: what a sync would do; printed, or stored for review; and plans that were stored.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use gitops_core::plan::{Plan, StoredPlan, Validity};
+use gitops_core::policy::Prune;
 use gitops_core::reconcile::{self, App, Looked, Report};
 
 use crate::cli::{self, Output, PlanOutput};
@@ -11,7 +13,7 @@ use crate::render::{self, Paint};
 use crate::repository::Repository;
 use crate::site::Site;
 use crate::world::{self, Access};
-use crate::{Answer, ERROR, Failure};
+use crate::{Answer, ERROR, Failure, whole_file};
 
 pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.cluster, Access::Read)?;
@@ -24,7 +26,9 @@ pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
         PlanOutput::Print(output) => planned(&looked, &report, *output, paint),
         PlanOutput::File(file) => {
             let text = render::json(&StoredPlan::new(&looked.plan, &looked.forecasts))?;
-            fs::write(file, text).map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
+            let written = whole_file::target(file)
+                .and_then(|file| whole_file::replace(&file, |to| to.write_all(text.as_bytes())));
+            written.map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
             let mut answer = planned(&looked, &report, Output::Text, paint)?;
             let (digest, file) = (looked.plan.digest(), render::clean(&file.to_string_lossy()));
             answer.text += &format!("plan {} is in {file}\n", digest.short());
@@ -50,14 +54,17 @@ pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: P
     Ok(Answer { text, code })
 }
 
-/// Reads a stored plan and looks at what is still to be done of it.
-pub(super) fn follow(file: &Path, app: &App, source: &Repository, world: &Site) -> Result<Looked, Failure> {
+/// Reads a stored plan and looks at what is still to be done of it. Whether pruning is on is what the plan says.
+pub(super) fn follow(file: &Path, app: &mut App, source: &Repository, world: &Site) -> Result<Looked, Failure> {
     let name = render::clean(&file.to_string_lossy());
     let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
     let plan = Plan::from_file(&bytes).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {}", causes(cause))).unwrap_or_default();
         format!("`{name}` {error}{cause}")
     })?;
+    if plan.prunes() {
+        app.policy.prune = Prune::Owned;
+    }
     let between = reconcile::World::new(source, world.cluster(), world.timer());
     let (looked, validity) = world.finish(reconcile::follow(app, &plan, between))??;
     if let Validity::Narrowed { plan: rest, of } = validity {

@@ -21,7 +21,7 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let mut app = world::app(of, Some(&args.prune))?;
     world::ask(&mut app, &args.select, &world)?;
     let mut looked = match &args.plan {
-        Some(file) => plan::follow(file, &app, &source, &world)?,
+        Some(file) => plan::follow(file, &mut app, &source, &world)?,
         None => world::look(&app, &source, &world)?,
     };
     let ends = rollback::ends(&app, &looked, &source, &world, args.resume)?;

@@ -12,7 +12,8 @@ use crate::state::{Declared, DesiredState, Inventory, Owner, Tracking};
 use super::hooks::{self, Asker, settle};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, awaiting, budget, contents, delete, depend, impact, leftover, order, orphan, prune, recreate, select, trial,
+    adopt, awaiting, budget, confirm, contents, delete, depend, impact, leftover, order, orphan, prune, recreate,
+    select, trial,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -86,12 +87,15 @@ pub fn plan(
     skipped.sort();
     let (mut steps, gates) = order::lay_out(&nodes, graph, providers_first, &removals, &mut problems);
     trial::mark(&mut steps, comparison, desired, policy);
-    problems.sort();
-    problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
     let recreated = nodes.iter().filter_map(|node| recreate::confirmed(node, comparison, policy, &request));
     let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(recreated).chain(allowed);
     let confirmed = left.confirmed(confirmed, &steps);
+    // An older revision asks for whatever goes.
+    let older = extras.iter().map(|(key, _)| *key).filter(|_| request.newer.is_some());
+    problems.extend(confirm::unasked(&request, confirmed.iter().map(|confirmed| &confirmed.key).chain(older)));
+    problems.sort();
+    problems.dedup();
     let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
     let (format, owner, leftovers, scope) = (Format::V2, context.owner.clone(), left.leftovers, request.scope);
     Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }

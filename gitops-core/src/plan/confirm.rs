@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diff::Claim;
 use crate::policy::{Options, PRUNE, Permission, PruneAdopted, SyncPolicy};
+use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::Standing;
 use crate::time::Timestamp;
@@ -137,6 +138,24 @@ impl Request {
     pub(super) fn holds_ledger(&self, key: &ResourceKey) -> bool {
         key.is("", "Namespace") && self.ledger.as_deref() == Some(&*key.name)
     }
+}
+
+/// Returns what a person said yes to and nothing asked for: most likely a typing error. `asked` are the objects that did.
+pub(super) fn unasked<'k>(request: &Request, asked: impl IntoIterator<Item = &'k ResourceKey>) -> Vec<Problem> {
+    // What an approved plan says of it may be done by now.
+    if request.within.is_some() {
+        return Vec::new();
+    }
+    let mut named: Vec<&Objects> = request.confirmations.iter().flat_map(|said| &said.objects).collect();
+    named.retain(|objects| objects.kind_text() != "*");
+    if !named.is_empty() {
+        asked.into_iter().for_each(|key| named.retain(|objects| !objects.contain(key)));
+    }
+    let problem = |objects: &&Objects| {
+        let text = format!("`{objects}` was confirmed, and nothing of that name awaits a confirmation");
+        Problem::warning(Code::NotFound, text).hint("the plan names what does")
+    };
+    named.iter().map(problem).collect()
 }
 
 impl Plan {

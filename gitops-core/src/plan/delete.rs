@@ -10,7 +10,7 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
 
 use super::build::{Fate, Node, as_seen, foreign};
-use super::confirm::Consent;
+use super::confirm::{self, Consent};
 use super::contents::{self, is_container};
 use super::depend::Graph;
 use super::prune::{self, Extra, Removal};
@@ -38,7 +38,7 @@ pub(super) fn plan(
     let (mut removals, mut skipped) = removals(entries, desired, policy, context, &request, &mut asking, &mut problems);
     skipped.append(&mut left.skipped);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
-    prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), &mut problems);
+    prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), Intent::Delete, &mut problems);
     problems.extend(hooks::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for (key, reason) in removals
@@ -48,7 +48,8 @@ pub(super) fn plan(
         skipped.push(Skipped::new(key, reason));
     }
     problems.extend(obstacles(&nodes, &skipped, &going, desired, context, &request));
-    if problems.iter().any(|problem| problem.severity == Severity::Blocks) {
+    let is_stopped = problems.iter().any(|problem| problem.severity == Severity::Blocks);
+    if is_stopped {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
         let working = nodes.iter_mut().filter(|node| node.work().is_some());
         working.for_each(|node| node.fate = Fate::Skip(SkipReason::FollowsHeld));
@@ -66,11 +67,16 @@ pub(super) fn plan(
     }));
     skipped.sort();
     let (steps, gates) = order::lay_out(&nodes, Graph::default(), Vec::new(), &removals, &mut problems);
-    problems.sort();
-    problems.dedup();
     let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
     let confirmed = removals.iter().filter_map(|removal| removal.confirmed.clone()).chain(allowed);
     let confirmed = left.confirmed(confirmed, &steps);
+    if !is_stopped {
+        let gone = skipped.iter().filter(|skipped| skipped.reason == SkipReason::NotServed);
+        let asked = confirmed.iter().map(|confirmed| &confirmed.key).chain(gone.map(|skipped| &skipped.key));
+        problems.extend(confirm::unasked(&request, asked));
+    }
+    problems.sort();
+    problems.dedup();
     let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
     let (format, owner, scope, leftovers) = (Format::V2, context.owner.clone(), request.scope.clone(), left.leftovers);
     Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }

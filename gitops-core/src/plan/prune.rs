@@ -12,7 +12,7 @@ use super::build::{as_seen, foreign};
 use super::confirm::Consent;
 use super::contents::is_container;
 use super::depend::defines;
-use super::{Confirmed, Precondition, Reason, Request, SkipReason, Skipped};
+use super::{Action, Confirmed, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped};
 
 /// Objects that one sync may always delete, as long as they are not all. Who says that nothing may go means it.
 pub(super) fn always_allowed(policy: &SyncPolicy) -> usize {
@@ -97,7 +97,7 @@ pub(super) fn removals<'a>(
             None => {}
         }
     }
-    keep_containers(&mut removals, &mut skipped, desired, problems);
+    keep_containers(&mut removals, &mut skipped, desired, Intent::Sync, problems);
     if removals.iter().all(Removal::is_under_way) {
         // Nothing follows them.
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Terminating)));
@@ -228,6 +228,33 @@ impl Asker<'_> {
     }
 }
 
+impl Plan {
+    /// Returns whether it was made with pruning turned on, as far as it tells: something is pruned, or stays for a reason
+    /// that is asked for only then.
+    #[must_use]
+    pub fn prunes(&self) -> bool {
+        let reasons = self.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
+        let of_pruning = |reason| {
+            matches!(
+                reason,
+                SkipReason::PruneForbidden
+                    | SkipReason::PruneUnconfirmed
+                    | SkipReason::Adopted
+                    | SkipReason::Rebuilt
+                    | SkipReason::SourceIncomplete
+                    | SkipReason::OlderRevision
+                    | SkipReason::OthersUnknown
+                    | SkipReason::HoldsLedger
+                    | SkipReason::Guarded
+            )
+        };
+        self.scope.intent.is_sync()
+            && (reasons.map(|step| step.reason).any(|reason| reason == Reason::NotDeclared)
+                || self.leftovers.iter().any(|left| left.reason == Reason::NotDeclared)
+                || self.skipped.iter().any(|skipped| of_pruning(skipped.reason)))
+    }
+}
+
 /// What is declared and could not be looked at: it may be an object that we see under another group, as when a manifest
 /// moves from `extensions` to `apps`.
 fn unseen<'a>(comparison: &Comparison, desired: &'a DesiredState) -> BTreeSet<(&'a str, Option<&'a str>, &'a str)> {
@@ -278,6 +305,7 @@ pub(super) fn keep_containers(
     removals: &mut Vec<Removal<'_>>,
     skipped: &mut Vec<Skipped>,
     desired: &DesiredState,
+    intent: Intent,
     problems: &mut Vec<Problem>,
 ) {
     if !removals.iter().any(|removal| is_container(removal.key)) {
@@ -299,8 +327,11 @@ pub(super) fn keep_containers(
             defines(removal.live).is_some_and(|kind| kinds.contains(&kind))
         };
         if holds {
-            let text = format!("is not pruned: the {} holds objects that stay", removal.key.kind());
-            let hint = "declare it again, or remove what is in it first";
+            let (does, hint) = match intent {
+                Intent::Sync => ("is not pruned", "declare it again, or remove what is in it first"),
+                Intent::Delete | Intent::Orphan => ("stays", "delete it by hand once nothing is in it"),
+            };
+            let text = format!("{does}: the {} holds objects that stay", removal.key.kind());
             problems.push(Problem::note(Code::PruneGuard, text).of(removal.key).hint(hint));
             guarded.push(Skipped::new(removal.key, SkipReason::Guarded));
         }

@@ -38,7 +38,7 @@ impl fmt::Display for Plan {
             writeln!(f, "left alone")?;
         }
         for skipped in &self.skipped {
-            writeln!(f, "  {skipped}")?;
+            writeln!(f, "  {}", skipped.in_words(self.scope.intent))?;
         }
         if !self.problems.is_empty() {
             writeln!(f, "problems")?;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::ResourceKey;
 
+use super::Intent;
+
 /// An object that is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -95,13 +97,23 @@ pub enum SkipReason {
     HookOccupied,
 }
 
-impl Skipped {
-    pub(super) fn new(key: &ResourceKey, reason: SkipReason) -> Self {
-        Self { key: key.clone(), reason }
-    }
-}
-
 impl SkipReason {
+    /// Returns the words for it in a plan of this intent: what ends an application prunes nothing.
+    #[must_use]
+    pub fn in_words(self, intent: Intent) -> &'static str {
+        match (intent, self) {
+            (Intent::Delete, Self::Guarded) => "stays: a guard stopped its deletion",
+            (Intent::Orphan, Self::Guarded) => "keeps its owner: nothing is let go",
+            (Intent::Delete | Intent::Orphan, Self::NoProof) => "no proof that it is ours",
+            (Intent::Delete | Intent::Orphan, Self::Adopted) => "existed before us",
+            (Intent::Delete | Intent::Orphan, Self::NotPermitted) => "its project does not permit it",
+            (Intent::Delete | Intent::Orphan, Self::OthersUnknown) => {
+                "what must be known before it may go could not be asked yet"
+            }
+            _ => self.of_sync(),
+        }
+    }
+
     /// Returns whether it is only for now: what is declared is not made true by this sync, and may be by a later one.
     pub(crate) fn passes(self) -> bool {
         matches!(
@@ -115,11 +127,9 @@ impl SkipReason {
                 | Self::AwaitsDeletion
         )
     }
-}
 
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    fn of_sync(self) -> &'static str {
+        match self {
             Self::Held => "held back by a problem",
             Self::FollowsHeld => "must follow an object that is held back",
             Self::Unknown => "could not be read",
@@ -157,6 +167,24 @@ impl fmt::Display for SkipReason {
             }
             Self::Fought => "is rewritten by somebody after each heal, and is left to rest",
             Self::HookOccupied => "is a hook, and what stands where it runs may not be deleted",
-        })
+        }
+    }
+}
+
+impl Skipped {
+    /// Returns object and reason in the words of a plan of this intent.
+    #[must_use]
+    pub fn in_words(&self, intent: Intent) -> String {
+        format!("{}: {}", self.key, self.reason.in_words(intent))
+    }
+
+    pub(super) fn new(key: &ResourceKey, reason: SkipReason) -> Self {
+        Self { key: key.clone(), reason }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.of_sync())
     }
 }

@@ -171,10 +171,19 @@ impl Report {
 
     /// Adds what the sync did, and the plan it followed.
     #[must_use]
-    pub fn with_receipt(mut self, plan: &Arc<Plan>, receipt: Option<&Receipt>) -> Self {
+    pub fn with_receipt(self, plan: &Arc<Plan>, receipt: Option<&Receipt>) -> Self {
         // What was asked for, found and deleted is not there any more, and was there when it was asked for.
-        self.problems.retain(|problem| problem.code != Code::NotFound || plan.problems.contains(problem));
-        Self { plan: Arc::clone(plan), receipt: receipt.cloned(), ..self }
+        let mut problems = self.problems;
+        problems.retain(|problem| problem.code != Code::NotFound || plan.problems.contains(problem));
+        // What kept it from deleting is told, also where nothing would by now.
+        let is_guard = |problem: &&Problem| problem.code == Code::PruneGuard && problem.severity == Severity::Blocks;
+        let guards: Vec<Problem> = plan.problems.iter().filter(is_guard).cloned().collect();
+        if !guards.is_empty() {
+            problems.retain(|problem| !(is_guard(&problem) && guards.iter().any(|guard| guard.key == problem.key)));
+            problems.extend(guards);
+            problems.sort();
+        }
+        Self { plan: Arc::clone(plan), receipt: receipt.cloned(), problems, ..self }
     }
 
     /// Returns whether anything is held back.
@@ -215,7 +224,7 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
     let declared = looked.desired.get(key);
     let ignore_health = declared.is_some_and(|declared| declared.options.ignore_health);
     let health = compared.live.as_ref().filter(|_| !ignore_health).map(|live| health::assess(live, clues));
-    let skipped = &looked.plan.skipped;
+    let (skipped, intent) = (&looked.plan.skipped, looked.plan.scope.intent);
     // Sorted by key; an object may well be one of 100,000 that are left alone.
     let at = skipped.partition_point(|skipped| skipped.key < *key);
     let skipped = skipped.get(at).filter(|skipped| skipped.key == *key);
@@ -229,7 +238,7 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         _ => Arc::from([]),
     };
     let skip =
-        skipped.filter(|skipped| skipped.reason != SkipReason::Unknown).map(|skipped| skipped.reason.to_string());
+        skipped.filter(|skipped| skipped.reason != SkipReason::Unknown).map(|skipped| skipped.reason.in_words(intent));
     ResourceReport {
         key: key.clone(),
         origin: declared.and_then(|declared| declared.origin.clone()),
@@ -240,7 +249,7 @@ fn resource(looked: &Looked, key: &ResourceKey, compared: &Compared, clues: &Clu
         forecast: looked.forecasts.get(key).cloned().unwrap_or_default(),
         ignored: Arc::clone(&compared.ignored),
         releases: Arc::clone(&compared.releases),
-        note: why.or(skip).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
+        note: why.or(skip.map(str::to_owned)).or_else(|| left_to_autoscaler(compared)).map(Arc::from),
         strategy: compared.strategy,
         evidence: compared.evidence,
         notes: compared.notes.iter().map(|note| note.to_string().into()).collect(),

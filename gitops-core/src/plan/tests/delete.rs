@@ -78,14 +78,14 @@ fn what_is_to_stay_stays_and_so_does_what_holds_it() {
           delete  Secret shop/dying: is being deleted already, and is waited for
           delete  Secret shop/web: its application is deleted
         left alone
-          Namespace shop: not declared any more; a guard stopped pruning
+          Namespace shop: stays: a guard stopped its deletion
           Secret shop/child: belongs to its owner
-          Secret shop/copy: not declared any more; no proof that it is ours
-          Secret shop/found: not declared any more; it existed before us
+          Secret shop/copy: no proof that it is ours
+          Secret shop/found: existed before us
           Secret shop/key: stays, as its options say
           Secret shop/theirs: belongs to another application
         problems
-          note: Namespace shop: is not pruned: the Namespace holds objects that stay; declare it again, or remove what is in it first
+          note: Namespace shop: stays: the Namespace holds objects that stay; delete it by hand once nothing is in it
           note: Secret shop/copy: stays: nothing proves that it is ours to delete; delete it by hand if nobody needs it
           note: Secret shop/found: stays: it existed before this application; delete it by hand if nobody needs it
           note: Secret shop/key: stays when the application is deleted, as its options say
