@@ -152,3 +152,42 @@ fn a_rollback_leaves_a_commit_to_review_that_ends_it_once_merged() {
     let again = world.run(&["rollback", &second[..8], "--revert", "revert/red"]).refuses();
     assert!(again.contains("as they were"), "{again}");
 }
+
+#[test]
+fn an_empty_revision_is_no_revision() {
+    let (world, _) = broken();
+    for arguments in [["rollback", ""], ["sync", "--revision="], ["plan", "--revision="]] {
+        let error = world.run(&arguments).refuses();
+        assert!(error.contains("a value is required for"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_revert_onto_a_branch_that_exists_does_nothing_and_says_why() {
+    let (world, [_, second, _]) = broken();
+    let before = world.state();
+    let error = world.run(&["rollback", &second, "--revert", "main"]).refuses();
+    let told = "nothing was done: making the branch `main`, which exists already, is not supported; `--revert` makes a new \
+                branch: name another\n";
+    assert_eq!(error, format!("error: {told}"));
+    assert_eq!(world.state(), before);
+    assert!(world.run(&["rollback", &second, "--revert="]).refuses().contains("a value is required for"));
+}
+
+#[test]
+fn a_revision_that_leaves_nothing_to_write_is_in_the_history_and_a_part_of_one_is_marked() {
+    let (world, _) = broken();
+    world.change("more.yaml", &config("more", "a: one"), "Add more");
+    let told = world.gitops("sync --only cm/more").exits(0);
+    assert!(told.contains("created  ConfigMap shop/more"), "{told}");
+    let history = world.gitops("history").exits(0);
+    assert!(history.lines().nth(1).unwrap().contains("Succeeded, in part"), "{history}");
+    world.remove("more.yaml");
+    world.commit("Drop more");
+    world.gitops("sync").exits(1);
+    let history = world.gitops("history").exits(0);
+    let newest = history.lines().nth(1).unwrap();
+    assert!(newest.contains("Drop more") && !newest.contains("in part"), "{history}");
+    world.gitops("sync").exits(1);
+    assert_eq!(world.gitops("history").exits(0), history, "once");
+}

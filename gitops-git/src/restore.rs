@@ -91,6 +91,9 @@ impl GitSource {
         let Ok(branch) = FullName::try_from(format!("refs/heads/{}", restore.branch)) else {
             return Err(unsupported(format!("`{}` as the name of a branch", shown(&restore.branch))));
         };
+        if repository.try_find_reference(&branch).is_ok_and(|found| found.is_some()) {
+            return Err(unsupported(format!("making the branch `{}`, which exists already,", shown(&restore.branch))));
+        }
         let person = signature(&restore.author, restore.time);
         let commit = Commit {
             tree,
@@ -105,8 +108,7 @@ impl GitSource {
         let edit = RefEdit::update(branch, id, PreviousValue::MustNotExist, "gitops: revert");
         let made = repository.edit_references_as(Some(edit), Some(person.to_ref(&mut TimeBuf::default())));
         made.map_err(|error| {
-            let what =
-                format!("making the branch `{}`, which exists already or cannot be written,", shown(&restore.branch));
+            let what = format!("making the branch `{}`, which cannot be written,", shown(&restore.branch));
             unsupported(what).caused_by(error)
         })?;
         Ok(RevisionId::new(&id.to_string()))

@@ -1,6 +1,7 @@
 //! The arguments of `rollback`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{Confirm, Look, Prune};
 
@@ -8,7 +9,7 @@ use super::{Confirm, Look, Prune};
 pub(crate) struct Rollback {
     /// Revision to go back to: the number or commit id (its beginning is enough) of an entry of `gitops history`, or
     /// whatever the repository knows, such as a tag
-    #[arg(value_name = "REVISION", required_unless_present = "resume")]
+    #[arg(value_name = "REVISION", required_unless_present = "resume", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) to: Option<String>,
     /// End a rollback: automatic sync goes on with what is followed; nothing is synced by this itself
     #[arg(long, conflicts_with_all = ["to", "dry_run", "prune", "confirm"])]
@@ -21,7 +22,12 @@ pub(crate) struct Rollback {
     pub(crate) confirm: Confirm,
     /// Make a commit besides, on a new branch of the local repository, in which the files of the application are as they
     /// were: merged into what is followed, it ends the rollback
-    #[arg(long, value_name = "BRANCH", conflicts_with_all = ["resume", "dry_run"])]
+    #[arg(
+        long,
+        value_name = "BRANCH",
+        conflicts_with_all = ["resume", "dry_run"],
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     pub(crate) revert: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use gitops_core::policy::{InvalidSyncOption, SyncOption};
 use gitops_core::state::TrackingStyle;
@@ -56,7 +57,7 @@ pub(crate) struct Source {
     #[command(flatten)]
     pub(crate) app: AppName,
     /// Branch, tag or commit to follow
-    #[arg(long, value_name = "REVISION", default_value = "HEAD")]
+    #[arg(long, value_name = "REVISION", default_value = "HEAD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) revision: String,
     /// Read only files whose path below DIR matches this glob (may be repeated)
     #[arg(long, value_name = "GLOB")]

@@ -53,12 +53,16 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         Some(hold) if hold.holds(&head.id) => hold.again(&to, &head.id, &by, now),
         _ => Hold::new(&to, &head.id, &by, now),
     });
-    let commit = match (&local, &args.revert) {
-        (Some(local), Some(branch)) => {
-            Some(local.restore(&revert(&app, &followed, [&head.id, &to], branch, (&by, now)))?)
-        }
-        _ => None,
-    };
+    let commit =
+        match (&local, &args.revert) {
+            (Some(local), Some(branch)) => {
+                let made = local.restore(&revert(&app, &followed, [&head.id, &to], branch, (&by, now)));
+                Some(made.map_err(|error| {
+                    format!("nothing was done: {error}; `--revert` makes a new branch: name another")
+                })?)
+            }
+            _ => None,
+        };
     let report = hold_and_carry_out(&app, &looked, &world, args.progress)?;
     let mut text = match on.output {
         Output::Text => told(&report, &world, paint)?,
