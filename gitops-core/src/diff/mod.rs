@@ -38,6 +38,7 @@ mod trail;
 mod tree;
 mod undeclared;
 mod verdict;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::fmt;

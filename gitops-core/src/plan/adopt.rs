@@ -7,8 +7,9 @@ use crate::resource::ResourceKey;
 use crate::state::{Declared, Inventory, Owner, Tracking};
 
 use super::SkipReason;
-use super::build::{self, Fate, Node};
+use super::build;
 use super::depend::problem_at;
+use super::node::{Fate, Node};
 use super::recreate;
 
 /// Leaves alone what exists and is nobody's, where the policy says so.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::diff::Comparison;
 use crate::policy::Phase;
 
-use super::build::{Fate, Node, Work, as_seen};
+use super::build::as_seen;
 use super::depend::{Graph, NeedKind};
+use super::node::{Fate, Node, Work};
 use super::{Action, HookRun, Impact, Intent, Reason, Request, refs};
 
 /// Gives a step to each object in place that was found unwell and that something of this plan comes after by its wave:

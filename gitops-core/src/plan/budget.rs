@@ -3,8 +3,8 @@
 use crate::diff::{Comparison, Note};
 use crate::policy::{Phase, SyncPolicy};
 
-use super::build::{Fate, Node};
 use super::depend::Graph;
+use super::node::{Fate, Node};
 use super::{Impact, SkipReason};
 
 /// Leaves to the next sync what would restart more workloads than one sync may. What waits for all to be synced waits as

@@ -4,15 +4,16 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Prediction, Repair, Why};
-use crate::policy::{Hook, Options, Phase, Role, SyncPolicy, Verb};
+use crate::policy::{Hook, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::ResourceKey;
 use crate::state::{Declared, DesiredState, Inventory, Owner, Tracking};
 
 use super::hooks::{self, Asker, settle};
+use super::node::{Fate, Node, Work};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, awaiting, budget, confirm, contents, delete, depend, impact, leftover, order, orphan, prune, recreate,
+    adopt, awaiting, budget, confirm, contents, delete, depend, held, impact, leftover, order, orphan, prune, recreate,
     select, trial,
 };
 
@@ -65,17 +66,17 @@ pub fn plan(
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
     select::hold(&graph, &mut nodes, &providers_first, absent);
-    depend::hold(&graph, &mut nodes, &providers_first);
+    held::hold(&graph, &mut nodes, &providers_first);
     budget::ration(&mut nodes, policy, comparison, &graph, &providers_first);
-    depend::hold(&graph, &mut nodes, &providers_first);
-    let stops = stops || depend::stopped_by_hook(&nodes);
+    held::hold(&graph, &mut nodes, &providers_first);
+    let stops = stops || held::stopped_by_hook(&nodes);
     if stops {
         left.stop(SkipReason::FollowsHeld);
     }
-    if stops || depend::leaves_undone(&nodes) {
+    if stops || held::leaves_undone(&nodes) {
         skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, removal.kept_back())));
     }
-    depend::hold_phases(&mut nodes);
+    held::hold_phases(&mut nodes);
     rest_if_idle(&mut nodes, &removals, runs);
     left.settle(&nodes);
     awaiting::add_needed(&mut nodes, comparison, &graph, &providers_first, &request);
@@ -99,81 +100,6 @@ pub fn plan(
     let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
     let (format, owner, leftovers, scope) = (Format::V2, context.owner.clone(), left.leftovers, request.scope);
     Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
-}
-
-/// A declared object, and what becomes of it. What every pass over the nodes asks stands here, not behind a pointer.
-#[derive(Debug)]
-pub(super) struct Node<'a> {
-    pub(super) key: &'a ResourceKey,
-    pub(super) declared: &'a Declared,
-    pub(super) fate: Fate,
-    pub(super) intent: Intent,
-    pub(super) role: Role,
-    pub(super) wave: i32,
-    asks: bool,
-}
-
-impl depend::Subject for Node<'_> {
-    fn key(&self) -> &ResourceKey {
-        self.key
-    }
-    fn resource(&self) -> &Resource {
-        &self.declared.resource
-    }
-    fn options(&self) -> &Options {
-        &self.declared.options
-    }
-    fn works(&self) -> bool {
-        self.work().is_some()
-    }
-    fn asks(&self) -> bool {
-        self.asks
-    }
-}
-
-/// What becomes of a declared object.
-#[derive(Debug)]
-pub(super) enum Fate {
-    /// It is as declared.
-    InPlace,
-    /// It is left alone.
-    Skip(SkipReason),
-    /// It has a step; a hook has one per phase.
-    Do(Box<Work>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Work {
-    pub(super) action: Action,
-    pub(super) requires: Precondition,
-    pub(super) reason: Reason,
-    pub(super) impact: Impact,
-    /// What changes first in who owns what.
-    pub(super) repairs: Vec<Repair>,
-}
-
-impl<'a> Node<'a> {
-    pub(super) fn new(key: &'a ResourceKey, declared: &'a Declared, fate: Fate, intent: Intent) -> Self {
-        let options = &declared.options;
-        let asks = depend::asks(options);
-        Self { key, declared, fate, intent, role: options.role, wave: options.wave, asks }
-    }
-
-    pub(super) fn is_resource(&self) -> bool {
-        self.role == Role::Resource
-    }
-
-    pub(super) fn work(&self) -> Option<&Work> {
-        if let Fate::Do(work) = &self.fate { Some(work) } else { None }
-    }
-
-    /// Phases in which it has a step, should it have any.
-    pub(super) fn phases(&self) -> impl Iterator<Item = Phase> {
-        let hook = Some(self.declared).filter(|_| self.role == Role::Hook).and_then(|of| of.options.hook.as_ref());
-        let hook = hook.into_iter().flat_map(|hook| hook.phases.iter().copied());
-        let syncs = self.intent == Intent::Sync;
-        hook.chain(self.is_resource().then_some(Phase::Sync)).filter(move |phase| (*phase <= Phase::SyncFail) == syncs)
-    }
 }
 
 /// Takes out the hooks where there is nothing else to do, and what changes no value (rule 11 of the exact rules).

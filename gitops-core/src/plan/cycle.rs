@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use crate::policy::{CHANGE_RULE, Order, asks_dependencies};
 use crate::problem::{Code, Problem};
 
-use super::build::Node;
 use super::depend::{Graph, Group, NeedKind, problem_at};
+use super::node::Node;
 
 /// Members of a cycle that a problem names.
 const SHOWN: usize = 8;

@@ -9,12 +9,13 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
 
-use super::build::{Fate, Node, as_seen, foreign};
+use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
 use super::contents::{self, is_container};
 use super::depend::Graph;
+use super::node::{Fate, Node};
 use super::prune::{self, Extra, Removal};
-use super::{Format, HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, hooks, leftover, order};
+use super::{Format, HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, leftover, order};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
 pub(super) fn plan(
@@ -39,7 +40,7 @@ pub(super) fn plan(
     skipped.append(&mut left.skipped);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
     prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), Intent::Delete, &mut problems);
-    problems.extend(hooks::homeless(&nodes, &removals, comparison));
+    problems.extend(homes::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for (key, reason) in removals
         .extract_if(.., |removal| asking.contains_key(removal.key))

@@ -14,11 +14,12 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, HookResult, OPERATION_ANNOTATION, Standing};
 
 use super::adopt::not_ours;
-use super::build::{Fate, Node, Work, as_seen, foreign, payload};
+use super::build::{as_seen, foreign, payload};
 use super::confirm::Consent;
 use super::contents::is_container;
-use super::depend::{defines, problem_at};
-use super::prune::{Extra, Removal};
+use super::depend::problem_at;
+use super::node::{Fate, Node, Work};
+use super::prune::Extra;
 use super::{Action, Confirmed, Impact, Intent, Precondition, Reason, Request, SkipReason};
 
 const BY_HAND: &str = "rename the hook, or delete the object by hand";
@@ -360,43 +361,4 @@ pub(super) fn ordinary<'a>(
         known && comparison.get(key).is_none() && !runs(key)
     };
     request.hook_objects.seen.iter().filter(|(key, seen)| is_ordinary(key, seen)).collect()
-}
-
-/// Returns which PostDelete hooks have no place to run: their namespace, or the CRD of their kind, goes before they do.
-/// Such a deletion would never end.
-pub(super) fn homeless(nodes: &[Node<'_>], removals: &[Removal<'_>], comparison: &Comparison) -> Vec<Problem> {
-    let last = nodes.iter().filter(|node| node.work().is_some() && node.phases().any(|at| at == Phase::PostDelete));
-    let homeless = last.filter_map(|node| {
-        let (container, state) = missing_home(node, removals, comparison)?;
-        let text = format!(
-            "nothing is deleted: this PostDelete hook needs the {} `{}`, {state}",
-            container.kind(),
-            container.name
-        );
-        let hint =
-            "make it a PreDelete hook, move it to a namespace that stays, or delete without hooks (`--no-hooks`)";
-        Some(problem_at(Problem::blocks(Code::PruneGuard, text), node).hint(hint))
-    });
-    homeless.collect()
-}
-
-fn missing_home(
-    node: &Node<'_>,
-    removals: &[Removal<'_>],
-    comparison: &Comparison,
-) -> Option<(ResourceKey, &'static str)> {
-    const GOES: &str = "which this deletion removes before the hook runs";
-    if let Some(name) = &node.key.namespace {
-        let namespace = ResourceKey::new("", "Namespace", None, name);
-        if removals.iter().any(|removal| *removal.key == namespace && !removal.is_under_way()) {
-            return Some((namespace, GOES));
-        }
-        match comparison.get(&namespace).map(|compared| &compared.outcome) {
-            Some(Outcome::Terminating) => return Some((namespace, "which is being deleted")),
-            Some(Outcome::Missing) => return Some((namespace, "which is not there")),
-            _ => {}
-        }
-    }
-    let crd = removals.iter().find(|removal| defines(removal.live).is_some_and(|kind| kind == *node.key.group_kind))?;
-    Some((crd.key.clone(), GOES))
 }

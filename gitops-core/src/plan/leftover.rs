@@ -12,9 +12,9 @@ use crate::problem::{Code, Problem};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, HookResult};
 
-use super::build::{Fate, Node};
 use super::depend::problem_at;
 use super::hooks::{Asker, Refusal, came_from_hook, held, mark_of};
+use super::node::{Fate, Node};
 use super::prune::always_allowed;
 use super::{Action, Confirmed, Impact, Plan, Reason, SkipReason, Skipped, Step};
 

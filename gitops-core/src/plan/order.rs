@@ -11,9 +11,9 @@ use crate::policy::Phase;
 use crate::problem::Problem;
 use crate::resource::ResourceKey;
 
-use super::build::{Node, Work};
 use super::depend::{Graph, NeedKind};
 use super::kinds::{by_kind, rank};
+use super::node::{Node, Work};
 use super::places::{Place, Places, places};
 use super::prune::Removal;
 use super::undo::Undo;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::policy::{Phase, Role};
 use crate::problem::{Code, Problem};
 
-use super::build::Node;
 use super::depend::{Graph, NeedKind, problem_at};
+use super::node::Node;
 use super::{Action, Intent};
 
 /// When a step runs. The derived order is the order of a run.

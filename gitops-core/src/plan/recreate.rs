@@ -6,9 +6,9 @@ use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::{Declared, Standing};
 
-use super::build::Node;
 use super::confirm::Consent;
 use super::contents::is_protected;
+use super::node::Node;
 use super::{Confirmed, Request};
 
 const UNCONFIRMED: &str =

@@ -11,8 +11,8 @@ use crate::policy::ignore::Names;
 use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, LabelSelector, Resource, ResourceKey};
 
-use super::build::{Fate, Node};
 use super::depend::Graph;
+use super::node::{Fate, Node};
 use super::prune::Extra;
 use super::{HookRun, Precondition, Request, SkipReason};
 

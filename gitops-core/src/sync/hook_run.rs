@@ -14,11 +14,11 @@ use crate::state::{HookResult, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 
 use super::graph::Level;
-use super::ledger::BegunHook;
 use super::looks::deletion;
 use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
+use super::record::BegunHook;
 use super::step::{At, Look, Next};
 use super::{StepOutcome, hooks};
 

@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Guard, Write};
 use crate::plan::Intent;
-use crate::policy;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
-use crate::source::{Revision, RevisionId};
+use crate::source::RevisionId;
 use crate::state::{HookResult, Inventory, Live, Owner, Trust};
-use crate::time::Timestamp;
-use crate::value::{Digest, Draft, Hasher, Purpose, ValueRef};
+use crate::value::{Draft, Hasher, Purpose, ValueRef};
 
 use super::packed::{pack, unpack};
-use super::{Fights, HistoryEntry, Hold, OperationId, Part};
+use super::{Fights, HistoryEntry, Hold, Record};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
@@ -77,81 +75,6 @@ pub struct Ledger {
     stored: Option<(Arc<str>, Arc<str>)>,
     /// Why it is not known what is stored.
     obstacle: Option<Arc<str>>,
-}
-
-/// The record of a running operation, versioned so that an older program never acts on what it does not understand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "version")]
-#[non_exhaustive]
-pub enum Record {
-    /// The first version.
-    #[serde(rename = "v1")]
-    V1(RecordV1),
-}
-
-/// A running operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RecordV1 {
-    /// Which one.
-    pub operation: OperationId,
-    /// Digest of the plan it started with.
-    pub plan: Digest,
-    /// The revisions it makes true.
-    pub revisions: Vec<Revision>,
-    /// Who or what started it.
-    pub initiator: Arc<str>,
-    /// When it started.
-    pub started: Timestamp,
-    /// How often it was started, the first time included.
-    pub attempt: u32,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "Intent::is_sync")]
-    pub intent: Intent,
-    /// Hooks that have ended.
-    #[serde(default)]
-    pub hooks: Vec<HookResult>,
-    /// Hooks of its plan, under the names they run with, so that another operation finds what this one left running.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub planned: Vec<PlannedHook>,
-    /// Hooks that are about to run, or ran, and that the cluster may remove by itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub begun: Vec<BegunHook>,
-    /// Digest of what it makes true, where no revision names it. Values of Secrets are not in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub desired: Option<Digest>,
-    /// What it was asked for, where that is not all that differs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<Part>,
-}
-
-/// A hook that an operation runs, or may run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct PlannedHook {
-    /// The hook as it was declared.
-    pub declared: ResourceKey,
-    /// The phase it runs in.
-    pub phase: policy::Phase,
-    /// The object that runs.
-    pub object: ResourceKey,
-    /// Its API version.
-    pub version: Arc<str>,
-}
-
-/// A hook that is about to run, and that the cluster may remove by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct BegunHook {
-    /// The hook as it was declared.
-    pub declared: ResourceKey,
-    /// The phase it runs in.
-    pub phase: policy::Phase,
-    /// When this was recorded; it did not run before.
-    pub at: Timestamp,
 }
 
 /// The stored form.

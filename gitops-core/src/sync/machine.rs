@@ -12,9 +12,9 @@ use crate::time::Timestamp;
 use crate::value::Digest;
 
 use super::graph::{Level, Node};
-use super::ledger::PlannedHook;
 use super::part::content;
 use super::progress::{Board, News};
+use super::record::PlannedHook;
 use super::step::{At, Next, Run};
 use super::survey::Survey;
 use super::trial::Layers;

@@ -26,6 +26,7 @@ mod packed;
 mod part;
 mod progress;
 mod receipt;
+mod record;
 mod recording;
 mod recreate;
 mod release;
@@ -54,12 +55,13 @@ pub use fight::{Fight, Fights};
 pub use history::{AUTOMATIC, HEALING, HistoryEntry};
 pub use hold::Hold;
 pub use intent::intend;
-pub use ledger::{BegunHook, HISTORY, Ledger, PlannedHook, Record, RecordV1, TooNew};
+pub use ledger::{HISTORY, Ledger, TooNew};
 pub use machine::Machine;
 pub use part::Part;
 pub(crate) use part::asked;
 pub use progress::{BACKLOG, News, Progress};
 pub use receipt::{Answer, Receipt, StepOutcome, StepResult};
+pub use record::{BegunHook, PlannedHook, Record, RecordV1};
 pub use setup::Setup;
 
 /// Names an operation: one attempt to make one plan true. Survives restarts.

@@ -10,8 +10,8 @@ use crate::resource::Resource;
 use crate::state::{HookResult, Live, OPERATION_ANNOTATION};
 use crate::time::Timestamp;
 
-use super::ledger::PlannedHook;
 use super::machine::Machine;
+use super::record::PlannedHook;
 use super::{Phase, RecordV1, hooks};
 
 impl RecordV1 {
