@@ -1,9 +1,9 @@
 //! What a remote says of its branches and tags, and which commit a target means there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gitops_core::source::{SourceError, SourceFailure};
 use gix::ObjectId;
@@ -15,6 +15,8 @@ use crate::resolve::{self, Base, PLACES};
 
 /// The most bytes of a list of refs: a million of them.
 const LONGEST: usize = 128 << 20;
+/// The most ranges whose answers are kept.
+const PICKED: usize = 256;
 
 /// The branches and tags of a remote, as far as they were asked for.
 ///
@@ -25,6 +27,8 @@ pub(super) struct Listing {
     text: Vec<u8>,
     /// Where the lines are, by the name in them.
     lines: Vec<Range<usize>>,
+    /// What ranges of versions came to, so that tags which did not change are not gone through again.
+    picked: Mutex<BTreeMap<String, (String, Listed)>>,
 }
 
 /// One branch or tag.
@@ -141,7 +145,7 @@ impl Listing {
         // Of two lines for one name the last counts, which a stable sort leaves last.
         lines.sort_by_key(|(name, _)| *name);
         let lines = lines.into_iter().map(|(_, line)| line).collect();
-        Some(Self { text, lines })
+        Some(Self { text, lines, picked: Mutex::default() })
     }
 
     /// Lists what older servers and bundles say.
@@ -178,6 +182,10 @@ impl Listing {
         Self::read(text).unwrap_or_default()
     }
 
+    fn picked(&self) -> MutexGuard<'_, BTreeMap<String, (String, Listed)>> {
+        self.picked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn all(&self) -> impl DoubleEndedIterator<Item = Line<'_>> {
         self.lines.iter().filter_map(|line| Line::read(self.text.get(line.clone())?)?)
     }
@@ -206,9 +214,18 @@ impl Listing {
                 if let Meaning::Ref(name, listed) = self.named(range.as_str())? {
                     return Ok(Meaning::Ref(name, listed));
                 }
+                if let Some((name, listed)) = self.picked().get(range.as_str()) {
+                    return Ok(Meaning::Ref(name.clone(), *listed));
+                }
                 let tags = self.all().filter_map(|line| Some((line.name.strip_prefix("refs/tags/")?, line.listed?)));
                 let (tag, listed) = range.highest(tags)?;
-                Ok(Meaning::Ref(format!("refs/tags/{tag}"), listed))
+                let name = format!("refs/tags/{tag}");
+                let mut picked = self.picked();
+                if picked.len() >= PICKED {
+                    picked.clear();
+                }
+                picked.insert(range.as_str().to_owned(), (name.clone(), listed));
+                Ok(Meaning::Ref(name, listed))
             }
             Base::Id(_) => Ok(Meaning::Unlisted),
         }
