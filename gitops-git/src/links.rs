@@ -107,3 +107,14 @@ impl<'r> Reader<'r> {
         Ok(self.passed.get(&tree).and_then(|entries| entries.get(name)).copied())
     }
 }
+
+/// Writes a path.
+pub(crate) fn join(parent: &BStr, name: &BStr) -> BString {
+    let mut path = BString::new(Vec::with_capacity(parent.len() + 1 + name.len()));
+    if !parent.is_empty() {
+        path.extend_from_slice(parent);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}

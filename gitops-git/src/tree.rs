@@ -17,7 +17,7 @@ use gix::{ObjectId, Repository};
 use crate::GitLimits;
 use crate::error::{shown, too_large, unsupported};
 use crate::ignored::Ignored;
-use crate::links::{Place, Reader};
+use crate::links::{Place, Reader, join};
 use crate::objects::{self, TreeEntry};
 
 /// Folders within folders. Git itself has no limit; ours keeps the stack small, here and in what reads a snapshot.
@@ -32,17 +32,6 @@ pub(crate) fn snapshot(
 ) -> Result<Snapshot, SourceError> {
     let (_, commit) = objects::pinned(repository, revision)?;
     let mut lister = Lister::new(repository, limits, paths);
-    for root in &paths.roots {
-        match lister.reader.locate(commit.tree, root.as_bytes().as_bstr())? {
-            Place::Nothing => {
-                let (path, revision) = (shown(root), revision.as_str().into());
-                return Err(SourceFailure::UnknownPath { path, revision }.into());
-            }
-            Place::Submodule => return Err(unsupported(format!("`{root}` is in a submodule; reading it"))),
-            // A link that leads nowhere is a problem with a file, found below.
-            Place::File(_) | Place::Folder(_) | Place::Outside | Place::Circle => {}
-        }
-    }
     let known = known.map(|known| match known.paths.as_ref() {
         Some(same) if same == paths => Known::SamePaths(&known.root),
         _ => Known::OtherPaths(&known.root),
@@ -50,6 +39,18 @@ pub(crate) fn snapshot(
     let root = lister.list(commit.tree, known)?;
     if count(&root) > limits.files {
         return Err(lister.too_many());
+    }
+    // What is listed is there: the folders on the way to it need not be read, if they are known.
+    for path in paths.roots.iter().filter(|path| !holds(&root, path)) {
+        match lister.reader.locate(commit.tree, path.as_bytes().as_bstr())? {
+            Place::Nothing => {
+                let (path, revision) = (shown(path), revision.as_str().into());
+                return Err(SourceFailure::UnknownPath { path, revision }.into());
+            }
+            Place::Submodule => return Err(unsupported(format!("`{path}` is in a submodule; reading it"))),
+            // A link that leads nowhere is a problem with a file, which was found.
+            Place::File(_) | Place::Folder(_) | Place::Outside | Place::Circle => {}
+        }
     }
     Ok(Snapshot::new(revision, root).with_paths(paths).with_problems(lister.problems))
 }
@@ -373,14 +374,14 @@ fn with_id(mut folder: Folder, id: Option<ContentId>) -> Folder {
     folder
 }
 
-fn join(parent: &BStr, name: &BStr) -> BString {
-    let mut path = BString::new(Vec::with_capacity(parent.len() + 1 + name.len()));
-    if !parent.is_empty() {
-        path.extend_from_slice(parent);
-        path.push(b'/');
+/// Whether something is listed at a path.
+fn holds(folder: &Folder, path: &str) -> bool {
+    let (name, rest) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    match (folder.entries.get(name), rest) {
+        _ if path.is_empty() => true,
+        (Some(Entry::Folder(below)), Some(rest)) => holds(below, rest),
+        (found, rest) => found.is_some() && rest.is_none(),
     }
-    path.extend_from_slice(name);
-    path
 }
 
 fn count(folder: &Folder) -> usize {
