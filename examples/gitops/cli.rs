@@ -3,6 +3,7 @@
 mod cluster;
 mod log;
 mod rollback;
+mod signed;
 mod source;
 mod watch;
 
@@ -19,6 +20,7 @@ pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
 pub(crate) use log::Log;
 pub(crate) use rollback::Rollback;
+pub(crate) use signed::Signed;
 pub(crate) use source::{AppName, Source};
 pub(crate) use watch::Watch;
 

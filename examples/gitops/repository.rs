@@ -1,13 +1,17 @@
 //! Repositories: a folder of this machine, or a remote, which is kept in the user's cache directory.
 
 use std::env;
+use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
-use gitops_git::{Credential, GitSource, GitStore, RemoteOptions, Secret};
+use gitops_git::{Credential, GitSource, GitStore, RemoteOptions, Secret, Trust};
 
+use crate::Failure;
+use crate::cli;
 use crate::state_file::cache_directory;
 
 /// A repository, wherever it is.
@@ -16,13 +20,52 @@ pub(crate) struct Repository(Arc<dyn Source>);
 
 impl Repository {
     /// Opens what is named: a folder if there is one, else the address of a remote.
-    pub(crate) fn open(location: &str) -> Result<Self, SourceError> {
+    /// With trust, nothing is resolved but what is signed as it demands.
+    pub(crate) fn open(location: &str, trust: Option<&Trust>) -> Result<Self, SourceError> {
         let is_remote = location.contains(':') || location.ends_with(".bundle");
-        match Path::new(location).is_dir() || !is_remote {
-            true => Ok(Self(Arc::new(GitSource::open(location)?))),
-            false => store().source(location).map(Self),
+        if Path::new(location).is_dir() || !is_remote {
+            let source = GitSource::open(location)?;
+            return Ok(Self(Arc::new(match trust {
+                Some(trust) => source.with_trust(trust.clone()),
+                None => source,
+            })));
+        }
+        match trust {
+            Some(trust) => store().clone().with_trust(trust.clone()).source(location).map(Self),
+            None => store().source(location).map(Self),
         }
     }
+}
+
+/// Reads who is trusted; `None` if nobody asks for signatures.
+pub(crate) fn trust(signed: &cli::Signed) -> Result<Option<Trust>, Failure> {
+    if signed.signers.is_empty() {
+        return Ok(None);
+    }
+    let read = |file: &Path| fs::read(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()));
+    let wrong = |file: &Path, error: &dyn Error| Failure::from(format!("`{}`: {error}", file.display()));
+    let (mut list, mut rings) = (Vec::new(), Vec::new());
+    for file in &signed.signers {
+        let bytes = read(file)?;
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.contains("-----BEGIN PGP ") => {
+                // Each by itself first, so that a fault is told by file and line.
+                Trust::by_signers(&text).map_err(|error| wrong(file, &error))?;
+                list.push(text);
+            }
+            Ok(text) => rings.push((file, text.into_bytes())),
+            Err(error) => rings.push((file, error.into_bytes())),
+        }
+    }
+    let mut trust = Trust::by_signers(&list.join("\n"))?.with_demand(signed.signed.0.clone());
+    for (file, ring) in rings {
+        trust = trust.with_keyring(&ring).map_err(|error| wrong(file, &error))?;
+    }
+    if let Some(file) = &signed.revoked_signers {
+        let keys = String::from_utf8(read(file)?).map_err(|error| wrong(file, &error))?;
+        trust = trust.with_revoked(&keys).map_err(|error| wrong(file, &error))?;
+    }
+    Ok(Some(trust))
 }
 
 #[async_trait]

@@ -25,7 +25,7 @@ use crate::Failure;
 use crate::cli;
 use crate::clock::{machine_time, wait_for};
 use crate::kinds;
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::site::Site;
 use crate::state_file::StateFile;
 
@@ -88,8 +88,9 @@ pub(crate) fn finish<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(wait_for(future))
 }
 
-pub(crate) fn open_source(app: &cli::AppName) -> Result<Repository, Failure> {
-    Ok(Repository::open(&app.repo.to_string_lossy())?)
+pub(crate) fn open_source(source: &cli::Source) -> Result<Repository, Failure> {
+    let trust = repository::trust(&source.signed)?;
+    Ok(Repository::open(&source.app.repo.to_string_lossy(), trust.as_ref())?)
 }
 
 /// Describes the application that the arguments mean.

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use gitops_core::policy::{InvalidSyncOption, SyncOption};
 use gitops_core::state::TrackingStyle;
 
+use super::Signed;
+
 /// Which application; its name is derived from where it lies.
 #[derive(Debug, Args)]
 pub(crate) struct AppName {
@@ -56,6 +58,8 @@ impl From<Tracking> for TrackingStyle {
 pub(crate) struct Source {
     #[command(flatten)]
     pub(crate) app: AppName,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
     /// Branch, tag or commit to follow
     #[arg(long, value_name = "REVISION", default_value = "HEAD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) revision: String,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::World;
+use super::{Signed, World};
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -46,6 +46,8 @@ pub(crate) struct Watch {
     /// Folder that gets the whole report of each application as `NAME.json`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) details: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
     #[command(flatten)]
     pub(crate) world: World,
 }

@@ -18,7 +18,7 @@ use crate::{Answer, ERROR, Failure};
 pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    let source = world::open_source(&of.app)?;
+    let source = world::open_source(of)?;
     let mut app = world::app(of, None)?;
     let request = if args.orphan { Request::to_orphan() } else { Request::to_delete() };
     app.request = world::confirmed(request, &args.confirm, &world)?;

@@ -16,7 +16,7 @@ use crate::{Answer, ERROR, Failure, kinds};
 pub(super) fn explain(args: &cli::Explain, paint: Paint) -> Result<Answer, Failure> {
     let field = args.field.as_deref().map(field).transpose()?;
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source.app)?;
+    let source = world::open_source(&args.look.source)?;
     let app = world::app(&args.look.source, None)?;
     let looked = world::look(&app, &source, &world)?;
     let key = object(&args.what, args.look.source.namespace.as_deref(), &looked)?;

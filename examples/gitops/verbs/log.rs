@@ -16,7 +16,7 @@ use crate::{Answer, Failure, kinds};
 pub(super) fn log(args: &cli::Log, paint: Paint) -> Result<Answer, Failure> {
     // Of the cluster only its kinds matter, which say by what the items of lists are known.
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source.app)?;
+    let source = world::open_source(&args.look.source)?;
     let app = world::app(&args.look.source, None)?;
     let revision = world.finish(source.resolve(&app.target))??;
     // What cannot be read now may have been read then.

@@ -53,7 +53,7 @@ pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> 
 /// Looks at what is followed: where a rollback holds, what it went to.
 fn followed(args: &cli::Look) -> Result<(Site, Report), Failure> {
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source.app)?;
+    let source = world::open_source(&args.source)?;
     let mut app = world::app(&args.source, None)?;
     let mut looked = world::look(&app, &source, &world)?;
     let holds = |hold: &&Hold| looked.desired.revisions.iter().any(|revision| hold.holds(&revision.id));
@@ -67,7 +67,7 @@ fn followed(args: &cli::Look) -> Result<(Site, Report), Failure> {
 
 fn report(args: &cli::Look) -> Result<(Site, Looked, Report), Failure> {
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source.app)?;
+    let source = world::open_source(&args.source)?;
     let app = world::app(&args.source, None)?;
     let looked = world::look(&app, &source, &world)?;
     let report = Report::new(&app, &looked, world.now());

@@ -17,7 +17,7 @@ use crate::{Answer, ERROR, Failure, whole_file};
 
 pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.cluster, Access::Read)?;
-    let source = world::open_source(&args.source.app)?;
+    let source = world::open_source(&args.source)?;
     let mut app = world::app(&args.source, Some(&args.prune))?;
     world::ask(&mut app, &args.select, &world)?;
     let looked = world::look(&app, &source, &world)?;

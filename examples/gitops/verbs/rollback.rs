@@ -24,7 +24,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     let mut app = world::app(of, Some(&args.prune))?;
     let ledger = world::ledger(&app, &world)?;
     let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
-    let source = world::open_source(&of.app)?;
+    let source = world::open_source(of)?;
     // What cannot be written to is known before anything is done.
     let local = args.revert.as_ref().map(|_| writable(&of.app.repo)).transpose()?;
     let head = finish(source.resolve(&app.target))??;

@@ -17,7 +17,7 @@ use crate::{Answer, Failure};
 pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    let source = world::open_source(&of.app)?;
+    let source = world::open_source(of)?;
     let mut app = world::app(of, Some(&args.prune))?;
     world::ask(&mut app, &args.select, &world)?;
     let mut looked = match &args.plan {

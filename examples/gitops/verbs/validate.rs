@@ -13,7 +13,7 @@ use crate::{Answer, ERROR, Failure};
 pub(super) fn validate(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
     // Of the cluster only its kinds matter: those of CRDs that were synced before are known.
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source.app)?;
+    let source = world::open_source(&args.source)?;
     let app = world::app(&args.source, None)?;
     let desired = world.finish(reconcile::read_desired(&app, &source, world.cluster()))??;
     let text = match args.world.output {

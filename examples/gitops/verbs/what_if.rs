@@ -36,7 +36,7 @@ const SEED: u64 = 1;
 
 pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source.app)?;
+    let source = world::open_source(&args.look.source)?;
     let mut app = world::app(&args.look.source, Some(&args.prune))?;
     app.policy.validate = world::validation(&args.validate);
     let server = match (&args.snapshot, &world) {

@@ -14,7 +14,7 @@ use gitops_core::source::{Part, Several, Target};
 use super::webhooks::Followed;
 use crate::Failure;
 use crate::cli;
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 
 /// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
 pub(super) const CLUSTER: &str = "in-cluster";
@@ -142,6 +142,7 @@ fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, (String,
         None => beside(url).display().to_string(),
         Some(folder) => folder.display().to_string(),
     };
-    let opened = Repository::open(&location);
+    let trust = repository::trust(&args.signed).map_err(|error| (error.to_string(), "mend what `--signers` names"))?;
+    let opened = Repository::open(&location, trust.as_ref());
     opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
 }

@@ -1,0 +1,45 @@
+//! The arguments about who must have signed what is read.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use gitops_core::source::RevisionId;
+use gitops_git::Demand;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Signed {
+    /// Read nothing but what is signed by somebody in this file: SSH keys as in Git's `gpg.ssh.allowedSignersFile`, or
+    /// OpenPGP keys as `gpg --export` writes them (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signers: Vec<PathBuf>,
+    /// SSH keys that are not trusted any more, one a line, whoever lists them (OpenPGP keys say so themselves)
+    #[arg(long, value_name = "FILE", requires = "signers")]
+    pub(crate) revoked_signers: Option<PathBuf>,
+    /// What must be signed: the commit (`head`), the tag that `--revision` names (`tag`), both (`tag-and-head`), or every
+    /// commit since one that is trusted as it is (`since=COMMIT`, the whole id)
+    #[arg(long, value_name = "WHAT", requires = "signers", default_value = "head")]
+    pub(crate) signed: What,
+}
+
+/// What must be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct What(pub(crate) Demand);
+
+impl FromStr for What {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_id = |id: &&str| matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Ok(Self(match (text, text.strip_prefix("since=")) {
+            ("head", _) => Demand::Head,
+            ("tag", _) => Demand::Tag,
+            ("tag-and-head", _) => Demand::TagAndHead,
+            (_, Some(id)) => match Some(id).filter(is_id) {
+                Some(id) => Demand::EveryCommitSince(RevisionId::new(&id.to_ascii_lowercase())),
+                None => return Err("the whole id of a commit must follow `since=`; a branch can be moved".to_owned()),
+            },
+            _ => return Err("it must be `head`, `tag`, `tag-and-head` or `since=COMMIT`".to_owned()),
+        }))
+    }
+}

@@ -1,0 +1,91 @@
+//! `--signers`: nothing is read but what somebody trusted has signed.
+#![allow(clippy::unwrap_used, reason = "tests may fail")]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::{NAMESPACE, World, config};
+
+/// Makes an SSH key and lists it as Ann's; returns its file.
+fn key(world: &World) -> String {
+    let key = world.inner("ann").display().to_string();
+    let made = Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "", "-t", "ed25519", "-f", &key]).status();
+    assert!(made.unwrap().success());
+    let public = fs::read_to_string(world.inner("ann.pub")).unwrap();
+    fs::write(world.inner("signers"), format!("# people\nann@example.org {public}")).unwrap();
+    fs::write(world.inner("revoked"), public).unwrap();
+    key
+}
+
+fn sign(world: &World, key: &str, arguments: &[&str]) -> String {
+    let signing = format!("user.signingkey={key}");
+    world.git(&[&["-c", "gpg.format=ssh", "-c", &signing], arguments].concat());
+    world.git(&["rev-parse", "HEAD"])
+}
+
+#[test]
+fn nothing_is_synced_that_nobody_trusted_signed() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "a: one"))]);
+    let key = key(&world);
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let refused = world.gitops("sync --signers ../signers").refuses();
+    assert!(refused.contains(&format!("commit `{base}` (it is not signed) is not trusted")), "{refused}");
+    assert_eq!(world.state(), None);
+
+    let signed = sign(&world, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "Sign"]);
+    world.gitops("sync --signers ../signers").exits(0);
+    world.gitops(&format!("sync --signers ../signers --signed since={base}")).exits(0);
+    let refused = world.gitops("plan --signers ../signers --signed tag").refuses();
+    assert!(refused.contains("it was not asked for by a signed tag"), "{refused}");
+    let refused = world.gitops("status --signers ../signers --revoked-signers ../revoked").refuses();
+    assert!(refused.contains("which is revoked"), "{refused}");
+    sign(&world, &key, &["tag", "-s", "-m", "x", "v1"]);
+    world.gitops("plan --signers ../signers --signed tag-and-head --revision v1").exits(0);
+
+    world.change("web.yaml", &config("web", "a: two"), "Not signed");
+    for verb in ["sync", "plan", "diff", "status", "validate", "log", "explain cm/web"] {
+        let refused = world.gitops(&format!("{verb} --signers ../signers")).refuses();
+        assert!(refused.contains("is not trusted; sign it with a key on the list of signers"), "{verb}: {refused}");
+    }
+    world.gitops(&format!("sync --signers ../signers --revision {signed}")).exits(0);
+}
+
+#[test]
+fn an_application_that_is_watched_waits_for_a_signature() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "a: one"))]);
+    let key = key(&world);
+    let app = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop, namespace: argocd}\nspec:\n  \
+               project: default\n  source: {repoURL: shop, path: ., targetRevision: main}\n  destination: {name: \
+               in-cluster, namespace: shop}\n  syncPolicy: {automated: {}}\n";
+    fs::write(world.inner("app.yaml"), app).unwrap();
+    let watched = world.gitops("watch ../app.yaml --once --signers ../signers");
+    assert!(watched.code != 0 && format!("{}{}", watched.out, watched.err).contains("is not trusted"), "{watched:?}");
+    assert!(!world.gitops("cluster get cm").out.contains("web"));
+    sign(&world, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "Sign"]);
+    world.gitops("watch ../app.yaml --once --signers ../signers").exits(0);
+    assert!(world.gitops("cluster get cm").exits(0).contains("web"));
+}
+
+#[test]
+fn who_is_trusted_must_be_readable() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE)]);
+    fs::write(world.inner("wrong"), "ann@example.org ssh-ed25519 AAAA").unwrap();
+    fs::write(
+        world.inner("ring"),
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    )
+    .unwrap();
+    for (arguments, expected) in [
+        ("--signers ../none", "`../none` cannot be read: "),
+        ("--signers ../wrong", "`../wrong`: line 1 of the list of signers is wrong"),
+        ("--signers ../ring", "`../ring`: the keyring is wrong: it is damaged, or no keyring"),
+        ("--signers ../wrong --signed since=main", "the whole id of a commit must follow `since=`"),
+        ("--signers ../wrong --signed all", "it must be `head`, `tag`, `tag-and-head` or `since=COMMIT`"),
+        ("--signed tag", "--signers <FILE>"),
+    ] {
+        let told = world.gitops(&format!("validate {arguments}")).refuses();
+        assert!(told.contains(expected), "{arguments}: {told}");
+    }
+}
