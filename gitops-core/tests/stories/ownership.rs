@@ -70,49 +70,54 @@ fn an_application_of_argo_cd_is_gone_on_with_and_what_git_drops_is_removed() {
     assert!(shop.preview().plan.is_empty());
 }
 
+/// A shop in a namespace that somebody else made.
+fn tracked(owner: Owner) -> Shop {
+    let mut shop = Shop::new().pruning();
+    shop.app.owner = owner;
+    shop.create(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}"#, "kubectl");
+    let other = config("{a: '1'}").replace("name: c", "name: stays");
+    shop.commit("one", &[("c.yaml", Some(&config("{a: '1'}"))), ("stays.yaml", Some(&other))]);
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.problems);
+    shop
+}
+
 #[test]
 fn two_installations_with_one_name_leave_each_others_objects_alone_also_under_argo_cds_annotation() {
     for style in [TrackingStyle::Own, TrackingStyle::ArgoCd, TrackingStyle::ArgoCdAndLabel] {
         for (first, second) in [("eu", "us"), ("eu", ""), ("", "eu")] {
+            let about = format!("{style:?} `{first}` `{second}`");
             let owner = |installation: &str| Owner::new(installation, "shop").unwrap().with_style(style);
-            let mut shop = Shop::new().pruning();
-            shop.commit("first", &[("n.yaml", Some(NAMESPACE))]);
-            shop.sync();
-            shop.app.owner = owner(first);
-            shop.commit("one", &[("c.yaml", Some(&config("{a: '1'}")))]);
-            shop.sync();
+            let mut shop = tracked(owner(first));
             let before = shop.get("ConfigMap", "c").unwrap();
 
             shop.app.owner = owner(second);
             shop.commit("two", &[("c.yaml", Some(&config("{a: '2'}")))]);
-            let report = shop.sync();
-            let told =
-                report.problems.iter().any(|problem| problem.to_string().contains("belongs to application `shop`"));
-            assert!(told, "{style:?} {first} {second}: {:?}", report.problems);
+            let problems: Vec<String> = shop.sync().problems.iter().map(ToString::to_string).collect();
+            assert!(
+                problems.iter().any(|text| text.contains("belongs to application `shop`")),
+                "{about}: {problems:?}"
+            );
             shop.commit("gone", &[("c.yaml", None)]);
             shop.sync();
-            assert_eq!(shop.get("ConfigMap", "c").unwrap(), before, "{style:?} {first} {second}");
+            assert_eq!(shop.get("ConfigMap", "c").unwrap(), before, "{about}");
 
             // Whose it is may delete it.
             shop.app.owner = owner(first);
             shop.sync();
-            assert!(shop.get("ConfigMap", "c").is_none(), "{style:?} {first} {second}");
+            assert!(shop.get("ConfigMap", "c").is_none(), "{about}");
         }
     }
 }
 
 #[test]
 fn the_label_of_the_application_is_drift_when_it_is_changed_and_its_neighbours_are_not() {
-    let mut shop = shop(Conflicts::default());
-    shop.app.owner = Owner::new("eu", "shop").unwrap().with_style(TrackingStyle::ArgoCdAndLabel);
-    shop.commit("one", &[("c.yaml", Some(&config("{a: '1'}")))]);
-    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    let shop = tracked(Owner::new("eu", "shop").unwrap().with_style(TrackingStyle::ArgoCdAndLabel));
     assert!(shop.preview().plan.is_empty(), "{}", shop.preview().plan);
     let label = |shop: &Shop, name: &str| shop.get("ConfigMap", "c").unwrap().label(name).map(str::to_owned);
     let edit = |shop: &Shop, name: &str, value: &str| {
-        shop.edit(&shop.get("ConfigMap", "c").unwrap(), |draft| {
-            draft.entry("metadata").entry("labels").set(name, value)
-        });
+        let live = shop.get("ConfigMap", "c").unwrap();
+        shop.edit(&live, |draft| draft.entry("metadata").entry("labels").set(name, value));
     };
     edit(&shop, "theirs", "yes");
     assert_eq!(shop.preview().sync, SyncStatus::Synced);
