@@ -323,7 +323,7 @@ mod tests {
                 "a[0]: Invalid value: no",
             ),
             (list("", "has(self.v)"), r#"{"a":[{"name":"x"}]}"#, None, "a[0]: Invalid value: no"),
-            (map.to_owned(), r#"{"m":{"k":"y","l":"xy"}}"#, None, "m[k]: not y"),
+            (map.to_owned(), r#"{"m":{"k":"y","l":"xy"}}"#, None, "m[k]: Forbidden: not y"),
             (escaped.to_owned(), r#"{"a-b":1,"namespace":"x"}"#, None, "a-b: Invalid value: no"),
             (escaped.to_owned(), r#"{"a-b":2,"namespace":"x"}"#, None, ""),
         ] {
