@@ -245,7 +245,7 @@ fn an_object_declared_twice_is_held_back_and_both_places_are_named() {
 #[test]
 #[cfg(unix)]
 fn a_link_that_leads_to_no_cluster_file_yet_is_followed_and_never_replaced() {
-    let world = World::with(&[("namespace.yaml", support::NAMESPACE)]);
+    let world = World::with(&[("namespace.yaml", NAMESPACE)]);
     std::os::unix::fs::symlink("elsewhere.json", world.inner("link.json")).unwrap();
     world.gitops("sync --cluster memory:../link.json").exits(0);
     assert!(world.inner("link.json").is_symlink() && world.inner("elsewhere.json").is_file());
