@@ -289,6 +289,7 @@ fn list(items: &[impl fmt::Display]) -> String {
 mod tests {
     use super::*;
     use crate::diff::tests::{object, us};
+    use crate::model::ApiModel;
     use crate::state::Inventory;
 
     const DESIRED: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"a":"1"}}"#;
