@@ -29,9 +29,10 @@ pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool,
     let in_sync = |node: &&Node<'_>| node.phases().any(|phase| phase == Phase::Sync);
     let last_wave = working().filter(in_sync).map(|node| node.wave).max();
     for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
-        if prunes || (makes_true && last > Some((Phase::Sync, node.wave))) {
-            wait_for(node, comparison);
+        if !prunes && !(makes_true && last > Some((Phase::Sync, node.wave))) {
+            continue;
         }
+        wait_for(node, comparison);
         if !makes_true {
             // Beside the last of what is mended, so that nothing but the deletions comes after it.
             node.wave = last_wave.map_or(node.wave, |last| last.max(node.wave));
@@ -65,8 +66,12 @@ pub(super) fn add_needed(
         }
     }
     for at in needed {
-        if let Some(node) = nodes.get_mut(at).filter(|node| is_unwell(node, request)) {
+        let Some(node) = nodes.get_mut(at) else { continue };
+        if is_unwell(node, request) {
             wait_for(node, comparison);
+        } else if node.work().is_some_and(|work| work.action == Action::Await) {
+            // Others than deletions wait for it, and when its own turn is.
+            node.wave = node.declared.options.wave;
         }
     }
 }
@@ -83,7 +88,7 @@ fn called(nodes: &[Node<'_>]) -> BTreeSet<usize> {
     for (at, caller) in nodes.iter().enumerate().filter(|(_, node)| calls(node)) {
         let groups = graph.needs(at).iter().filter(|need| need.kind == NeedKind::Backend);
         let behind = groups.flat_map(|group| graph.needs(group.on)).map(|need| need.on);
-        found.extend(behind.filter(|on| nodes.get(*on).is_some_and(|node| node.wave <= caller.wave)));
+        found.extend(behind.filter(|on| nodes.get(*on).is_some_and(|node| node.declared.options.wave <= caller.wave)));
     }
     found
 }

@@ -1,5 +1,6 @@
 //! Scenarios as text, and laws over generated sets.
 
+mod awaiting;
 mod confirm;
 mod delete;
 mod depend;
