@@ -18,7 +18,8 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
     for at in providers_first {
         let follows = graph.needs(*at).iter().any(|need| {
             // A namespace or CRD of somebody else is there, and that is all its contents need.
-            blocking.contains(&need.on) || (need.kind == NeedKind::Object && foreign.contains(&need.on))
+            blocking.contains(&need.on)
+                || (matches!(need.kind, NeedKind::Object | NeedKind::Rule) && foreign.contains(&need.on))
         });
         let Some(node) = nodes.get_mut(*at) else {
             if follows {
