@@ -23,14 +23,19 @@ impl Machine {
         if live.is_terminating() {
             return Some(DELETED.to_owned());
         }
-        let is_first = self.run(step.id.0).is_some_and(|run| run.tries == 0 && run.taken == 0);
-        if is_first && self.setup.seen.get(&step.key).is_some_and(|seen| *seen != diff::said(live)) {
-            return Some("was changed on the cluster since the plan was approved; plan and approve anew".to_owned());
-        }
         if self.setup.ledger.inventory.receives(live).is_some() {
             // The other one gives it away.
             return None;
         }
         plan::belongs_to_another(live.key(), &self.claims(live), &self.setup.owner)
+    }
+
+    /// Returns why an object is not overwritten, of which an approved plan is carried out: somebody has changed it since,
+    /// and nobody approved of undoing that. What we wrote ourselves does not count, nor what an autoscaler writes.
+    pub(super) fn changed_since(&self, step: &Step, live: &Resource) -> Option<String> {
+        let seen = self.setup.seen.get(&step.key).filter(|_| !self.setup.scaled.contains(&step.key))?;
+        let is_first = self.run(step.id.0).is_some_and(|run| run.tries == 0 && run.taken == 0);
+        (is_first && *seen != diff::said(live))
+            .then(|| "was changed on the cluster since the plan was approved; plan and approve anew".to_owned())
     }
 }

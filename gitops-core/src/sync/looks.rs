@@ -104,7 +104,7 @@ impl Machine {
     fn saw_conflicts(&mut self, id: u32, conflicts: &[FieldConflict], live: Option<&Resource>) {
         let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
         // The server answers a field conflict before it says that this is another object (recorded).
-        if let Some(why) = self.unfit(&step, live) {
+        if let Some(why) = self.unfit(&step, live).or_else(|| self.changed_since(&step, live)) {
             return self.fail(id, &why);
         }
         let declared = self.declared(&step);

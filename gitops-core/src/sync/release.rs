@@ -81,7 +81,7 @@ impl Machine {
     pub(super) fn saw_before_replace(&mut self, id: u32, live: Option<&Resource>) {
         let Some((step, live)) = self.step(id).zip(live) else { return self.fail(id, "is gone; sync again") };
         // A replace knows no field conflicts: nothing else stands between it and what others wrote.
-        if let Some(why) = self.unfit(&step, live) {
+        if let Some(why) = self.unfit(&step, live).or_else(|| self.changed_since(&step, live)) {
             return self.fail(id, &why);
         }
         let declared = self.declared(&step);
