@@ -12,6 +12,8 @@
 //! - **Changes** come from one watch per kind that stays open; a break leaves no gap.
 //! - **Writes** are one request each, with the guard inside it. Where the answer is lost they are in doubt.
 //!
+//! With the feature `server` there is an API server without Kubernetes, for tests and to try things out: `memory_server`.
+//!
 //! Each answer of a server is mapped to what it means, see [`Failure`](gitops_core::cluster::Failure).
 
 mod changes;

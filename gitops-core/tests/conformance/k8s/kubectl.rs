@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gitops_core::memory::{ApiServer, Content, HttpRequest, Media, User, Wire};
+use gitops_core::memory::{ApiServer, Content, Endpoint, HttpRequest, Media, User, Wire};
 use gitops_core::resource::Resource;
 use gitops_core::time::Timestamp;
 use serde_json::{Value, json as tree};
@@ -22,14 +22,21 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub(crate) fn kubectl(folder: &Path) -> Option<Vec<Case>> {
     let cases = recording(folder, "k8s/kubectl_traffic.json")?;
     let base = server(folder, "k8s/watch_list_crds.json", &[NAMESPACE, "wkd-made"])?;
+    // The commands worked on the same objects: what one does not look at another shows.
+    let all = cases.as_array().unwrap().iter().flat_map(|case| case["exchanges"].as_array().unwrap());
+    let shown = all.filter(|exchange| exchange["response"]["body"]["metadata"]["uid"].is_string());
+    let elsewhere: BTreeMap<&str, &Value> =
+        shown.map(|exchange| (exchange["path"].as_str().unwrap(), &exchange["response"]["body"])).collect();
     let verdict = |case: &Value| {
         let id = case["id"].as_str().unwrap().to_owned();
         let exchanges = case["exchanges"].as_array().unwrap();
-        let mut server = holding(&base, exchanges);
+        let mut server = holding(&base, exchanges, &elsewhere);
+        let who = case["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let user = who.filter_map(|argument| argument.strip_prefix("--as=")).next().map(User::new);
         let mut names = Names::default();
         let verdict = exchanges.iter().try_for_each(|exchange| {
             let place = format!("{} {}", exchange["method"], exchange["path"]).replace('"', "");
-            replay(&mut server, &mut names, exchange).map_err(|why| format!("{place}: {why}"))
+            replay(&mut server, &mut names, exchange, user.as_ref()).map_err(|why| format!("{place}: {why}"))
         });
         Case { id, verdict }
     };
@@ -37,7 +44,13 @@ pub(crate) fn kubectl(folder: &Path) -> Option<Vec<Case>> {
 }
 
 /// A server that holds what the command finds: the first that is told of each object, before the command changes it.
-fn holding(base: &ApiServer, exchanges: &[Value]) -> ApiServer {
+fn holding(base: &ApiServer, exchanges: &[Value], elsewhere: &BTreeMap<&str, &Value>) -> ApiServer {
+    let is_made = |item: &Value| {
+        let same = |exchange: &&Value| {
+            exchange["method"] == "POST" && exchange["body"]["metadata"]["name"] == item["metadata"]["name"]
+        };
+        exchanges.iter().find(same).is_some()
+    };
     let mut found: BTreeMap<String, Value> = BTreeMap::new();
     let mut changed: Vec<String> = Vec::new();
     for exchange in exchanges {
@@ -50,17 +63,25 @@ fn holding(base: &ApiServer, exchanges: &[Value]) -> ApiServer {
                 if is_object && body["kind"] != "Scale" {
                     found.entry(path.clone()).or_insert_with(|| body.clone());
                 }
-                let kind = body["kind"].as_str().and_then(|kind| kind.strip_suffix("List")).unwrap_or_default();
-                for item in body["items"].as_array().into_iter().flatten().filter(|_| !kind.is_empty()) {
+                let Some((kind, version)) = kind_at(base, &path) else { continue };
+                let rows = body["rows"].as_array().into_iter().flatten().map(|row| &row["object"]);
+                let items = body["items"].as_array().into_iter().flatten().chain(rows);
+                for item in items.filter(|item| item["metadata"]["uid"].is_string() && !is_made(item)) {
                     let mut item = item.clone();
-                    item["kind"] = kind.into();
-                    item["apiVersion"] = body["apiVersion"].clone();
-                    found.entry(format!("{path}/{}", item["metadata"]["name"])).or_insert(item);
+                    item["kind"] = kind.clone().into();
+                    item["apiVersion"] = version.clone().into();
+                    let name = item["metadata"]["name"].as_str().unwrap_or_default();
+                    found.entry(format!("{}/{name}", path.trim_end_matches(&format!("/{name}")))).or_insert(item);
                 }
             }
             // What nobody looked at before: it was as it is afterwards, or all there is to know is its name.
             "PATCH" if *status == 200 && is_object => {
                 found.entry(path.clone()).or_insert_with(|| body.clone());
+            }
+            "PATCH" if *status == 409 => {
+                if let Some(object) = elsewhere.get(&*path) {
+                    found.entry(path.clone()).or_insert_with(|| (*object).clone());
+                }
             }
             "DELETE" if *status == 200 => {
                 let name = path.rsplit('/').next().unwrap_or_default();
@@ -70,9 +91,13 @@ fn holding(base: &ApiServer, exchanges: &[Value]) -> ApiServer {
                     Some(kind) => (kind, body["apiVersion"].as_str().unwrap_or_default()),
                 };
                 let mut object = if is_object { body.clone() } else { tree!({"metadata": metadata}) };
-                if let Some(metadata) = object["metadata"].as_object_mut() {
+                if object["metadata"]["deletionTimestamp"].is_string() {
+                    // To be marked for deletion counts as a change.
+                    let before = object["metadata"]["generation"].as_u64().map(|generation| generation - 1);
+                    let metadata = object["metadata"].as_object_mut().unwrap();
                     metadata.remove("deletionTimestamp");
                     metadata.remove("deletionGracePeriodSeconds");
+                    before.map(|generation| metadata.insert("generation".to_owned(), generation.into()));
                 }
                 object["kind"] = kind.into();
                 object["apiVersion"] = version.into();
@@ -82,7 +107,7 @@ fn holding(base: &ApiServer, exchanges: &[Value]) -> ApiServer {
             }
             _ => {}
         }
-        if method != "GET" {
+        if method != "GET" && method != "POST" {
             changed.push(path);
         }
     }
@@ -92,7 +117,14 @@ fn holding(base: &ApiServer, exchanges: &[Value]) -> ApiServer {
     ApiServer::holding(1, all).unwrap()
 }
 
-fn replay(server: &mut ApiServer, names: &mut Names, exchange: &Value) -> Result<(), String> {
+/// Kind and `apiVersion` of what is at a path.
+fn kind_at(server: &ApiServer, path: &str) -> Option<(String, String)> {
+    let endpoint = Endpoint::from_path(path)?;
+    let kind = server.model().by_plural(&endpoint.group, &endpoint.plural)?;
+    Some((kind.group_kind.kind.to_string(), endpoint.api_version()))
+}
+
+fn replay(server: &mut ApiServer, names: &mut Names, exchange: &Value, user: Option<&User>) -> Result<(), String> {
     let (recorded, path) = (&exchange["response"], exchange["path"].as_str().unwrap());
     let headers = &exchange["headers"];
     let text = |name: &str| headers[name].as_str().unwrap_or_default();
@@ -107,7 +139,7 @@ fn replay(server: &mut ApiServer, names: &mut Names, exchange: &Value) -> Result
     http.agent = exchange["user_agent"].as_str().unwrap_or("kubectl");
     http.known = text("If-None-Match");
     http.body = &body;
-    http.user = headers["Impersonate-User"].as_str().map(User::new);
+    http.user = user.cloned();
     let query = names.fill(&exchange["query"]);
     for (name, value) in query.as_object().into_iter().flatten() {
         // What names the content of a document of the recorded server names none of ours.
@@ -153,7 +185,12 @@ fn content(names: &mut Names, recorded: &Value, answer: &Wire) -> Result<(), Str
     }
     let differs = match recorded["kind"].as_str().unwrap() {
         "Status" => status_differs(names, recorded, &found),
-        "Table" => names.differ(&recorded["columnDefinitions"], &found["columnDefinitions"]),
+        "Table" => {
+            // Later requests go on with its token.
+            let token = |table: &Value| tree!({"continue": table["metadata"]["continue"]});
+            names.differ(&token(recorded), &token(&found));
+            names.differ(&recorded["columnDefinitions"], &found["columnDefinitions"])
+        }
         "APIResourceList" => None,
         kind if kind.ends_with("List") => {
             let listed = |list: &Value| {
