@@ -12,7 +12,7 @@ use super::export::LEVELS;
 use super::prepare::is_custom;
 use super::refuse::{self, Fault, fault};
 use super::request::{Action, DeleteOptions, Endpoint, Patch, Request, Select, Validation};
-use super::response::{CauseReason, Reason, Status};
+use super::response::{CauseReason, NO_MEDIA, Reason, Status};
 use super::server::ApiServer;
 use super::url::HttpRequest;
 
@@ -83,7 +83,7 @@ impl HttpRequest<'_> {
             ("PATCH", "application/merge-patch+json") => Media::MergePatch,
             ("PATCH", "application/strategic-merge-patch+json") => Media::StrategicPatch,
             ("PATCH", _) => {
-                return Err(Status::new(415, Reason::UnsupportedMediaType, "415: Unsupported Media Type"));
+                return Err(Status::new(415, Reason::UnsupportedMediaType, NO_MEDIA));
             }
             (_, "" | "application/json" | "*/*") => Media::Json,
             (_, "application/yaml") => Media::Yaml,

@@ -28,7 +28,7 @@ pub(super) fn apply(
     if force == Force::Yes {
         request = request.force();
     }
-    let merged = ssa::merge(&request).map_err(|error| refused(context, applied, error))?;
+    let merged = ssa::merge(&request).map_err(|error| refused(applied, error))?;
     let schema = model.schema(&context.kind.group_kind, &context.endpoint.version);
     let Some(flaw) = decode::flaw(schema, merged.object.tree(), 0) else {
         return Ok(merged.object.tree().to_draft());
@@ -95,10 +95,10 @@ pub(super) fn scaled(context: &Context<'_>, live: &Resource, mut draft: Draft) -
     draft
 }
 
-fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Status {
+fn refused(applied: &Resource, error: ApplyError) -> Status {
     let name = &applied.key().name;
     match error {
-        ApplyError::Conflict(conflicts) => conflict(context, name, &conflicts),
+        ApplyError::Conflict(conflicts) => conflict(&conflicts),
         ApplyError::ManagedFieldsGiven => refuse::bad_request("metadata.managedFields must be nil"),
         ApplyError::Invalid(errors) => {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -115,7 +115,7 @@ fn refused(context: &Context<'_>, applied: &Resource, error: ApplyError) -> Stat
 }
 
 /// Rule: the wording of apimachinery's `managedfields.NewConflictError`.
-fn conflict(context: &Context<'_>, name: &str, conflicts: &[Conflict]) -> Status {
+fn conflict(conflicts: &[Conflict]) -> Status {
     let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for conflict in conflicts {
         by_manager.entry(holder(conflict)).or_default().push(ssa::path_text(&conflict.field));
@@ -140,11 +140,11 @@ fn conflict(context: &Context<'_>, name: &str, conflicts: &[Conflict]) -> Status
     let field = |conflict: &Conflict| {
         FieldConflict::new(&conflict.manager, conflict.field.clone()).under(conflict.subresource.as_deref())
     };
-    let status = Status::new(409, Reason::Conflict, message);
+    // It does not say of which object, as recorded.
     Status {
         causes: conflicts.iter().map(cause).collect(),
         conflicts: conflicts.iter().map(field).collect(),
-        ..status.about(&context.endpoint.group, &context.endpoint.plural, name)
+        ..Status::new(409, Reason::Conflict, message)
     }
 }
 

@@ -186,6 +186,7 @@ pub enum CauseReason {
 
 /// How the router begins where it has no route for the types that a client takes.
 pub(super) const NO_ROUTE: &str = "406: Not Acceptable";
+pub(super) const NO_MEDIA: &str = "415: Unsupported Media Type";
 /// What is said where nothing is.
 pub(super) const NO_PAGE: &str = "404 page not found";
 
@@ -291,8 +292,8 @@ impl Status {
             }
         }
         // The answers of the router have details that say nothing.
-        let routed = matches!(self.reason, Reason::NotServed | Reason::MethodNotAllowed | Reason::UnsupportedMediaType)
-            || self.message.starts_with(NO_ROUTE);
+        let routed = matches!(self.reason, Reason::NotServed | Reason::MethodNotAllowed)
+            || [NO_ROUTE, NO_MEDIA].iter().any(|text| self.message.starts_with(text));
         if routed || details != Draft::map() {
             draft.set("details", details);
         }

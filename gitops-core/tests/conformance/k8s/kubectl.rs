@@ -25,8 +25,10 @@ pub(crate) fn kubectl(folder: &Path) -> Option<Vec<Case>> {
     // The commands worked on the same objects: what one does not look at another shows.
     let all = cases.as_array().unwrap().iter().flat_map(|case| case["exchanges"].as_array().unwrap());
     let shown = all.filter(|exchange| exchange["response"]["body"]["metadata"]["uid"].is_string());
-    let elsewhere: BTreeMap<&str, &Value> =
-        shown.map(|exchange| (exchange["path"].as_str().unwrap(), &exchange["response"]["body"])).collect();
+    let mut elsewhere: BTreeMap<&str, &Value> = BTreeMap::new();
+    for exchange in shown {
+        elsewhere.entry(exchange["path"].as_str().unwrap()).or_insert(&exchange["response"]["body"]);
+    }
     let verdict = |case: &Value| {
         let id = case["id"].as_str().unwrap().to_owned();
         let exchanges = case["exchanges"].as_array().unwrap();
