@@ -164,6 +164,21 @@ fn an_expired_key_counts_for_what_it_signed_before_and_a_revoked_one_for_nothing
     assert_eq!(verdict(&repo, &expiring, &early), good(ANN, &key));
     assert_eq!(verdict(&repo, &expiring, &late), Verdict::Expired { signer: ANN.into(), key: (*key).into() });
 
+    // A revocation counts even if it cannot be checked: by somebody else, by SHA-1, or of an old version.
+    let ring = gpg.export(&[ANN]);
+    let (head, tail) = ring.split_at(2 + usize::from(ring[1]));
+    for revocation in [&[0x88, 10, 4, 0x20, 1, 2, 0, 0, 0, 0, 0, 0][..], &[0x88, 5, 3, 5, 0x20, 0, 0]] {
+        let found = verdict(&repo, &trust(&[head, revocation, tail].concat()), &early);
+        assert_eq!(found, Verdict::Revoked { key: (*key).into() });
+    }
+    // And an owner's last word that cannot be checked may take back what was said before.
+    let mut last = vec![4, 0x1f, 22, 2, 0, 6, 5, 2, 0xff, 0, 0, 0, 0, 10, 9, 16];
+    last.extend((0..8).map(|at| u8::from_str_radix(&key[24 + 2 * at..26 + 2 * at], 16).unwrap()));
+    last.extend([0, 0]);
+    let packet = [&[0x88, u8::try_from(last.len()).unwrap()], &*last].concat();
+    let found = verdict(&repo, &trust(&[head, &packet, tail].concat()), &early);
+    assert!(matches!(found, Verdict::Unsupported { .. }), "{found:?}");
+
     let certificate = gpg.0.path().join(format!("openpgp-revocs.d/{key}.rev"));
     let text = fs::read_to_string(&certificate).unwrap().replace("\n:-----BEGIN", "\n-----BEGIN");
     fs::write(&certificate, text).unwrap();

@@ -129,8 +129,7 @@ impl Trust {
     ///
     /// All keys in it are trusted, each until it expires by its owner's word, and not at all once it is revoked: by a
     /// revocation that is in the keyring. Keys of version 4 are read; they sign by RSA of 2048 bits and more, Ed25519, P-256
-    /// or P-384, with SHA-2. What vouches for an expiry or a subkey by SHA-1 only is passed over, and so is a key that says
-    /// nothing else.
+    /// or P-384, with SHA-2. A key may not sign whose owner's last word on it cannot be checked, such as one by SHA-1.
     ///
     /// # Errors
     /// When a key cannot be read. None is skipped, since it may be a revocation that is missing then.

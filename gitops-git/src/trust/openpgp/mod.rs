@@ -40,6 +40,23 @@ struct Component<'b> {
     kind: u8,
     body: &'b [u8],
     signatures: Vec<Signature>,
+    /// Whether somebody says that it is revoked. Who does is not asked: it may be a revoker that the owner named, or a
+    /// signature that cannot be checked here, and what `gpg` exports holds none that is not right.
+    is_revoked: bool,
+}
+
+impl<'b> Component<'b> {
+    fn new(Packet { kind, body }: Packet<'b>) -> Self {
+        Self { kind, body, signatures: Vec::new(), is_revoked: false }
+    }
+
+    fn add(&mut self, signature: &[u8]) {
+        // Of version 3 the kind stands one byte further.
+        let kind = if signature.first() == Some(&3) { signature.get(2) } else { signature.get(1) };
+        self.is_revoked |= matches!(kind, Some(0x20 | 0x28));
+        // One that cannot be read vouches for nothing.
+        self.signatures.extend(Signature::read(signature));
+    }
 }
 
 const PUBLIC_KEY: u8 = 6;
@@ -63,16 +80,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Certificate>, InvalidKeyring> {
     let mut certificates = Vec::new();
     for block in &blocks {
         let mut components: Vec<Component<'_>> = Vec::new();
-        for Packet { kind, body } in packets(block).ok_or(damaged.clone())? {
-            match (kind, components.last_mut()) {
+        for packet in packets(block).ok_or(damaged.clone())? {
+            match (packet.kind, components.last_mut()) {
                 (5 | 7, _) => return Err(InvalidKeyring { why: "it holds a secret key, which does not belong here" }),
                 (PUBLIC_KEY, _) => {
                     certificates.extend(certificate(&std::mem::take(&mut components))?);
-                    components.push(Component { kind, body, signatures: Vec::new() });
+                    components.push(Component::new(packet));
                 }
-                (SUBKEY | NAME | PICTURE, Some(_)) => components.push(Component { kind, body, signatures: Vec::new() }),
-                // One that cannot be read vouches for nothing.
-                (2, Some(component)) => component.signatures.extend(Signature::read(body)),
+                (SUBKEY | NAME | PICTURE, Some(_)) => components.push(Component::new(packet)),
+                (2, Some(component)) => component.add(packet.body),
                 // What GnuPG notes for itself, and what stands for nothing.
                 (10 | 12 | 21, _) => {}
                 _ => return Err(damaged),
@@ -91,39 +107,42 @@ fn certificate(components: &[Component<'_>]) -> Result<Option<Certificate>, Inva
     let unknown = InvalidKeyring { why: "it holds a key that is damaged, or not of version 4" };
     let primary = Key::read(first.body).ok_or(unknown)?;
     let mut name = None;
-    let mut own: Vec<&Signature> = first.by(&primary, &[0x1f], &primary.body);
+    let mut own: Vec<(&Signature, bool)> = first.by(&primary, &[0x1f], &primary.body);
     for component in others.iter().filter(|component| matches!(component.kind, NAME | PICTURE)) {
         let found = component.by(&primary, &[0x10, 0x11, 0x12, 0x13], &component.signed_name(&primary));
-        if name.is_none() && component.kind == NAME && !found.is_empty() {
+        if name.is_none() && component.kind == NAME && found.iter().any(|(_, is_right)| *is_right) {
             name = Some(Arc::from(String::from_utf8_lossy(component.body)));
         }
         own.extend(found);
     }
-    let is_revoked = !first.by(&primary, &[0x20], &primary.body).is_empty();
-    let latest = own.into_iter().max_by_key(|signature| signature.created);
+    let latest = latest(own);
     let may_sign = |signature: &&Signature| signature.flags.is_none_or(|flags| flags & SIGNS != 0);
     let term = latest.filter(may_sign).map(|signature| term(&primary, signature));
     // A subkey lives no longer than what it hangs on.
     let end = latest.and_then(|signature| self::term(&primary, signature).1);
-    let mut keys = vec![SigningKey { key: primary.clone(), is_revoked, term }];
+    let mut keys = vec![SigningKey { key: primary.clone(), is_revoked: first.is_revoked, term }];
     for component in others.iter().filter(|component| component.kind == SUBKEY) {
         // One of a kind that is not known cannot have signed.
         let Some(key) = Key::read(component.body) else { continue };
         let both = [&*primary.body, &key.body].concat();
-        let bindings = component.by(&primary, &[0x18], &both).into_iter();
-        let binding = bindings.max_by_key(|signature| signature.created);
         let agrees = |binding: &&Signature| {
             binding.flags.is_some_and(|flags| flags & SIGNS != 0) && binding.has_back(&key, &both)
         };
-        let term = binding.filter(agrees).filter(|_| latest.is_some()).map(|binding| {
+        let binding = self::latest(component.by(&primary, &[0x18], &both)).filter(agrees);
+        let term = binding.filter(|_| latest.is_some()).map(|binding| {
             let (start, own_end) = self::term(&key, binding);
             (start, own_end.into_iter().chain(end).min())
         });
-        let is_revoked = is_revoked || !component.by(&primary, &[0x28], &both).is_empty();
-        keys.push(SigningKey { key, is_revoked, term });
+        keys.push(SigningKey { key, is_revoked: first.is_revoked || component.is_revoked, term });
     }
     let name = name.unwrap_or_else(|| primary.name());
     Ok(Some(Certificate { name, keys }))
+}
+
+/// The last word of the owner; none if that cannot be checked, since it may take back what was said before.
+fn latest(said: Vec<(&Signature, bool)>) -> Option<&Signature> {
+    let last = said.into_iter().max_by_key(|(signature, is_right)| (signature.created, !is_right))?;
+    Some(last).filter(|(_, is_right)| *is_right).map(|(signature, _)| signature)
 }
 
 /// Since and until when a key may sign.
@@ -132,12 +151,15 @@ fn term(key: &Key, signature: &Signature) -> (u32, Option<u32>) {
 }
 
 impl Component<'_> {
-    /// Those of its signatures that are of these kinds, and by `key`.
-    fn by(&self, key: &Key, kinds: &[u8], data: &[u8]) -> Vec<&Signature> {
-        let is_right = |signature: &&Signature| {
-            kinds.contains(&signature.kind) && signature.expires.is_none() && signature.is_by(key, data) == Some(true)
-        };
-        self.signatures.iter().filter(is_right).collect()
+    /// Those of its signatures that are of these kinds and by `key`, or say so and cannot be checked; and whether they were.
+    fn by(&self, key: &Key, kinds: &[u8], data: &[u8]) -> Vec<(&Signature, bool)> {
+        let of_kind = self.signatures.iter().filter(|signature| kinds.contains(&signature.kind));
+        let judged = of_kind.filter_map(|signature| match signature.is_by(key, data) {
+            Some(true) => Some((signature, signature.expires.is_none())),
+            Some(false) => None,
+            None => signature.issuers.iter().any(|issuer| key.is(issuer)).then_some((signature, false)),
+        });
+        judged.collect()
     }
 
     fn signed_name(&self, primary: &Key) -> Vec<u8> {
