@@ -101,7 +101,7 @@ pub async fn audit(
 ) -> Result<Vec<Audited>, SourceError> {
     let what = "the history of this source";
     let history = source.history().ok_or(SourceFailure::Unsupported { what: what.into() })?;
-    let auditor = Auditor { app, source, history, model };
+    let mut auditor = Auditor { app, source, history, model, listed: None };
     let mut told = Vec::new();
     for revision in history.log(from, &app.paths, limit).await? {
         told.push(auditor.tell(revision).await);
@@ -115,6 +115,8 @@ pub(super) struct Auditor<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) history: &'a dyn History,
     pub(super) model: &'a ApiModel,
+    /// What was listed last: revisions share nearly all of their folders, and what is shared is not listed again.
+    pub(super) listed: Option<Snapshot>,
 }
 
 /// The objects of the files that differ between two revisions, as they were and as they are.
@@ -124,7 +126,7 @@ struct Sides {
 }
 
 impl Auditor<'_> {
-    pub(super) async fn tell(&self, revision: Revision) -> Audited {
+    pub(super) async fn tell(&mut self, revision: Revision) -> Audited {
         let mut gaps = BTreeSet::new();
         let objects = match self.objects(&revision.id, &mut gaps).await {
             Ok(objects) => objects,
@@ -136,16 +138,22 @@ impl Auditor<'_> {
         Audited { revision, objects, gaps: gaps.into_iter().collect() }
     }
 
-    async fn objects(&self, id: &RevisionId, gaps: &mut BTreeSet<Arc<str>>) -> Result<Vec<ObjectEdit>, SourceError> {
+    async fn objects(
+        &mut self,
+        id: &RevisionId,
+        gaps: &mut BTreeSet<Arc<str>>,
+    ) -> Result<Vec<ObjectEdit>, SourceError> {
         let after = self.files(id).await?;
         let parents = self.history.parents(id).await?;
         let Some((first, others)) = parents.split_first() else {
             let nothing = Snapshot::new(id, Arc::default());
             return Ok(self.sides(&nothing, &after, gaps).await?.edits(self.model));
         };
-        let mut objects = self.sides(&self.files(first).await?, &after, gaps).await?.edits(self.model);
+        let before = self.files(first).await?;
+        let mut objects = self.sides(&before, &after, gaps).await?.edits(self.model);
         for parent in others {
-            let also = self.sides(&self.files(parent).await?, &after, gaps).await?.edits(self.model);
+            let before = self.files(parent).await?;
+            let also = self.sides(&before, &after, gaps).await?.edits(self.model);
             let also: BTreeMap<&ResourceKey, &ObjectEdit> = also.iter().map(|edit| (&edit.key, edit)).collect();
             objects =
                 objects.into_iter().filter_map(|edit| also.get(&edit.key).and_then(|also| edit.shared(also))).collect();
@@ -154,12 +162,12 @@ impl Auditor<'_> {
     }
 
     /// Names the files of a revision; none if it has none of the paths.
-    async fn files(&self, id: &RevisionId) -> Result<Snapshot, SourceError> {
-        match self.source.snapshot(id, &self.app.paths, None).await {
+    async fn files(&mut self, id: &RevisionId) -> Result<Snapshot, SourceError> {
+        match self.source.snapshot(id, &self.app.paths, self.listed.as_ref()).await {
             Err(SourceError { failure: SourceFailure::UnknownPath { .. }, .. }) => {
                 Ok(Snapshot::new(id, Arc::default()))
             }
-            snapshot => snapshot,
+            snapshot => Ok(self.listed.insert(snapshot?).clone()),
         }
     }
 

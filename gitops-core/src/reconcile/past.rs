@@ -54,7 +54,7 @@ impl Past<'_> {
     /// Adds which revision dropped an object that is no longer declared.
     pub(super) async fn tell_dropped(&self, key: &ResourceKey, explanation: &mut Explanation) {
         let Some(history) = self.source.history() else { return };
-        let auditor = Auditor { app: self.app, source: self.source, history, model: self.model };
+        let mut auditor = Auditor { app: self.app, source: self.source, history, model: self.model, listed: None };
         let mut looked = 0;
         for depth in DEPTHS {
             let log = match history.log(self.revision, &self.app.paths, depth).await {
