@@ -47,6 +47,26 @@ fn a_first_sync_creates_everything_in_order_and_a_second_one_writes_nothing() {
 }
 
 #[test]
+fn objects_are_marked_as_argo_cd_marks_them_where_that_is_asked_and_other_installations_keep_off() {
+    let world = shop();
+    let asked = "--tracking argocd+label --installation eu";
+    world.gitops(&format!("sync {asked}")).exits(0);
+    let object = world.gitops("cluster get cm/web -n shop").exits(0).replace(['"', '\''], "");
+    for mark in [
+        "argocd.argoproj.io/tracking-id: shop:/ConfigMap:shop/web",
+        "argocd.argoproj.io/installation-id: eu",
+        "app.kubernetes.io/instance: shop",
+    ] {
+        assert!(object.contains(mark), "{mark} is not in\n{object}");
+    }
+    world.gitops(&format!("plan {asked}")).exits(0);
+    let other = world.gitops("plan --tracking argocd --installation us");
+    let told = format!("{}{}", other.out, other.err);
+    assert!(other.code == 2 && told.contains("belongs to application `shop` of installation `eu`"), "{told}");
+    world.gitops("plan --installation .eu").exits(2);
+}
+
+#[test]
 fn looking_before_the_first_sync_tells_what_is_missing_and_stores_nothing() {
     let world = shop();
     for (verb, expected) in [

@@ -177,7 +177,11 @@ impl Judge<'_> {
         }
         let Some(compared) = compared else { return Fate::Skip(SkipReason::Unknown) };
         match &compared.outcome {
-            Outcome::Synced => claims(key, declared, compared, self.owner),
+            Outcome::Synced => match self.not_ours(key, declared, compared, problems) {
+                // It has all that we would write, and is another's all the same: an installation of no name writes none.
+                Some(fate) => fate,
+                None => claims(declared, compared),
+            },
             Outcome::Missing => missing(declared),
             // Something that is applied before will bring the kind (rule 34 of the exact rules).
             Outcome::Unknown(Why::UnknownKind) if declared.options.skip_dry_run_on_missing_resource => {
@@ -185,11 +189,8 @@ impl Judge<'_> {
             }
             Outcome::OutOfSync(_) if adopt::is_only_received(declared, compared, self.inventory) => received(compared),
             Outcome::OutOfSync(_) if declared.options.create_only => Fate::Skip(SkipReason::CreateOnly),
-            Outcome::OutOfSync(changes) => match adopt::foreign(key, compared, self.owner, self.inventory) {
-                Some(tracking) => {
-                    problems.push(at(declared, adopt::not_ours(tracking).of(key)));
-                    Fate::Skip(SkipReason::NotOurs)
-                }
+            Outcome::OutOfSync(changes) => match self.not_ours(key, declared, compared, problems) {
+                Some(fate) => fate,
                 None => self.differs(key, declared, compared, changes, problems),
             },
             Outcome::Terminating => {
@@ -201,6 +202,19 @@ impl Judge<'_> {
             // `Extra` is never said of a declared object.
             Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
         }
+    }
+
+    /// Leaves alone what is another application's.
+    fn not_ours(
+        &self,
+        key: &ResourceKey,
+        declared: &Declared,
+        compared: &Compared,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Fate> {
+        let tracking = adopt::foreign(key, compared, self.owner, self.inventory)?;
+        problems.push(at(declared, adopt::not_ours(tracking).of(key)));
+        Some(Fate::Skip(SkipReason::NotOurs))
     }
 
     /// Applies what is in sync once more.
@@ -277,10 +291,10 @@ fn hook(declared: &Declared) -> Fate {
 }
 
 /// What is as declared and not ours alone: a later removal would not work, or an apply remove what is left alone.
-fn claims(key: &ResourceKey, declared: &Declared, compared: &Compared, owner: &Owner) -> Fate {
+fn claims(declared: &Declared, compared: &Compared) -> Fate {
     let options = &declared.options;
     let due = compared.predicted == Prediction::Claim || !compared.releases.is_empty() || !compared.repairs.is_empty();
-    if !due || options.create_only || options.replace || foreign(key, &compared.claim, owner).is_some() {
+    if !due || options.create_only || options.replace {
         return Fate::InPlace;
     }
     let Some(requires) = as_seen(compared) else { return Fate::InPlace };

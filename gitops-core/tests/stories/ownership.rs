@@ -89,18 +89,19 @@ fn two_installations_with_one_name_leave_each_others_objects_alone_also_under_ar
             let about = format!("{style:?} `{first}` `{second}`");
             let owner = |installation: &str| Owner::new(installation, "shop").unwrap().with_style(style);
             let mut shop = tracked(owner(first));
-            let before = shop.get("ConfigMap", "c").unwrap();
+            let [before, other] = ["c", "stays"].map(|name| shop.get("ConfigMap", name).unwrap());
 
             shop.app.owner = owner(second);
             shop.commit("two", &[("c.yaml", Some(&config("{a: '2'}")))]);
             let problems: Vec<String> = shop.sync().problems.iter().map(ToString::to_string).collect();
-            assert!(
-                problems.iter().any(|text| text.contains("belongs to application `shop`")),
-                "{about}: {problems:?}"
-            );
+            for name in ["c", "stays"] {
+                let told = format!("ConfigMap shop/{name}: belongs to application `shop`");
+                assert!(problems.iter().any(|text| text.contains(&told)), "{about}: {told}: {problems:?}");
+            }
             shop.commit("gone", &[("c.yaml", None)]);
             shop.sync();
             assert_eq!(shop.get("ConfigMap", "c").unwrap(), before, "{about}");
+            assert_eq!(shop.get("ConfigMap", "stays").unwrap(), other, "{about}: also what differs in nothing");
 
             // Whose it is may delete it.
             shop.app.owner = owner(first);
