@@ -51,8 +51,10 @@ impl World {
                 let holder = before.and_then(|object| object.annotation(ID)?.split(':').next());
                 let other = done.declared_by.iter().find(|app| Some(&***app) != holder);
                 let is_hook = before.and_then(|object| object.annotation("gitops.rs/hook")).is_some();
+                // One that holds and declares an object may recreate it, whoever else declares it as well.
+                let is_own = done.declared_by.iter().any(|app| Some(&**app) == holder);
                 assert!(
-                    other.is_none() || is_hook,
+                    other.is_none() || is_hook || is_own,
                     "{} of {holder:?} was deleted, and {other:?} declares it\n{}",
                     done.write.key,
                     self.story()

@@ -46,7 +46,7 @@ impl World {
     }
 
     fn happen(&mut self) {
-        match self.chance.below(27) {
+        match self.chance.below(30) {
             0..=3 => self.edit(),
             4 => self.move_file(),
             5 => self.go_back(),
@@ -95,6 +95,9 @@ impl World {
             }
             24 => self.rename(),
             25 => self.fight(),
+            26 => self.say_nothing_new(),
+            27 => self.recreate(),
+            28 => self.crash_in_a_recreate(),
             _ => {
                 let outcome = *self.chance.of(&["succeed", "succeed", "fail"]);
                 self.note(format!("hook: {outcome}"));
@@ -247,6 +250,42 @@ impl World {
                 self.put(app);
             }
         }
+    }
+
+    /// Somebody else's file, or a comment, changes.
+    fn say_nothing_new(&mut self) {
+        let nth = usize::try_from(self.chance.below(8)).unwrap();
+        let own = self.files.keys().nth(nth).cloned();
+        match own.filter(|path| path.ends_with(".yaml") && self.chance.one_in(2)) {
+            Some(path) => drop(self.files.entry(path).and_modify(|text| text.insert_str(0, "# the same\n"))),
+            None => drop(self.files.insert("readme.md".to_owned(), self.sim.now().to_string())),
+        }
+        self.note("a commit that says nothing new");
+        self.commit("nothing new");
+    }
+
+    /// The program dies about the time when an object is deleted to be created again, and a window closes.
+    fn crash_in_a_recreate(&mut self) {
+        self.note("crash while an object is recreated");
+        self.recreate();
+        let pause = self.chance.below(6_000);
+        self.pass(Duration::from_secs(120) + Duration::from_millis(pause));
+        for app in APPS.into_iter().filter(|app| !self.gone.contains(app)).collect::<Vec<_>>() {
+            self.windows.insert(app, WINDOWS[1]);
+            self.put(app);
+        }
+        self.sim.crash();
+    }
+
+    /// A field changes that cannot be changed in place.
+    fn recreate(&mut self) {
+        let name = *self.chance.of(&["d6", "d7"]);
+        let Some((app, colour)) = self.declared(name).first().cloned() else { return };
+        let path = format!("{}/{name}.yaml", self.roots.get(app).unwrap());
+        let tier = self.chance.below(3);
+        self.files.insert(path, manifest(name, &colour, tier));
+        self.note(format!("{name} of {app} with the selector {tier}"));
+        self.commit("selector");
     }
 
     /// Somebody rewrites an object for some hours, as soon as it is healed.

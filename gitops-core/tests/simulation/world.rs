@@ -63,8 +63,9 @@ pub(crate) fn manifest(name: &str, colour: &str, wave: u64) -> String {
     }
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: \
-         \"{wave}\"}}}}\nspec: {{replicas: 2, selector: {{matchLabels: {{app: {name}}}}}, template: {{spec: {{containers: \
-         [{{name: run, image: nginx}}]}}, metadata: {{labels: {{app: {name}}}, annotations: {{colour: {colour}}}}}}}}}\n"
+         \"{wave}\", argocd.argoproj.io/sync-options: Force=true}}}}\nspec: {{replicas: 2, selector: {{matchLabels: {{app: \
+         {name}-{wave}}}}}, template: {{spec: {{containers: [{{name: run, image: nginx}}]}}, metadata: {{labels: {{app: \
+         {name}-{wave}}}, annotations: {{colour: {colour}}}}}}}}}\n"
     )
 }
 
