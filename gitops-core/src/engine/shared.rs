@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::automation::{Decision, Why};
+use crate::diff::Outcome;
 use crate::health::HealthStatus;
 use crate::problem::{Code, Problem};
 use crate::reconcile::SyncStatus;
@@ -126,7 +127,8 @@ impl Engine {
         if let Some(text) = self.missing_place(subject) {
             return Some(text);
         }
-        let mut lacking = subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other)?)));
+        let mut lacking =
+            subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other, subject)?)));
         lacking.next().map(|(other, why)| format!("application `{other}`, which {why}").into())
     }
 
@@ -145,14 +147,15 @@ impl Engine {
     }
 
     /// What an application lacks to be ready. The contract: it is compared at what its source names now, in sync,
-    /// healthy, and no operation is under way.
-    fn lacks(&self, name: &str) -> Option<&'static str> {
+    /// healthy, and no operation is under way. What it has left over and gives to the one that waits holds nothing up: it
+    /// is there until that one takes it.
+    fn lacks(&self, name: &str, asker: &Subject) -> Option<&'static str> {
         let Some(subject) = self.subjects.get(name) else { return Some("is not known here") };
         let status = &subject.status;
         match () {
             () if subject.is_running() => Some("is being synced"),
             () if status.compared.is_none() || !subject.is_loaded() => Some("was not compared yet at its revision"),
-            () if status.sync != SyncStatus::Synced => Some("is not in sync"),
+            () if status.sync != SyncStatus::Synced && !subject.only_gives_to(asker) => Some("is not in sync"),
             () if status.health != HealthStatus::Healthy => Some("is not healthy"),
             () => None,
         }
@@ -190,10 +193,21 @@ impl Engine {
             let decision = self.subjects.get(&other).and_then(|subject| subject.status.decision.as_ref());
             let waits =
                 |decided: &Decided| matches!(decided.decision, Decision::Rest { why: Why::Dependency { .. }, .. });
-            if decision.is_some_and(waits) && self.lacks(name).is_none() {
+            let Some(asker) = self.subjects.get(&other).filter(|_| decision.is_some_and(waits)) else { continue };
+            if self.lacks(name, asker).is_none() {
                 self.stir(&other, Level::Live, std::time::Duration::ZERO);
             }
         }
+    }
+}
+
+impl Subject {
+    /// Whether all that keeps it from being in sync are objects that another application declares by now.
+    fn only_gives_to(&self, taker: &Self) -> bool {
+        let differs = self.comparison.entries.iter().filter(|(_, compared)| compared.outcome != Outcome::Synced);
+        let mut differs = differs.peekable();
+        differs.peek().is_some()
+            && differs.all(|(key, compared)| compared.outcome == Outcome::Extra && taker.declares.contains(key))
     }
 }
 

@@ -240,3 +240,24 @@ fn a_deletion_that_somebody_approves_goes_on_also_where_changes_of_the_cluster_a
     assert!(world.object("web").is_none(), "{:#?}", world.status("a"));
     assert_eq!(world.status("a").history.len(), operations + 1);
 }
+
+/// Each waited for the other: one to be in sync, which it is once the other has taken what it has left over.
+#[test]
+fn an_object_moves_to_an_application_that_depends_on_the_one_that_has_it() {
+    for seed in 401..405 {
+        let mut world = World::new(seed);
+        world.0.put(of_folder("a"));
+        world.0.put(of_folder("c").after("a"));
+        let blue = |name: &str| Some(text(name, "colour: blue"));
+        world.files(&[("a/web.yaml", blue("web")), ("a/rest.yaml", blue("rest")), ("c/own.yaml", blue("own"))]);
+        world.pass(5);
+        world.0.remove("c");
+        world.files(&[("a/web.yaml", None), ("c/web.yaml", blue("web"))]);
+        world.0.put(of_folder("c").after("a"));
+        world.pass(10);
+        assert_eq!(world.holder("web"), "c", "{seed}: {:#?}", world.status("c"));
+        for app in ["a", "c"] {
+            assert_eq!(world.status(app).sync, SyncStatus::Synced, "{seed}: {:#?}", world.status(app));
+        }
+    }
+}
