@@ -6,16 +6,18 @@ use std::sync::Arc;
 use crate::automation::{Attempt, Backoff, Decision, Drift, Permission, Situation, Trigger, Why, decide};
 use crate::diff::Outcome;
 use crate::health::HealthStatus;
-use crate::plan::{Intent, Reason, Request, SkipReason};
+use crate::plan::{Intent, Objects, Reason, Request, Selection, SkipReason};
 use crate::policy::window::Asked as By;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
+use crate::resource::ResourceKey;
 use crate::source::RevisionId;
-use crate::sync::{Cause, HEALING, Hold, Record};
+use crate::sync::{Cause, HEALING, Record};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
 use super::status::OperationState;
-use super::subject::{HoldWish, Level, Running, Stage, Subject};
+use super::store::ToStore;
+use super::subject::{Asked, Level, Running, Stage, Subject};
 use super::{Engine, Flight, News, Task, WorkId};
 
 /// How often what says nothing of its health is looked at in the end.
@@ -23,15 +25,8 @@ const SILENT: std::time::Duration = std::time::Duration::from_secs(3600);
 /// When an application asks again at the latest that waits for its turn.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// What of an application is to be stored.
-enum ToStore {
-    Now(Box<(Task, Flight)>),
-    /// Something, before anything else is done; it could not be stored a moment ago.
-    First,
-    /// Something that holds up nothing; it could not be stored a moment ago.
-    Later,
-    Nothing,
-}
+/// Who starts an operation that completes what was left half done, in the history.
+const COMPLETING: &str = "what was interrupted";
 
 impl Engine {
     /// Goes on with an application as far as that needs no answer from outside.
@@ -131,67 +126,6 @@ impl Engine {
         knows
     }
 
-    /// What must be stored before anything else. What cannot be stored at the moment keeps nobody from reading what the
-    /// application declares: others wait for that.
-    fn store(&mut self, name: &Arc<str>) -> ToStore {
-        self.refuse_rollback(name);
-        let hold = self.store_hold(name);
-        let later = hold.as_ref().is_some_and(Option::is_none);
-        let store = if later { hold } else { hold.or_else(|| self.store_given(name)) };
-        let Some(subject) = self.subjects.get_mut(name) else { return ToStore::Nothing };
-        match store {
-            Some(Some(store)) => ToStore::Now(Box::new(store)),
-            Some(None) => {
-                // That a rollback is over holds up nothing else.
-                let first = subject.hold.is_some() || !later;
-                let at = subject.store_at;
-                self.wake_at_time(name, at);
-                if first { ToStore::First } else { ToStore::Later }
-            }
-            None => {
-                subject.store_tries = 0;
-                // What does not hold need not be lifted, now or ever.
-                let holds = subject.ledger.as_ref().is_some_and(|(ledger, _)| ledger.hold.is_some());
-                subject.hold.take_if(|wish| matches!(wish, HoldWish::Lift) && !holds);
-                ToStore::Nothing
-            }
-        }
-    }
-
-    /// Stores a rollback, or that it holds no longer: somebody says so, or the source names something else by now.
-    /// `Some(None)` if that could not be done a moment ago, and is tried again later.
-    fn store_hold(&self, name: &Arc<str>) -> Option<Option<(Task, Flight)>> {
-        let subject = self.subjects.get(name)?;
-        let head = &subject.head.as_ref()?.id;
-        // One that is damaged is rebuilt by a sync; to store it now would be to lose what it still says.
-        let (stored, _) = subject.ledger.as_ref().filter(|(_, damage)| damage.is_none())?;
-        let is_over = stored.hold.is_some() && subject.is_held() == Some(false);
-        let hold = match (&subject.hold, &stored.hold) {
-            (Some(HoldWish::Set { to, from, by, at }), hold) => {
-                let from = from.as_ref().unwrap_or(head);
-                let hold = match hold.as_ref().filter(|_| !is_over) {
-                    Some(hold) => hold.clone().again(to, from, by, *at),
-                    None => Hold::new(to, from, by, *at),
-                };
-                // Had the source something new to say meanwhile, this would not be wanted any more.
-                let names = subject.says().into_iter().flat_map(|says| [head, &says.id]);
-                Some(names.fold(hold, Hold::skipping))
-            }
-            (Some(HoldWish::Lift), Some(_)) => None,
-            (None, Some(_)) if is_over => None,
-            (Some(HoldWish::Lift) | None, _) => return None,
-        };
-        if subject.store_at > self.now {
-            return Some(None);
-        }
-        let ended = (is_over && hold.is_none()).then(|| head.clone());
-        let mut ledger = stored.clone();
-        ledger.hold = hold;
-        let write = ledger.write(&subject.application.app.ledger_key()).ok()?;
-        let task = Task::Store { cluster: Arc::clone(&subject.application.cluster), write: Box::new(write) };
-        Some(Some((task, Flight::Store(Arc::clone(name), ended))))
-    }
-
     /// Judges an application that was compared, and starts an operation if that is what is decided.
     pub(super) fn judged(&mut self, name: &Arc<str>, mut looked: Looked) {
         self.counters.compared = self.counters.compared.saturating_add(1);
@@ -214,6 +148,9 @@ impl Engine {
         let decision = self.decide(name, &looked, &report);
         self.note(name, &looked, &report, &decision);
         self.look_again(name, &looked);
+        if self.completes(name, &looked, &decision) {
+            return self.stir(name, Level::Anew, std::time::Duration::ZERO);
+        }
         match decision {
             Decision::Start { trigger } => self.start(name, &mut looked, trigger),
             Decision::Rest { until, .. } => {
@@ -290,7 +227,8 @@ impl Engine {
         let by = if subject.asked.is_some() { By::ByHand } else { By::Automatically };
         let began = looked.resumed().map(|Record::V1(record)| record.started);
         let permit = subject.application.windows.decide(by, self.now, began);
-        if !permit.allowed {
+        let completes = subject.asked.as_ref().is_some_and(|asked| asked.completes);
+        if !permit.allowed && !completes {
             seen.permission = Permission::Denied { why: permit.reason.into(), until: permit.next_change };
         }
         seen.dependency = self.dependency(subject);
@@ -329,6 +267,30 @@ impl Engine {
             }
             decision => decision,
         }
+    }
+
+    /// Whether a window holds back what must not wait for it: an object that was deleted to be created again. Then it is
+    /// asked for that one alone; the rest of what was interrupted waits.
+    fn completes(&mut self, name: &Arc<str>, looked: &Looked, decision: &Decision) -> bool {
+        let half = looked.half_recreated();
+        let Some(subject) = self.subjects.get_mut(name) else { return false };
+        let is_held = matches!(decision, Decision::Rest { why: Why::Window { .. }, .. });
+        if !is_held || half.is_empty() || subject.asked.is_some() {
+            return false;
+        }
+        let place = |key: &ResourceKey| {
+            let kind = [key.kind(), key.group()].join(".");
+            let kind = kind.trim_end_matches('.');
+            match &key.namespace {
+                Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
+                None => format!("{kind}/{}", key.name),
+            }
+        };
+        let only = Selection::of(half.iter().filter_map(|key| place(key).parse::<Objects>().ok()));
+        let mut request = Request::default().with_only(only);
+        request.within = Some(Arc::new(half));
+        subject.asked = Some(Asked { by: COMPLETING.into(), request, completes: true });
+        true
     }
 
     fn start(&mut self, name: &Arc<str>, looked: &mut Looked, trigger: Trigger) {

@@ -42,6 +42,7 @@ mod share;
 mod shared;
 mod span;
 mod status;
+mod store;
 mod subject;
 mod tally;
 mod tell;
@@ -355,7 +356,7 @@ impl Engine {
     }
 
     fn ask_of(subject: &mut Subject, by: Arc<str>, request: Request) {
-        subject.asked = Some(Asked { by, request });
+        subject.asked = Some(Asked { by, request, completes: false });
         subject.level = subject.level.max(Level::Anew);
     }
 }

@@ -38,7 +38,7 @@ pub struct Item {
 #[serde(rename_all = "camelCase", tag = "event")]
 #[non_exhaustive]
 pub enum News {
-    /// Its source names another revision.
+    /// Its source names another revision, which says something else.
     Revision {
         /// Which one.
         id: RevisionId,

@@ -86,6 +86,8 @@ impl Application {
 pub(super) struct Asked {
     pub(super) by: Arc<str>,
     pub(super) request: Request,
+    /// Whether no sync window counts: it completes what was left half done.
+    pub(super) completes: bool,
 }
 
 /// A rollback that somebody asked for.

@@ -315,11 +315,17 @@ impl Looked {
             asked: self.asked,
             approved: self.approved,
             seen: self.seen_to_follow(),
+            recreating: self.half_recreated(),
         };
         Some(match record {
             Some(record) => Machine::resume(record, Arc::clone(&self.plan), setup, now),
             None => Machine::start(Arc::clone(&self.plan), setup, now),
         })
+    }
+
+    /// What an operation that was interrupted deleted to create it again, and this plan creates.
+    pub(crate) fn half_recreated(&self) -> BTreeSet<ResourceKey> {
+        self.ledger.half_recreated(&self.plan, &self.live)
     }
 
     /// Returns whether a create whose answer was lost is still open.

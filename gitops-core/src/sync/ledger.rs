@@ -35,10 +35,13 @@ const FOUGHT: u32 = 7;
 /// Written while an operation on a part of an application runs: a program that does not know of parts would go on with
 /// all of it.
 const IN_PART: u32 = 8;
-/// The newest version of a text that is understood.
-const NEWEST: u32 = IN_PART;
 /// Written in place of a long text, which lies packed beside it.
 const PACKED: u32 = 9;
+/// Written while an object that was deleted to be created again may not be there yet: a program that does not know of it
+/// would take the record for one of a newer program anyway.
+const RECREATING: u32 = 10;
+/// The newest version of a text that is understood.
+const NEWEST: u32 = RECREATING;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -153,7 +156,7 @@ impl Ledger {
         let lost = |why: &dyn fmt::Display| {
             (Self { stored: stored.clone(), ..Self::default() }, Some(unreadable(format!("is damaged: {why}"))))
         };
-        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > PACKED) {
+        if version_of(Self::field(object).unwrap_or("")).is_some_and(|version| version > NEWEST) {
             return Err(too_new());
         }
         let text = match Self::stored_text(object) {
@@ -287,6 +290,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            Some(Record::V1(running)) if !running.recreating.is_empty() => RECREATING,
             Some(Record::V1(running)) if running.part.is_some() => IN_PART,
             _ if !self.fights.is_empty() => FOUGHT,
             Some(Record::V1(running)) if running.intent == Intent::Orphan => ORPHANING,

@@ -75,6 +75,19 @@ fn while_an_application_is_deleted_its_ledger_is_one_that_a_program_without_dele
 }
 
 #[test]
+fn while_an_object_is_half_recreated_its_ledger_is_one_that_a_program_which_would_leave_it_so_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let Some(Record::V1(running)) = &mut ledger.running else { panic!("it runs") };
+    running.recreating = [ResourceKey::new("apps", "Deployment", "shop", "web")].into();
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":10,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+    let newer = written.replacen("10", "11", 1);
+    assert!(Ledger::read(&key(), Live::Present(&stored(&newer))).is_err(), "{newer}");
+}
+
+#[test]
 fn while_a_rollback_holds_the_ledger_is_one_that_a_program_without_rollbacks_refuses() {
     let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
     let revision = crate::source::RevisionId::new;

@@ -119,6 +119,7 @@ impl Machine {
             begun: Vec::new(),
             desired: content(&setup.desired),
             part: Part::of(setup.asked, &plan),
+            recreating: setup.recreating.clone(),
         };
         let record = RecordV1 { planned: Self::planned(&plan, &setup, &record.operation), ..record };
         Self::with_record(plan, digest, setup, record, now)
@@ -131,7 +132,8 @@ impl Machine {
     #[must_use]
     pub fn resume(record: Record, plan: Arc<Plan>, setup: Setup, now: Timestamp) -> Self {
         let Record::V1(record) = record;
-        let mut record = RecordV1 { attempt: record.attempt.saturating_add(1), ..record };
+        let (attempt, recreating) = (record.attempt.saturating_add(1), setup.recreating.clone());
+        let mut record = RecordV1 { attempt, recreating, ..record };
         let known: BTreeSet<PlannedHook> = record.planned.iter().cloned().collect();
         let planned = Self::planned(&plan, &setup, &record.operation);
         record.planned.extend(planned.into_iter().filter(|hook| !known.contains(hook)));

@@ -1,5 +1,6 @@
 //! The record of an operation under way, as the ledger keeps it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct RecordV1 {
     /// What it was asked for, where that is not all that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// Objects that were deleted to be created again, and may not be there yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub recreating: BTreeSet<ResourceKey>,
 }
 
 /// A hook that an operation runs, or may run.

@@ -1,16 +1,18 @@
 //! Deleting an object and creating it anew, where a change of it cannot be made in place. Rule 37 of the exact rules.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::{ClusterError, Guard};
-use crate::plan::{self, Action, Precondition, Step};
+use crate::plan::{self, Action, Plan, Precondition, Step};
 use crate::policy::Options;
-use crate::resource::{Propagation, Resource};
-use crate::state::Entry;
+use crate::resource::{Propagation, Resource, ResourceKey};
+use crate::state::{Entry, Live, LiveState};
 use crate::time::Timestamp;
 
-use super::Effect;
 use super::looks::deletion;
 use super::machine::{Flight, Machine};
 use super::step::{At, Look, Next, Run};
+use super::{Effect, Ledger, Record};
 
 impl Machine {
     /// A write was refused, and all that is wrong is that fields cannot change once set.
@@ -70,6 +72,7 @@ impl Machine {
     pub(super) fn recreate(&mut self, id: u32, step: &Step) {
         let entry = Entry::intended(self.record.operation.as_str(), &step.version, step.wave);
         self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
+        self.record.recreating.insert(step.key.clone());
         if let Some(run) = self.run_mut(id) {
             run.at = At::Announcing;
         }
@@ -115,6 +118,24 @@ impl Machine {
             Action::Delete { propagation } => propagation,
             _ => recreate(step).or(declared).unwrap_or_default(),
         }
+    }
+}
+
+impl Ledger {
+    /// Returns what a plan creates that an operation which was interrupted had deleted to create it again. That is in its
+    /// record, or it had the object when it began: then it was interrupted before its delete was answered.
+    pub(crate) fn half_recreated(&self, plan: &Plan, live: &LiveState) -> BTreeSet<ResourceKey> {
+        let Some(Record::V1(running)) = self.running.as_ref().filter(|Record::V1(running)| running.intent.is_sync())
+        else {
+            return BTreeSet::new();
+        };
+        let had = |key: &ResourceKey| self.inventory.get(key).is_some_and(|entry| entry.uid.is_some());
+        let is_half = |step: &&Step| {
+            matches!(step.action, Action::Create { .. })
+                && matches!(live.get(&step.key), Live::Absent)
+                && (running.recreating.contains(&step.key) || had(&step.key))
+        };
+        plan.steps.iter().filter(is_half).map(|step| step.key.clone()).collect()
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Setup {
     /// What the objects said that it changes, when it was found to hold: what somebody changes while it is carried out
     /// was not approved.
     pub(crate) seen: BTreeMap<ResourceKey, Facts>,
+    /// What an operation that was interrupted deleted to create it again.
+    pub(crate) recreating: BTreeSet<ResourceKey>,
 }
 
 impl Setup {
@@ -88,6 +90,7 @@ impl Setup {
             asked: None,
             approved: None,
             seen: BTreeMap::new(),
+            recreating: BTreeSet::new(),
         }
     }
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod adversity;
+mod halves;
 mod handover;
 mod held_back;
+mod revisions;
 
 use std::sync::Arc;
 use std::time::Duration;

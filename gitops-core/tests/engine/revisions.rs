@@ -14,7 +14,7 @@ fn of_folder(name: &str) -> Application {
 }
 
 impl World {
-    fn commit_files(&self, files: &[(&str, Option<&str>)]) -> RevisionId {
+    pub(super) fn commit_files(&self, files: &[(&str, Option<&str>)]) -> RevisionId {
         let message = format!("{} files", files.len());
         self.0.source.commit("Ann <ann@example.org>", self.0.now(), &message, files.iter().copied())
     }
