@@ -29,7 +29,7 @@ pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool,
     let in_sync = |node: &&Node<'_>| node.phases().any(|phase| phase == Phase::Sync);
     let last_wave = working().filter(in_sync).map(|node| node.wave).max();
     for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
-        if !prunes && !(makes_true && last > Some((Phase::Sync, node.wave))) {
+        if !(prunes || makes_true && last > Some((Phase::Sync, node.wave))) {
             continue;
         }
         wait_for(node, comparison);
