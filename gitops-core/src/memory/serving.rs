@@ -32,7 +32,10 @@ impl MemoryCluster {
     /// use gitops_core::time::Timestamp;
     ///
     /// let cluster = MemoryCluster::new(1, VirtualTime::starting(Timestamp::EPOCH));
-    /// let asked = HttpRequest::new("GET", "/api/v1/configmaps").with("watch", "1").with("resourceVersion", "104");
+    /// let asked = HttpRequest::new("GET", "/api/v1/configmaps");
+    /// let Content::Document(list) = cluster.respond(&asked, &Accept::default()).0.content else { return Err("a list".into()) };
+    /// let version = list.root().dig(&["metadata", "resourceVersion"]).and_then(|version| version.as_str()).ok_or("a version")?;
+    /// let asked = asked.with("watch", "1").with("resourceVersion", version);
     /// let (wire, open) = cluster.respond(&asked, &Accept::default());
     /// let mut open = open.ok_or("a watch")?;
     /// assert!(matches!(wire.content, Content::Stream { events, .. } if events.is_empty()));

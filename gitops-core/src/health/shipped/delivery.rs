@@ -2,7 +2,7 @@
 
 use super::super::HealthStatus::{Degraded, Healthy, Progressing, Suspended, Unknown};
 use super::super::clause::Clause;
-use super::super::clause::Test::{All, Always, Any, Because, Differ, False, Has, Is, Label, Lacks, Not, True, Unsure};
+use super::super::clause::Test::{All, Any, Because, Differ, False, Has, Is, Label, Lacks, Not, True, Unsure};
 use super::{READY, Rule, code, may_say, quiet, says, special};
 
 pub(super) const RULES: &[Rule] = &[
@@ -36,10 +36,8 @@ pub(super) const RULES: &[Rule] = &[
             (Is("status.phase", "*"), Progressing),
         ],
     ),
-    says(
-        "argoproj.io/CronWorkflow",
-        &[(True("SpecError|SubmissionError"), Degraded), (Always("runs when it is due"), Healthy)],
-    ),
+    // Its controller writes nothing before the first run is due.
+    quiet("argoproj.io/CronWorkflow", &[(True("SpecError|SubmissionError"), Degraded)]),
     says(
         "argoproj.io/EventBus|EventSource|Sensor",
         &[
