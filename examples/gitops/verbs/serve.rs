@@ -29,7 +29,7 @@ pub(super) fn serve(args: &ClusterServe) -> Result<String, Failure> {
     let clock = WallClock::default();
     clock.advance_to(state.time);
     let cluster = MemoryCluster::over(state.server, clock.clone());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let server = MemoryServer::new(cluster.clone())?;
         let listening = server.listen(args.listen).await.map_err(|error| {
