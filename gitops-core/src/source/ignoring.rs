@@ -5,7 +5,7 @@ use super::glob::Glob;
 /// The name of the files that say what is kept out.
 pub const IGNORE_FILE: &str = ".sourceignore";
 /// The most rules in force at the same time. Each is tried on each file.
-const RULES: usize = 10_000;
+const RULES: usize = 1_000;
 
 /// What is kept out of every source that has a `.sourceignore`, or none: Flux, `pkg/sourceignore`, as far as it can be
 /// manifests.
