@@ -36,6 +36,8 @@ pub struct Situation<'a> {
     pub takes_over: bool,
     /// Whether somebody approved, on the object itself, a deletion that was left undone for want of that.
     pub approved: bool,
+    /// Whether all that a sync would do undoes what was changed on the cluster: nothing of it was left undone.
+    pub only_drift: bool,
     /// When the first of the objects that differ may be healed again; `None` if some may be healed now.
     pub rests_until: Option<Timestamp>,
 }
@@ -200,6 +202,7 @@ impl<'a> Situation<'a> {
             dependency: None,
             takes_over: false,
             approved: false,
+            only_drift: false,
             rests_until: None,
         }
     }
@@ -316,8 +319,9 @@ pub fn decide(automation: &Automation, seen: &Situation<'_>, now: Timestamp) -> 
             Some(_) => start(Trigger::Retry { attempt: altogether.saturating_add(1) }),
         };
     }
-    if seen.synced != Some(seen.wanted) {
-        if let Some(last) = seen.attempt.filter(|attempt| attempt.incomplete) {
+    let incomplete = seen.attempt.filter(|attempt| attempt.incomplete);
+    if seen.synced != Some(seen.wanted) && !(incomplete.is_some() && seen.only_drift) {
+        if let Some(last) = incomplete {
             // What came since, or was changed, is done at a pace that nobody can drive up.
             let pause = automation.retry.pace(last.tries);
             if last.finished + pause > now && last.finished <= now + pause {

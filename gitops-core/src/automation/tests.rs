@@ -214,3 +214,19 @@ fn what_was_held_back_is_done_once_it_can_be_and_not_in_a_tight_loop() {
         assert_eq!(decision, expected, "{finished} {tries}");
     }
 }
+
+/// An application of which something is held back for good is healed no sooner than others, and by nobody unasked.
+#[test]
+fn what_was_changed_on_the_cluster_is_a_change_also_where_something_is_held_back() {
+    for (automation, rests_until, expected) in [
+        (Automation::syncing(), None, "rest: driftReported"),
+        (Automation::healing(), None, "start: the cluster was changed"),
+        (Automation::healing(), Some(at(1060)), "rest: fought, until 1060"),
+    ] {
+        let decision = decided(automation, |seen| {
+            seen.attempt = went_well(900).map(|attempt| Attempt { incomplete: true, ..attempt });
+            (seen.only_drift, seen.rests_until) = (true, rests_until);
+        });
+        assert_eq!(decision, expected);
+    }
+}

@@ -15,6 +15,7 @@ use crate::sync::{Cause, HEALING, Record};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
+use super::drift::is_all_drift;
 use super::status::OperationState;
 use super::store::ToStore;
 use super::subject::{Asked, Level, Running, Stage, Subject};
@@ -235,6 +236,7 @@ impl Engine {
         let given = &looked.ledger.inventory.receiving;
         seen.takes_over = !given.is_empty() && looked.plan.steps.iter().any(|step| given.contains_key(&step.key));
         seen.approved = looked.plan.was_approved();
+        seen.only_drift = is_all_drift(looked, &subject.application.app.owner.manager());
         // What can be healed now is not held up by what cannot.
         seen.rests_until = rests_until.filter(|_| !looked.has_work());
         // What could not even begin, or end, is tried again after a while. That says nothing of what is wanted, and counts

@@ -26,6 +26,7 @@ mod cache;
 mod clock;
 mod clusters;
 mod described;
+mod drift;
 mod events;
 mod flight;
 mod handover;
