@@ -12,7 +12,7 @@ use crate::reconcile::App;
 use crate::resource::{GroupKind, ResourceKey};
 use crate::source::{Revision, RevisionId, Target};
 use crate::state::{DesiredState, LiveState};
-use crate::sync::{HEALING, Ledger, Machine, Phase, Record};
+use crate::sync::{HEALING, HistoryEntry, Ledger, Machine, Phase, Record};
 use crate::time::Timestamp;
 
 use super::WorkId;
@@ -297,6 +297,9 @@ impl Subject {
                 app.request.hooks = HookRun::Never;
             }
         }
+        if self.asked.is_none() && self.goes_on() {
+            app.request.resting = self.fights.resting(now);
+        }
         app.request.declared_elsewhere = elsewhere;
         app.request.unasked = unasked;
         app
@@ -309,6 +312,15 @@ impl Subject {
         let is_heal = |Record::V1(running): &Record| &*running.initiator == HEALING;
         let synced = ledger.last_synced();
         ledger.running.as_ref().is_none_or(is_heal) && synced.is_some_and(|synced| synced == [wanted.clone()])
+    }
+
+    /// Whether the last operation was about what is wanted, went well, and left something out: whatever is done now for
+    /// that revision is paced as a heal is, object by object (rule 23 of the exact rules).
+    pub(super) fn goes_on(&self) -> bool {
+        let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted_id()) else { return false };
+        let last = ledger.history.iter().find(|entry| !entry.partial);
+        let is_of = |entry: &HistoryEntry| entry.revisions.iter().map(|revision| &revision.id).eq([wanted]);
+        last.is_some_and(|last| last.went_well() && last.incomplete && is_of(last))
     }
 
     /// Whether the last operation left no hook to be run: it went well, or it was a heal itself.
