@@ -300,7 +300,7 @@ impl Engine {
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let mut app = subject.application.app.clone();
         let is_heal = matches!(trigger, Trigger::Heal | Trigger::Retry { .. }) && subject.heals();
-        let is_paced = is_heal || (matches!(trigger, Trigger::NewRevision) && subject.goes_on());
+        let is_paced = is_heal || (matches!(trigger, Trigger::NewRevision | Trigger::Heal) && subject.goes_on());
         // What is tried again is what it was before, so that its tries add up.
         app.initiator = if is_heal && subject.undoes() { HEALING.into() } else { trigger.initiator() };
         app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);

@@ -21,10 +21,10 @@ fn what_could_not_be_applied_is_applied_once_its_kind_comes_though_changes_are_o
     let operations = world.status("shop").history.len();
     world.pass(60);
     assert_eq!(world.status("shop").history.len(), operations, "nothing is done while nothing can be done");
-    world.paint("web", "red");
+    world.paint("web", "red", "kubectl");
     world.pass(60);
     assert_eq!(world.colour("web").as_deref(), Some("red"), "what somebody changes is only reported, here as well");
-    world.paint("web", "blue");
+    world.paint("web", "blue", "kubectl");
 
     let crd: serde_yaml::Value = serde_yaml::from_str(WIDGETS).unwrap();
     let json = serde_json::to_vec(&crd).unwrap();
