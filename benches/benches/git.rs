@@ -1,7 +1,7 @@
 //! Git: a first read of all manifests of a commit, a commit that touches one file, and a poll of a remote.
 //!
 //! `cargo bench -p gitops-benches --bench git`; `-- 10000` for this number of manifests. `git archive | tar x` reads the
-//! same commit in the same run; with `GITOPS_BENCH_PEER=1` so does go-git, which Argo CD and Flux use
+//! same commit in the same run; with `GITOPS_BENCH_PEER=1` so does go-git, which Flux uses
 //! (`benches/peers/go-git`). What a poll allocates must not grow with the files, nor with the refs that nobody follows:
 //! the bench fails if it does.
 

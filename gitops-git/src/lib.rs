@@ -143,7 +143,7 @@ impl Source for GitSource {
         let id = resolve::resolve(&repository, target.as_str())?;
         #[cfg(feature = "signatures")]
         if let Some(trust) = &self.trust {
-            trust.check(&repository, id, resolve::tag(&repository, target.as_str())?)?;
+            trust.check(&repository, id, resolve::tag(&repository, target.as_str())?.as_ref())?;
         }
         let commit = objects::commit(&repository, id)?;
         Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))

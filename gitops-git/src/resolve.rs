@@ -153,9 +153,17 @@ fn highest(repository: &Repository, range: &Range) -> Result<String, SourceError
     Ok(name.to_owned())
 }
 
+/// A tag object that was asked for.
+#[cfg(feature = "signatures")]
+pub(crate) struct AskedTag {
+    pub(crate) id: ObjectId,
+    /// The ref that leads to it; `None` if it was asked for by its id.
+    pub(crate) name: Option<String>,
+}
+
 /// Returns the annotated tag that a target names, if it names one.
 #[cfg(feature = "signatures")]
-pub(crate) fn tag(repository: &Repository, target: &str) -> Result<Option<ObjectId>, SourceError> {
+pub(crate) fn tag(repository: &Repository, target: &str) -> Result<Option<AskedTag>, SourceError> {
     let (base, steps) = parse(target)?;
     if !steps.is_empty() {
         return Ok(None);
@@ -164,7 +172,7 @@ pub(crate) fn tag(repository: &Repository, target: &str) -> Result<Option<Object
         true => vec![base.to_owned()],
         false => PLACES.iter().map(|place| format!("{place}{base}")).collect(),
     };
-    let named = |base: &str| -> Result<Option<ObjectId>, SourceError> {
+    let named = |base: &str| -> Result<Option<AskedTag>, SourceError> {
         for name in names(base) {
             let reference = repository.try_find_reference(name.as_str()).ok().flatten();
             let id = reference
@@ -173,14 +181,17 @@ pub(crate) fn tag(repository: &Repository, target: &str) -> Result<Option<Object
             if let Some(id) = id
                 && objects::kind(repository, id)? == Some(Kind::Tag)
             {
-                return Ok(Some(id));
+                return Ok(Some(AskedTag { id, name: Some(name) }));
             }
         }
         Ok(None)
     };
     match base {
         Base::Name(name) => named(&name),
-        Base::Id(id) => Ok(Some(id).filter(|_| matches!(objects::kind(repository, id), Ok(Some(Kind::Tag))))),
+        Base::Id(id) => {
+            Ok(Some(AskedTag { id, name: None })
+                .filter(|_| matches!(objects::kind(repository, id), Ok(Some(Kind::Tag)))))
+        }
         Base::Range(range) if by_reference(repository, range.as_str())?.is_some() => named(range.as_str()),
         Base::Range(range) => named(&format!("refs/tags/{}", highest(repository, &range)?)),
         Base::Head => Ok(None),

@@ -168,8 +168,10 @@ fn an_expired_key_counts_for_what_it_signed_before_and_a_revoked_one_for_nothing
     let ring = gpg.export(&[ANN]);
     let (head, tail) = ring.split_at(2 + usize::from(ring[1]));
     for revocation in [&[0x88, 10, 4, 0x20, 1, 2, 0, 0, 0, 0, 0, 0][..], &[0x88, 5, 3, 5, 0x20, 0, 0]] {
-        let found = verdict(&repo, &trust(&[head, revocation, tail].concat()), &early);
-        assert_eq!(found, Verdict::Revoked { key: (*key).into() });
+        // Wherever it stands, as when it was added to the end of the file.
+        for ring in [[head, revocation, tail].concat(), [&ring[..], revocation].concat()] {
+            assert_eq!(verdict(&repo, &trust(&ring), &early), Verdict::Revoked { key: (*key).into() });
+        }
     }
     // And an owner's last word that cannot be checked may take back what was said before.
     let mut last = vec![4, 0x1f, 22, 2, 0, 6, 5, 2, 0xff, 0, 0, 0, 0, 10, 9, 16];

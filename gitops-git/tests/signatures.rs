@@ -106,6 +106,8 @@ fn what_is_demanded_must_be_signed_here_and_at_a_remote() {
     signed(&repo, &ann, &["tag", "-s", "-m", "x", "signed"]);
     repo.git(&["tag", "-a", "-m", "x", "annotated"]);
     repo.git(&["tag", "light"]);
+    // An old release under a newer name, which needs nobody who may sign.
+    repo.git(&["update-ref", "refs/tags/v9.0.0", "refs/tags/signed"]);
     let bare = repo.write("a.yaml", "2").commit("Unsigned");
     signed(&repo, &ann, &["tag", "-s", "-m", "x", "signed-unsigned"]);
     repo.git(&["branch", "bare"]);
@@ -128,7 +130,7 @@ fn what_is_demanded_must_be_signed_here_and_at_a_remote() {
         (
             Demand::Tag,
             vec![("signed", &first), ("signed-unsigned", &bare)],
-            vec!["annotated", "light", "main", &*first, "signed~1"],
+            vec!["annotated", "light", "main", &*first, "signed~1", "v9.0.0", ">=9.0.0"],
         ),
         (Demand::TagAndHead, vec![("signed", &first)], vec!["signed-unsigned", "annotated", "main"]),
         (since, vec![("main", &last), ("signed", &first), (&*base, &base)], vec!["bare", "other"]),

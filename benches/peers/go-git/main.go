@@ -1,9 +1,9 @@
-// go-git, which Argo CD and Flux read repositories with, as a peer of the bench `git`.
+// go-git, which Flux reads repositories with, as a peer of the bench `git`.
 //
 //	cd benches/peers/go-git && go run . REPOSITORY
 //
 // Reads every file of the branch `main` of a bare repository, beginning with opening it: from the objects, and by cloning
-// and checking out, as Argo CD and Flux do. Prints for each: name, nanoseconds of the fastest of some runs, and bytes, with
+// and checking out, as Flux does. Prints for each: name, nanoseconds of the fastest of some runs, and bytes, with
 // tabs between.
 package main
 

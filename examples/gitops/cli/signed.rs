@@ -9,7 +9,7 @@ use gitops_git::Demand;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Signed {
-    /// Read nothing but what is signed by somebody in this file: SSH keys as in Git's `gpg.ssh.allowedSignersFile`, or
+    /// Compare and sync nothing but what is signed by somebody in this file: SSH keys as in Git's `gpg.ssh.allowedSignersFile`, or
     /// OpenPGP keys as `gpg --export` writes them (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub(crate) signers: Vec<PathBuf>,

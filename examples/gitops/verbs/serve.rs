@@ -36,12 +36,20 @@ pub(super) fn serve(args: &ClusterServe) -> Result<String, Failure> {
             format!("`{}` cannot be listened on: {error}; give another address with `--listen`", args.listen)
         })?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| file.beside("kubeconfig"));
-        write_secret(&kubeconfig, &listening.kubeconfig())
-            .map_err(|error| format!("`{}` cannot be written: {error}", kubeconfig.display()))?;
+        let written = listening.kubeconfig();
+        write_secret(&kubeconfig, &written, args.kubeconfig.is_none()).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::AlreadyExists => "; name a file that is not there yet, since it goes when this ends",
+                _ => "",
+            };
+            format!("`{}` cannot be written: {error}{hint}", kubeconfig.display())
+        })?;
         crate::say(&format!("serving on {listening}\n  KUBECONFIG={} kubectl get all -A\n", kubeconfig.display()));
         let served = until_stopped(&stop, &cluster, &file, &clock).await;
-        // It lets in nowhere any more.
-        fs::remove_file(&kubeconfig).unwrap_or_default();
+        // It lets in nowhere any more. Another file that came in its place stays.
+        if fs::read(&kubeconfig).is_ok_and(|found| found == written.as_bytes()) {
+            fs::remove_file(&kubeconfig).unwrap_or_default();
+        }
         served
     });
     // What came while the last watch was told to end is stored too.
@@ -76,11 +84,16 @@ fn save(cluster: &MemoryCluster, file: &StateFile, clock: &WallClock, saved: Opt
     Ok(version)
 }
 
-/// Writes a file that only its owner may read; never through what lies there already.
-fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file that only its owner may read; never through what lies there already, and only where `replaces` in its
+/// place.
+fn write_secret(path: &Path, text: &str, replaces: bool) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = Builder::new().tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
-    file.persist(path)?;
+    if replaces {
+        file.persist(path)?;
+    } else {
+        file.persist_noclobber(path)?;
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::automation::{Attempt, Backoff, Decision, Drift, Permission, Situation, Trigger, Why, decide};
 use crate::diff::Outcome;
 use crate::health::HealthStatus;
-use crate::plan::{Intent, Objects, Reason, Request, Selection, SkipReason};
+use crate::plan::{HookRun, Intent, Objects, Reason, Request, Selection, SkipReason};
 use crate::policy::window::Asked as By;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
 use crate::resource::ResourceKey;
@@ -153,7 +153,10 @@ impl Engine {
             return self.stir(name, Level::Anew, std::time::Duration::ZERO);
         }
         match decision {
-            Decision::Start { trigger } => self.start(name, &mut looked, trigger),
+            Decision::Start { trigger } => {
+                self.narrow(name, &mut looked, &trigger);
+                self.start(name, &mut looked, trigger);
+            }
             Decision::Rest { until, .. } => {
                 if let Some(subject) = self.subjects.get_mut(name) {
                     subject.asked = subject.asked.take().filter(|_| until.is_some());
@@ -271,25 +274,41 @@ impl Engine {
         }
     }
 
+    /// Plans anew where less is done than all that differs: what was approved, if drift is only reported; and no hooks for
+    /// a heal, if heals run none.
+    fn narrow(&self, name: &Arc<str>, looked: &mut Looked, trigger: &Trigger) {
+        let Some(subject) = self.subjects.get(name) else { return };
+        let automation = &subject.application.automation;
+        let mut app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now).as_of(self.now);
+        match trigger {
+            Trigger::Approved if !automation.self_heal.is_on() => {
+                let approved = looked.plan.approved();
+                app.request.scope.only = selection(&approved);
+                app.request.within = Some(Arc::new(approved));
+            }
+            Trigger::Heal if subject.goes_on() && !automation.hooks_on_heal.is_on() => {
+                app.request.hooks = HookRun::Never;
+            }
+            _ => return,
+        }
+        looked.plan(&app);
+    }
+
     /// Whether a window holds back what must not wait for it: an object that was deleted to be created again. Then it is
     /// asked for that one alone; the rest of what was interrupted waits.
     fn completes(&mut self, name: &Arc<str>, looked: &Looked, decision: &Decision) -> bool {
-        let half = looked.half_recreated();
+        let (half, now) = (looked.half_recreated(), self.now);
         let Some(subject) = self.subjects.get_mut(name) else { return false };
         let is_held = matches!(decision, Decision::Rest { why: Why::Window { .. }, .. });
         if !is_held || half.is_empty() || subject.asked.is_some() {
             return false;
         }
-        let place = |key: &ResourceKey| {
-            let kind = [key.kind(), key.group()].join(".");
-            let kind = kind.trim_end_matches('.');
-            match &key.namespace {
-                Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
-                None => format!("{kind}/{}", key.name),
-            }
-        };
-        let only = Selection::of(half.iter().filter_map(|key| place(key).parse::<Objects>().ok()));
-        let mut request = Request::default().with_only(only);
+        if let Some(until) = subject.pause_after_errors().filter(|until| *until > now) {
+            // It could not even begin: tried again in a while, and the window is looked at meanwhile.
+            self.stir(name, Level::Anew, until.since(now));
+            return false;
+        }
+        let mut request = Request::default().with_only(selection(&half));
         request.within = Some(Arc::new(half));
         subject.asked = Some(Asked { by: COMPLETING.into(), request, completes: true });
         true
@@ -362,4 +381,17 @@ fn waits_for_others(looked: &Looked) -> bool {
 
 fn rest(why: Why) -> Decision {
     Decision::Rest { why, until: None }
+}
+
+/// Names these objects as a request does.
+fn selection(keys: &BTreeSet<ResourceKey>) -> Selection {
+    let place = |key: &ResourceKey| {
+        let kind = [key.kind(), key.group()].join(".");
+        let kind = kind.trim_end_matches('.');
+        match &key.namespace {
+            Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
+            None => format!("{kind}/{}", key.name),
+        }
+    };
+    Selection::of(keys.iter().filter_map(|key| place(key).parse::<Objects>().ok()))
 }

@@ -159,7 +159,13 @@ impl Repository {
         let mut rules = Ignoring::new();
         for (folder, path, id) in files {
             match self.contents.get(&id).filter(|_| !self.unreadable.contains(&path)) {
-                Some(text) => rules = rules.with_file(&folder, text),
+                Some(text) => {
+                    rules = rules.with_file(&folder, text);
+                    if rules.has_too_many() {
+                        let problem = Problem::blocks(Code::UnreadableFile, "has more rules than are heeded");
+                        problems.push(problem.at(&Origin::new(&path, 0, 0)));
+                    }
+                }
                 None => {
                     let problem = Problem::blocks(Code::UnreadableFile, format!("`{path}` cannot be read"));
                     problems.push(problem.at(&Origin::new(&path, 0, 0)));

@@ -1,5 +1,6 @@
 //! A person's yes to deletions that ask for one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -63,9 +64,15 @@ const BY_ANNOTATION: &str = "annotation";
 impl Plan {
     /// Returns whether something is deleted because its object says that somebody approved of that.
     pub(crate) fn was_approved(&self) -> bool {
+        !self.approved().is_empty()
+    }
+
+    /// Returns what is deleted because its object says that somebody approved of that.
+    pub(crate) fn approved(&self) -> BTreeSet<ResourceKey> {
         let is_told =
-            |step: &Step| self.confirmed.iter().any(|given| &*given.by == BY_ANNOTATION && given.key == step.key);
-        self.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }) && is_told(step))
+            |step: &&Step| self.confirmed.iter().any(|given| &*given.by == BY_ANNOTATION && given.key == step.key);
+        let deletions = self.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
+        deletions.filter(is_told).map(|step| step.key.clone()).collect()
     }
 }
 

@@ -147,13 +147,17 @@ impl Auditor<'_> {
         let parents = self.history.parents(id).await?;
         let Some((first, others)) = parents.split_first() else {
             let nothing = Snapshot::new(id, Arc::default());
-            return Ok(self.sides(&nothing, &after, gaps).await?.edits(self.model));
+            return Ok(self
+                .sides(&nothing, &after, gaps)
+                .await?
+                .edits(self.model, self.app.rules.masked_annotations()));
         };
         let before = self.files(first).await?;
-        let mut objects = self.sides(&before, &after, gaps).await?.edits(self.model);
+        let mut objects =
+            self.sides(&before, &after, gaps).await?.edits(self.model, self.app.rules.masked_annotations());
         for parent in others {
             let before = self.files(parent).await?;
-            let also = self.sides(&before, &after, gaps).await?.edits(self.model);
+            let also = self.sides(&before, &after, gaps).await?.edits(self.model, self.app.rules.masked_annotations());
             let also: BTreeMap<&ResourceKey, &ObjectEdit> = also.iter().map(|edit| (&edit.key, edit)).collect();
             objects =
                 objects.into_iter().filter_map(|edit| also.get(&edit.key).and_then(|also| edit.shared(also))).collect();
@@ -177,6 +181,10 @@ impl Auditor<'_> {
         after: &Snapshot,
         gaps: &mut BTreeSet<Arc<str>>,
     ) -> Result<Sides, SourceError> {
+        // What could not be listed is not gone.
+        let problems = before.problems.iter().chain(&after.problems);
+        let blocking = problems.filter(|problem| problem.severity == Severity::Blocks);
+        gaps.extend(blocking.map(|problem| Arc::from(problem.to_string())));
         let (mut old, mut new) = (Vec::new(), Vec::new());
         for change in after.changes_since(before) {
             old.extend(change.old.map(|id| (Arc::clone(&change.path), id)));
@@ -208,16 +216,21 @@ impl Auditor<'_> {
 }
 
 impl Sides {
-    fn edits(&self, model: &ApiModel) -> Vec<ObjectEdit> {
+    fn edits(&self, model: &ApiModel, masked: &[Arc<str>]) -> Vec<ObjectEdit> {
         let keys: BTreeSet<&ResourceKey> = self.before.declared.keys().chain(self.after.declared.keys()).collect();
-        let edit = |key: &ResourceKey| ObjectEdit::of(key, self.before.get(key), self.after.get(key), model);
+        let edit = |key: &ResourceKey| ObjectEdit::of(key, self.before.get(key), self.after.get(key), (model, masked));
         keys.into_iter().filter_map(edit).collect()
     }
 }
 
 impl ObjectEdit {
     /// `None` where nothing was done.
-    fn of(key: &ResourceKey, before: Option<&Declared>, after: Option<&Declared>, model: &ApiModel) -> Option<Self> {
+    fn of(
+        key: &ResourceKey,
+        before: Option<&Declared>,
+        after: Option<&Declared>,
+        (model, masked): (&ApiModel, &[Arc<str>]),
+    ) -> Option<Self> {
         let file = |declared: &Declared| declared.origin.as_ref().map(|origin| Arc::clone(&origin.file));
         let (edit, moved_from, fields) = match (before, after) {
             (None, None) => return None,
@@ -225,7 +238,7 @@ impl ObjectEdit {
             (Some(_), None) => (Edit::Removed, None, Vec::new()),
             (Some(before), Some(after)) => {
                 let moved_from = file(before).filter(|was| file(after).as_ref() != Some(was));
-                (Edit::Changed, moved_from, edits(&before.resource, &after.resource, model, &[]))
+                (Edit::Changed, moved_from, edits(&before.resource, &after.resource, model, masked))
             }
         };
         if edit == Edit::Changed && moved_from.is_none() && fields.is_empty() {

@@ -184,8 +184,12 @@ impl Looked {
         let may_complete = hooks == HookRun::NewRevision && self.was_incomplete();
         let mut made = plan(request.clone());
         if may_complete && made.held_back(&self.desired) == 0 {
-            // What was held back is there, maybe by itself: now the hooks run that waited for it.
-            made = plan(request.with_hooks(HookRun::Always));
+            // What was held back is there, maybe by itself: now the hooks run that waited for it. If one of them cannot, those
+            // that can ran before.
+            let all = plan(request.with_hooks(HookRun::Always));
+            if all.held_back(&self.desired) == 0 {
+                made = all;
+            }
         }
         self.plan = Arc::new(made);
         self.foresee(app);

@@ -109,6 +109,7 @@ impl Ignoring {
     /// Forgets the rules that were added since there were `len`: the folder that has them was left.
     pub fn truncate(&mut self, len: usize) {
         self.rules.truncate(len);
+        self.has_too_many &= self.rules.len() >= RULES;
     }
 
     /// Returns whether what lies at `path`, from the root of the source, is kept out.

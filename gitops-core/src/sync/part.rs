@@ -51,7 +51,7 @@ pub(super) fn content(desired: &DesiredState) -> Option<Digest> {
 impl Part {
     /// Returns what a plan is about that was made for a request of this digest.
     pub(crate) fn of(asked: Option<Digest>, plan: &Plan) -> Option<Self> {
-        Some(Self { asked: asked?, partial: plan.is_partial() })
+        Some(Self { asked: asked?, partial: plan.scope.is_partial() })
     }
 }
 

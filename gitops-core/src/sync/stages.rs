@@ -195,7 +195,7 @@ impl Machine {
             plan: self.record.plan,
             phase,
             message: message.into(),
-            partial: self.plan.is_partial(),
+            partial: self.plan.scope.is_partial(),
             incomplete,
             cause,
             attempts: 1,

@@ -119,10 +119,12 @@ impl Shared {
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Revision, SourceError> {
         let (base, steps) = resolve::parse(target.as_str())?;
-        let tip = self.persistently(cancelled, || match &base {
-            Base::Id(id) => self.fetched_id(*id, cancelled),
+        let (tip, name) = self.persistently(cancelled, || match &base {
+            Base::Id(id) => self.fetched_id(*id, cancelled).map(|id| (id, None)),
             base => self.fetched(target, base, asked, cancelled),
         })?;
+        #[cfg(not(feature = "signatures"))]
+        let _ = name;
         let from = RevisionId::new(&tip.to_string());
         self.with_history(&from, cancelled, |source| {
             let repository = source.local();
@@ -132,7 +134,8 @@ impl Shared {
             if let Some(trust) = &self.trust {
                 let is_tag =
                     steps.is_empty() && matches!(objects::kind(&repository, tip), Ok(Some(gix::objs::Kind::Tag)));
-                trust.check(&repository, id, Some(tip).filter(|_| is_tag))?;
+                let tag = is_tag.then(|| resolve::AskedTag { id: tip, name: name.clone() });
+                trust.check(&repository, id, tag.as_ref())?;
             }
             let commit = objects::commit(&repository, id)?;
             Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
@@ -170,13 +173,14 @@ impl Shared {
         base: &Base,
         asked: Instant,
         cancelled: &Arc<AtomicBool>,
-    ) -> Result<ObjectId, SourceError> {
+    ) -> Result<(ObjectId, Option<String>), SourceError> {
         let (listing, session) = self.ask(listing::prefixes(base), asked, cancelled)?;
         if let Meaning::Ref(name, listed) = listing.meaning(base)? {
+            let found = (listed.id, Some(name.clone()));
             if self.has(listed.id)? {
-                return Ok(listed.id);
+                return Ok(found);
             }
-            return self.fetch(session, &[(name, listed.id)], Depth::Commit, cancelled).map(|()| listed.id).map_err(
+            return self.fetch(session, &[(name, listed.id)], Depth::Commit, cancelled).map(|()| found).map_err(
                 |error| {
                     // It may have been moved meanwhile, and what it was be gone: it must be asked for again.
                     lock(&self.asked).answer = None;
@@ -199,7 +203,7 @@ impl Shared {
         self.fetch(session, &tips, Depth::All, cancelled)?;
         let newest = self.sources()?.into_iter().next();
         let found = newest.map(|source| resolve::short_id(&source.local(), text)).transpose()?.flatten();
-        found.ok_or_else(|| listing.unknown(target.as_str()))
+        found.map(|id| (id, None)).ok_or_else(|| listing.unknown(target.as_str()))
     }
 
     fn fetched_id(&self, id: ObjectId, cancelled: &Arc<AtomicBool>) -> Result<ObjectId, SourceError> {

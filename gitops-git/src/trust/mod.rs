@@ -15,6 +15,7 @@ use gix::objs::Kind;
 use gix::{ObjectId, Repository};
 
 use crate::error::{beyond, shown, too_large};
+use crate::resolve::AskedTag;
 use crate::{GitLimits, objects};
 
 use signers::Signer;
@@ -159,11 +160,11 @@ impl Trust {
         &self,
         repository: &Repository,
         commit: ObjectId,
-        tag: Option<ObjectId>,
+        tag: Option<&AskedTag>,
     ) -> Result<(), SourceError> {
         let head = || self.demand_good(repository, Kind::Commit, commit);
         let tag = || match tag {
-            Some(tag) => self.demand_good(repository, Kind::Tag, tag),
+            Some(tag) => self.demand_good(repository, Kind::Tag, tag.id).and_then(|()| bears_its_name(repository, tag)),
             None => Err(untrusted(format!(
                 "commit `{commit}` (it was not asked for by a signed tag; give one as revision)"
             ))),
@@ -244,6 +245,22 @@ impl Trust {
         match expired {
             Some(signer) => Verdict::Expired { signer, key },
             None => Verdict::UnknownKey { key },
+        }
+    }
+}
+
+/// Fails if a tag is found under another name than was signed: whoever may push, and not sign, could make an old release
+/// the newest one.
+fn bears_its_name(repository: &Repository, tag: &AskedTag) -> Result<(), SourceError> {
+    let Some(name) = tag.name.as_deref().and_then(|name| name.strip_prefix("refs/tags/")) else { return Ok(()) };
+    let data = objects::load(repository, &GitLimits::default(), tag.id, Kind::Tag)?;
+    let lines = data.lines().take_while(|line| !line.is_empty());
+    let signed = lines.filter_map(|line| line.strip_prefix(b"tag ")).next().unwrap_or_default();
+    match signed == name.as_bytes() {
+        true => Ok(()),
+        false => {
+            let signed = shown(&String::from_utf8_lossy(signed));
+            Err(untrusted(format!("tag `{}` (what was signed is the tag `{signed}`)", shown(name))))
         }
     }
 }

@@ -12,6 +12,7 @@
 //! use gitops_core::memory::{MemoryCluster, VirtualTime};
 //! use gitops_core::cluster::{Cluster, Interest};
 //! use gitops_core::resource::{GroupKind, ResourceKey};
+//! use gitops_core::state::Live;
 //! use gitops_core::time::Timestamp;
 //! use gitops_kube::memory_server::MemoryServer;
 //! use gitops_kube::{Connection, KubeCluster};
@@ -22,7 +23,8 @@
 //! let server = MemoryServer::new(memory)?;
 //! let cluster = KubeCluster::connect(&Connection::in_process(&server)).await?;
 //! let seen = cluster.observe(&Interest::in_kinds([GroupKind::new("", "Namespace")])).await?;
-//! assert!(seen.live.get(&ResourceKey::new("", "Namespace", None, "default")).is_present());
+//! let namespace = ResourceKey::new("", "Namespace", None, "default");
+//! assert!(matches!(seen.live.get(&namespace), Live::Present(_)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })
 //! # }

@@ -17,6 +17,8 @@ use crate::Failure;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Clients at the same time.
 const CLIENTS: usize = 8;
+/// How long it is waited where no client can be let in.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of the head of a request.
 const HEAD: u64 = 64 << 10;
 /// Bytes of the body of a request, which is read before it is known who sent it. A push that says more is found by asking
@@ -53,7 +55,15 @@ impl Pushes {
         let webhooks = hosts.into_iter().fold(Webhooks::default(), |webhooks, host| webhooks.with_secret(host, secret));
         let pushes = Self::default();
         let shared = Arc::new(Listener { webhooks, followed, pushes: pushes.clone(), clients: AtomicUsize::new(0) });
-        thread::spawn(move || listener.incoming().flatten().for_each(|client| admit(&shared, client)));
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                match client {
+                    Ok(client) => admit(&shared, client),
+                    // Such as for want of file descriptors, which others give back.
+                    Err(_) => thread::sleep(PAUSE),
+                }
+            }
+        });
         crate::say(&format!("webhooks are heard at http://{at}/\n"));
         Ok(pushes)
     }

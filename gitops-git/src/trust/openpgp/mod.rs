@@ -43,17 +43,20 @@ struct Component<'b> {
     /// Whether somebody says that it is revoked. Who does is not asked: it may be a revoker that the owner named, or a
     /// signature that cannot be checked here, and what `gpg` exports holds none that is not right.
     is_revoked: bool,
+    /// Whether one of its signatures says so of the whole key: it counts wherever it stands.
+    ends_all: bool,
 }
 
 impl<'b> Component<'b> {
     fn new(Packet { kind, body }: Packet<'b>) -> Self {
-        Self { kind, body, signatures: Vec::new(), is_revoked: false }
+        Self { kind, body, signatures: Vec::new(), is_revoked: false, ends_all: false }
     }
 
     fn add(&mut self, signature: &[u8]) {
         // Of version 3 the kind stands one byte further.
         let kind = if signature.first() == Some(&3) { signature.get(2) } else { signature.get(1) };
         self.is_revoked |= matches!(kind, Some(0x20 | 0x28));
+        self.ends_all |= kind == Some(&0x20);
         // One that cannot be read vouches for nothing.
         self.signatures.extend(Signature::read(signature));
     }
@@ -120,7 +123,8 @@ fn certificate(components: &[Component<'_>]) -> Result<Option<Certificate>, Inva
     let term = latest.filter(may_sign).map(|signature| term(&primary, signature));
     // A subkey lives no longer than what it hangs on.
     let end = latest.and_then(|signature| self::term(&primary, signature).1);
-    let mut keys = vec![SigningKey { key: primary.clone(), is_revoked: first.is_revoked, term }];
+    let is_over = first.is_revoked || components.iter().any(|component| component.ends_all);
+    let mut keys = vec![SigningKey { key: primary.clone(), is_revoked: is_over, term }];
     for component in others.iter().filter(|component| component.kind == SUBKEY) {
         // One of a kind that is not known cannot have signed.
         let Some(key) = Key::read(component.body) else { continue };
@@ -133,7 +137,7 @@ fn certificate(components: &[Component<'_>]) -> Result<Option<Certificate>, Inva
             let (start, own_end) = self::term(&key, binding);
             (start, own_end.into_iter().chain(end).min())
         });
-        keys.push(SigningKey { key, is_revoked: first.is_revoked || component.is_revoked, term });
+        keys.push(SigningKey { key, is_revoked: is_over || component.is_revoked, term });
     }
     let name = name.unwrap_or_else(|| primary.name());
     Ok(Some(Certificate { name, keys }))

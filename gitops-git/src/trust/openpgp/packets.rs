@@ -10,6 +10,8 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 const ED25519: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+/// Of how many issuers a signature is read: it needs one, and names it twice.
+const ISSUERS: usize = 8;
 
 /// One packet: its kind and its content.
 pub(super) struct Packet<'b> {
@@ -251,8 +253,11 @@ impl Signature {
                 (3, true) => self.expires = Some(seconds(content)?).filter(|seconds| *seconds > 0),
                 (9, true) => self.key_expires = Some(seconds(content)?).filter(|seconds| *seconds > 0),
                 (27, true) => self.flags = Some(content.first().copied().unwrap_or(0)),
-                (16, _) => self.issuers.push(content.to_vec()),
-                (33, _) => self.issuers.insert(0, content.get(1..)?.to_vec()),
+                // An id has 8 bytes, a fingerprint of version 4 has 20. Of any others none is a key that is known here.
+                (16, _) if content.len() == 8 && self.issuers.len() < ISSUERS => self.issuers.push(content.to_vec()),
+                (33, _) if content.len() == 21 && self.issuers.len() < ISSUERS => {
+                    self.issuers.insert(0, content.get(1..)?.to_vec());
+                }
                 (32, _) => self.back = Some(content.to_vec()),
                 // Preferences, places of keys, names, reasons: nothing that decides whether a signature counts.
                 (4..=7 | 11 | 21..=26 | 28..=31 | 34 | 35, _) => {}
