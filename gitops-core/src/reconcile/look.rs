@@ -46,6 +46,8 @@ pub struct Looked {
     pub problems: Vec<Problem>,
     /// Digest of what the plan was asked for, where that is not all that differs.
     asked: Option<Digest>,
+    /// Whether hooks that waited for what was held back cannot run yet, and nothing else is left to do.
+    hooks_wait: bool,
     /// The plan that a person approved, where one is followed.
     pub(super) approved: Option<Digest>,
 }
@@ -145,6 +147,7 @@ impl Looked {
             problems: damage.into_iter().collect(),
             asked: None,
             approved: None,
+            hooks_wait: false,
         };
         looked.problems.extend(unread_autoscalers(&looked));
         looked.compare(app, &Answers::new(), previous);
@@ -183,11 +186,13 @@ impl Looked {
         let plan = |request| plan::plan(&self.comparison, &self.desired, &app.policy, &context, request);
         let may_complete = hooks == HookRun::NewRevision && self.was_incomplete();
         let mut made = plan(request.clone());
+        self.hooks_wait = false;
         if may_complete && made.held_back(&self.desired) == 0 {
             // What was held back is there, maybe by itself: now the hooks run that waited for it. If one of them cannot, those
-            // that can ran before.
+            // that can ran before, and are not run again for nothing.
             let all = plan(request.with_hooks(HookRun::Always));
-            if all.held_back(&self.desired) == 0 {
+            self.hooks_wait = all.held_back(&self.desired) > 0;
+            if !self.hooks_wait || all.is_empty() {
                 made = all;
             }
         }
@@ -238,7 +243,7 @@ impl Looked {
             let stopped = self.plan.problems.iter().any(|problem| problem.severity == Severity::Blocks);
             return !stopped && self.ledger.is_stored();
         }
-        let is_whole = self.is_as_wanted() && self.plan.held_back(&self.desired) == 0;
+        let is_whole = self.is_as_wanted() && self.plan.held_back(&self.desired) == 0 && !self.hooks_wait;
         let is_news = is_whole && self.ledger.last_synced() != Some(self.wanted());
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());

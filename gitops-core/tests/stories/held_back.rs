@@ -78,6 +78,32 @@ fn hooks_that_waited_for_what_was_held_back_run_also_where_nothing_else_is_left_
     assert!(check.annotation("gitops.rs/operation").is_some(), "it is ours");
 }
 
+/// Else a migration would run every few minutes for as long as the place of another hook is taken.
+#[test]
+fn hooks_that_ran_are_not_run_again_while_another_one_cannot() {
+    let shop = Shop::new();
+    let hook = |name: &str, phase: &str| job(name, &[("argocd.argoproj.io/hook", phase)]);
+    let theirs = job("check", &[]).replace("metadata:\n", "metadata:\n  namespace: shop\n");
+    let theirs: serde_yaml::Value = serde_yaml::from_str(&theirs).unwrap();
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(&config("a", "1")))]);
+    shop.sync();
+    shop.create(&serde_json::to_string(&theirs).unwrap(), "kubectl-create");
+    let (migrate, check) = (hook("migrate", "PreSync"), hook("check", "PostSync"));
+    let files = [("a.yaml", config("a", "2")), ("m.yaml", migrate), ("check.yaml", check)];
+    shop.commit("second", &files.each_ref().map(|(name, text)| (*name, Some(text.as_str()))));
+    let report = shop.sync();
+    assert!(report.history[0].incomplete && report.receipt.is_some(), "{:?}", report.history[0]);
+    let ran = shop.get("Job", "migrate").unwrap().uid().map(str::to_owned);
+    for _ in 0..3 {
+        let report = shop.sync();
+        assert!(report.receipt.is_none() && !report.history[0].made_true(), "{}", report.plan);
+    }
+    assert_eq!(shop.get("Job", "migrate").unwrap().uid().map(str::to_owned), ran);
+
+    delete(&shop, &ResourceKey::new("batch", "Job", "shop", "check"));
+    assert!(shop.sync().history[0].made_true());
+}
+
 /// As if it had failed: an operation that comes to nothing does not run the other hooks again and again, and the revision
 /// is not made true by it.
 #[test]
