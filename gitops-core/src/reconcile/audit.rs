@@ -347,6 +347,20 @@ mod tests {
     }
 
     #[test]
+    fn annotations_of_secrets_that_somebody_masked_are_letters_in_the_log_as_well() {
+        let source = MemorySource::default();
+        let rules = crate::policy::ignore::Rules::default().with_masked_annotations(["token"]);
+        let app = App::new(Owner::new("", "shop").unwrap(), "main").with_namespace("shop").with_rules(rules);
+        let web = |token: &str| WEB.replace("{name: web}", &format!("{{name: web, annotations: {{token: {token}}}}}"));
+        commit(&source, "Add", &[("web.yaml", Some(&*web("HIDDEN-1")))]);
+        commit(&source, "Change", &[("web.yaml", Some(&*web("HIDDEN-2")))]);
+        let found = told(&source, &app, 1).concat();
+        // A is the value below `data`.
+        assert!(found.contains("metadata.annotations.token: (secret B) -> (secret C)"), "{found}");
+        assert!(!found.contains("HIDDEN"), "{found}");
+    }
+
+    #[test]
     fn of_a_merge_only_what_no_parent_had_is_told() {
         let edit = |edit: Edit, fields: &[&str]| ObjectEdit {
             key: ResourceKey::new("", "Secret", Some("shop"), "web"),
