@@ -61,7 +61,7 @@ async fn reconcile(
     let kinds = objects.iter().map(|object| (*object.key().group_kind).clone()).collect();
     let desired = DesiredState::from_resources(&objects, &cluster.model(&kinds).await?, Some("shops"));
 
-    let looked = look(app, desired, cluster).await?;
+    let looked = look(&app.as_of(timer.now()), desired, cluster).await?;
     let Some(mut machine) = looked.machine(app, timer.now()) else {
         println!("  nothing to do");
         return Ok(());

@@ -101,7 +101,8 @@ impl Request {
     /// It asks by its own options, by its kind (policy, and rule 31 of the exact rules: what else lies in a namespace or
     /// is of the kind of a CRD dies with it), unless its own annotation answers that; and where its record was lost, so
     /// that it may have been here before us. A yes is an argument, or the annotation `deletion-approved` (Argo CD's), if
-    /// it was set after the last operation, and not in the future.
+    /// it was set after the last operation, and not in the future: without a present time
+    /// ([`Request::approvals_until`]) none counts.
     pub(super) fn consent(
         &self,
         live: &Resource,
@@ -119,7 +120,7 @@ impl Request {
         };
         let approved = options.deletion_approved.filter(|at| {
             self.approvals_after.is_none_or(|after| *at > after)
-                && self.approvals_until.is_none_or(|until| *at <= until)
+                && self.approvals_until.is_some_and(|until| *at <= until)
         });
         if let Some(at) = approved {
             return Consent::Given(Confirmed { key: key.clone(), by: BY_ANNOTATION.into(), at });

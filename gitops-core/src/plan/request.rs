@@ -27,8 +27,9 @@ pub struct Request {
     /// Annotations that approve a deletion count when they are later than this: the end of the last operation, so that
     /// no yes is taken twice.
     pub approvals_after: Option<Timestamp>,
-    /// And when they are not later than this: the present time, with an allowance for clocks that differ. The drivers
-    /// set it, where it is not set, to five minutes from now; without it a date in the future would count for ever.
+    /// And when they are not later than this: the present time, with an allowance for clocks that differ. A date in the
+    /// future would count for ever, so without this none counts. The drivers set it, where it is not set, to five
+    /// minutes from now; a loop of one's own does so with [`App::as_of`](crate::reconcile::App::as_of).
     pub approvals_until: Option<Timestamp>,
     /// What lies in namespaces, or is of the kind of CRDs, that may go.
     pub contents: BTreeMap<ResourceKey, BTreeSet<ResourceKey>>,

@@ -117,6 +117,7 @@ pub async fn explain(
     field: Option<&PathPattern>,
 ) -> Result<Explanation, ExplainError> {
     let desired = read_desired(app, world.source, world.cluster).await?;
+    let app = &app.as_of(world.timer.now());
     let looked = look(app, desired, world.cluster).await?;
     looked.explain(app, world.source, key, field).await
 }

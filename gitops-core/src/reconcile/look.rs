@@ -54,6 +54,8 @@ pub struct Looked {
 
 /// Looks at the cluster, compares, and plans.
 ///
+/// It has no clock: see [`App::as_of`].
+///
 /// # Errors
 /// When the cluster gives no answer at all, or a newer program works on this application.
 pub async fn look(app: &App, desired: DesiredState, cluster: &dyn Cluster) -> Result<Looked, SyncError> {

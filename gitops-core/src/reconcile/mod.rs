@@ -184,9 +184,11 @@ impl App {
         Context::new(model, &self.owner, inventory).with_rules(&self.rules).with_conflicts(&self.policy.conflicts)
     }
 
-    /// Sets until when annotations that approve a deletion count, where nobody did. Clocks of clusters, and of those who
-    /// write the annotations, differ.
-    pub(crate) fn as_of(&self, now: Timestamp) -> Self {
+    /// Says what time it is, for what is about to be looked at ([`look`]): until then, and five minutes more, since clocks
+    /// differ, annotations that approve a deletion count
+    /// ([`Request::approvals_until`](crate::plan::Request::approvals_until), where nobody set it). Without it none does.
+    #[must_use]
+    pub fn as_of(&self, now: Timestamp) -> Self {
         let mut app = self.clone();
         app.request.approvals_until.get_or_insert(now + CLOCKS_DIFFER);
         app.now = Some(now);

@@ -26,6 +26,7 @@ fn fate(plan: &Plan, key: &str) -> Option<SkipReason> {
 
 #[test]
 fn what_asks_goes_only_when_a_person_confirmed_it_by_argument_or_by_annotation() {
+    let now = Request { approvals_until: Some(time("2026-03-01T12:00:00Z")), ..Request::default() };
     for (line, request, expected) in [
         ("v1 ConfigMap shop/old | extra", Request::default(), None),
         ("v1 ConfigMap shop/old options=Prune=confirm | extra", Request::default(), Some(PruneUnconfirmed)),
@@ -34,7 +35,7 @@ fn what_asks_goes_only_when_a_person_confirmed_it_by_argument_or_by_annotation()
         ("v1 ConfigMap shop/old options=Prune=confirm | extra", yes(&["ConfigMap/other"]), Some(PruneUnconfirmed)),
         ("v1 ConfigMap shop/old options=Prune=false | extra", yes(&[]), Some(PruneForbidden)),
         ("v1 ConfigMap shop/old options=Prune=confirm | extra tracked", yes(&[]), Some(NoProof)),
-        ("v1 ConfigMap shop/old options=Prune=confirm approved=2026-03-01T10:00:00Z | extra", Request::default(), None),
+        ("v1 ConfigMap shop/old options=Prune=confirm approved=2026-03-01T10:00:00Z | extra", now, None),
         ("v1 ConfigMap shop/old options=Prune=confirm approved=yes | extra", yes(&[]), Some(Held)),
         ("v1 PersistentVolumeClaim shop/old | extra", Request::default(), Some(PruneUnconfirmed)),
         ("v1 PersistentVolumeClaim shop/old | extra", yes(&["PersistentVolumeClaim/old"]), None),
@@ -52,7 +53,14 @@ fn what_asks_goes_only_when_a_person_confirmed_it_by_argument_or_by_annotation()
 fn an_approval_counts_once_and_a_policy_protects_other_kinds() {
     let old = "v1 ConfigMap shop/old options=Prune=confirm approved=2026-03-01T10:00:00Z | extra";
     let world = World::new(&format!("{STAYS}{old}"));
-    let after = |at| Request { approvals_after: Some(time(at)), ..Request::default() };
+    let now = Some(time("2026-03-01T12:00:00Z"));
+    let after = |at| Request { approvals_after: Some(time(at)), approvals_until: now, ..Request::default() };
+    let timeless = world.asked(&pruning(), Request { approvals_until: None, ..after("2026-03-01T09:00:00Z") });
+    assert_eq!(
+        fate(&timeless, "ConfigMap shop/old"),
+        Some(PruneUnconfirmed),
+        "nobody knows whether it is in the future"
+    );
     assert_eq!(world.asked(&pruning(), after("2026-03-01T09:00:00Z")).steps.len(), 1);
     let stale = world.asked(&pruning(), after("2026-03-01T11:00:00Z"));
     assert_eq!(fate(&stale, "ConfigMap shop/old"), Some(PruneUnconfirmed), "it was given for another operation");
