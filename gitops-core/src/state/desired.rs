@@ -87,6 +87,10 @@ impl DesiredState {
     }
 
     /// Gathers objects built in a program.
+    ///
+    /// What is not among them is not wanted any more: with pruning, it goes. Say of an object that could not be built
+    /// that it is held back ([`DesiredState::held_by`]), and where it is not known which could not, set
+    /// [`completeness`](DesiredState::completeness) to [`Completeness::Partial`]: then nothing is pruned.
     #[must_use]
     pub fn from_resources<'r>(
         resources: impl IntoIterator<Item = &'r Resource>,
@@ -150,8 +154,17 @@ impl DesiredState {
         self.made_namespace.as_ref()
     }
 
-    /// Holds back the object of a problem that stands outside of the source.
-    pub(crate) fn held_by(mut self, problem: Problem) -> Self {
+    /// Holds back the object of a problem: it is neither applied nor pruned, and the problem says why.
+    ///
+    /// ```
+    /// use gitops_core::{problem::{Code, Problem}, resource::ResourceKey, state::DesiredState};
+    ///
+    /// let bob = ResourceKey::new("", "ConfigMap", "shops", "bob");
+    /// let problem = Problem::blocks(Code::InvalidObject, "the settings of bob cannot be read").of(&bob);
+    /// assert!(DesiredState::default().held_by(problem).is_held(&bob));
+    /// ```
+    #[must_use]
+    pub fn held_by(mut self, problem: Problem) -> Self {
         self.held.extend(problem.key.clone());
         self.problems.push(problem);
         self.problems.sort();
