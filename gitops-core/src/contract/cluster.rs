@@ -10,7 +10,7 @@ use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Live, Namespaces};
 use crate::value::Draft;
 
-use super::{BrokenPromises, Check, Verdict, expect, run, writes};
+use super::{BrokenPromises, Check, Verdict, begun, expect, run, writes};
 
 /// How to set up a cluster.
 pub trait ClusterFixture: fmt::Debug + Send + Sync {
@@ -233,10 +233,10 @@ async fn dropped(w: &World<'_>) -> Verdict {
     let map = w.map("dropped", &[("a", "1")])?;
     let (interest, write) = (w.here([maps()]), Write::apply(&map, ME, Force::Yes));
     let cursor = w.observe(&interest).await?.cursor;
-    drop(w.port.observe(&interest));
-    drop(w.port.changed(&interest, &cursor));
+    begun(w.port.observe(&interest));
+    begun(w.port.changed(&interest, &cursor));
     // In doubt: it may have happened or not.
-    drop(w.port.write(&write));
+    begun(w.port.write(&write));
     w.apply(&map).await?;
     w.delete(map.key()).await
 }

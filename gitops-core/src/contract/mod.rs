@@ -31,7 +31,8 @@ mod writes;
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
 
 pub use cluster::{ClusterFixture, cluster};
 pub use source::{SourceFixture, source};
@@ -81,6 +82,12 @@ async fn run(checks: Vec<(&'static str, Check<'_>)>) -> Result<(), BrokenPromise
         }
     }
     if broken.is_empty() { Ok(()) } else { Err(BrokenPromises(broken)) }
+}
+
+/// Drops a future after it has begun.
+fn begun(future: impl Future) {
+    let mut context = Context::from_waker(Waker::noop());
+    drop(pin!(future).as_mut().poll(&mut context));
 }
 
 /// States what was expected and what came.

@@ -7,7 +7,7 @@ use crate::source::{
     ContentId, Entry, Folder, IgnoreFiles, Paths, RevisionId, Snapshot, Source, SourceFailure, Target,
 };
 
-use super::{BrokenPromises, Check, Verdict, expect, run};
+use super::{BrokenPromises, Check, Verdict, begun, expect, run};
 
 /// How to set up a source.
 pub trait SourceFixture: fmt::Debug + Send + Sync {
@@ -230,9 +230,9 @@ async fn reads(port: &dyn Source, second: &RevisionId) -> Verdict {
 }
 
 async fn dropped(port: &dyn Source, third: &RevisionId) -> Verdict {
-    drop(port.resolve(&Target::new("main")));
-    drop(port.snapshot(third, &Paths::default(), None));
-    drop(port.read(&[]));
+    begun(port.resolve(&Target::new("main")));
+    begun(port.snapshot(third, &Paths::default(), None));
+    begun(port.read(&[]));
     resolves(port, "main", third).await
 }
 
