@@ -138,7 +138,17 @@ pub(super) fn unmatched(request: &Request, nodes: &[Node<'_>], extras: &[Extra<'
         let text = format!("`{objects}` was asked for, and the application has no such object");
         Problem::blocks(Code::NotFound, text).hint("`gitops status` lists what it has")
     };
-    unmatched.map(problem).collect()
+    let problems: Vec<_> = unmatched.map(problem).collect();
+    let Some(labels) = request.scope.only.labels.as_ref().filter(|_| problems.is_empty()) else { return problems };
+    let mut objects = nodes
+        .iter()
+        .map(|node| &node.declared.resource)
+        .chain(extras.iter().filter_map(|(_, extra)| extra.live.as_ref()));
+    if objects.any(|object| request.scope.only.contains(object)) {
+        return problems;
+    }
+    let text = format!("labels `{labels}` were asked for, and no such object of the application has them");
+    vec![Problem::blocks(Code::NotFound, text).hint("write them as they stand in the manifests, such as `app=web`")]
 }
 
 impl Request {

@@ -45,6 +45,19 @@ fn a_selection_changes_and_prunes_nothing_else_runs_no_hook_and_says_what_it_lea
 }
 
 #[test]
+fn labels_that_nothing_has_are_named_and_nothing_is_done() {
+    let problems = |labels| {
+        let plan = World::new(SHOP).asked(&pruning(), only(&[], Some(labels)));
+        assert_eq!(plan.steps.is_empty(), labels == "app=wbe", "{plan}");
+        plan.problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = "labels `app=wbe` were asked for, and no such object of the application has them; \
+                    write them as they stand in the manifests, such as `app=web`";
+    assert_eq!(problems("app=wbe"), [expected]);
+    assert!(problems("app=db").is_empty());
+}
+
+#[test]
 fn what_is_asked_for_waits_for_what_is_missing_and_not_asked_for() {
     let world = World::new(
         "
