@@ -9,6 +9,8 @@ use crate::value::{Draft, ValueRef, View};
 
 use super::placeholder::placeholders;
 
+const HINT: &str =
+    "write a quantity as `500m` or `1Gi`, and bytes in base64 (or as plain text in `stringData` of a Secret)";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Reduces a declared object to what can be sent, and says what that changed.
@@ -65,8 +67,31 @@ pub fn prepare(resource: &Resource, model: &ApiModel) -> (Resource, Vec<Problem>
         // No edit takes away kind or name.
         edited.unwrap_or_else(|_| resource.clone())
     };
+    let of = model.schema(&prepared.key().group_kind, prepared.version());
+    problems.extend(flaw(prepared.tree(), of).map(|(flaw, path)| {
+        let path = path.into_iter().rev().fold(FieldPath::root(), |path, segment| path.join(segment));
+        Problem::blocks(Code::InvalidObject, flaw).field(path).hint(HINT)
+    }));
     problems.extend(misfits(&prepared, model));
     (prepared, problems)
+}
+
+/// Returns the first text that the server could not read, such as a quantity or base64 that is none, and where it stands,
+/// from the inside out.
+fn flaw(value: ValueRef<'_>, of: TypeRef<'_>) -> Option<(String, Vec<Segment>)> {
+    let ((why, mut path), segment) = match value.view() {
+        View::String(text) => return Some((of.meaning().flaw(text)?, Vec::new())),
+        View::Map(map) => {
+            map.iter().find_map(|(name, value)| Some((flaw(value, of.field(name))?, Segment::field(name))))?
+        }
+        View::List(list) => {
+            let of = of.element();
+            (0..).zip(list.iter()).find_map(|(at, item)| Some((flaw(item, of)?, Segment::Index(at))))?
+        }
+        _ => return None,
+    };
+    path.push(segment);
+    Some((why, path))
 }
 
 /// Returns what does not fit the schema of the kind, where one is declared.
@@ -248,6 +273,18 @@ mod tests {
             ),
             ("v1/Secret", r#""data":{"a":"b2xk"},"stringData":{"a":"new"}"#, "", ""),
             ("v1/Secret", r#""stringData":{"a":1}"#, "", "`stringData.a`: a value of `stringData` is no text"),
+            (
+                "v1/Secret",
+                r#""data":{"a":"eA==","b":"not base64"}"#,
+                "",
+                "`data.b`: error decoding from json: illegal base64 data at input byte 3; write a quantity as",
+            ),
+            (
+                "v1/Pod",
+                r#""spec":{"containers":[{"name":"a"},{"name":"b","resources":{"limits":{"cpu":"lots"}}}]}"#,
+                "",
+                "`spec.containers[1].resources.limits.cpu`: quantities must match",
+            ),
             ("v1/Secret", r#""data":"x","stringData":{"a":"b"}"#, "", "`data`: `data` is no map"),
             (
                 "apiregistration.k8s.io/v1/APIService",
