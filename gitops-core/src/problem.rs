@@ -18,7 +18,8 @@ use crate::resource::{Origin, ResourceKey};
 pub enum Code {
     /// A file that could not be read. Holds back all pruning.
     UnreadableFile,
-    /// Text that is no YAML or JSON. Holds back the rest of the file and all pruning.
+    /// Text that is no YAML or JSON. Holds back the rest of the file and all pruning. In JSON, a byte that is no UTF-8 is
+    /// but a warning.
     InvalidSyntax,
     /// A document over a limit. Holds back the rest of the file and all pruning.
     TooLarge,

@@ -18,6 +18,8 @@ pub(super) struct Fault {
 pub(super) enum FaultKind {
     /// The text is not YAML or JSON.
     Syntax,
+    /// It ends too early.
+    CutOff,
     /// The text asks for more than a limit allows.
     TooLarge,
 }
@@ -29,6 +31,10 @@ impl Fault {
 
     pub(super) fn too_large(mark: Mark, text: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: FaultKind::TooLarge, ..Self::syntax(mark, text) }
+    }
+
+    pub(super) fn cut_off(mark: Mark, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: FaultKind::CutOff, ..Self::syntax(mark, text) }
     }
 
     pub(super) fn hint(self, hint: &'static str) -> Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::places::{Finder, Repeats, Step, steps};
-use super::stream::{Input, Piece};
+use super::stream::{Input, Piece, Place};
 use super::yaml::Mark;
 use super::{Dialect, Duplicates, Limits, ParsedFile, Position, Stopped};
 use crate::path::FieldPath;
@@ -47,10 +47,24 @@ pub(super) fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Li
             }
         }
     }
+    if pieces.iter().any(|piece| matches!(piece.place, Place::Json(_))) {
+        parsed.problems.extend(replaced(file, bytes));
+    }
     if let Some(fault) = fault {
         parsed.problems.push(stopped(file, bytes, number, Stopped::from(fault)));
     }
     parsed
+}
+
+/// Warns of bytes in JSON that are no UTF-8: as in Go, each reads as U+FFFD.
+fn replaced(file: &Arc<str>, bytes: &[u8]) -> Option<Problem> {
+    let before = bytes.utf8_chunks().next().filter(|chunk| !chunk.invalid().is_empty())?.valid();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let [lines, columns] = [before.matches('\n').count(), line.chars().count()]
+        .map(|count| u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1));
+    let text = "here is a byte that is no UTF-8; it is read as U+FFFD";
+    let problem = Problem::warning(Code::InvalidSyntax, text).at(&Origin::new(file, 0, lines)).column(columns);
+    Some(problem.hint("save the file as UTF-8 text"))
 }
 
 pub(super) fn locate(bytes: &[u8], dialect: Dialect, document: u32, field: &FieldPath) -> Option<Position> {

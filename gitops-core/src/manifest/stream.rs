@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::events::Events;
-use super::fault::Fault;
+use super::fault::{Fault, FaultKind};
 use super::json::{self, JsonFaultKind};
 use super::text::Text;
 use super::yaml::{self, Mark};
@@ -217,7 +217,10 @@ impl<'b> Input<'b> {
         let composed = match (composed, text.fault(read)) {
             (Ok(composed), None) => composed,
             // A fault of the syntax comes first, unless it is that the text was cut off.
-            (Err(fault), Some(cut)) if (fault.mark.line, fault.mark.column) < (cut.mark.line, cut.mark.column) => {
+            (Err(fault), Some(cut))
+                if fault.kind != FaultKind::CutOff
+                    && (fault.mark.line, fault.mark.column) < (cut.mark.line, cut.mark.column) =>
+            {
                 return Err(fault);
             }
             (_, Some(cut)) => return Err(cut),

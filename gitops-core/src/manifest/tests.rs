@@ -84,11 +84,14 @@ fn each_bad_input_gets_one_problem_that_says_what_where_and_what_to_do() {
     ] {
         assert_eq!(problems(text), [problem], "{text:?}");
     }
-    let latin = parse(&"a.yaml".into(), b"a: caf\xe9s\n", Dialect::Kubectl, &Limits::default());
-    assert_eq!(
-        latin.problems[0].to_string(),
-        "a.yaml:1:7: the file is not valid UTF-8 from here on; save the file as UTF-8 text"
-    );
+    let latin =
+        |bytes: &[u8]| parse(&"a.yaml".into(), bytes, Dialect::Kubectl, &Limits::default()).problems[0].to_string();
+    let expected = "a.yaml:1:7: the file is not valid UTF-8 from here on; save the file as UTF-8 text";
+    assert_eq!(latin(b"a: caf\xe9s\n"), expected);
+    assert_eq!(latin(b"a: \"af\xe9s\"\n"), expected, "the quote is there");
+    assert_eq!(latin(b"a: 'a\\n\xe9s'\n").replace("1:8", "1:7"), expected);
+    let json = latin(b"{\"apiVersion\": \"v1\",\n\"kind\": \"Job\", \"metadata\": {\"name\": \"caf\xe9\"}}");
+    assert_eq!(json, "a.yaml:2:41: here is a byte that is no UTF-8; it is read as U+FFFD; save the file as UTF-8 text");
 }
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";

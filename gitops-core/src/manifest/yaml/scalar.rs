@@ -129,7 +129,7 @@ impl<'t> Scanner<'t> {
                 return Err(Fault::syntax(mark, "no closing quote before the end of the document"));
             }
             if self.at.at_end() {
-                return Err(Fault::syntax(mark, "no closing quote ends this text"));
+                return Err(Fault::cut_off(mark, "no closing quote ends this text"));
             }
             let escaped_break = self.quoted_run(quote, &mut text, mark)?;
             if self.at.byte(0) == quote {
@@ -215,7 +215,7 @@ impl<'t> Scanner<'t> {
             b'L' => '\u{2028}',
             b'P' => '\u{2029}',
             _ if digits > 0 => '\0',
-            _ if self.at.at_end() => return Err(Fault::syntax(mark, "no closing quote ends this text")),
+            _ if self.at.at_end() => return Err(Fault::cut_off(mark, "no closing quote ends this text")),
             _ => {
                 return Err(Fault::syntax(here, "no such escape in double quotes")
                     .hint("write `\\\\` for a backslash, or use single quotes"));
