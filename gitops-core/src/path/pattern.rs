@@ -22,6 +22,7 @@ const STEPS: usize = 4_000_000;
 /// A path that takes too many steps on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("gave up: it takes too many steps on this object; name fewer fields")]
+#[non_exhaustive]
 pub struct TooManySteps;
 
 /// A path of which some steps may be anything.

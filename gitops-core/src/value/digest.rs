@@ -225,6 +225,7 @@ impl FromStr for Digest {
 /// Not 64 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a digest has 64 hex digits")]
+#[non_exhaustive]
 pub struct InvalidDigest;
 
 impl Serialize for Digest {

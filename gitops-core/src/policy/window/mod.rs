@@ -116,7 +116,7 @@ pub enum Kind {
 /// let windows: Windows = serde_json::from_str(
 ///     r#"[{"kind": "allow", "schedule": "0 22 * * *", "duration": "1h", "applications": ["shop-*"]}]"#,
 /// )?;
-/// let windows = windows.of(&Placed { application: "shop-web", ..Placed::default() });
+/// let windows = windows.of(&Placed::named("shop-web"));
 /// let permit = windows.decide(Asked::Automatically, "2026-03-01T12:00:00Z".parse()?, None);
 /// assert!(!permit.allowed);
 /// assert_eq!(permit.reason, "no allow window is open; the next is window 1 (`0 22 * * *` for 1h, UTC) at 2026-03-01T22:00:00Z");
@@ -131,6 +131,7 @@ pub struct Windows {
 
 /// An application, and where it is synced to: what a window is for. What is empty matches nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Placed<'a> {
     /// Name of the application.
     pub application: &'a str,
@@ -140,6 +141,14 @@ pub struct Placed<'a> {
     pub server: &'a str,
     /// Name of the cluster.
     pub cluster: &'a str,
+}
+
+impl<'a> Placed<'a> {
+    /// Names an application that is synced to no place yet.
+    #[must_use]
+    pub fn named(application: &'a str) -> Self {
+        Self { application, ..Self::default() }
+    }
 }
 
 impl Window {
