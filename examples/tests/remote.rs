@@ -31,6 +31,27 @@ fn a_remote_is_fetched_and_synced_like_a_local_repository() {
 }
 
 #[test]
+fn time_of_the_cluster_does_not_run_away_while_a_watch_fetches() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "colour: blue"))]);
+    let file = bundle(&world);
+    let app = format!(
+        "apiVersion: gitops.rs/v1alpha1\nkind: Application\nmetadata: {{name: shop}}\nspec:\n  \
+         source: {{repoURL: '{file}', path: .}}\n  syncPolicy: {{automated: {{}}}}\n"
+    );
+    let apps = world.inner("apps.yaml");
+    std::fs::write(&apps, app).unwrap();
+    let begin = std::time::Instant::now();
+    let told = world.run(&["watch", &apps.display().to_string(), "--once", "-o", "json"]).exits(0);
+    let times: Vec<gitops_core::time::Timestamp> = told
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["at"].as_str()?.parse().ok())
+        .collect();
+    let [first, .., last] = times.as_slice() else { panic!("{told}") };
+    let passed = last.since(*first);
+    assert!(passed < begin.elapsed() + std::time::Duration::from_secs(30), "{passed:?} passed: {told}");
+}
+
+#[test]
 fn a_commit_of_a_revert_needs_a_local_repository() {
     let world = World::with(&[("namespace.yaml", NAMESPACE)]);
     let file = bundle(&world);

@@ -11,6 +11,7 @@ use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{Part, Several, Target};
 
+use super::once::{Asked, Counted};
 use super::webhooks::Followed;
 use crate::Failure;
 use crate::cli;
@@ -23,7 +24,9 @@ pub(super) const CLUSTER: &str = "in-cluster";
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) applications: Vec<Application>,
-    pub(super) sources: BTreeMap<Arc<str>, Repository>,
+    pub(super) sources: BTreeMap<Arc<str>, Counted>,
+    /// How many of their answers are waited for.
+    pub(super) asked: Asked,
     /// Several sources that are one for an application, by the name that it has for them.
     joined: BTreeMap<Arc<str>, Vec<AppSource>>,
     pub(super) problems: Vec<Problem>,
@@ -43,6 +46,7 @@ impl Declared {
         let mut declared = Self {
             applications: Vec::new(),
             sources: BTreeMap::new(),
+            asked: Asked::default(),
             joined: BTreeMap::new(),
             problems: catalog.problems.clone(),
         };
@@ -109,7 +113,7 @@ impl Declared {
         for url in sources.iter().map(|source| &source.repo_url) {
             if !self.sources.contains_key(url) {
                 let opened = open(url, &described.origin.file, args)?;
-                self.sources.insert(Arc::clone(url), opened);
+                self.sources.insert(Arc::clone(url), Counted::new(opened, &self.asked));
             }
         }
         let name = match sources.as_slice() {

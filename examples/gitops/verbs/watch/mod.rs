@@ -4,6 +4,7 @@ mod declared;
 mod details;
 mod metrics;
 mod notify;
+mod once;
 mod tell;
 mod webhooks;
 
@@ -19,6 +20,7 @@ use gitops_core::engine::{Engine, Ports, Settings, run};
 use gitops_core::time::Timer;
 
 use declared::{CLUSTER, Declared};
+use once::Patient;
 use tell::Teller;
 use webhooks::Pushes;
 
@@ -49,7 +51,8 @@ pub(super) fn watch(args: &cli::Watch, paint: Paint) -> Result<Answer, Failure> 
     if args.once {
         let world = Embedded::open(&args.world.cluster, Access::Write)?;
         let cluster = LiveCluster::alone(&world);
-        let answer = look_after(args, &declared, &cluster, &world.time, &stop, paint, now);
+        let timer = Patient { time: &world.time, asked: &declared.asked };
+        let answer = look_after(args, &declared, &cluster, &timer, &stop, paint, now);
         world.save()?;
         answer
     } else {
