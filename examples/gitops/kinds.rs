@@ -75,7 +75,8 @@ pub(crate) fn kind(text: &str, model: &ApiModel) -> Result<GroupKind, String> {
 
 /// Finds the one object that `KIND[.GROUP]/NAME` names.
 pub(crate) fn object(text: &str, namespace: Option<&str>, server: &ApiServer) -> Result<Resource, String> {
-    let Some((kind_text, name)) = text.split_once('/').filter(|(_, name)| !name.is_empty()) else {
+    let named = text.split_once('/').filter(|(kind, name)| !kind.is_empty() && !name.is_empty());
+    let Some((kind_text, name)) = named else {
         return Err(format!("`{text}` names no object; write it as `KIND/NAME`, such as `deploy/web`"));
     };
     let kind = kind(kind_text, server.model())?;

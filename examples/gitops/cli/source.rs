@@ -17,9 +17,9 @@ pub(crate) struct AppName {
     #[arg(long, value_name = "PATH|URL", default_value = ".")]
     pub(crate) repo: PathBuf,
     /// Folder or file to read, from the root of the repository (may be repeated; default: all of it)
-    #[arg(long = "path", value_name = "DIR")]
+    #[arg(long = "path", value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) paths: Vec<String>,
-    /// Name of the application (default: the last part of PATH, if there is one, else of the repository)
+    /// Name of the application (default: the last part of DIR where there is just one, else of the repository)
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
     /// Name of this installation, where several have applications of the same name; always the same one

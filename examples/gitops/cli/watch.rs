@@ -37,7 +37,7 @@ pub(crate) struct Watch {
     pub(crate) webhooks: Option<SocketAddr>,
     /// File with the secret that those who send webhooks have; without it the variable `GITOPS_WEBHOOK_SECRET` has it. For
     /// Azure DevOps it is `user:password`
-    #[arg(long, value_name = "FILE", requires = "webhooks")]
+    #[arg(long, value_name = "FILE", requires = "webhooks", conflicts_with = "once")]
     pub(crate) webhook_secret: Option<PathBuf>,
     /// Command of the shell that is run when a sync starts, succeeds or fails, an application degrades, or something is
     /// changed on the cluster. It finds `GITOPS_APP`, `GITOPS_OCCASION` and `GITOPS_TEXT` in its environment

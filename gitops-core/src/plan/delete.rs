@@ -295,7 +295,7 @@ fn obstacles(
     let held = nodes.iter().any(|node| matches!(node.fate, Fate::Skip(SkipReason::Held)));
     if runs_hooks && (desired.completeness == Completeness::Partial || held) {
         let text = "nothing is deleted: which hooks run before and after cannot be told";
-        let hint = "solve the problems of the source first, or delete without hooks";
+        let hint = "solve the problems of the source first, or delete without hooks (`--no-hooks`)";
         obstacles.push(Problem::blocks(Code::IncompleteSource, text).hint(hint));
     }
     obstacles
