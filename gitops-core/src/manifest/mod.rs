@@ -21,6 +21,7 @@ mod tests;
 mod text;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::path::FieldPath;
@@ -82,7 +83,12 @@ pub struct ParsedFile {
     pub resources: Vec<(Resource, Origin)>,
     /// What is wrong with the rest.
     pub problems: Vec<Problem>,
+    /// Where objects ask to go before or after others, by their place among the objects.
+    pub(crate) lines: BTreeMap<usize, Lines>,
 }
+
+/// The lines on which annotations of an object are written, by their names.
+pub(crate) type Lines = BTreeMap<Arc<str>, u32>;
 
 /// Line and column, both counted from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -184,3 +184,97 @@ impl Events for Repeats {
         self.open.pop();
     }
 }
+
+/// What of a list or map is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    Items,
+    Metadata,
+    Annotations,
+    Item(usize),
+    Other,
+}
+
+/// Finds where annotations of objects are written, also of those in lists and lists in lists.
+#[derive(Debug)]
+pub(super) struct Annotations {
+    wanted: fn(&str) -> bool,
+    found: Vec<(Vec<usize>, String, Mark)>,
+    open: Vec<Inside>,
+    mark: Mark,
+}
+
+impl Annotations {
+    pub(super) fn new(wanted: fn(&str) -> bool) -> Self {
+        Self { wanted, found: Vec::new(), open: Vec::new(), mark: Mark::default() }
+    }
+
+    /// Returns which item of which lists has which annotation, in order of appearance: of equal ones the last counts.
+    pub(super) fn found(self) -> Vec<(Vec<usize>, String, Mark)> {
+        self.found
+    }
+
+    /// Where the map that was opened last is the annotations of an object: which item of which lists that is.
+    fn object(&self) -> Option<Vec<usize>> {
+        let [lists @ .., Inside::Metadata, Inside::Annotations, _] = self.open.as_slice() else { return None };
+        let index = |pair: &[Inside]| match *pair {
+            [Inside::Items, Inside::Item(index)] => Some(index),
+            _ => None,
+        };
+        lists.chunks(2).map(index).collect()
+    }
+
+    fn value(&mut self) {
+        if let Some(Inside::Item(index)) = self.open.last_mut() {
+            *index = index.wrapping_add(1);
+        }
+    }
+}
+
+impl Events for Annotations {
+    fn place(&mut self, mark: Mark) {
+        self.mark = mark;
+    }
+    fn key(&mut self, key: &str) {
+        if (self.wanted)(key)
+            && let Some(object) = self.object()
+        {
+            self.found.push((object, key.to_owned(), self.mark));
+        }
+        if let Some(inside) = self.open.last_mut() {
+            *inside = match key {
+                "items" => Inside::Items,
+                "metadata" => Inside::Metadata,
+                "annotations" => Inside::Annotations,
+                _ => Inside::Other,
+            };
+        }
+    }
+    fn null(&mut self) {
+        self.value();
+    }
+    fn bool(&mut self, _: bool) {
+        self.value();
+    }
+    fn int(&mut self, _: i64) {
+        self.value();
+    }
+    fn float(&mut self, _: f64) {
+        self.value();
+    }
+    fn string(&mut self, _: &str) {
+        self.value();
+    }
+    fn start_list(&mut self) {
+        self.value();
+        // The first item makes it 0.
+        self.open.push(Inside::Item(usize::MAX));
+    }
+    fn start_map(&mut self) {
+        self.value();
+        self.open.push(Inside::Other);
+    }
+    fn end(&mut self) {
+        self.open.pop();
+    }
+}

@@ -1,13 +1,15 @@
 //! Documents → resources and problems.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::places::{Finder, Repeats, Step, steps};
+use super::places::{Annotations, Finder, Repeats, Step, steps};
 use super::stream::{Input, Piece, Place};
 use super::yaml::Mark;
-use super::{Dialect, Duplicates, Limits, ParsedFile, Position, Stopped};
+use super::{Dialect, Duplicates, Limits, Lines, ParsedFile, Position, Stopped};
 use crate::path::FieldPath;
 use crate::problem::{Code, Problem};
+use crate::resource::ordering::orders;
 use crate::resource::{InvalidResource, Origin, Resource};
 use crate::value::{Builder, List, Map, Value, ValueRef};
 
@@ -15,7 +17,8 @@ use crate::value::{Builder, List, Map, Value, ValueRef};
 const REPEATS: usize = 20;
 
 pub(super) fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Limits) -> ParsedFile {
-    let mut parsed = ParsedFile { file: Arc::clone(file), resources: Vec::new(), problems: Vec::new() };
+    let mut parsed =
+        ParsedFile { file: Arc::clone(file), resources: Vec::new(), problems: Vec::new(), lines: BTreeMap::new() };
     if is_lfs_pointer(bytes) {
         let problem =
             Problem::blocks(Code::InvalidResource, "this is a Git LFS pointer, not the manifest it stands for");
@@ -29,7 +32,9 @@ pub(super) fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Li
     let mut number = 0_u32;
     for piece in &pieces {
         let refused = piece.repeats && report_repeats(&mut parsed, input, piece, number);
-        for object in objects(input, piece) {
+        let objects = objects(input, piece);
+        let mut lines = if objects.iter().any(Object::is_ordered) { ordering(input, piece) } else { BTreeMap::new() };
+        for object in objects {
             if number as usize >= limits.documents {
                 let text = format!("the file has more than {} documents", limits.documents);
                 let origin = Origin::new(file, number, object.line);
@@ -41,8 +46,12 @@ pub(super) fn parse(file: &Arc<str>, bytes: &[u8], dialect: Dialect, limits: &Li
             if refused {
                 continue;
             }
+            let lines = if lines.is_empty() { None } else { lines.remove(&object.indices()) };
             match Resource::new(object.value) {
-                Ok(resource) => parsed.resources.push((resource, origin)),
+                Ok(resource) => {
+                    parsed.lines.extend(lines.map(|lines| (parsed.resources.len(), lines)));
+                    parsed.resources.push((resource, origin));
+                }
                 Err(error) => parsed.problems.push(invalid(&error).at(&origin)),
             }
         }
@@ -102,11 +111,22 @@ struct Item {
 impl Object {
     /// Returns how to reach it from the document's root.
     fn steps(&self) -> Vec<Step> {
+        let lists = self.indices().into_iter();
+        lists.flat_map(|index| [Step::Field("items".to_owned()), Step::Index(index)]).collect()
+    }
+
+    /// Returns which item it is, of the outermost list first.
+    fn indices(&self) -> Vec<usize> {
         let items = std::iter::successors(self.place.as_deref(), |item| item.list.as_deref());
-        let mut steps: Vec<Step> =
-            items.flat_map(|item| [Step::Index(item.index), Step::Field("items".to_owned())]).collect();
-        steps.reverse();
-        steps
+        let mut indices: Vec<usize> = items.map(|item| item.index).collect();
+        indices.reverse();
+        indices
+    }
+
+    /// Whether it asks to go before or after others.
+    fn is_ordered(&self) -> bool {
+        let annotations = self.value.root().dig(&["metadata", "annotations"]).and_then(ValueRef::as_map);
+        annotations.is_some_and(|map| map.iter().any(|(name, _)| orders(name)))
     }
 }
 
@@ -188,6 +208,18 @@ fn find(input: Input<'_>, piece: &Piece, path: &[Step]) -> Vec<Mark> {
     let mut finder = Finder::new(path);
     let lines = input.replay(&piece.place, &mut finder);
     finder.found().into_iter().map(|mark| piece.place.in_file(input.bytes, mark, lines)).collect()
+}
+
+/// Finds the lines on which the objects of a document ask to go before or after others, in one pass over it.
+fn ordering(input: Input<'_>, piece: &Piece) -> BTreeMap<Vec<usize>, Lines> {
+    let mut finder = Annotations::new(orders);
+    let lines = input.replay(&piece.place, &mut finder);
+    let line = |mark| Position::of(piece.place.in_file(input.bytes, mark, lines)).line;
+    let mut found: BTreeMap<Vec<usize>, Lines> = BTreeMap::new();
+    for (indices, name, mark) in finder.found() {
+        found.entry(indices).or_default().insert(name.into(), line(mark));
+    }
+    found
 }
 
 /// Reports the keys that are given twice; returns whether the document is refused.

@@ -307,3 +307,35 @@ fn line_endings_change_neither_values_nor_lines() {
     assert_eq!(plain, windows);
     assert_eq!(plain, unended);
 }
+
+#[test]
+fn the_lines_of_annotations_about_order_are_kept_wherever_their_object_stands() {
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    other: x\n    \
+        gitops.rs/depends-on: b\ndata: {gitops.rs/depends-on: x}\n---\n\
+        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\n---\n\
+        apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  - {apiVersion: v1, kind: Pod, metadata: {name: no}}\n  \
+        - apiVersion: v1\n    kind: Pod\n    metadata:\n      name: b\n      annotations:\n        kapp.k14s.io/change-rule.x: y\n\
+        - apiVersion: v1\n  kind: Pod\n  metadata:\n    name: c\n    annotations: {argocd.argoproj.io/depends-on: a,\n      \
+        kapp.k14s.io/change-group: z, kapp.k14s.io/change-groups: no}\n";
+    let json = r#"
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "d",
+ "annotations": {
+   "config.kubernetes.io/depends-on": "first",
+   "config.kubernetes.io/depends-on": "last counts"}}}"#;
+    let lines = |text: &str| {
+        let parsed = read(text);
+        let named = |(at, lines): (&usize, &super::Lines)| {
+            let lines: Vec<String> = lines.iter().map(|(name, line)| format!("{name}@{line}")).collect();
+            format!("{}: {}", parsed.resources[*at].0.key().name, lines.join(" "))
+        };
+        parsed.lines.iter().map(named).collect::<Vec<_>>()
+    };
+    let expected = [
+        "a: gitops.rs/depends-on@7",
+        "b: kapp.k14s.io/change-rule.x@26",
+        "c: argocd.argoproj.io/depends-on@31 kapp.k14s.io/change-group@32",
+    ];
+    assert_eq!(lines(yaml), expected);
+    assert_eq!(lines(&yaml.replace('\n', "\r\n")), expected);
+    assert_eq!(lines(json), ["d: config.kubernetes.io/depends-on@5"]);
+}

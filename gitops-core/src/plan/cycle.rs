@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use crate::policy::{CHANGE_RULE, Order, asks_dependencies};
+use crate::policy::{Order, asks_dependencies, asks_rule};
 use crate::problem::{Code, Problem};
+use crate::resource::Origin;
+use crate::resource::ordering::CHANGE_RULE;
 
-use super::depend::{Graph, Group, NeedKind, problem_at};
+use super::depend::{Graph, Group, NeedKind};
 use super::node::Node;
 
 /// Members of a cycle that a problem names.
@@ -135,11 +137,11 @@ pub(super) fn problem(graph: &Graph, nodes: &[Node<'_>], cycle: &[usize]) -> Pro
     let objects: Vec<(usize, &Node<'_>)> = cycle.iter().filter_map(|at| Some((*at, nodes.get(*at)?))).collect();
     let mut text = String::from("must follow itself: ");
     for ((at, node), (next, _)) in objects.iter().zip(objects.iter().cycle().skip(1)).take(SHOWN) {
-        let cause = cause(graph, nodes, *at, *next);
+        let Cause { why, place } = cause(graph, nodes, *at, *next);
         // Writing to a string cannot fail.
-        let _infallible = match &node.declared.origin {
-            Some(origin) => write!(text, "`{}` ({origin}, {cause}) needs ", node.key),
-            None => write!(text, "`{}` ({cause}) needs ", node.key),
+        let _infallible = match place {
+            Some(place) => write!(text, "`{}` ({place}, {why}) needs ", node.key),
+            None => write!(text, "`{}` ({why}) needs ", node.key),
         };
     }
     let first = objects.first().map(|(_, node)| *node);
@@ -148,35 +150,51 @@ pub(super) fn problem(graph: &Graph, nodes: &[Node<'_>], cycle: &[usize]) -> Pro
         (_, Some(first)) => text += &format!("`{}`", first.key),
         (_, None) => {}
     }
-    let stated = Problem::blocks(Code::InvalidDependency, text);
-    let stated = match first {
-        Some(first) => problem_at(stated, first),
-        None => stated,
-    };
-    let second = objects.get(1).and_then(|(_, node)| node.declared.origin.as_ref());
-    let stated = stated.hint("remove one of these dependencies");
-    if let Some(second) = second { stated.and_at(second) } else { stated }
+    // Where the first two of them ask for it.
+    let mut places = objects.iter().zip(objects.iter().cycle().skip(1));
+    let mut place = || places.next().and_then(|((at, _), (next, _))| cause(graph, nodes, *at, *next).place);
+    let (origin, other) = (place(), place());
+    let stated = Problem::blocks(Code::InvalidDependency, text).hint("remove one of these dependencies");
+    Problem { key: first.map(|first| first.key.clone()), origin, other, ..stated }
+}
+
+/// Why one object needs another.
+struct Cause {
+    why: String,
+    /// Where it says so: the line of its annotation, or that of the object.
+    place: Option<Origin>,
 }
 
 /// Why one object needs another, directly or through a group.
-fn cause(graph: &Graph, nodes: &[Node<'_>], at: usize, next: usize) -> String {
+fn cause(graph: &Graph, nodes: &[Node<'_>], at: usize, next: usize) -> Cause {
+    let declared = |at: usize| nodes.get(at).map(|node| node.declared);
+    let place = |annotation: &str| declared(at).and_then(|declared| declared.place_of(annotation));
+    let of_object = |why: String| Cause { why, place: place("") };
     for need in graph.needs(at) {
         let is_member = || graph.needs(need.on).iter().any(|member| member.on == next);
         match (need.kind, graph.group_at(need.on)) {
             (NeedKind::Rule, Some(Group::Change(group, Order::After))) if is_member() => {
-                return format!("`{CHANGE_RULE}` on group `{group}`");
+                let rule =
+                    declared(at).and_then(|declared| asks_rule(&declared.resource, group)).unwrap_or(CHANGE_RULE);
+                return Cause { why: format!("`{rule}` on group `{group}`"), place: place(rule) };
             }
             (NeedKind::Rule, Some(Group::Change(group, Order::Before))) if is_member() => {
-                return format!("in group `{group}`, named by `{CHANGE_RULE}` of the next");
+                let next = declared(next);
+                let rule = next.and_then(|next| asks_rule(&next.resource, group)).unwrap_or(CHANGE_RULE);
+                let named = next.filter(|next| next.lines.contains_key(rule)).and_then(|next| next.place_of(rule));
+                let named = named.map(|named| format!(" at {named}")).unwrap_or_default();
+                return of_object(format!("in group `{group}`, named by `{rule}` of the next{named}"));
             }
-            (NeedKind::Namespace, None) if need.on == next => return "its namespace".to_owned(),
-            (NeedKind::Crd, None) if need.on == next => return "its kind".to_owned(),
+            (NeedKind::Namespace, None) if need.on == next => {
+                return of_object("its namespace".to_owned());
+            }
+            (NeedKind::Crd, None) if need.on == next => return of_object("its kind".to_owned()),
             (NeedKind::Object, None) if need.on == next => {
-                let named = nodes.get(at).map(|node| asks_dependencies(&node.declared.resource));
-                return format!("`{}`", named.unwrap_or_default());
+                let named = declared(at).map(|declared| asks_dependencies(&declared.resource)).unwrap_or_default();
+                return Cause { why: format!("`{named}`"), place: place(named) };
             }
             _ => {}
         }
     }
-    "its content".to_owned()
+    of_object("its content".to_owned())
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::policy::{CHANGE_RULE, Options, Order, Verb};
+use crate::policy::{Options, Order, Verb, asks_dependencies, asks_rule};
 use crate::problem::{Code, Problem};
+use crate::resource::ordering::CHANGE_RULE;
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::state::Declared;
 use crate::value::ValueRef;
@@ -304,16 +305,23 @@ pub(super) fn report(nodes: &mut [Node<'_>], loose: Vec<Loose>, problems: &mut V
             Named::Object(named) => {
                 let text = format!("depends on `{named}`, which this application does not declare as a resource");
                 let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
-                problems.push(problem_at(Problem::blocks(Code::InvalidDependency, text), node).hint(hint));
+                let asked = asks_dependencies(&node.declared.resource);
+                problems.push(asked_at(Problem::blocks(Code::InvalidDependency, text), node, asked).hint(hint));
                 node.fate = Fate::Skip(SkipReason::Held);
             }
             Named::Group(group) => {
-                let text = format!("no resource is in change group `{group}`, which `{CHANGE_RULE}` names");
-                let told = problem_at(Problem::warning(Code::InvalidDependency, text), node);
+                let rule = asks_rule(&node.declared.resource, &group).unwrap_or(CHANGE_RULE);
+                let text = format!("no resource is in change group `{group}`, which `{rule}` names");
+                let told = asked_at(Problem::warning(Code::InvalidDependency, text), node, rule);
                 problems.push(told.hint("check its spelling"));
             }
         }
     }
+}
+
+/// The same, and where its annotation asks for what is wrong.
+fn asked_at(problem: Problem, node: &Node<'_>, annotation: &str) -> Problem {
+    Problem { origin: node.declared.place_of(annotation), ..problem.of(node.key) }
 }
 
 /// Says which object a problem is about, and where that is declared.

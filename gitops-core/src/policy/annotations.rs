@@ -9,6 +9,7 @@ use std::num::IntErrorKind;
 use crate::path::FieldPath;
 use crate::problem::{Code, Problem};
 use crate::resource::Resource;
+use crate::resource::ordering::DEPENDS_ON;
 use crate::value::Map;
 
 use super::contradictions::Named;
@@ -21,7 +22,6 @@ pub(super) const HOOK: &str = "gitops.rs/hook";
 pub(super) const HOOK_DELETE: &str = "gitops.rs/hook-delete-policy";
 pub(super) const SYNC_OPTIONS: &str = "gitops.rs/sync-options";
 pub(crate) const PRUNE: &str = "gitops.rs/prune";
-pub(super) const DEPENDS_ON: &str = "gitops.rs/depends-on";
 const IGNORE_HEALTH: &str = "gitops.rs/ignore-healthcheck";
 pub(crate) const ON_REMOVE: &str = "gitops.rs/on-remove";
 const APPROVED: &str = "gitops.rs/deletion-approved";
@@ -36,7 +36,6 @@ pub(super) const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
 const ARGO_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
-pub(super) const ARGO_DEPENDS_ON: &str = "argocd.argoproj.io/depends-on";
 
 const HELM_HOOK: &str = "helm.sh/hook";
 const HELM_WEIGHT: &str = "helm.sh/hook-weight";
@@ -49,7 +48,6 @@ const FLUX_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
 const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
 
-pub(super) const CLI_DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
 pub(super) const CLI_MUTATION: &str = "config.kubernetes.io/apply-time-mutation";
 const CLI_ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";
 const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";

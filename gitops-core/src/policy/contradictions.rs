@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::problem::Code;
+use crate::resource::ordering::{ARGO_DEPENDS_ON, CLI_DEPENDS_ON, DEPENDS_ON};
 
 use super::annotations::{
-    ARGO_DEPENDS_ON, ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, CLI_DEPENDS_ON, DEPENDS_ON, Found, HELM_HOOK_DELETE, HOOK,
-    HOOK_DELETE, PRUNE, Reader, SYNC_OPTIONS,
+    ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, Found, HELM_HOOK_DELETE, HOOK, HOOK_DELETE, PRUNE, Reader, SYNC_OPTIONS,
 };
 use super::words::stricter;
 use super::{Options, Permission, Role};

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use crate::problem::Code;
+use crate::resource::ordering::{ARGO_DEPENDS_ON, CHANGE_GROUP, CHANGE_RULE, CLI_DEPENDS_ON, DEPENDS_ON, is_one_of};
 use crate::resource::{Resource, ResourceKey};
 use crate::value::ValueRef;
 
 use super::Options;
-use super::annotations::{ARGO_DEPENDS_ON, CLI_DEPENDS_ON, CLI_MUTATION, DEPENDS_ON, Found, Reader};
-
-const CHANGE_GROUP: &str = "kapp.k14s.io/change-group";
-pub(crate) const CHANGE_RULE: &str = "kapp.k14s.io/change-rule";
+use super::annotations::{CLI_MUTATION, Found, Reader};
 
 /// A rule of kapp: an object is applied (or deleted) before or after those of a group are.
 ///
@@ -81,13 +79,10 @@ impl Reader<'_> {
     /// Rule: kapp reads `change-group` and `change-rule`, and any number of each with a suffix behind a dot.
     pub(super) fn change_order(&mut self, options: &mut Options) {
         let Some(map) = self.annotations else { return };
-        let is_of = |name: &str, prefix: &str| {
-            name.strip_prefix(prefix).is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('.'))
-        };
         let mut names: Vec<&str> = map.iter().map(|(name, _)| name).filter(|name| name.starts_with("kapp.")).collect();
         names.sort_unstable();
         for name in names {
-            let (is_group, is_rule) = (is_of(name, CHANGE_GROUP), is_of(name, CHANGE_RULE));
+            let (is_group, is_rule) = (is_one_of(name, CHANGE_GROUP), is_one_of(name, CHANGE_RULE));
             if !is_group && !is_rule {
                 continue;
             }
@@ -236,6 +231,15 @@ pub fn reference(key: &ResourceKey) -> Option<String> {
         Some(namespace) => format!("{}/namespaces/{namespace}/{}/{}", key.group(), key.kind(), key.name),
         None => format!("{}/{}/{}", key.group(), key.kind(), key.name),
     })
+}
+
+/// Returns the annotation in which an object has a change rule about a group.
+pub(crate) fn asks_rule<'r>(resource: &'r Resource, group: &str) -> Option<&'r str> {
+    let map = resource.tree().dig(&["metadata", "annotations"])?.as_map()?;
+    let names = |text: &str| text.split_whitespace().nth(3).is_some_and(|name| filled(name, resource) == group);
+    let mut rules =
+        map.iter().filter(|(name, value)| is_one_of(name, CHANGE_RULE) && value.as_str().is_some_and(names));
+    rules.next().map(|(name, _)| name)
 }
 
 /// Returns the annotation in which an object names what it depends on.

@@ -3,6 +3,7 @@
 mod labels;
 mod names;
 mod object;
+pub(crate) mod ordering;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::manifest::ParsedFile;
+use crate::manifest::{Lines, ParsedFile};
 use crate::model::{ApiModel, KindFacts, SchemaFlaw, Scope, ServedKind, defined_by};
+use crate::path::{FieldPath, Segment};
 use crate::policy::{self, Options, SyncOptions};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Names, Origin, Resource, ResourceKey};
@@ -46,6 +47,20 @@ pub struct Declared {
     pub origin: Option<Origin>,
     /// How to treat it, from its annotations, and from its application ([`DesiredState::inheriting`]).
     pub options: Options,
+    /// The lines of annotations about the order of objects.
+    pub(crate) lines: Lines,
+}
+
+impl Declared {
+    /// Returns where an annotation is written: its line, where that is known, or else that of the object.
+    pub(crate) fn place_of(&self, annotation: &str) -> Option<Origin> {
+        let origin = self.origin.as_ref()?;
+        Some(on_line(origin, self.lines.get(annotation)))
+    }
+}
+
+fn on_line(origin: &Origin, line: Option<&u32>) -> Origin {
+    Origin { line: line.copied().unwrap_or(origin.line), ..origin.clone() }
 }
 
 /// Whether all of the source could be read. Only a complete desired state permits pruning (rule 29).
@@ -81,7 +96,10 @@ impl DesiredState {
         if desired.problems.iter().any(|problem| problem.severity == Severity::Blocks) {
             desired.completeness = Completeness::Partial;
         }
-        let declared = files.iter().flat_map(|file| &file.resources).map(|(resource, at)| (resource, Some(at)));
+        let declared = files.iter().flat_map(|file| {
+            let objects = file.resources.iter().enumerate();
+            objects.map(|(at, (resource, origin))| (resource, Some((origin, file.lines.get(&at)))))
+        });
         desired.gather(declared, model, default_namespace);
         desired
     }
@@ -191,14 +209,16 @@ impl DesiredState {
 
     fn gather<'r>(
         &mut self,
-        resources: impl Iterator<Item = (&'r Resource, Option<&'r Origin>)>,
+        resources: impl Iterator<Item = (&'r Resource, Option<(&'r Origin, Option<&'r Lines>)>)>,
         model: &ApiModel,
         default_namespace: Option<&str>,
     ) {
         let resources: Vec<_> = resources.collect();
         let model = model.with_crds(resources.iter().map(|(resource, _)| *resource));
         let mut names = Names::default();
-        for (resource, origin) in resources {
+        for (resource, place) in resources {
+            let (origin, lines) = place.unzip();
+            let lines = lines.flatten();
             let (resource, problems) = self.canonical(resource, &model, default_namespace);
             let (mut resource, more) = prepare(&resource, &model);
             let (options, wrong) = policy::options(&resource);
@@ -213,11 +233,15 @@ impl DesiredState {
                     self.held.insert(key.clone());
                 }
                 self.problems.push(match origin {
-                    Some(origin) if problem.origin.is_none() => problem.at(origin),
+                    Some(origin) if problem.origin.is_none() => {
+                        let line = problem.field.as_ref().and_then(|field| lines?.get(annotation(field)?));
+                        problem.at(&on_line(origin, line))
+                    }
                     _ => problem,
                 });
             }
-            self.declare(key, Declared { resource, origin: origin.cloned(), options });
+            let (origin, lines) = (origin.cloned(), lines.cloned().unwrap_or_default());
+            self.declare(key, Declared { resource, origin, options, lines });
         }
         self.problems.sort();
         self.problems.dedup();
@@ -300,6 +324,16 @@ impl DesiredState {
         let version = served.as_ref().and_then(|kind| unserved(resource, kind));
         // Editing the namespace cannot take away kind or name.
         (edited.unwrap_or_else(|_| resource.clone()), problem.into_iter().chain(version).collect())
+    }
+}
+
+/// The annotation that a field is, if it is one.
+fn annotation(field: &FieldPath) -> Option<&str> {
+    match field.segments() {
+        [Segment::Field(metadata), Segment::Field(annotations), Segment::Field(name)] => {
+            (&**metadata == "metadata" && &**annotations == "annotations").then_some(name)
+        }
+        _ => None,
     }
 }
 

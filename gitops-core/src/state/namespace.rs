@@ -37,7 +37,7 @@ impl DesiredState {
         }
         self.problems.extend(problems.into_iter().map(|problem| problem.of(&key)));
         self.problems.sort();
-        self.declared.insert(key.clone(), Declared { resource, origin: None, options });
+        self.declared.insert(key.clone(), Declared { resource, origin: None, options, lines: BTreeMap::new() });
         self.made_namespace = Some(key);
         self
     }

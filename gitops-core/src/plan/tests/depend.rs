@@ -127,7 +127,7 @@ fn change_groups_and_rules_that_mean_nothing_are_told_and_harm_nobody_else() {
         (
             "rule=upsert_after_upserting_none | missing",
             "warning all.yaml:1: ConfigMap shop/a: no resource is in change group `none`, which \
-             `kapp.k14s.io/change-rule` names; check its spelling",
+             `kapp.k14s.io/change-rule.upsert_after_upserting_none` names; check its spelling",
         ),
         (
             "rule=upsert_after_deleting_b | missing",
@@ -190,7 +190,7 @@ fn one_shortest_cycle_is_named_with_the_cause_of_each_edge_and_all_that_is_in_it
           ConfigMap shop/f: must follow an object that is held back
         problems
           error: all.yaml:1: ConfigMap shop/a: must follow itself: `ConfigMap shop/a` (all.yaml:1, `config.kubernetes.io/depends-on`) needs `ConfigMap shop/b` (all.yaml:2, `config.kubernetes.io/depends-on`) needs `ConfigMap shop/c` (all.yaml:3, `config.kubernetes.io/depends-on`) needs `ConfigMap shop/a` (also at all.yaml:2); remove one of these dependencies
-          error: all.yaml:4: ConfigMap shop/d: must follow itself: `ConfigMap shop/d` (all.yaml:4, in group `d`, named by `kapp.k14s.io/change-rule` of the next) needs `ConfigMap shop/e` (all.yaml:5, in group `e`, named by `kapp.k14s.io/change-rule` of the next) needs `ConfigMap shop/d` (also at all.yaml:5); remove one of these dependencies
+          error: all.yaml:4: ConfigMap shop/d: must follow itself: `ConfigMap shop/d` (all.yaml:4, in group `d`, named by `kapp.k14s.io/change-rule.upsert_before_upserting_d` of the next) needs `ConfigMap shop/e` (all.yaml:5, in group `e`, named by `kapp.k14s.io/change-rule.upsert_before_upserting_e` of the next) needs `ConfigMap shop/d` (also at all.yaml:5); remove one of these dependencies
         ",
     );
 }

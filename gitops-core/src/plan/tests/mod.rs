@@ -13,6 +13,7 @@ mod validity;
 mod wire;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{HookRun, Plan, Request, plan};
@@ -73,7 +74,9 @@ impl World {
             }
             self.desired.problems.extend(wrong.into_iter().map(|problem| problem.of(&key)));
             let origin = Some(Origin::new(&"all.yaml".into(), line - 1, line));
-            self.desired.declared.insert(key.clone(), Declared { resource: resource.clone(), origin, options });
+            self.desired
+                .declared
+                .insert(key.clone(), Declared { resource: resource.clone(), origin, options, lines: BTreeMap::new() });
         }
         let Some(outcome) = outcome_of(state) else { return };
         let absent = matches!(outcome, Outcome::Missing | Outcome::Unknown(_));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diff::{Comparison, Context, compare};
 use crate::manifest::{Dialect, Limits, parse};
 use crate::model::ApiModel;
-use crate::plan::{HookRun, plan};
+use crate::plan::{HookRun, Plan, plan};
 use crate::state::{DesiredState, Inventory, LiveState, Namespaces, Owner};
 
 const DECLARED: &str = r#"
@@ -134,6 +134,39 @@ fn documents(annotations: &[&str]) -> String {
     annotations.iter().enumerate().map(document).collect()
 }
 
+/// The plan of what a file declares, where nothing is there yet.
+fn planned(text: &str) -> Plan {
+    let file = parse(&"all.yaml".into(), text.as_bytes(), Dialect::Kubectl, &Limits::default());
+    let model = ApiModel::builtin();
+    let desired = DesiredState::assemble(&[], &[Arc::new(file)], &[], &model, Some("shop"));
+    let (owner, inventory, mut live) = (Owner::new("", "app").unwrap(), Inventory::default(), LiveState::default());
+    live.listed(&crate::resource::GroupKind::new("", "ConfigMap"), &Namespaces::All);
+    let context = Context::new(&model, &owner, &inventory);
+    let comparison = compare(&desired, &live, &context, &Comparison::default());
+    plan(&comparison, &desired, &Default::default(), &context, HookRun::default())
+}
+
+#[test]
+fn a_cycle_is_told_with_the_line_of_the_annotation_that_caused_each_edge() {
+    let text = documents(&[
+        "gitops.rs/depends-on: /namespaces/shop/ConfigMap/c1",
+        "kapp.k14s.io/change-rule.late: upsert after upserting last",
+        "{kapp.k14s.io/change-group: last, kapp.k14s.io/change-group.first: first}",
+        "kapp.k14s.io/change-rule: upsert before upserting first",
+    ]);
+    // c2 needs c3 by what c3 says, and c3 needs c0.
+    let text = text.replace("upserting first\n", "upserting first\n    gitops.rs/depends-on: /ConfigMap:shop/c0\n");
+    let told: Vec<String> = planned(&text).problems.iter().map(ToString::to_string).collect();
+    let expected = "all.yaml:6: ConfigMap shop/c0: must follow itself: \
+        `ConfigMap shop/c0` (all.yaml:6, `gitops.rs/depends-on`) needs \
+        `ConfigMap shop/c1` (all.yaml:17, `kapp.k14s.io/change-rule.late` on group `last`) needs \
+        `ConfigMap shop/c2` (all.yaml:23, in group `first`, named by `kapp.k14s.io/change-rule` of the next at \
+        all.yaml:39) needs \
+        `ConfigMap shop/c3` (all.yaml:40, `gitops.rs/depends-on`) needs \
+        `ConfigMap shop/c0` (also at all.yaml:17); remove one of these dependencies";
+    assert_eq!(told, [expected]);
+}
+
 #[test]
 fn each_bad_word_about_order_is_told_with_file_and_line_and_harms_nobody_else() {
     let text = documents(&[
@@ -147,24 +180,17 @@ fn each_bad_word_about_order_is_told_with_file_and_line_and_harms_nobody_else() 
         "argocd.argoproj.io/sync-options: Prune=false,PruneLast=true",
         "kapp.k14s.io/change-rule: upsert after upserting nobody",
     ]);
-    let file = parse(&"all.yaml".into(), text.as_bytes(), Dialect::Kubectl, &Limits::default());
-    let model = ApiModel::builtin();
-    let desired = DesiredState::assemble(&[], &[Arc::new(file)], &[], &model, Some("shop"));
-    let (owner, inventory, mut live) = (Owner::new("", "app").unwrap(), Inventory::default(), LiveState::default());
-    live.listed(&crate::resource::GroupKind::new("", "ConfigMap"), &Namespaces::All);
-    let context = Context::new(&model, &owner, &inventory);
-    let comparison = compare(&desired, &live, &context, &Comparison::default());
-    let plan = plan(&comparison, &desired, &Default::default(), &context, HookRun::default());
+    let plan = planned(&text);
     let told: Vec<String> = plan.problems.iter().map(ToString::to_string).collect();
     for expected in [
         "all.yaml:1: ConfigMap shop/c0: `metadata.annotations[\"gitops.rs/sync-wave\"]`: sync wave `soon` is not a whole number",
         "all.yaml:12: ConfigMap shop/c1: `metadata.annotations[\"argocd.argoproj.io/hook\"]`: `Sometime` is unknown",
         "all.yaml:23: ",
-        "all.yaml:34: ConfigMap shop/c3: `metadata.annotations[\"gitops.rs/depends-on\"]`: depends on itself",
-        "all.yaml:45: ConfigMap shop/c4: depends on `ConfigMap shop/none`, which this application does not declare",
-        "all.yaml:56: ConfigMap shop/c5: `metadata.annotations[\"config.kubernetes.io/depends-on\"]`: dependency `whatever` cannot be read",
+        "all.yaml:39: ConfigMap shop/c3: `metadata.annotations[\"gitops.rs/depends-on\"]`: depends on itself",
+        "all.yaml:50: ConfigMap shop/c4: depends on `ConfigMap shop/none`, which this application does not declare",
+        "all.yaml:61: ConfigMap shop/c5: `metadata.annotations[\"config.kubernetes.io/depends-on\"]`: dependency `whatever` cannot be read",
         "all.yaml:78: ConfigMap shop/c7: `metadata.annotations[\"argocd.argoproj.io/sync-options\"]`: `PruneLast=true` has no effect",
-        "all.yaml:89: ConfigMap shop/c8: no resource is in change group `nobody`",
+        "all.yaml:94: ConfigMap shop/c8: no resource is in change group `nobody`",
     ] {
         assert!(told.iter().any(|told| told.starts_with(expected)), "{expected} in {told:#?}");
     }
