@@ -129,6 +129,24 @@ fn an_application_ends_and_its_objects_stay_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_was_there_before_is_pruned_once_a_person_names_it_also_by_a_stored_plan() {
+    let world = synced();
+    let foreign = config("foreign", "a: one");
+    std::fs::write(world.inner("foreign.yaml"), &foreign).unwrap();
+    world.gitops("cluster apply ../foreign.yaml").exits(0);
+    world.change("foreign.yaml", &foreign, "Adopt it");
+    world.gitops("sync").exits(0);
+    world.remove("foreign.yaml");
+    world.commit("Drop it");
+    let told = world.gitops("sync --prune --confirm").exits(0);
+    assert!(told.contains("ConfigMap shop/foreign: not declared any more; it existed before us"), "{told}");
+    let told = world.gitops("plan --prune --confirm=cm/foreign -o ../plan.json").exits(1);
+    assert!(told.contains("ConfigMap shop/foreign: deletion confirmed by ann at "), "{told}");
+    let told = world.gitops("sync --plan ../plan.json").exits(0);
+    assert!(told.contains("deleted  ConfigMap shop/foreign"), "{told}");
+}
+
+#[test]
 fn a_confirmation_of_what_awaits_none_is_told() {
     let world = synced();
     world.remove("old.yaml");
@@ -155,6 +173,8 @@ fn a_deletion_that_is_stopped_says_so_in_its_own_words() {
     world.gitops("cluster apply ../foreign.yaml").exits(0);
     world.change("foreign.yaml", &foreign, "Adopt it");
     world.gitops("sync").exits(0);
+    let told = world.gitops("delete --confirm --confirm=cm/foreign --dry-run").exits(1);
+    assert!(told.contains("delete  ConfigMap shop/foreign"), "{told}");
     let told = world.gitops("delete --confirm --yes").exits(0);
     assert!(told.contains("kept  ConfigMap shop/foreign: existed before us"), "{told}");
     assert!(told.contains("Namespace shop: stays: the Namespace holds objects that stay"), "{told}");

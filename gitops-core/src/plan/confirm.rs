@@ -88,6 +88,11 @@ pub(super) enum Consent {
     MissingForRecord,
 }
 
+/// Returns whether an object existed before us and the policy does not say that such objects go like others.
+pub(super) fn is_adopted(claim: &Claim, policy: &SyncPolicy) -> bool {
+    claim.standing == Some(Standing::Adopted) && policy.prune_adopted == PruneAdopted::No
+}
+
 /// Returns whether the deletion of an object asks for a person: by its options, or by its kind, unless its own annotation
 /// answers that.
 pub(crate) fn asks(live: &Resource, permissions: &[Permission], policy: &SyncPolicy) -> bool {
@@ -118,17 +123,41 @@ impl Request {
             (false, true) => Consent::MissingForRecord,
             (false, false) => return Consent::NotAsked,
         };
-        let approved = options.deletion_approved.filter(|at| {
+        self.yes(key, options).map_or(missing, Consent::Given)
+    }
+
+    /// Returns the yes to the end of an object, whether or not it asks for one.
+    pub(super) fn yes(&self, key: &ResourceKey, options: &Options) -> Option<Confirmed> {
+        let approved = self.approved_at(options).map(|at| (BY_ANNOTATION.into(), at));
+        let said = || {
+            let confirmation = self.confirmations.iter().find(|confirmation| confirmation.covers(key))?;
+            Some((Arc::clone(&confirmation.by), confirmation.at))
+        };
+        let (by, at) = approved.or_else(said)?;
+        Some(Confirmed { key: key.clone(), by, at })
+    }
+
+    /// When the object itself says that its deletion was approved, if that counts now.
+    fn approved_at(&self, options: &Options) -> Option<Timestamp> {
+        options.deletion_approved.filter(|at| {
             self.approvals_after.is_none_or(|after| *at > after)
                 && self.approvals_until.is_some_and(|until| *at <= until)
-        });
-        if let Some(at) = approved {
-            return Consent::Given(Confirmed { key: key.clone(), by: BY_ANNOTATION.into(), at });
-        }
-        let confirmation = self.confirmations.iter().find(|confirmation| confirmation.covers(key));
-        confirmation.map_or(missing, |Confirmation { by, at, .. }| {
-            Consent::Given(Confirmed { key: key.clone(), by: Arc::clone(by), at: *at })
         })
+    }
+
+    /// Returns whether an object stays since it existed before us and nobody asked for its end. Rule 27 of the exact
+    /// rules.
+    ///
+    /// A yes to all that asks is not enough: what others made before us was never ours to sweep away, so that a person
+    /// must name it, or the object itself must say that its deletion was approved.
+    pub(super) fn keeps_adopted(
+        &self,
+        key: &ResourceKey,
+        options: &Options,
+        claim: &Claim,
+        policy: &SyncPolicy,
+    ) -> bool {
+        is_adopted(claim, policy) && self.approved_at(options).is_none() && !self.confirms_by_name(key)
     }
 
     /// Returns whether a person named the kind of an object to say yes to it, and not just all that asks.
@@ -145,6 +174,18 @@ impl Request {
     /// Returns whether an object is the namespace in which the ledger lies.
     pub(super) fn holds_ledger(&self, key: &ResourceKey) -> bool {
         key.is("", "Namespace") && self.ledger.as_deref() == Some(&*key.name)
+    }
+}
+
+/// An object as a confirmation names it.
+pub(super) fn name(key: &ResourceKey) -> String {
+    let kind = match key.group() {
+        "" => key.kind().to_owned(),
+        group => format!("{}.{group}", key.kind()),
+    };
+    match &key.namespace {
+        Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
+        None => format!("{kind}/{}", key.name),
     }
 }
 

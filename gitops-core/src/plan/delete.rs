@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Compared, Comparison, Context, Outcome, Why};
-use crate::policy::{Hook, Options, Permission, Phase, PruneAdopted, Role, SyncPolicy};
+use crate::policy::{Hook, Options, Permission, Phase, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Completeness, Declared, DesiredState, Standing, Trust};
+use crate::state::{Completeness, Declared, DesiredState, Trust};
 
 use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
@@ -124,7 +124,7 @@ fn removals<'a>(
             None => {}
             Some(Ok(removal)) => removals.push(removal),
             Some(Err(reason)) => {
-                problems.extend(why_kept(reason).map(|problem| problem.of(key)));
+                problems.extend(why_kept(key, reason).map(|problem| problem.of(key)));
                 problems.extend(request.why_not_permitted(key).filter(|_| reason == SkipReason::NotPermitted));
                 skipped.push(Skipped::new(key, reason));
             }
@@ -177,6 +177,7 @@ impl Asker<'_> {
         let permissions = [options.delete, options.prune, said];
         let confirmed = match self.request.consent(live, &options, &permissions, self.policy, &compared.claim) {
             Consent::Given(confirmed) => Some(confirmed),
+            Consent::NotAsked if confirm::is_adopted(&compared.claim, self.policy) => self.request.yes(key, &options),
             Consent::NotAsked => None,
             Consent::Missing => {
                 asking.insert(key, SkipReason::DeleteUnconfirmed);
@@ -215,19 +216,19 @@ impl Asker<'_> {
             (kept(options) || declared.is_some_and(|declared| kept(&declared.options)), SkipReason::DeleteForbidden),
             (options.role != Role::Resource, SkipReason::DeleteForbidden),
             (self.request.holds_ledger(key), SkipReason::HoldsLedger),
-            (
-                claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
-                SkipReason::Adopted,
-            ),
+            (self.request.keeps_adopted(key, options, claim, self.policy), SkipReason::Adopted),
         ];
         stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))
     }
 }
 
-fn why_kept(reason: SkipReason) -> Option<Problem> {
+fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
     let (text, hint) = match reason {
         SkipReason::DeleteForbidden => ("stays when the application is deleted, as its options say", ""),
-        SkipReason::Adopted => ("stays: it existed before this application", "delete it by hand if nobody needs it"),
+        SkipReason::Adopted => {
+            let hint = format!("if it is to go as well, confirm it by its name (`--confirm={}`)", confirm::name(key));
+            return Some(Problem::note(Code::PruneGuard, "stays: it existed before this application").hint(hint));
+        }
         SkipReason::HoldsLedger => ("stays: it holds the ledger of the application", "delete it by hand afterwards"),
         SkipReason::NoProof => {
             ("stays: nothing proves that it is ours to delete", "delete it by hand if nobody needs it")
@@ -276,8 +277,10 @@ fn obstacles(
     }
     for key in of(SkipReason::NotServed).filter(|key| !request.confirms_by_name(key)) {
         let text = "nothing is deleted: its kind is not served now, so that nobody knows whether it is there";
-        let hint =
-            format!("see to it that the kind is served; if it is gone for good, name it (`--confirm={}`)", name(key));
+        let hint = format!(
+            "see to it that the kind is served; if it is gone for good, name it (`--confirm={}`)",
+            confirm::name(key)
+        );
         obstacles.push(Problem::blocks(Code::UnreadableLive, text).of(key).hint(hint));
     }
     obstacles.extend(lost_records(&of(SkipReason::Rebuilt).collect::<Vec<_>>()));
@@ -314,16 +317,4 @@ fn lost_records(keys: &[&ResourceKey]) -> Option<Problem> {
     );
     let hint = "confirm that they go (`gitops delete --confirm`), or keep them with the option `Delete=false`";
     Some(Problem::blocks(Code::PruneGuard, text).hint(hint))
-}
-
-/// An object as a confirmation names it.
-fn name(key: &ResourceKey) -> String {
-    let kind = match key.group() {
-        "" => key.kind().to_owned(),
-        group => format!("{}.{group}", key.kind()),
-    };
-    match &key.namespace {
-        Some(namespace) => format!("{kind}/{namespace}/{}", key.name),
-        None => format!("{kind}/{}", key.name),
-    }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{Options, Permission, Prune, PruneAdopted, Role, SyncPolicy, WhenEmpty};
+use crate::policy::{Options, Permission, Prune, Role, SyncPolicy, WhenEmpty};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
-use crate::state::{Completeness, DesiredState, Standing, Trust};
+use crate::state::{Completeness, DesiredState, Trust};
 
 use super::build::{as_seen, foreign};
-use super::confirm::Consent;
+use super::confirm::{self, Consent};
 use super::contents::is_container;
 use super::depend::defines;
 use super::{Action, Confirmed, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped};
@@ -210,16 +210,14 @@ impl Asker<'_> {
             // Argo CD never prunes hooks; they follow their own delete policy.
             (options.role != Role::Resource || options.prune == Permission::Never, SkipReason::PruneForbidden),
             (self.request.holds_ledger(key), SkipReason::HoldsLedger),
-            (
-                claim.standing == Some(Standing::Adopted) && self.policy.prune_adopted == PruneAdopted::No,
-                SkipReason::Adopted,
-            ),
+            (self.request.keeps_adopted(key, options, claim, self.policy), SkipReason::Adopted),
         ];
         stops.into_iter().find(|(stop, _)| *stop).map_or(Ok(()), |(_, reason)| Err(reason))?;
         if self.request.newer.is_some() && !self.request.confirms(key) {
             return Err(SkipReason::OlderRevision);
         }
         match self.request.consent(live, options, &[options.prune], self.policy, claim) {
+            Consent::NotAsked if confirm::is_adopted(claim, self.policy) => Ok(self.request.yes(key, options)),
             Consent::NotAsked => Ok(None),
             Consent::Given(confirmed) => Ok(Some(confirmed)),
             Consent::MissingForRecord => Err(SkipReason::Rebuilt),
@@ -293,7 +291,13 @@ fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
             "confirm it (`--confirm`), or set `pruneAdopted` to `yes`",
         ),
         SkipReason::Adopted => {
-            ("is not pruned: it existed before this application", "delete it by hand, or set `pruneAdopted` to `yes`")
+            let hint = format!(
+                "delete it by hand, confirm it by its name (`--confirm={}`), or set `pruneAdopted` to `yes`",
+                confirm::name(key)
+            );
+            return Some(
+                Problem::note(Code::PruneGuard, "is not pruned: it existed before this application").hint(hint),
+            );
         }
         _ => return None,
     };

@@ -50,6 +50,37 @@ fn what_asks_goes_only_when_a_person_confirmed_it_by_argument_or_by_annotation()
 }
 
 #[test]
+fn what_existed_before_us_goes_only_when_a_person_named_it_or_it_says_so_itself() {
+    let asked = |line: &str, request| World::new(&format!("{STAYS}{line}")).asked(&pruning(), request);
+    let found = "v1 ConfigMap shop/old | extra adopted";
+    for (line, request, expected) in [
+        (found, Request::default(), Some(Adopted)),
+        // A yes to all that asks is none to this.
+        (found, yes(&[]), Some(Adopted)),
+        (found, yes(&["*"]), Some(Adopted)),
+        (found, yes(&["ConfigMap/other"]), Some(Adopted)),
+        (found, yes(&["ConfigMap/shop/old"]), None),
+        (found, yes(&["*", "ConfigMap/shop/old"]), None),
+        ("v1 ConfigMap shop/old approved=2026-03-01T10:00:00Z | extra adopted", Request::default(), None),
+        ("v1 ConfigMap shop/old options=Prune=false | extra adopted", yes(&["ConfigMap/old"]), Some(PruneForbidden)),
+        ("v1 PersistentVolumeClaim shop/old prune=enabled | extra adopted", Request::default(), Some(Adopted)),
+        ("v1 ConfigMap shop/old | extra of=other", yes(&["ConfigMap/old"]), Some(NotOurs)),
+    ] {
+        let key = line.split(' ').nth(1).unwrap();
+        let plan = asked(line, request);
+        assert_eq!(fate(&plan, &format!("{key} shop/old")), expected, "{line}: {plan}");
+        let (gone, confirmed) = (plan.steps.len(), plan.confirmed.len());
+        assert_eq!((gone, confirmed), if expected.is_none() { (1, 1) } else { (0, 0) }, "{line}: {plan}");
+    }
+    let told = asked(found, yes(&[])).to_string();
+    let why = "is not pruned: it existed before this application; delete it by hand, confirm it by its name \
+        (`--confirm=ConfigMap/shop/old`), or set `pruneAdopted` to `yes`";
+    assert!(told.contains(why), "{told}");
+    let told = asked(found, yes(&["ConfigMap/shop/old"])).to_string();
+    assert!(told.contains("deletion confirmed by ann") && !told.contains("awaits a confirmation"), "{told}");
+}
+
+#[test]
 fn an_approval_counts_once_and_a_policy_protects_other_kinds() {
     let old = "v1 ConfigMap shop/old options=Prune=confirm approved=2026-03-01T10:00:00Z | extra";
     let world = World::new(&format!("{STAYS}{old}"));

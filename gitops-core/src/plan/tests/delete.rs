@@ -87,7 +87,7 @@ fn what_is_to_stay_stays_and_so_does_what_holds_it() {
         problems
           note: Namespace shop: stays: the Namespace holds objects that stay; delete it by hand once nothing is in it
           note: Secret shop/copy: stays: nothing proves that it is ours to delete; delete it by hand if nobody needs it
-          note: Secret shop/found: stays: it existed before this application; delete it by hand if nobody needs it
+          note: Secret shop/found: stays: it existed before this application; if it is to go as well, confirm it by its name (`--confirm=Secret/shop/found`)
           note: Secret shop/key: stays when the application is deleted, as its options say
         ",
     );
@@ -219,6 +219,17 @@ fn what_is_known_by_its_tracking_id_alone_goes_only_when_a_person_says_so() {
     assert_eq!(deletion(lines, yes()).steps.len(), 3);
     let adopting = SyncPolicy { prune_adopted: PruneAdopted::Yes, ..SyncPolicy::default() };
     assert_eq!(World::new(lines).asked(&adopting, Request::to_delete()).steps.len(), 3);
+}
+
+#[test]
+fn what_existed_before_us_goes_with_its_application_only_when_a_person_named_it() {
+    let lines = "v1 ConfigMap shop/a | synced\nv1 Secret shop/found | synced adopted";
+    for (objects, steps) in [(&[][..], 1), (&["*"], 1), (&["Secret/shop/other"], 1), (&["Secret/shop/found"], 2)] {
+        let objects = objects.iter().map(|text| text.parse().unwrap());
+        let request = Request::to_delete().confirmed(Confirmation::of("ann", Timestamp::EPOCH, objects));
+        let plan = deletion(lines, request);
+        assert_eq!((plan.steps.len(), plan.confirmed.len()), (steps, steps - 1), "{plan}");
+    }
 }
 
 #[test]
