@@ -1,5 +1,6 @@
 //! The arguments of the program.
 
+mod asked;
 mod cluster;
 mod log;
 mod rollback;
@@ -11,10 +12,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gitops_core::plan::Objects;
-use gitops_core::policy::Share;
-use gitops_core::resource::LabelSelector;
 
+pub(crate) use asked::{Asked, Confirm, Prune, Select, Validating, Validation};
 #[cfg(feature = "kube")]
 pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
@@ -146,59 +145,6 @@ pub(crate) enum PlanOutput {
     File(PathBuf),
 }
 
-/// What of an application is meant.
-#[derive(Debug, Args)]
-pub(crate) struct Select {
-    /// Only these objects, such as `deploy/web`, `cm/shop/*` or `Secret` (may be repeated); hooks do not run, and the
-    /// application does not count as synced
-    #[arg(long, value_name = "KIND[.GROUP][/[NAMESPACE/]NAME]")]
-    pub(crate) only: Vec<Objects>,
-    /// Only objects with these labels, such as `app=web,tier in (a,b)`
-    #[arg(long, short = 'l', value_name = "LABELS")]
-    pub(crate) selector: Option<LabelSelector>,
-    /// Apply everything, also what is in sync
-    #[arg(long)]
-    pub(crate) reapply: bool,
-    /// Run no hooks
-    #[arg(long)]
-    pub(crate) no_hooks: bool,
-    /// Most workloads whose pods are replaced at once, as a number or a part such as `25%`; the others wait for the next
-    /// sync (default: no limit)
-    #[arg(long, value_name = "N|N%")]
-    pub(crate) rollout_budget: Option<Share>,
-    #[command(flatten)]
-    pub(crate) validate: Validating,
-    #[command(flatten)]
-    pub(crate) confirm: Confirm,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Validating {
-    /// Try by dry runs what is to be written: wave by wave, so that nothing of a wave is written if the cluster would
-    /// refuse any of it, or `up-front`, so that nothing at all is (default: the writes themselves tell)
-    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true,
-          default_missing_value = "layers")]
-    pub(crate) validate: Option<Validation>,
-}
-
-/// When it is tried what is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Validation {
-    /// Each wave before it is written
-    Layers,
-    /// All that can be before the first write
-    UpFront,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Confirm {
-    /// Confirm deletions that ask for it: those of namespaces, CRDs and volumes, and those marked `confirm`; of these
-    /// objects (may be repeated), or of all
-    #[arg(long, value_name = "KIND[.GROUP][/[NAMESPACE/]NAME]", num_args = 0..=1, require_equals = true,
-          default_missing_value = "*")]
-    pub(crate) confirm: Vec<Objects>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     #[command(flatten)]
@@ -239,9 +185,7 @@ pub(crate) struct WhatIf {
     #[command(flatten)]
     pub(crate) look: Look,
     #[command(flatten)]
-    pub(crate) prune: Prune,
-    #[command(flatten)]
-    pub(crate) validate: Validating,
+    pub(crate) asked: Asked,
     /// File with the live objects to start from, as `kubectl get -o yaml` prints them (default: the cluster as it is)
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
@@ -256,16 +200,7 @@ pub(crate) struct Sync {
     #[command(flatten)]
     pub(crate) look: Look,
     #[command(flatten)]
-    pub(crate) prune: Prune,
-    #[command(flatten)]
-    pub(crate) select: Select,
-    /// Carry out the plan in this file, which `gitops plan -o FILE.json` wrote: exactly that, at its revision, or nothing
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["only", "selector", "reapply", "no_hooks", "prune", "prune_budget", "revision", "confirm", "rollout_budget", "validate"]
-    )]
-    pub(crate) plan: Option<PathBuf>,
+    pub(crate) asked: Asked,
     /// End a rollback, and sync what it keeps back
     #[arg(long)]
     pub(crate) resume: bool,
@@ -286,16 +221,6 @@ pub(crate) struct History {
     pub(crate) app: AppName,
     #[command(flatten)]
     pub(crate) world: World,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Prune {
-    /// Delete what is provably ours and no longer declared
-    #[arg(long)]
-    pub(crate) prune: bool,
-    /// Most of what was applied that may be deleted at once, in percent; up to 5 objects always may, unless it is 0
-    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub(crate) prune_budget: u8,
 }
 
 #[derive(Debug, Args)]

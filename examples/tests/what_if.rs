@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use support::{NAMESPACE, World, config};
+use support::{NAMESPACE, World, config, deployment};
 
 fn changed() -> World {
     let world = World::with(&[("namespace.yaml", NAMESPACE), ("config.yaml", &config("web", "a: one"))]);
@@ -45,6 +45,59 @@ fn a_snapshot_of_live_objects_is_tried_in_place_of_the_cluster() {
     let run = world.gitops(&format!("what-if --snapshot {}", file.display()));
     assert_eq!(run.code, 2);
     assert!(run.err.contains("live.yaml"), "{}", run.err);
+}
+
+#[test]
+fn a_stored_plan_is_tried_and_not_what_changed_since() {
+    let world = changed();
+    world.gitops("plan -o ../plan.json").exits(1);
+    world.change("more.yaml", &config("more", "a: one"), "More");
+    let before = world.state();
+    let told = world.gitops("what-if --plan ../plan.json").exits(1);
+    assert!(told.contains(" Succeeded: 1 changed\n") && !told.contains("more"), "{told}");
+    world.gitops("what-if --plan ../plan.json --fail cm/web=denied").exits(2);
+    assert_eq!(world.state(), before, "nothing was written");
+    world.gitops("sync --plan ../plan.json");
+    let told = world.gitops("what-if --plan ../plan.json").exits(1);
+    assert!(told.starts_with("nothing to do\n"), "{told}");
+    world.gitops("cluster set cm/web -n shop data.a=three").exits(0);
+    assert!(world.gitops("what-if --plan ../plan.json").refuses().contains("the plan is stale"));
+    let run = world.gitops("what-if --plan ../plan.json --prune");
+    assert!(run.code == 2 && run.err.contains("cannot be used with"), "{}", run.err);
+}
+
+#[test]
+fn what_is_asked_for_is_tried_as_a_sync_would_take_it() {
+    let world = changed();
+    world.change("more.yaml", &config("more", "a: one"), "More");
+    let told = world.gitops("what-if --only cm/more").exits(1);
+    assert!(told.contains(" Succeeded: 1 created\n") && !told.contains("+  a: two"), "{told}");
+    world.gitops("sync").exits(0);
+    world.write("web.yaml", &deployment(1, "nginx:1"));
+    world.change(
+        "api.yaml",
+        &deployment(1, "nginx:1").replace("name: web\n  namespace", "name: api\n  namespace"),
+        "Two",
+    );
+    world.gitops("sync").exits(0);
+    world.write("web.yaml", &deployment(1, "nginx:2"));
+    world.change(
+        "api.yaml",
+        &deployment(1, "nginx:2").replace("name: web\n  namespace", "name: api\n  namespace"),
+        "2",
+    );
+    let told = world.gitops("what-if --rollout-budget 1").exits(1);
+    assert!(told.contains(" Succeeded: 1 changed; 1 held back\n"), "{told}");
+    world.remove("namespace.yaml");
+    world.commit("Drop the namespace");
+    for name in ["config.yaml", "more.yaml", "web.yaml", "api.yaml"] {
+        world.remove(name);
+    }
+    world.change("other.yaml", &config("other", "a: b").replace("namespace: shop", "namespace: default"), "Elsewhere");
+    let told = world.gitops("what-if --prune --prune-budget 100").out;
+    assert!(!told.contains(" delete Namespace shop"), "{told}");
+    let told = world.gitops("what-if --prune --prune-budget 100 --confirm").out;
+    assert!(told.contains(" delete Namespace shop"), "{told}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use gitops_core::cluster::Cluster;
 use gitops_core::plan::{Plan, StoredPlan, Validity};
 use gitops_core::policy::Prune;
 use gitops_core::reconcile::{self, App, Looked, Report};
@@ -55,7 +56,15 @@ pub(super) fn planned(looked: &Looked, report: &Report, output: Output, paint: P
 }
 
 /// Reads a stored plan and looks at what is still to be done of it. Whether pruning is on is what the plan says.
-pub(super) fn follow(file: &Path, app: &mut App, source: &Repository, world: &Site) -> Result<Looked, Failure> {
+///
+/// `cluster`: that of the world, or a copy of it.
+pub(super) fn follow(
+    file: &Path,
+    app: &mut App,
+    source: &Repository,
+    cluster: &dyn Cluster,
+    world: &Site,
+) -> Result<Looked, Failure> {
     let name = render::clean(&file.to_string_lossy());
     let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
     let plan = Plan::from_file(&bytes).map_err(|error| {
@@ -65,7 +74,7 @@ pub(super) fn follow(file: &Path, app: &mut App, source: &Repository, world: &Si
     if plan.prunes() {
         app.policy.prune = Prune::Owned;
     }
-    let between = reconcile::World::new(source, world.cluster(), world.timer());
+    let between = reconcile::World::new(source, cluster, world.timer());
     let (looked, validity) = world.finish(reconcile::follow(app, &plan, between))??;
     if let Validity::Narrowed { plan: rest, of } = validity {
         let (rest, all) = (rest.steps.len(), render::counted(plan.steps.len(), "step"));

@@ -18,10 +18,10 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
     let source = world::open_source(of)?;
-    let mut app = world::app(of, Some(&args.prune))?;
-    world::ask(&mut app, &args.select, &world)?;
-    let mut looked = match &args.plan {
-        Some(file) => plan::follow(file, &mut app, &source, &world)?,
+    let mut app = world::app(of, Some(&args.asked.prune))?;
+    world::ask(&mut app, &args.asked.select, &world)?;
+    let mut looked = match &args.asked.plan {
+        Some(file) => plan::follow(file, &mut app, &source, world.cluster(), &world)?,
         None => world::look(&app, &source, &world)?,
     };
     let ends = rollback::ends(&app, &looked, &source, &world, args.resume)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::plan;
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, Style};
 #[cfg(feature = "kube")]
@@ -29,7 +30,7 @@ use gitops_core::state::DesiredState;
 #[cfg(feature = "kube")]
 use gitops_core::state::Live;
 use gitops_core::sync::Phase;
-use gitops_core::what_if::{Trouble, WhatIf, what_if};
+use gitops_core::what_if::{Trouble, WhatIf, what_if, what_if_of};
 
 /// Seed of uids that objects of a snapshot get if they have none.
 const SEED: u64 = 1;
@@ -37,8 +38,8 @@ const SEED: u64 = 1;
 pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
     let source = world::open_source(&args.look.source)?;
-    let mut app = world::app(&args.look.source, Some(&args.prune))?;
-    app.policy.validate = world::validation(&args.validate);
+    let mut app = world::app(&args.look.source, Some(&args.asked.prune))?;
+    world::ask(&mut app, &args.asked.select, &world)?;
     let server = match (&args.snapshot, &world) {
         (Some(file), _) => snapshot(file)?,
         (None, Site::Embedded(world)) => world.cluster.with_server(|server| server.clone()),
@@ -47,14 +48,21 @@ pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
     };
     let copy = MemoryCluster::over(server.clone(), VirtualTime::starting(world.now()));
     // What the history of the source forbids a sync, it forbids this one.
-    let looked = finish(look_at(&app, World::new(&source, &copy, world.timer())))??;
-    let desired = looked.desired.as_ref().clone();
+    let looked = match &args.asked.plan {
+        Some(file) => plan::follow(file, &mut app, &source, &copy, &world)?,
+        None => finish(look_at(&app, World::new(&source, &copy, world.timer())))??,
+    };
     app.request.newer.clone_from(&looked.newer);
     if looked.history_is_unread {
         app.request.unasked = Some("the history of the source could not be read".into());
     }
-    let trouble = args.fail.iter().map(|text| trouble(text, &desired, &server)).collect::<Result<Vec<_>, _>>()?;
-    let came = what_if(&app, &desired, server, &trouble, world.now())?;
+    let trouble = |text: &String| trouble(text, &looked.desired, &server);
+    let trouble = args.fail.iter().map(trouble).collect::<Result<Vec<_>, _>>()?;
+    let came = match &args.asked.plan {
+        Some(_) => what_if_of(&app, &looked, server, &trouble, world.now())?,
+        // The look at the copy meets the trouble as well.
+        None => what_if(&app, &looked.desired, server, &trouble, world.now())?,
+    };
     let failed = came.receipt.as_ref().is_some_and(|receipt| receipt.phase != Phase::Succeeded);
     let code = match &came.after {
         _ if failed => ERROR,

@@ -40,7 +40,7 @@ use crate::diff::{Comparison, Sides};
 use crate::memory::{ApiServer, MemoryCluster, Moment, VirtualTime, ready};
 use crate::plan::Plan;
 use crate::policy::ignore::Rules;
-use crate::reconcile::{App, Report, SyncError, Watcher, Wish, look, look_again, run_watched};
+use crate::reconcile::{App, Looked, Report, SyncError, Watcher, Wish, look, look_again, run_watched};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::DesiredState;
 use crate::sync::{Machine, Progress, Receipt};
@@ -133,15 +133,22 @@ pub fn what_if(
     let app = &app.as_of(now);
     let world = Copy::of(server, trouble, now);
     let looked = world.wait(look(app, desired.clone(), &world.cluster))??;
-    let plan = Arc::clone(&looked.plan);
-    let Some(mut machine) = looked.machine(app, now) else {
-        let after = Some(Report::new(app, &looked, now));
-        return Ok(WhatIf { plan, receipt: None, progress: Vec::new(), changes: Vec::new(), after });
-    };
-    let came = world.rehearse(&mut machine, plan)?;
-    world.cluster.calm();
-    let after = world.wait(look_again(app, desired.clone(), &world.cluster, &Comparison::default()))??;
-    Ok(WhatIf { after: Some(Report::new(app, &after, world.time.now())), ..came })
+    world.carry_out(app, &looked, now)
+}
+
+/// Carries out what was looked at on the cluster that `server` holds, which must be the one that was looked at: what an
+/// approved plan still has to do ([`crate::reconcile::follow`]), for instance.
+///
+/// # Errors
+/// As [`what_if`].
+pub fn what_if_of(
+    app: &App,
+    looked: &Looked,
+    server: ApiServer,
+    trouble: &[Trouble],
+    now: Timestamp,
+) -> Result<WhatIf, SyncError> {
+    Copy::of(server, trouble, now).carry_out(&app.as_of(now), looked, now)
 }
 
 /// Carries out the plan of any machine on the cluster that `server` holds: a stored plan, for instance.
@@ -177,6 +184,19 @@ impl Copy {
     fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, SyncError> {
         let stuck = || Failure::Unavailable { message: "the cluster in memory waits".into() };
         ready(future).ok_or_else(|| SyncError::Cluster(stuck().into()))
+    }
+
+    fn carry_out(&self, app: &App, looked: &Looked, now: Timestamp) -> Result<WhatIf, SyncError> {
+        let plan = Arc::clone(&looked.plan);
+        let Some(mut machine) = looked.machine(app, now) else {
+            let after = Some(Report::new(app, looked, now));
+            return Ok(WhatIf { plan, receipt: None, progress: Vec::new(), changes: Vec::new(), after });
+        };
+        let came = self.rehearse(&mut machine, plan)?;
+        self.cluster.calm();
+        let desired = looked.desired.as_ref().clone();
+        let after = self.wait(look_again(app, desired, &self.cluster, &Comparison::default()))??;
+        Ok(WhatIf { after: Some(Report::new(app, &after, self.time.now())), ..came })
     }
 
     fn rehearse(&self, machine: &mut Machine, plan: Arc<Plan>) -> Result<WhatIf, SyncError> {
