@@ -4,7 +4,7 @@ use crate::cluster::{Guard, PatchStep, Write};
 use crate::path::FieldPath;
 use crate::resource::Resource;
 use crate::ssa::{ManagedEntry, ManagedFields};
-use crate::state::OPERATION_ANNOTATION;
+use crate::state::{ANNOTATIONS, OPERATION_ANNOTATION};
 use crate::value::ValueRef;
 
 use super::Context;
@@ -15,7 +15,8 @@ use super::repair::{Mending, Repair, entries_value, mended};
 ///
 /// A tracking id of ours goes if it names this very object, and with it the mark of the operation that created it; the
 /// entries of our field manager go whatever they hold, and so do those under former names of ours. What other
-/// applications, and anybody else, wrote stays.
+/// applications, and anybody else, wrote stays. So does the label that stands beside Argo CD's annotation: it proves
+/// nothing, nobody can tell whether Git declares it as well, as Helm's charts do, and others may select by it.
 ///
 /// Recorded of Kubernetes 1.36: where ours was the only entry, the next apply by anybody starts with an entry
 /// `before-first-apply` that holds all there is.
@@ -27,27 +28,22 @@ pub fn orphan(live: &Resource, context: &Context<'_>) -> Option<Mending> {
     let named = mended(live, live, context).and_then(|(named, _)| ManagedFields::read(&named).ok());
     let named = named.unwrap_or_else(|| before.clone());
     let is_ours = |entry: &&ManagedEntry| *entry.manager == *manager;
-    let mut marks: Vec<_> = context.owner.marks_of(live).iter().map(|mark| (mark.map, mark.name)).collect();
+    let marks = context.owner.marks_of(live);
+    let mut marks: Vec<&str> = marks.iter().filter(|mark| mark.map == ANNOTATIONS).map(|mark| mark.name).collect();
     if marks.is_empty() && !named.entries().iter().any(|entry| is_ours(&entry)) {
         return None;
     }
     if !marks.is_empty() && live.annotation(OPERATION_ANNOTATION).is_some() {
-        marks.push(("annotations", OPERATION_ANNOTATION));
+        marks.push(OPERATION_ANNOTATION);
     }
     let mut steps = Vec::new();
-    for map in ["annotations", "labels"] {
-        let goes = |name: &str| marks.contains(&(map, name));
-        let there = live.tree().dig(&["metadata", map]).and_then(ValueRef::as_map);
-        let gone: Vec<&str> = there.into_iter().flatten().map(|(name, _)| name).filter(|name| goes(name)).collect();
-        let all_go = there.is_some_and(|there| there.iter().all(|(name, _)| goes(name)));
-        match gone.as_slice() {
-            [] => {}
-            _ if all_go => steps.push(PatchStep::Remove(FieldPath::fields(&["metadata", map]))),
-            gone => {
-                let path = |name: &&str| FieldPath::fields(&["metadata", map, name]);
-                steps.extend(gone.iter().map(path).map(PatchStep::Remove));
-            }
-        }
+    let path = |name: &str| FieldPath::fields(&["metadata", ANNOTATIONS, name]);
+    let there = live.tree().dig(&["metadata", ANNOTATIONS]).and_then(ValueRef::as_map);
+    if !marks.is_empty() && there.is_some_and(|there| there.iter().all(|(name, _)| marks.contains(&name))) {
+        steps.push(PatchStep::Remove(FieldPath::fields(&["metadata", ANNOTATIONS])));
+    } else {
+        let gone = there.into_iter().flatten().map(|(name, _)| name).filter(|name| marks.contains(name));
+        steps.extend(gone.map(path).map(PatchStep::Remove));
     }
     let after = ManagedFields::new(named.entries().iter().filter(|entry| !is_ours(entry)).cloned());
     steps.push(PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after)));

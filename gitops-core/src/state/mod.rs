@@ -21,7 +21,7 @@ pub use handover::Handover;
 pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
-pub(crate) use owner::ARGO_INSTALLATION_ANNOTATION;
+pub(crate) use owner::{ANNOTATIONS, ARGO_INSTALLATION_ANNOTATION};
 pub use owner::{InvalidName, Mark, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
 pub(crate) use placeholder::placeholders;
 pub use prepare::prepare;

@@ -16,7 +16,7 @@ pub const OPERATION_ANNOTATION: &str = "gitops.rs/operation";
 const ARGO_TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
 pub(crate) const ARGO_INSTALLATION_ANNOTATION: &str = "argocd.argoproj.io/installation-id";
 const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
-const ANNOTATIONS: &str = "annotations";
+pub(crate) const ANNOTATIONS: &str = "annotations";
 const LABELS: &str = "labels";
 
 /// An application of one installation of the engine; the identity behind field manager and tracking ids.

@@ -8,7 +8,7 @@ use gitops_core::plan::{Intent, Request as Asked};
 use gitops_core::reconcile::{self, App, Report, SyncStatus};
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::ssa::ManagedFields;
-use gitops_core::state::{Live, Owner};
+use gitops_core::state::{Live, Owner, TrackingStyle};
 use gitops_core::sync::{Event, Ledger, Phase};
 use gitops_core::time::Timer;
 use gitops_core::value::Value;
@@ -277,4 +277,26 @@ fn what_is_deleted_meanwhile_is_let_go_as_well() {
     let report = orphan(&shop);
     assert_eq!(report.receipt.unwrap().phase, Phase::Succeeded);
     assert!(shop.get("ConfigMap", "noted").is_none() && marked(&shop).is_empty());
+}
+
+#[test]
+fn the_label_beside_argo_cds_annotation_stays_since_git_may_declare_it() {
+    let mut shop = Shop::new();
+    shop.app.owner = Owner::new("eu", "shop").unwrap().with_style(TrackingStyle::ArgoCdAndLabel);
+    let labelled =
+        config("helm", "1").replace("metadata:\n", "metadata:\n  labels: {app.kubernetes.io/instance: shop}\n");
+    shop.commit(
+        "all",
+        &[("n.yaml", Some(NAMESPACE)), ("a.yaml", Some(&labelled)), ("b.yaml", Some(&config("b", "1")))],
+    );
+    shop.sync();
+    orphan(&shop);
+    for name in ["helm", "b"] {
+        let live = shop.get("ConfigMap", name).unwrap();
+        assert_eq!(live.label("app.kubernetes.io/instance"), Some("shop"), "{name}");
+        assert!(live.tree().dig(&["metadata", "annotations"]).is_none(), "{name}: {}", live.tree().to_json());
+        let managed = ManagedFields::read(&live).unwrap();
+        assert!(managed.entries().iter().all(|entry| !entry.manager.starts_with("gitops:")), "{name}");
+    }
+    assert!(!ledger(&shop).is_stored());
 }
