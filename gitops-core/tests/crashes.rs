@@ -18,8 +18,8 @@ use gitops_core::memory::{ApiServer, MemoryCluster, MemorySource, VirtualTime, r
 use gitops_core::model::ApiModel;
 use gitops_core::policy::{Prune, SyncPolicy, Validate};
 use gitops_core::reconcile::{self, App, Report, World, look, perform, read_desired};
-use gitops_core::resource::{GroupKind, Resource};
-use gitops_core::state::{Live, Owner, Standing};
+use gitops_core::resource::{GroupKind, Resource, ResourceKey};
+use gitops_core::state::{Leaving, Live, Owner, Standing};
 use gitops_core::sync::{Event, Ledger, Phase};
 use gitops_core::time::{Timer, Timestamp};
 use gitops_core::value::Value;
@@ -32,6 +32,8 @@ enum Fate {
     Changed,
     Kept,
     Dropped,
+    /// It cannot be changed, so it is deleted and created again.
+    Recreated,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +86,8 @@ struct Scenario {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    let fate = prop::sample::select(vec![Fate::New, Fate::New, Fate::Changed, Fate::Kept, Fate::Dropped]);
+    let fate =
+        prop::sample::select(vec![Fate::New, Fate::New, Fate::Changed, Fate::Kept, Fate::Dropped, Fate::Recreated]);
     let thing = (-1..=1i32, fate).prop_map(|(wave, fate)| Thing { wave, fate });
     let phases = prop::sample::select(vec!["PreSync", "PreSync", "Sync", "PostSync", "PreSync,PostSync", "SyncFail"]);
     let delete = prop::sample::select(vec!["", "BeforeHookCreation", "HookSucceeded", "HookFailed"]);
@@ -160,6 +163,12 @@ fn config(name: &str, wave: i32, value: &str) -> String {
     )
 }
 
+/// The same as one that cannot change, and is created again where it should.
+fn fixed(config: &str) -> String {
+    let force = "annotations: {argocd.argoproj.io/sync-options: Force=true, ";
+    config.replace("annotations: {", force) + "immutable: true\n"
+}
+
 impl Hook {
     /// What the first revision declares instead; it always succeeds.
     fn before(&self, index: usize) -> Option<String> {
@@ -190,11 +199,24 @@ impl Hook {
     }
 }
 
-/// Notes which Jobs came into being: the runs of hooks.
+/// Notes which Jobs came into being: the runs of hooks. And sees to it that nothing of the inventory is deleted before that
+/// is recorded (rule 26 of the exact rules).
 #[derive(Debug)]
 struct Spy {
     inner: MemoryCluster,
     runs: Mutex<Vec<String>>,
+    ledger: ResourceKey,
+}
+
+impl Spy {
+    fn ledger(&self) -> Ledger {
+        self.inner.with_server(|server| {
+            let live = server.get(&self.ledger).map_or(Live::Absent, Live::Present);
+            let (ledger, damage) = Ledger::read(&self.ledger, live).unwrap();
+            assert_eq!(damage, None);
+            ledger
+        })
+    }
 }
 
 #[async_trait]
@@ -212,6 +234,13 @@ impl Cluster for Spy {
     }
 
     async fn write(&self, write: &Write) -> Result<Written, ClusterError> {
+        if let (Verb::Delete { .. }, Mode::Commit) = (&write.verb, write.mode) {
+            let entry = self.ledger().inventory.get(&write.key).cloned();
+            let uid = self.inner.with_server(|server| Some(server.get(&write.key)?.uid()?.to_owned()));
+            let is_recorded = entry.filter(|entry| entry.uid.as_deref() == uid.as_deref());
+            let leaving = is_recorded.map(|entry| entry.leaving);
+            assert!(leaving.is_none_or(|leaving| leaving == Some(Leaving::Deleting)), "{} {leaving:?}", write.key);
+        }
         let result = self.inner.write(write).await;
         if let (Ok(written), Mode::Commit) = (&result, write.mode)
             && written.outcome == WriteOutcome::Created
@@ -271,6 +300,10 @@ impl Before {
                     first.push((path.clone(), Some(old)));
                     second.push((path, None));
                 }
+                Fate::Recreated => {
+                    first.push((path.clone(), Some(fixed(&old))));
+                    second.push((path, Some(fixed(&new))));
+                }
             }
         }
         for (index, hook) in scenario.hooks.iter().enumerate() {
@@ -316,7 +349,7 @@ impl Before {
     fn attempt(&self) -> Try<'_> {
         let time = VirtualTime::starting(self.now);
         let inner = MemoryCluster::over(self.server.clone(), time.clone());
-        Try { before: self, cluster: Spy { inner, runs: Mutex::default() }, time }
+        Try { before: self, cluster: Spy { inner, runs: Mutex::default(), ledger: self.app.ledger_key() }, time }
     }
 }
 
@@ -388,12 +421,7 @@ impl Try<'_> {
     }
 
     fn ledger(&self) -> Ledger {
-        let key = self.before.app.ledger_key();
-        self.cluster.inner.with_server(|server| {
-            let (ledger, damage) = Ledger::read(&key, server.get(&key).map_or(Live::Absent, Live::Present)).unwrap();
-            assert_eq!(damage, None);
-            ledger
-        })
+        self.cluster.ledger()
     }
 
     /// How each object came to the application, as its record says it.
@@ -419,6 +447,8 @@ struct Undisturbed {
     state: BTreeMap<String, String>,
     hooks: BTreeMap<String, usize>,
     uids: BTreeMap<String, String>,
+    /// What is another object afterwards.
+    recreated: BTreeSet<String>,
     standings: BTreeMap<String, Standing>,
 }
 
@@ -432,7 +462,10 @@ fn enumerate(scenario: &Scenario) -> Result<(), TestCaseError> {
     let report = whole.sync();
     let phase = report.receipt.as_ref().unwrap().phase;
     let (hooks, standings) = (whole.hooks(), whole.standings());
-    let expected = Undisturbed { phase, state: whole.state(), hooks, uids, standings };
+    let after = whole.uids();
+    let is_other = |(key, uid): (&String, &String)| after.get(key).is_some_and(|after| after != uid);
+    let recreated = uids.iter().filter(|found| is_other(*found)).map(|(key, _)| key.clone()).collect();
+    let expected = Undisturbed { phase, state: whole.state(), hooks, uids, recreated, standings };
     for reaches in [false, true] {
         for effects in 0.. {
             prop_assert!(effects < 500, "it does not end");
@@ -475,7 +508,8 @@ fn check(attempt: &Try<'_>, expected: &Undisturbed, about: &str) -> Result<(), T
         prop_assert_eq!(&attempt.standings(), &expected.standings, "{}: how objects came to us", about);
     }
     let uids = attempt.uids();
-    for (key, uid) in &expected.uids {
+    prop_assert!(!attempt.ledger().inventory.is_leaving(), "{}: nothing goes any more", about);
+    for (key, uid) in expected.uids.iter().filter(|(key, _)| !expected.recreated.contains(*key)) {
         let is = uids.get(key);
         prop_assert!(is.is_none_or(|is| is == uid), "{}: {} is another object by now", about, key);
         prop_assert!(is.is_some() || !expected.state.contains_key(key), "{}: {} is lost", about, key);

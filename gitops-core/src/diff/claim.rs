@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::resource::Resource;
-use crate::state::{Entry, OPERATION_ANNOTATION, Standing, Tracking};
+use crate::state::{Entry, Leaving, OPERATION_ANNOTATION, Standing, Tracking};
 use crate::value::ValueRef;
 
 use super::owned::applied;
@@ -27,7 +27,7 @@ pub(super) fn of(live: &Resource, declared: Option<&Resource>, context: &Context
     // A name under which the inventory says we applied is ours.
     let is_ours = |used: &Arc<str>| applied(live, used).is_some();
     let applied = applied(live, manager).is_some() || context.inventory.managers.iter().any(is_ours);
-    let entry = context.inventory.get(live.key()).filter(|entry| proves(entry, live, tracked && applied));
+    let entry = context.inventory.get(live.key()).filter(|entry| proves(entry, live, (tracked, applied)));
     let standing = entry.map(|entry| entry.standing.clone());
     Claim { standing, tracking, tracked, applied, owned: is_owned(live, declared) }
 }
@@ -47,8 +47,8 @@ impl Claim {
     /// this object, our field manager's entry or the inventory's uid, and no owner that Git did not give it.
     pub(crate) fn proves_ours(&self) -> bool {
         // An entry that was rebuilt from the tracking id proves no more than that.
-        let recorded = matches!(self.standing, Some(Standing::Created | Standing::Adopted | Standing::Deleting));
-        self.tracked && !self.owned && (self.applied || recorded) && self.standing != Some(Standing::Releasing)
+        let recorded = matches!(self.standing, Some(Standing::Created | Standing::Adopted));
+        self.tracked && !self.owned && (self.applied || recorded)
     }
 }
 
@@ -68,11 +68,15 @@ pub(crate) fn created_by<'l>(live: &'l Resource, context: &Context<'_>) -> Optio
 /// Whether an inventory entry speaks of this very object and not of a namesake.
 ///
 /// Rule 27 of the exact rules: as long as no answer told the uid, a create is proven by its operation id together with
-/// our tracking id and our Apply entry (`marked`).
-fn proves(entry: &Entry, live: &Resource, marked: bool) -> bool {
+/// our tracking id and our Apply entry. What we were about to let go, and what does not carry our mark any more, was let
+/// go.
+fn proves(entry: &Entry, live: &Resource, (tracked, applied): (bool, bool)) -> bool {
     match (&entry.uid, &entry.standing) {
+        (Some(_), _) if entry.leaving == Some(Leaving::Releasing) && !tracked => false,
         (Some(uid), _) => live.uid() == Some(uid),
-        (None, Standing::Intended(operation)) => marked && live.annotation(OPERATION_ANNOTATION) == Some(operation),
+        (None, Standing::Intended(operation)) => {
+            tracked && applied && live.annotation(OPERATION_ANNOTATION) == Some(operation)
+        }
         (None, _) => false,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diff::{Change, Claim, Compared, Comparison, Context, Outcome, Prediction, Repair, Why};
 use crate::policy::{Hook, Phase, Role, SyncPolicy, Verb};
 use crate::problem::{Code, Problem};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Inventory, Owner, Tracking};
 
 use super::hooks::{self, Asker, settle};
@@ -193,6 +193,8 @@ impl Judge<'_> {
                 Some(fate) => fate,
                 None => self.differs(key, declared, compared, changes, problems),
             },
+            // We were about to create it again, or Git has changed its mind since: it goes first (rules 12 and 37).
+            Outcome::Terminating if self.deletes(key, compared) => missing(declared),
             Outcome::Terminating => {
                 let text = "is being deleted; once it is gone, the next sync creates it again";
                 problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));
@@ -202,6 +204,12 @@ impl Judge<'_> {
             // `Extra` is never said of a declared object.
             Outcome::Unknown(Why::Unreadable(_) | Why::NotLooked) | Outcome::Extra => Fate::Skip(SkipReason::Unknown),
         }
+    }
+
+    /// Whether it is an operation of ours, which was interrupted, that deletes an object.
+    fn deletes(&self, key: &ResourceKey, compared: &Compared) -> bool {
+        let uid = compared.live.as_ref().and_then(Resource::uid);
+        self.inventory.get(key).is_some_and(|entry| entry.is_deleting(uid))
     }
 
     /// Leaves alone what is another application's.

@@ -61,9 +61,7 @@ pub(crate) fn came_from_hook(live: &Resource, claim: &Claim, recorded: bool) -> 
 
 /// Returns whether an ordinary object was created by us, so that a hook may take its place.
 pub(crate) fn was_created(claim: &Claim) -> bool {
-    matches!(claim.standing, Some(Standing::Created | Standing::Deleting | Standing::Intended(_)))
-        && claim.tracked
-        && !claim.owned
+    matches!(claim.standing, Some(Standing::Created | Standing::Intended(_))) && claim.tracked && !claim.owned
 }
 
 /// Why an object is not deleted for a hook.

@@ -48,6 +48,9 @@ pub enum Trust {
 pub struct Entry {
     /// How it came to us.
     pub standing: Standing,
+    /// How it is about to leave us; recorded before the write, and until it is known what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
     /// The uid, once an answer told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Arc<str>>,
@@ -79,9 +82,17 @@ pub enum Standing {
     Adopted,
     /// The record was lost, and its tracking id says that it is ours: whether we created it cannot be told any more.
     Rebuilt,
+}
+
+/// How an object is about to cease to be ours. It stands beside [`Standing`], not in its place: should it stay after all,
+/// how it came to us must still be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Leaving {
     /// We are letting it go without deleting it.
     Releasing,
-    /// We are deleting it.
+    /// We are deleting it, for good or to create it again.
     Deleting,
 }
 
@@ -90,19 +101,38 @@ impl Entry {
     #[must_use]
     pub fn intended(operation: &str, version: &str, wave: i32) -> Self {
         let standing = Standing::Intended(operation.into());
-        Self { standing, uid: None, wave, version: version.into(), fields: None, settled: None }
+        Self { standing, leaving: None, uid: None, wave, version: version.into(), fields: None, settled: None }
     }
 
     /// States that an object with this uid is ours.
     #[must_use]
     pub fn held(standing: Standing, uid: &str, version: &str, wave: i32) -> Self {
-        Self { standing, uid: Some(uid.into()), wave, version: version.into(), fields: None, settled: None }
+        Self {
+            standing,
+            leaving: None,
+            uid: Some(uid.into()),
+            wave,
+            version: version.into(),
+            fields: None,
+            settled: None,
+        }
     }
 
     /// Adds the fields of the last apply.
     #[must_use]
     pub fn with_fields(self, fields: Option<AppliedFields>) -> Self {
         Self { fields, ..self }
+    }
+
+    /// Says how it is about to leave us.
+    #[must_use]
+    pub fn with_leaving(self, leaving: Option<Leaving>) -> Self {
+        Self { leaving, ..self }
+    }
+
+    /// Returns whether we are deleting the object of this uid.
+    pub(crate) fn is_deleting(&self, uid: Option<&str>) -> bool {
+        self.leaving == Some(Leaving::Deleting) && self.uid.is_some() && self.uid.as_deref() == uid
     }
 
     /// Adds the question that was answered.
@@ -153,6 +183,19 @@ impl Inventory {
     #[must_use]
     pub fn is_rebuilt(&self) -> bool {
         self.entries.values().any(|entry| entry.standing == Standing::Rebuilt)
+    }
+
+    /// Returns whether any object is about to leave us.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.entries.values().any(|entry| entry.leaving.is_some())
+    }
+
+    /// Notes how an object is about to leave us, if there is an entry of it; or that it stays.
+    pub(crate) fn leave(&mut self, key: &ResourceKey, leaving: Option<Leaving>) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.leaving = leaving;
+        }
     }
 
     /// Returns the number of entries.

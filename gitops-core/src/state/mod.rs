@@ -19,7 +19,7 @@ pub use applied::AppliedFields;
 pub use desired::{Completeness, Declared, DesiredState};
 pub use handover::Handover;
 pub use hook::HookResult;
-pub use inventory::{Entry, Inventory, Standing, Trust};
+pub use inventory::{Entry, Inventory, Leaving, Standing, Trust};
 pub use live::{Live, LiveState, Namespaces, Unreadable};
 pub(crate) use owner::{ANNOTATIONS, ARGO_INSTALLATION_ANNOTATION};
 pub use owner::{InvalidName, Mark, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};

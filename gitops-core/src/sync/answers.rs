@@ -180,6 +180,10 @@ impl Machine {
         let Some(run) = self.run_mut(id) else { return };
         run.decisions = run.decisions.saturating_add(1);
         let undecided = run.decisions > DECISIONS;
+        if let (Failure::InDoubt { .. }, Next::Delete(_) | Next::HookDelete(_) | Next::Own(_)) = (&error.failure, &next)
+        {
+            run.goes = true;
+        }
         match (&error.failure, next) {
             (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::Create) => {
                 self.proceed(id, Next::Look(Look::Created));
@@ -273,6 +277,7 @@ impl Machine {
     /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s.
     pub(super) fn wait(&mut self, id: u32, look: Look, what: &str, now: Timestamp) {
         let Some(run) = self.run_mut(id) else { return };
+        run.goes |= matches!(look, Look::Gone(_));
         if now >= run.deadline {
             let seconds = now.since(run.since).as_secs();
             run.cause = Cause::Unhealthy;
@@ -349,9 +354,8 @@ impl Machine {
     /// How a hook ended has been stored.
     pub(super) fn hook_recorded(&mut self, id: u32) {
         let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
-        if matches!(run.at, At::Announcing) {
-            let is_hook = matches!(step.action, Action::Hook { .. });
-            return self.proceed(id, if is_hook { Next::HookCreate } else { Next::Create });
+        if let At::Announcing(next) = &run.at {
+            return self.proceed(id, next.clone());
         }
         let succeeded = self.record.hooks.iter().any(|hook| hook.is_of(&step.key, step.phase) && hook.succeeded);
         let at = if succeeded {

@@ -19,7 +19,7 @@ use super::machine::Machine;
 use super::progress::News;
 use super::receipt::Answer;
 use super::record::BegunHook;
-use super::step::{At, Look, Next};
+use super::step::{Look, Next};
 use super::{StepOutcome, hooks};
 
 impl Machine {
@@ -57,6 +57,7 @@ impl Machine {
 
     /// Looked for the object of a hook before it runs.
     pub(super) fn saw_before_hook(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        self.seems_to_stay(id);
         let Some(step) = self.step(id) else { return };
         let is_earlier = self.run(id).is_some_and(|run| run.key != self.own_key(&step));
         let left = |hook: &HookResult| live.is_some_and(|live| hook.is_about(live.key(), live.uid()));
@@ -97,10 +98,7 @@ impl Machine {
             ),
             None => {
                 self.record.begun.push(BegunHook { declared: step.key.clone(), phase: step.phase, at: now });
-                if let Some(run) = self.run_mut(id) {
-                    run.at = At::Announcing;
-                }
-                self.unrecorded.push(id);
+                self.announce(id, Next::HookCreate);
             }
         }
     }

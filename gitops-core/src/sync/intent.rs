@@ -1,9 +1,9 @@
 //! The inventory an operation starts with.
 
 use crate::diff::{self, Compared, Comparison, Context, Evidence, Outcome, Strategy};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Precondition, Reason, Step};
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{DesiredState, Entry, Inventory, Live, LiveState, Standing, Trust};
+use crate::state::{DesiredState, Entry, Inventory, Leaving, Live, LiveState, Standing, Trust};
 
 use super::{Ledger, OperationId, Record};
 
@@ -42,6 +42,11 @@ pub fn intend(
         let wave =
             if desired.get(key).is_some() { wave(key) } else { inventory.get(key).map_or(0, |entry| entry.wave) };
         let standing = match inventory.get(key) {
+            // It was let go, by an operation that was interrupted: whoever has it now had it before us.
+            Some(entry) if entry.leaving == Some(Leaving::Releasing) && !compared.claim.tracked => {
+                inventory.entries.remove(key);
+                continue;
+            }
             Some(entry) if entry.uid.as_deref() == Some(uid) => entry.standing.clone(),
             // The entry of a create whose answer was lost: the comparison took the proof of rule 27.
             Some(Entry { standing: Standing::Intended(_), .. }) if compared.claim.standing.is_some() => {
@@ -61,8 +66,9 @@ pub fn intend(
         };
         let entry = Entry::held(standing, uid, object.version(), wave);
         let known = inventory.get(key).filter(|entry| entry.uid.as_deref() == Some(uid));
+        let leaving = known.and_then(|known| known.leaving).filter(|_| object.is_terminating());
         let entry = remembering(entry, known, (key, object, compared), desired, context);
-        inventory.entries.insert(key.clone(), entry);
+        inventory.entries.insert(key.clone(), entry.with_leaving(leaving));
     }
     for step in &plan.steps {
         match &step.action {
@@ -89,8 +95,27 @@ pub fn intend(
             }
             Action::Delete { .. } | Action::Await | Action::Orphan | Action::Hook { .. } => {}
         }
+        inventory.leave_for(step);
     }
     inventory
+}
+
+impl Inventory {
+    /// Notes that a step is about to delete an object, or to let it go. Rule 26 of the exact rules.
+    fn leave_for(&mut self, step: &Step) {
+        let leaving = match step.action {
+            // Somebody else deletes it.
+            Action::Delete { .. } if step.reason == Reason::Terminating => return,
+            // A hook deletes the ordinary object whose place it takes.
+            Action::Delete { .. } | Action::Recreate { .. } | Action::Hook { .. } => Leaving::Deleting,
+            Action::Orphan => Leaving::Releasing,
+            _ => return,
+        };
+        let Precondition::Present { uid, .. } = &step.requires else { return };
+        if self.get(&step.key).is_some_and(|entry| entry.uid.as_ref() == Some(uid)) {
+            self.leave(&step.key, Some(leaving));
+        }
+    }
 }
 
 impl Ledger {

@@ -40,8 +40,11 @@ const PACKED: u32 = 9;
 /// Written while an object that was deleted to be created again may not be there yet: a program that does not know of it
 /// would take the record for one of a newer program anyway.
 const RECREATING: u32 = 10;
+/// Written while objects are about to be deleted, or let go: a program that does not know of it would take the ledger for
+/// damaged.
+const LEAVING: u32 = 11;
 /// The newest version of a text that is understood.
-const NEWEST: u32 = RECREATING;
+const NEWEST: u32 = LEAVING;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -290,6 +293,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            _ if self.inventory.is_leaving() => LEAVING,
             Some(Record::V1(running)) if !running.recreating.is_empty() => RECREATING,
             Some(Record::V1(running)) if running.part.is_some() => IN_PART,
             _ if !self.fights.is_empty() => FOUGHT,

@@ -2,7 +2,7 @@ use super::*;
 use crate::path::{FieldPath, Segment};
 use crate::plan::Intent;
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Live, Owner, Standing};
+use crate::state::{Leaving, Live, Owner, Standing};
 use crate::value::{Draft, ValueRef};
 
 /// A ledger as the first version stored it: entries knew no fields and no answers, records no hooks ahead.
@@ -83,8 +83,24 @@ fn while_an_object_is_half_recreated_its_ledger_is_one_that_a_program_which_woul
     assert!(written.starts_with(r#"{"version":10,"#), "{written}");
     let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
     assert!(problem.is_none() && again == ledger, "{problem:?}");
-    let newer = written.replacen("10", "11", 1);
-    assert!(Ledger::read(&key(), Live::Present(&stored(&newer))).is_err(), "{newer}");
+}
+
+#[test]
+fn while_objects_are_about_to_leave_the_ledger_is_one_that_a_program_which_would_take_it_for_damaged_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let web = ResourceKey::new("apps", "Deployment", "shop", "web");
+    for (leaving, told) in [(Leaving::Deleting, "deleting"), (Leaving::Releasing, "releasing")] {
+        ledger.inventory.leave(&web, Some(leaving));
+        let written = text(&ledger);
+        assert!(written.starts_with(r#"{"version":11,"#), "{written}");
+        assert!(written.contains(&format!(r#""standing":"created","leaving":"{told}""#)), "{written}");
+        let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+        assert!(problem.is_none() && again == ledger, "{problem:?}");
+        let newer = written.replacen("11", "12", 1);
+        assert!(Ledger::read(&key(), Live::Present(&stored(&newer))).is_err(), "{newer}");
+    }
+    ledger.inventory.leave(&web, None);
+    assert!(text(&ledger).starts_with(r#"{"version":2,"#), "whoever could go on is not shut out");
 }
 
 #[test]
@@ -132,7 +148,7 @@ fn while_an_operation_on_a_part_runs_the_ledger_is_one_that_a_program_without_pa
 #[test]
 fn what_a_newer_program_stored_is_refused_and_what_nobody_stored_so_is_damaged() {
     let of = |text: &str| Ledger::read(&key(), Live::Present(&stored(text)));
-    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":11", 1)).is_err());
+    assert!(of(&FIRST.replacen("\"version\":1", "\"version\":12", 1)).is_err());
     // A record that says more than is known here belongs to somebody who knows more.
     assert!(of(&FIRST.replace("\"attempt\":1", "\"attempt\":1,\"later\":{}")).is_err());
     for unknown in [

@@ -124,6 +124,7 @@ impl Machine {
 
     /// Rule 28: the proof is taken from a fresh look, and the delete carries exactly what was seen.
     fn saw_before_delete(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        self.seems_to_stay(id);
         let Some(step) = self.step(id) else { return };
         let Some(live) = live else { return self.gone(id) };
         let planned = match &step.requires {

@@ -19,6 +19,7 @@ mod hook_deletion;
 mod hook_run;
 mod hooks;
 mod intent;
+mod leaving;
 mod ledger;
 mod looks;
 mod machine;

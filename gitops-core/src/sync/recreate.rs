@@ -6,12 +6,12 @@ use crate::cluster::{ClusterError, Guard};
 use crate::plan::{self, Action, Plan, Precondition, Step};
 use crate::policy::Options;
 use crate::resource::{Propagation, Resource, ResourceKey};
-use crate::state::{Entry, Live, LiveState};
+use crate::state::{Entry, Leaving, Live, LiveState};
 use crate::time::Timestamp;
 
 use super::looks::deletion;
 use super::machine::{Flight, Machine};
-use super::step::{At, Look, Next, Run};
+use super::step::{Look, Next, Run};
 use super::{Effect, Ledger, Record};
 
 impl Machine {
@@ -27,6 +27,7 @@ impl Machine {
 
     /// The proof is taken from a fresh look, and the delete carries exactly what was seen, as for one that is pruned.
     pub(super) fn saw_before_recreate(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
+        self.seems_to_stay(id);
         let Some((step, run)) = self.step(id).zip(self.run(id)) else { return };
         let Some(live) = live else {
             // Gone already: by our own delete, or by somebody who wanted the same.
@@ -54,6 +55,7 @@ impl Machine {
                 self.wait(id, look, &what, now);
             }
             (.., Some(instead)) => self.refuse(id, &format!("cannot be changed in place; {instead}")),
+            (.., None) if !self.is_leaving(&step.key) => self.announce_deletion(id, &step.key),
             (.., None) => {
                 let guard = Guard::exactly(live);
                 if let Some(run) = self.run_mut(id) {
@@ -73,10 +75,7 @@ impl Machine {
         let entry = Entry::intended(self.record.operation.as_str(), &step.version, step.wave);
         self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
         self.record.recreating.insert(step.key.clone());
-        if let Some(run) = self.run_mut(id) {
-            run.at = At::Announcing;
-        }
-        self.unrecorded.push(id);
+        self.announce(id, Next::Create);
     }
 
     /// Returns whether an object was deleted, or is about to be, which is not there again yet.
@@ -123,17 +122,22 @@ impl Machine {
 
 impl Ledger {
     /// Returns what a plan creates that an operation which was interrupted had deleted to create it again. That is in its
-    /// record, or it had the object when it began: then it was interrupted before its delete was answered.
+    /// record, or its entry says that it is being deleted: then it was interrupted before the delete was answered, or
+    /// the object goes still.
     pub(crate) fn half_recreated(&self, plan: &Plan, live: &LiveState) -> BTreeSet<ResourceKey> {
         let Some(Record::V1(running)) = self.running.as_ref().filter(|Record::V1(running)| running.intent.is_sync())
         else {
             return BTreeSet::new();
         };
-        let had = |key: &ResourceKey| self.inventory.get(key).is_some_and(|entry| entry.uid.is_some());
+        let leaves =
+            |key: &ResourceKey| self.inventory.get(key).is_some_and(|entry| entry.leaving == Some(Leaving::Deleting));
         let is_half = |step: &&Step| {
-            matches!(step.action, Action::Create { .. })
-                && matches!(live.get(&step.key), Live::Absent)
-                && (running.recreating.contains(&step.key) || had(&step.key))
+            let is_gone = match live.get(&step.key) {
+                Live::Absent => leaves(&step.key) || running.recreating.contains(&step.key),
+                Live::Present(object) => object.is_terminating() && leaves(&step.key),
+                _ => false,
+            };
+            is_gone && matches!(step.action, Action::Create { .. })
         };
         plan.steps.iter().filter(is_half).map(|step| step.key.clone()).collect()
     }

@@ -104,6 +104,7 @@ impl Machine {
 
     /// The object was looked at before its ownership is put right.
     pub(super) fn saw_before_own(&mut self, id: u32, live: Option<&Resource>) {
+        self.seems_to_stay(id);
         let Some(step) = self.step(id) else { return };
         let lets_go = step.action == Action::Orphan;
         let live = match live {

@@ -178,6 +178,7 @@ impl Machine {
         self.record_tries = 0;
         let cause = (phase == Phase::Failed).then(|| self.cause());
         let incomplete = self.held_back() > 0;
+        self.let_stay();
         let ledger = &mut self.setup.ledger;
         ledger.running = None;
         // Of an earlier run of the same hook under the same name nothing is left.

@@ -41,6 +41,8 @@ pub(super) struct Run {
     pub(super) polls: u32,
     /// Whether it was decided to delete the object and create it again: that is brought to its end (rule 37).
     pub(super) recreates: bool,
+    /// Whether the object goes, or may: its deletion, or its release, took effect or may have.
+    pub(super) goes: bool,
     /// What is sent where rules leave fields alone, by the object that was seen last.
     pub(super) sent: Option<Resource>,
     /// How often fields were taken over that an apply left behind.
@@ -62,8 +64,9 @@ pub(super) enum At {
     Flying(Next),
     /// A hook has ended; that is being recorded.
     Recording,
-    /// A hook that may vanish by itself is about to run, or an object to be created again; that is being recorded.
-    Announcing,
+    /// What is next is being recorded first: a hook that may vanish by itself is about to run, an object to be deleted or
+    /// created again.
+    Announcing(Next),
     /// Done, one way or the other.
     Ended(StepOutcome, Arc<str>),
 }
@@ -139,6 +142,7 @@ impl Run {
             decisions: 0,
             polls: 0,
             recreates: false,
+            goes: false,
             sent: None,
             taken: 0,
             waiting: String::new(),
@@ -281,6 +285,14 @@ impl Machine {
         if let Some(At::Todo(next)) = self.run(id).map(|run| run.at.clone()) {
             self.proceed(id, next);
         }
+    }
+
+    /// Records what the ledger says by now, and then does what is next.
+    pub(super) fn announce(&mut self, id: u32, next: Next) {
+        if let Some(run) = self.run_mut(id) {
+            run.at = At::Announcing(next);
+        }
+        self.unrecorded.push(id);
     }
 
     /// Does what is next.

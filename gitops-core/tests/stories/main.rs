@@ -15,6 +15,7 @@ mod hook_runs;
 mod hooks;
 mod inheriting;
 mod interruptions;
+mod leaving;
 mod many;
 mod meddling;
 mod missing_kinds;

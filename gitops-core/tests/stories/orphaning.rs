@@ -8,7 +8,7 @@ use gitops_core::plan::{Intent, Request as Asked};
 use gitops_core::reconcile::{self, App, Report, SyncStatus};
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::ssa::ManagedFields;
-use gitops_core::state::{Live, Owner, TrackingStyle};
+use gitops_core::state::{Leaving, Live, Owner, Standing, TrackingStyle};
 use gitops_core::sync::{Event, Ledger, Phase};
 use gitops_core::time::Timer;
 use gitops_core::value::Value;
@@ -192,11 +192,25 @@ fn half_let_go_and_wanted_again_a_sync_takes_it_back() {
     assert!(marked(&shop).len() < 7);
     let key = shop.app.ledger_key();
     let text = shop.cluster.inner.with_server(|server| server.get(&key).unwrap().tree().to_json());
-    // It runs no hooks either, so that it is an operation on a part.
-    assert!(text.contains(r#"\"version\":8"#), "a program that knows only of deleting must not go on with it");
+    assert!(text.contains(r#"\"version\":11"#), "a program that knows only of deleting must not go on with it");
+    // What was let go, or may have been, is recorded as such before it is, and taken back as what is not ours by birth.
+    let key = |name: &str| ResourceKey::new("", "ConfigMap", "shop", name);
+    let is_marked = |name: &str| marked(&shop).contains(&key(name).to_string());
+    let (gone, stays) = if is_marked("plain") { ("noted", "plain") } else { ("plain", "noted") };
+    let before = ledger(&shop).inventory;
+    for name in [gone, stays] {
+        let entry = before.get(&key(name)).unwrap();
+        assert_eq!((entry.leaving, &entry.standing), (Some(Leaving::Releasing), &Standing::Created), "{name}");
+    }
+    let stays = is_marked(stays).then_some(stays);
     let report = shop.sync();
     assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
     assert!(marked(&shop).len() >= 6);
+    let after = ledger(&shop).inventory;
+    assert!(!after.is_leaving());
+    let standing = |name: &str| after.get(&key(name)).map(|entry| entry.standing.clone());
+    assert_eq!(standing(gone), Some(Standing::Adopted));
+    assert!(stays.is_none_or(|stays| standing(stays) == Some(Standing::Created)));
 }
 
 #[test]
