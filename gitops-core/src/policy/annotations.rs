@@ -1,7 +1,7 @@
 //! Per-object options, read from annotations.
 //!
 //! Understood are our own annotations and those of Argo CD, Helm, Flux, cli-utils and Config Sync, in this order of
-//! precedence. Unlike Argo CD, which falls back to a default without a word, a value that cannot be read is a problem.
+//! precedence; of what is said of deleting, the word that keeps more counts, whoever says it. Unlike Argo CD, which falls back to a default without a word, a value that cannot be read is a problem.
 
 use std::collections::BTreeSet;
 use std::num::IntErrorKind;
@@ -93,7 +93,7 @@ pub fn options(resource: &Resource) -> (Options, Vec<Problem>) {
     if annotations.is_none() && labels.is_none() {
         return (Options::default(), Vec::new());
     }
-    Reader { annotations, labels, resource, problems: Vec::new() }.read()
+    Reader { annotations, labels, resource, keeper: None, problems: Vec::new() }.read()
 }
 
 /// A text and the field that holds it.
@@ -108,7 +108,9 @@ pub(super) struct Reader<'a> {
     pub(super) annotations: Option<Map<'a>>,
     labels: Option<Map<'a>>,
     pub(super) resource: &'a Resource,
-    problems: Vec<Problem>,
+    /// The first annotation of others that says that the object stays, or asks.
+    pub(super) keeper: Option<&'static str>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
@@ -119,7 +121,12 @@ impl<'a> Reader<'a> {
         self.hook(&mut options);
         self.keepers(&mut options);
         self.flux(&mut options);
+        let before = permissions(&options);
         self.sync_options(ARGO_SYNC_OPTIONS, Speaker::Argo, &mut options);
+        if permissions(&options) != before {
+            self.keeper = self.keeper.or(Some(ARGO_SYNC_OPTIONS));
+        }
+        let others = permissions(&options);
         let said = self.sync_options(SYNC_OPTIONS, Speaker::Own, &mut options);
         if let Some(found) = self.get(PRUNE, Code::InvalidOption) {
             let permission = match found.text {
@@ -134,6 +141,7 @@ impl<'a> Reader<'a> {
             }
             options.said.add(Said::Prune);
         }
+        self.keep_more(others, &mut options);
         self.compare_options();
         if let Some(found) = self.first(&[IGNORE_HEALTH, ARGO_IGNORE_HEALTH], Code::InvalidOption) {
             match words::flag(found.text) {
@@ -267,12 +275,17 @@ impl<'a> Reader<'a> {
         meant
     }
 
+    fn stays(&mut self, name: &'static str, options: &mut Options) {
+        options.stay();
+        self.keeper = self.keeper.or(Some(name));
+    }
+
     /// Annotations whose only word means that the object stays when it is not declared any more.
     fn keepers(&mut self, options: &mut Options) {
         for (name, word) in [(HELM_POLICY, "keep"), (CLI_ON_REMOVE, "keep"), (LIFECYCLE_DELETION, "detach")] {
             let Some(found) = self.get(name, Code::InvalidOption) else { continue };
             if found.text.trim().eq_ignore_ascii_case(word) {
-                options.stay();
+                self.stays(name, options);
             } else {
                 self.invalid(found, &format!("use `{word}`, or remove the annotation"));
             }
@@ -293,12 +306,10 @@ impl<'a> Reader<'a> {
                 .or_else(|| self.entry("labels", self.labels?, name, Code::InvalidOption));
             let Some(found) = found else { continue };
             match (name, found.text.to_ascii_lowercase().as_str()) {
-                (FLUX_PRUNE, "disabled") => {
-                    options.stay();
-                }
+                (FLUX_PRUNE, "disabled") => self.stays(name, options),
                 (FLUX_RECONCILE, "disabled") | (FLUX_SSA, "ignore") => {
                     (options.role, options.hook) = (Role::Ignored, None);
-                    options.stay();
+                    self.stays(name, options);
                 }
                 (FLUX_SSA, "ifnotpresent") => options.create_only = true,
                 (FLUX_FORCE, word @ ("enabled" | "disabled")) => {
@@ -353,8 +364,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether an object may be pruned, and may go with its application.
+fn permissions(options: &Options) -> (Permission, Permission) {
+    (options.prune, options.delete)
+}
+
 impl Found<'_> {
-    fn field(&self) -> FieldPath {
+    pub(super) fn field(&self) -> FieldPath {
         FieldPath::fields(&["metadata", self.place, self.name])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use crate::resource::ordering::{ARGO_DEPENDS_ON, CLI_DEPENDS_ON, DEPENDS_ON};
 
 use super::annotations::{
@@ -44,6 +44,28 @@ impl<'a> Reader<'a> {
         let text =
             format!("says `{said}`, and `{SYNC_OPTIONS}` says `{named}`: `{counts}` counts, since it keeps more");
         self.warn(Code::InvalidOption, found, text);
+    }
+
+    /// Takes back what our own annotations allow where those of others keep more: who deletes what somebody wanted to
+    /// keep cannot make up for it. `others`: what these say of pruning, and of going with the application.
+    pub(super) fn keep_more(&mut self, others: (Permission, Permission), options: &mut Options) {
+        let Some(keeper) = self.keeper else { return };
+        let has_prune = self.annotations.is_some_and(|map| map.get(PRUNE).is_some());
+        let by = if has_prune { PRUNE } else { SYNC_OPTIONS };
+        for (permission, kept, name, what) in [
+            (&mut options.prune, others.0, by, "pruned"),
+            (&mut options.delete, others.1, SYNC_OPTIONS, "deleted with its application"),
+        ] {
+            let counts = stricter(*permission, kept);
+            if counts == *permission {
+                continue;
+            }
+            *permission = counts;
+            let text = format!("says that it may be {what}, and `{keeper}` keeps more: that counts");
+            let found = Found { place: "annotations", name, text: "" };
+            let hint = format!("remove `{keeper}` if it may go");
+            self.problems.push(Problem::warning(Code::InvalidOption, text).field(found.field()).hint(hint));
+        }
     }
 
     /// Says what cannot both be meant.

@@ -85,7 +85,7 @@ fn delete_policies_of_argo_and_helm_are_united_and_ours_wins() {
 }
 
 #[test]
-fn pruning_is_what_we_say_else_what_the_most_careful_annotation_says() {
+fn pruning_is_what_the_most_careful_annotation_says() {
     use Permission::*;
     let argo = "argocd.argoproj.io/sync-options";
     for (pairs, prune, delete) in [
@@ -96,12 +96,57 @@ fn pruning_is_what_we_say_else_what_the_most_careful_annotation_says() {
         (vec![("kustomize.toolkit.fluxcd.io/prune", "Disabled")], Never, Never),
         (vec![("cli-utils.sigs.k8s.io/on-remove", "keep")], Never, Never),
         (vec![("client.lifecycle.config.k8s.io/deletion", "detach")], Never, Never),
-        (vec![("gitops.rs/prune", "enabled"), (argo, "Prune=false")], Default, Default),
         (vec![("gitops.rs/prune", "confirm")], Confirm, Default),
-        (vec![("gitops.rs/sync-options", "Prune=true"), (argo, "Prune=false")], Default, Default),
+        (vec![("gitops.rs/sync-options", "Prune=true,Delete=true"), (argo, "Prune=true")], Default, Default),
+        (vec![("gitops.rs/prune", "disabled"), (argo, "Prune=confirm")], Never, Default),
     ] {
         let options = clean(&pairs);
         assert_eq!((options.prune, options.delete), (prune, delete), "{pairs:?}");
+    }
+}
+
+#[test]
+fn our_word_does_not_overrule_a_word_of_others_that_keeps_more_and_says_so() {
+    use Permission::*;
+    let (argo, helm, own) = ("argocd.argoproj.io/sync-options", "helm.sh/resource-policy", "gitops.rs/sync-options");
+    for (pairs, prune, delete, expected) in [
+        (
+            vec![("gitops.rs/prune", "enabled"), (argo, "Prune=false")],
+            Never,
+            Default,
+            vec![
+                "`metadata.annotations[\"gitops.rs/prune\"]`: says that it may be pruned, and \
+                 `argocd.argoproj.io/sync-options` keeps more: that counts; remove \
+                 `argocd.argoproj.io/sync-options` if it may go",
+            ],
+        ),
+        (
+            vec![(helm, "keep"), (own, "Prune=true,Delete=confirm")],
+            Never,
+            Never,
+            vec![
+                "`metadata.annotations[\"gitops.rs/sync-options\"]`: says that it may be pruned, and \
+                 `helm.sh/resource-policy` keeps more: that counts; remove `helm.sh/resource-policy` if it may go",
+                "`metadata.annotations[\"gitops.rs/sync-options\"]`: says that it may be deleted with its application, \
+                 and `helm.sh/resource-policy` keeps more: that counts; remove `helm.sh/resource-policy` if it may go",
+            ],
+        ),
+        (
+            vec![("kustomize.toolkit.fluxcd.io/prune", "disabled"), ("gitops.rs/prune", "confirm")],
+            Never,
+            Never,
+            vec![
+                "`metadata.annotations[\"gitops.rs/prune\"]`: says that it may be pruned, and \
+                 `kustomize.toolkit.fluxcd.io/prune` keeps more: that counts; remove \
+                 `kustomize.toolkit.fluxcd.io/prune` if it may go",
+            ],
+        ),
+    ] {
+        let (options, problems) = read(&pairs);
+        assert_eq!((options.prune, options.delete), (prune, delete), "{pairs:?}");
+        assert!(problems.iter().all(|problem| problem.severity == Severity::Warning));
+        let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, expected, "{pairs:?}");
     }
 }
 
