@@ -1,6 +1,6 @@
 //! Per-object options, read from annotations.
 //!
-//! Understood are our own annotations and those of Argo CD, Helm, Flux, cli-utils and Config Sync, in this order of
+//! Understood are our own annotations and those of Argo CD, Helm, Flux, cli-utils, Config Sync and kapp, in this order of
 //! precedence; of what is said of deleting, the word that keeps more counts, whoever says it. Unlike Argo CD, which falls back to a default without a word, a value that cannot be read is a problem.
 
 use std::collections::BTreeSet;
@@ -52,6 +52,10 @@ pub(super) const CLI_MUTATION: &str = "config.kubernetes.io/apply-time-mutation"
 const CLI_ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";
 const LIFECYCLE_DELETION: &str = "client.lifecycle.config.k8s.io/deletion";
 const LIFECYCLE_MUTATION: &str = "client.lifecycle.config.k8s.io/mutation";
+
+const KAPP_DELETE: &str = "kapp.k14s.io/delete-strategy";
+const KAPP_EXISTS: &str = "kapp.k14s.io/exists";
+const KAPP_NOOP: &str = "kapp.k14s.io/noop";
 
 /// All annotations of our own; another one is a typing error.
 const OWN: [&str; 11] = [
@@ -280,14 +284,25 @@ impl<'a> Reader<'a> {
         self.keeper = self.keeper.or(Some(name));
     }
 
-    /// Annotations whose only word means that the object stays when it is not declared any more.
+    /// Annotations whose only word means that the object stays when it is not declared any more; two of kapp, by being
+    /// there, that it is none of ours.
+    ///
+    /// Rule: kapp, "Delete strategy", "Noop" and "Exists".
     fn keepers(&mut self, options: &mut Options) {
-        for (name, word) in [(HELM_POLICY, "keep"), (CLI_ON_REMOVE, "keep"), (LIFECYCLE_DELETION, "detach")] {
+        for (name, word) in
+            [(HELM_POLICY, "keep"), (CLI_ON_REMOVE, "keep"), (LIFECYCLE_DELETION, "detach"), (KAPP_DELETE, "orphan")]
+        {
             let Some(found) = self.get(name, Code::InvalidOption) else { continue };
             if found.text.trim().eq_ignore_ascii_case(word) {
                 self.stays(name, options);
-            } else {
+            } else if (name, found.text) != (KAPP_DELETE, "") {
                 self.invalid(found, &format!("use `{word}`, or remove the annotation"));
+            }
+        }
+        for name in [KAPP_EXISTS, KAPP_NOOP] {
+            if self.get(name, Code::InvalidOption).is_some() {
+                (options.role, options.hook) = (Role::Ignored, None);
+                self.stays(name, options);
             }
         }
         if let Some(found) = self.get(LIFECYCLE_MUTATION, Code::InvalidOption) {

@@ -96,6 +96,8 @@ fn pruning_is_what_the_most_careful_annotation_says() {
         (vec![("kustomize.toolkit.fluxcd.io/prune", "Disabled")], Never, Never),
         (vec![("cli-utils.sigs.k8s.io/on-remove", "keep")], Never, Never),
         (vec![("client.lifecycle.config.k8s.io/deletion", "detach")], Never, Never),
+        (vec![("kapp.k14s.io/delete-strategy", "orphan")], Never, Never),
+        (vec![("kapp.k14s.io/delete-strategy", "")], Default, Default),
         (vec![("gitops.rs/prune", "confirm")], Confirm, Default),
         (vec![("gitops.rs/sync-options", "Prune=true,Delete=true"), (argo, "Prune=true")], Default, Default),
         (vec![("gitops.rs/prune", "disabled"), (argo, "Prune=confirm")], Never, Default),
@@ -148,6 +150,16 @@ fn our_word_does_not_overrule_a_word_of_others_that_keeps_more_and_says_so() {
         let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(shown, expected, "{pairs:?}");
     }
+}
+
+#[test]
+fn what_kapp_is_told_to_leave_alone_is_left_alone() {
+    for pairs in [[("kapp.k14s.io/noop", "")], [("kapp.k14s.io/exists", "")]] {
+        let options = clean(&pairs);
+        assert_eq!((options.role, options.prune), (Role::Ignored, Permission::Never), "{pairs:?}");
+    }
+    let (_, problems) = read(&[("kapp.k14s.io/delete-strategy", "orphans")]);
+    assert_eq!(problems.first().map(|problem| problem.severity), Some(Severity::Blocks), "{problems:?}");
 }
 
 #[test]
