@@ -43,7 +43,7 @@ pub struct ResourceKey {
     /// Namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Arc<str>>,
-    /// Name. For an object that has only `metadata.generateName`, that prefix: it ends in `-`, which no name may.
+    /// Name. For a hook that has only `metadata.generateName`, a prefix that ends in `-`, which no name may.
     pub name: Arc<str>,
 }
 

@@ -12,6 +12,7 @@ use crate::resource::{GroupKind, Names, Origin, Resource, ResourceKey};
 use crate::source::Revision;
 
 use super::prepare;
+use super::unnamed::{self, Prefixes};
 
 /// Everything one application declares, by canonical key, prepared by rules 1 to 3 of the exact rules.
 ///
@@ -215,19 +216,21 @@ impl DesiredState {
     ) {
         let resources: Vec<_> = resources.collect();
         let model = model.with_crds(resources.iter().map(|(resource, _)| *resource));
-        let mut names = Names::default();
+        let (mut names, mut prefixes) = (Names::default(), Prefixes::default());
         for (resource, place) in resources {
             let (origin, lines) = place.unzip();
             let lines = lines.flatten();
             let (resource, problems) = self.canonical(resource, &model, default_namespace);
-            let (mut resource, more) = prepare(&resource, &model);
+            let (resource, more) = prepare(&resource, &model);
             let (options, wrong) = policy::options(&resource);
+            let mut resource = prefixes.distinct(resource, &options);
             let flaws = flaws(&resource, &model, &more);
+            let nameless = unnamed::refused(&resource, &options);
             let key = names.share(&mut resource);
             let problems = problems
                 .into_iter()
                 .map(|problem| if options.skip_dry_run_on_missing_resource { awaited(problem) } else { problem });
-            for problem in problems.chain(more).chain(flaws).chain(wrong) {
+            for problem in problems.chain(more).chain(flaws).chain(wrong).chain(nameless) {
                 let problem = problem.of(&key);
                 if problem.severity == Severity::Blocks {
                     self.held.insert(key.clone());

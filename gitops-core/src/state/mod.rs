@@ -14,6 +14,7 @@ mod namespace;
 mod owner;
 mod placeholder;
 mod prepare;
+mod unnamed;
 
 pub use applied::AppliedFields;
 pub use desired::{Completeness, Declared, DesiredState};
