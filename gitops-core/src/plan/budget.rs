@@ -1,11 +1,11 @@
 //! How much one sync may disturb.
 
 use crate::diff::{Comparison, Note};
-use crate::policy::{Phase, SyncPolicy};
+use crate::policy::SyncPolicy;
 
 use super::depend::Graph;
 use super::node::{Fate, Node};
-use super::{Impact, SkipReason};
+use super::{Impact, SkipReason, held};
 
 /// Leaves to the next sync what would restart more workloads than one sync may. What waits for all to be synced waits as
 /// well.
@@ -36,11 +36,7 @@ pub(super) fn ration(
             node.fate = Fate::Skip(SkipReason::RolloutBudget);
         }
     }
-    for node in nodes.iter_mut().filter(|node| node.work().is_some() && !node.is_resource()) {
-        if node.phases().all(|phase| phase == Phase::PostSync) {
-            node.fate = Fate::Skip(SkipReason::RolloutBudget);
-        }
-    }
+    held::drop_after_sync(nodes, SkipReason::RolloutBudget);
 }
 
 /// When an object has its turn. Whatever it needs has an earlier one.

@@ -23,7 +23,8 @@ use super::{
 /// - A declared object that is missing is created, one that differs is applied; one that is in sync has no step.
 /// - An object that a problem holds back has no step, nor has what must follow it: the contents of its namespace, the
 ///   custom resources of its CRD, what names it as a dependency, and the hooks after the sync. Later waves go on. A hook
-///   that is held back holds back the phases that follow its own, as if it had failed; one before the sync everything.
+///   that is held back holds back the waves and phases that follow its own, as if it had failed; one before the sync
+///   everything.
 /// - What `request` does not ask for is left alone; of what it asks for, nothing is done that needs more.
 /// - Hooks run when anything else is done, unless `request` says otherwise; so a sync of an application that is in sync
 ///   writes nothing.
@@ -69,6 +70,9 @@ pub fn plan(
     held::hold(&graph, &mut nodes, &providers_first);
     budget::ration(&mut nodes, policy, comparison, &graph, &providers_first);
     held::hold(&graph, &mut nodes, &providers_first);
+    while held::hold_after_hooks(&mut nodes) {
+        held::hold(&graph, &mut nodes, &providers_first);
+    }
     let stops = stops || held::stopped_by_hook(&nodes);
     if stops {
         left.stop(SkipReason::FollowsHeld);

@@ -61,17 +61,38 @@ pub(super) fn leaves_undone(nodes: &[Node<'_>]) -> bool {
     blocked_hook(nodes, Phase::Sync) || nodes.iter().any(|node| node.is_resource() && is_blocked(node))
 }
 
-/// Holds back the phases after one of which anything is held back, as if that had failed. Before everything else the
-/// other hooks wait as well, so that an operation that comes to nothing does not run them again and again. What runs on
-/// failure stays, as long as anything runs that can fail.
-pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
-    let first = [Phase::PreSync, Phase::Sync].into_iter().find(|phase| blocked_hook(nodes, *phase));
-    // After a sync means after all of it.
-    let Some(blocked) = first.or_else(|| leaves_undone(nodes).then_some(Phase::Sync)) else { return };
+/// Holds back what comes after a hook that is held back, as if that had failed: later waves of its phase, and later
+/// phases. Returns whether it held back anything. Before everything else the other hooks wait as well, so that an
+/// operation that comes to nothing does not run them again and again.
+///
+/// What runs on failure stays, as long as anything runs that can fail.
+pub(super) fn hold_after_hooks(nodes: &mut [Node<'_>]) -> bool {
+    let runs = |phase: &Phase| *phase < Phase::SyncFail;
+    let blocked = nodes.iter().filter(|node| is_blocked(node)).filter_map(|node| {
+        let phases = &node.declared.options.hook.as_ref()?.phases;
+        Some((phases.iter().copied().find(runs)?, node.wave))
+    });
+    let Some(first) = blocked.min() else { return false };
+    let nothing_runs = first.0 == Phase::PreSync;
+    let mut holds = false;
     for node in nodes.iter_mut().filter(|node| node.work().is_some()) {
-        let later = node.phases().all(|phase| phase > blocked) && node.phases().any(|phase| phase != Phase::SyncFail);
-        if later || blocked == Phase::PreSync {
-            node.fate = Fate::Skip(SkipReason::FollowsHeld);
-        }
+        let wave = node.wave;
+        node.drop_phases(|phase| nothing_runs || runs(&phase) && (phase, wave) > first, SkipReason::FollowsHeld);
+        holds |= node.work().is_none();
+    }
+    holds
+}
+
+/// Holds back the hooks after the sync where anything is held back: after a sync means after all of it.
+pub(super) fn hold_phases(nodes: &mut [Node<'_>]) {
+    if leaves_undone(nodes) {
+        drop_after_sync(nodes, SkipReason::FollowsHeld);
+    }
+}
+
+/// Takes back the runs of hooks after the sync.
+pub(super) fn drop_after_sync(nodes: &mut [Node<'_>], reason: SkipReason) {
+    for node in nodes.iter_mut().filter(|node| !node.is_resource()) {
+        node.drop_phases(|phase| phase == Phase::PostSync, reason);
     }
 }

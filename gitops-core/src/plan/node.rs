@@ -17,6 +17,8 @@ pub(super) struct Node<'a> {
     pub(super) role: Role,
     pub(super) wave: i32,
     asks: bool,
+    /// Phases in which a hook does not run, although it is declared to.
+    dropped: u8,
 }
 
 impl depend::Subject for Node<'_> {
@@ -62,7 +64,7 @@ impl<'a> Node<'a> {
     pub(super) fn new(key: &'a ResourceKey, declared: &'a Declared, fate: Fate, intent: Intent) -> Self {
         let options = &declared.options;
         let asks = depend::asks(options);
-        Self { key, declared, fate, intent, role: options.role, wave: options.wave, asks }
+        Self { key, declared, fate, intent, role: options.role, wave: options.wave, asks, dropped: 0 }
     }
 
     pub(super) fn is_resource(&self) -> bool {
@@ -78,6 +80,23 @@ impl<'a> Node<'a> {
         let hook = Some(self.declared).filter(|_| self.role == Role::Hook).and_then(|of| of.options.hook.as_ref());
         let hook = hook.into_iter().flat_map(|hook| hook.phases.iter().copied());
         let syncs = self.intent == Intent::Sync;
-        hook.chain(self.is_resource().then_some(Phase::Sync)).filter(move |phase| (*phase <= Phase::SyncFail) == syncs)
+        let declared = hook.chain(self.is_resource().then_some(Phase::Sync));
+        declared.filter(move |phase| (*phase <= Phase::SyncFail) == syncs && self.dropped & bit(*phase) == 0)
     }
+
+    /// Takes back the step in each phase that `drops` names. Once none is left, it is held back for `reason`; what is
+    /// only waited for is in place.
+    pub(super) fn drop_phases(&mut self, drops: impl Fn(Phase) -> bool, reason: SkipReason) {
+        let Some(action) = self.work().map(|work| &work.action) else { return };
+        let is_in_place = *action == Action::Await;
+        let dropped = self.phases().filter(|phase| drops(*phase)).map(bit).fold(0, |all, one| all | one);
+        self.dropped |= dropped;
+        if dropped != 0 && self.phases().next().is_none() {
+            self.fate = if is_in_place { Fate::InPlace } else { Fate::Skip(reason) };
+        }
+    }
+}
+
+fn bit(phase: Phase) -> u8 {
+    1 << phase as u8
 }
