@@ -56,10 +56,11 @@ pub fn plan(
     adopt::leave_unclaimed(&mut nodes, comparison, policy, context.inventory, &mut problems);
     let stops = adopt::stop_at_shared(&mut nodes, policy);
     if stops {
-        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::StopsAtShared)));
+        prune::keep(&mut removals, &mut skipped, SkipReason::StopsAtShared);
     }
     rest_if_idle(&mut nodes, &removals, runs);
-    awaiting::add(&mut nodes, comparison, !removals.is_empty(), &request);
+    prune::leave_to_go(&mut removals, &mut skipped, &nodes);
+    awaiting::add(&mut nodes, comparison, deletes(&removals), &request);
     let asker = Asker::new(desired, comparison, policy, context, &request);
     let allowed = settle(&mut nodes, &asker, &mut problems);
     let mut left = leftover::decide(&mut nodes, &asker, &mut problems);
@@ -78,9 +79,10 @@ pub fn plan(
         left.stop(SkipReason::FollowsHeld);
     }
     if stops || held::leaves_undone(&nodes) {
-        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, removal.kept_back())));
+        prune::keep(&mut removals, &mut skipped, SkipReason::FollowsHeld);
     }
     held::hold_phases(&mut nodes);
+    prune::leave_to_go(&mut removals, &mut skipped, &nodes);
     rest_if_idle(&mut nodes, &removals, runs);
     left.settle(&nodes);
     awaiting::add_needed(&mut nodes, comparison, &graph, &providers_first, &request);
@@ -106,12 +108,17 @@ pub fn plan(
     Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
 }
 
+/// Whether anything is deleted that is not being deleted already.
+fn deletes(removals: &[prune::Removal<'_>]) -> bool {
+    removals.iter().any(|removal| !removal.is_under_way())
+}
+
 /// Takes out the hooks where there is nothing else to do, and what changes no value (rule 11 of the exact rules).
 fn rest_if_idle(nodes: &mut [Node<'_>], removals: &[prune::Removal<'_>], hooks: HookRun) {
     let only = |work: &Work, reasons: &[Reason]| reasons.contains(&work.reason);
     let rests = |work: &Work| only(work, &[Reason::Claim, Reason::Unwell]);
     let is_busy = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| !rests(work));
-    if hooks == HookRun::Always || !removals.is_empty() || nodes.iter().any(is_busy) {
+    if hooks == HookRun::Always || deletes(removals) || nodes.iter().any(is_busy) {
         return;
     }
     let claims = |node: &Node<'_>| node.is_resource() && node.work().is_some_and(|work| only(work, &[Reason::Claim]));

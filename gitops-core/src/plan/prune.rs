@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::{Compared, Comparison, Context, Outcome};
-use crate::policy::{Options, Permission, Prune, Role, SyncPolicy, WhenEmpty};
+use crate::policy::{Options, Permission, Phase, Prune, Role, SyncPolicy, WhenEmpty};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Trust};
@@ -12,6 +12,7 @@ use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
 use super::contents::is_container;
 use super::depend::defines;
+use super::node::Node;
 use super::{Action, Confirmed, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped};
 
 /// Objects that one sync may always delete, as long as they are not all. Who says that nothing may go means it.
@@ -57,11 +58,6 @@ impl<'a> Removal<'a> {
         Ok(Self { key, live, requires, wave, last, propagation, options, reason, confirmed: None })
     }
 
-    /// Why it stays, where what must come before it does not.
-    pub(super) fn kept_back(&self) -> SkipReason {
-        if self.is_under_way() { SkipReason::Terminating } else { SkipReason::FollowsHeld }
-    }
-
     /// Whether it is only waited for.
     pub(super) fn is_under_way(&self) -> bool {
         self.reason == Reason::Terminating
@@ -98,10 +94,6 @@ pub(super) fn removals<'a>(
         }
     }
     keep_containers(&mut removals, &mut skipped, desired, Intent::Sync, problems);
-    if removals.iter().all(Removal::is_under_way) {
-        // Nothing follows them.
-        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Terminating)));
-    }
     let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
     // Where the source gave nothing at all, that is said already.
     let said = desired.problems.iter().any(|problem| problem.code == Code::IncompleteSource);
@@ -117,7 +109,7 @@ pub(super) fn removals<'a>(
     }
     if let Some(problem) = guard(&removals, comparison, desired, policy, context) {
         problems.push(problem);
-        skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, SkipReason::Guarded)));
+        keep(&mut removals, &mut skipped, SkipReason::Guarded);
     }
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     let asking = skipped.iter().filter(|skipped| skipped.reason == SkipReason::PruneUnconfirmed);
@@ -129,6 +121,20 @@ pub(super) fn removals<'a>(
         problems.push(Problem::warning(Code::PruneGuard, text).of(removal.key));
     }
     (removals, skipped)
+}
+
+/// Takes out all deletions, for `reason`.
+pub(super) fn keep(removals: &mut Vec<Removal<'_>>, skipped: &mut Vec<Skipped>, reason: SkipReason) {
+    let why = |removal: &Removal<'_>| if removal.is_under_way() { SkipReason::Terminating } else { reason };
+    skipped.extend(removals.drain(..).map(|removal| Skipped::new(removal.key, why(&removal))));
+}
+
+/// Takes out deletions that are under way where nothing follows them: no other deletion, and no hook after the sync.
+pub(super) fn leave_to_go(removals: &mut Vec<Removal<'_>>, skipped: &mut Vec<Skipped>, nodes: &[Node<'_>]) {
+    let follows = |node: &Node<'_>| node.work().is_some() && node.phases().any(|phase| phase == Phase::PostSync);
+    if removals.iter().all(Removal::is_under_way) && !nodes.iter().any(follows) {
+        keep(removals, skipped, SkipReason::Terminating);
+    }
 }
 
 struct Asker<'a> {
@@ -356,7 +362,7 @@ fn guard(
     let made = desired.made_namespace();
     let made_entries = made.filter(|key| context.inventory.get(key).is_some()).into_iter().count();
     let (count, entries) = (removals.len(), context.inventory.len().saturating_sub(made_entries));
-    if count == 0 {
+    if removals.iter().all(Removal::is_under_way) {
         return None;
     }
     let unreadable = |problem: &Problem| problem.code == Code::UnreadableInventory;
