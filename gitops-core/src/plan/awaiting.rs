@@ -8,18 +8,19 @@ use crate::policy::Phase;
 use super::build::as_seen;
 use super::depend::{Graph, NeedKind};
 use super::node::{Fate, Node, Work};
-use super::{Action, HookRun, Impact, Intent, Reason, Request, refs};
+use super::{Action, Impact, Intent, Reason, Request, refs};
 
 /// Gives a step to each object in place that was found unwell and that something of this plan comes after by its wave:
 /// an operation that is tried again, or follows one that was interrupted, must not begin a wave that the first one held
 /// back. And nothing is deleted beside an object that may be its replacement and is not well.
 ///
 /// Drift on a revision that was made true once is mended whatever the wave before it is like; there only deletions wait.
+/// Whether hooks run makes no difference.
 pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool, request: &Request) {
     if request.unwell.is_empty() || request.scope.intent != Intent::Sync {
         return;
     }
-    let makes_true = matches!(request.hooks, HookRun::NewRevision | HookRun::Always);
+    let makes_true = request.makes_true();
     let places = |node: &Node<'_>| {
         let wave = node.wave;
         node.phases().filter(|phase| *phase < Phase::SyncFail).map(move |phase| (phase, wave)).max()
@@ -29,7 +30,8 @@ pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool,
     let in_sync = |node: &&Node<'_>| node.phases().any(|phase| phase == Phase::Sync);
     let last_wave = working().filter(in_sync).map(|node| node.wave).max();
     for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
-        if !(prunes || makes_true && last > Some((Phase::Sync, node.wave))) {
+        let is_asked = !request.scope.is_partial() || request.chooses(node.key, Some(&node.declared.resource));
+        if !(prunes || makes_true && is_asked && last > Some((Phase::Sync, node.wave))) {
             continue;
         }
         wait_for(node, comparison);

@@ -47,6 +47,9 @@ pub struct Request {
     /// What is as declared and was not found healthy. A revision that is not made true yet goes on to later waves once
     /// it is.
     pub unwell: BTreeSet<ResourceKey>,
+    /// Whether the revision is not made true yet, whether or not hooks run. The drivers set it; a plan that runs hooks
+    /// as for such a revision takes it for one.
+    pub is_new: bool,
     /// The namespace in which the ledger lies.
     pub ledger: Option<Arc<str>>,
     /// What is known of the objects of hooks.
@@ -155,6 +158,11 @@ impl Request {
     pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
         self.confirmations.push(confirmation);
         self
+    }
+
+    /// Whether it makes a revision true that was not.
+    pub(super) fn makes_true(&self) -> bool {
+        self.is_new || matches!(self.hooks, HookRun::NewRevision | HookRun::Always)
     }
 
     /// Says why an object that is no longer declared stays.

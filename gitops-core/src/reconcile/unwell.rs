@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::diff::Outcome;
 use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
-use crate::plan::{self, Extent, HookRun, Intent};
+use crate::plan::{self, Extent, Intent};
 use crate::policy::Phase;
 use crate::resource::ResourceKey;
 use crate::time::Timestamp;
@@ -13,8 +13,8 @@ use super::{App, Looked};
 
 impl Looked {
     /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
-    pub(super) fn unwell(&self, app: &App, hooks: HookRun) -> BTreeSet<ResourceKey> {
-        if app.request.scope.intent != Intent::Sync || !self.may_wait(app, hooks) {
+    pub(super) fn unwell(&self, app: &App) -> BTreeSet<ResourceKey> {
+        if app.request.scope.intent != Intent::Sync || !self.may_wait(app) {
             return BTreeSet::new();
         }
         // Without a clock, what says nothing is unwell; whoever waits for it has one.
@@ -38,12 +38,12 @@ impl Looked {
 
     /// Whether anything that an operation may do comes after something that has no step: a later wave of a revision that
     /// is not made true yet, a deletion, or what needs others to be healthy.
-    fn may_wait(&self, app: &App, hooks: HookRun) -> bool {
+    fn may_wait(&self, app: &App) -> bool {
         let found = |is: fn(&Outcome) -> bool| self.comparison.entries.values().any(|compared| is(&compared.outcome));
         if found(|outcome| *outcome == Outcome::Extra) {
             return true;
         }
-        let makes_true = matches!(hooks, HookRun::NewRevision | HookRun::Always);
+        let makes_true = self.makes_true(&app.request);
         if makes_true && self.has_stages() {
             return true;
         }

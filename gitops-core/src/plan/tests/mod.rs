@@ -5,6 +5,7 @@ mod confirm;
 mod delete;
 mod depend;
 mod file;
+mod held;
 mod laws;
 mod order;
 mod prune;
