@@ -357,7 +357,7 @@ pub struct Options {
     pub skip_validation: bool,
     /// Whether it is created when missing and then left alone.
     pub create_only: bool,
-    /// Whether it counts for the health of the application.
+    /// Whether it does not count for the health of the application. Later waves wait for it all the same.
     pub ignore_health: bool,
     /// Objects that must be applied and healthy first.
     pub depends_on: Vec<ResourceKey>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::diff::Outcome;
 use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
 use crate::plan::{self, Extent, Intent};
-use crate::policy::Phase;
+use crate::policy::{Options, Phase};
 use crate::resource::ResourceKey;
 use crate::time::Timestamp;
 
@@ -13,6 +13,9 @@ use super::{App, Looked};
 
 impl Looked {
     /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
+    ///
+    /// `ignore-healthcheck` keeps an object out of the health of its application, and gates waves all the same, at the
+    /// first try and at later ones. Rule: Argo CD's `setApplicationHealth` reads it, its sync does not.
     pub(super) fn unwell(&self, app: &App) -> BTreeSet<ResourceKey> {
         if app.request.scope.intent != Intent::Sync || !self.may_wait(app) {
             return BTreeSet::new();
@@ -23,8 +26,7 @@ impl Looked {
         let reporting = health::reporting(self.live.objects());
         let in_place = self.comparison.entries.iter().filter(|(key, compared)| {
             let declared = self.desired.get(key).map(|declared| &declared.options);
-            compared.outcome == Outcome::Synced
-                && declared.is_some_and(|options| options.is_resource() && !options.ignore_health)
+            compared.outcome == Outcome::Synced && declared.is_some_and(Options::is_resource)
         });
         let unwell = in_place.filter(|(key, compared)| {
             let settle = if reporting.contains(&*key.group_kind) { SETTLE_REPORTING } else { clues.settle };
