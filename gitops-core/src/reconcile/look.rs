@@ -275,7 +275,7 @@ impl Looked {
             return request.hooks;
         }
         let is_new = self.is_new();
-        let nothing_else = self.comparison.entries.is_empty() && is_new && !self.was_incomplete();
+        let nothing_else = is_new && !self.was_incomplete() && !self.declares_resources();
         if self.is_unfinished() || nothing_else {
             HookRun::Always
         } else if is_new {
@@ -300,6 +300,13 @@ impl Looked {
         let last = self.ledger.history.iter().find(|entry| !entry.partial);
         last.is_some_and(|last| last.phase != Phase::Succeeded)
             || self.ledger.running.as_ref().is_some_and(|running| !running.is_partial())
+    }
+
+    /// Whether anything but hooks is declared. The namespace that the policy adds is no part of the source.
+    fn declares_resources(&self) -> bool {
+        let made = self.desired.made_namespace();
+        let mut declared = self.desired.declared.iter().filter(|(key, _)| Some(*key) != made);
+        declared.any(|(_, declared)| declared.options.is_resource())
     }
 
     pub(super) fn wanted(&self) -> Vec<RevisionId> {
