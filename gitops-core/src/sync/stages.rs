@@ -89,7 +89,9 @@ impl Machine {
                     (StepOutcome::Failed, "is being deleted, and was not created again before the stop; sync again")
                 }
                 (None, None) if self.deletes(step) && run.is_going() => {
-                    (StepOutcome::Failed, "is being deleted, as was asked for, and was not gone before the stop")
+                    // For a newer revision this is no failure: it goes on where this one stops.
+                    let outcome = if terminated { StepOutcome::Failed } else { StepOutcome::NotRun };
+                    (outcome, "is being deleted, as was asked for, and was not gone before the stop")
                 }
                 (None, None) => (StepOutcome::NotRun, "stopped while it waited"),
             };

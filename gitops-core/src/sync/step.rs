@@ -173,6 +173,8 @@ impl Run {
         match &self.at {
             At::Todo(_) if self.recreates && self.applied.is_none() => terminated,
             At::Todo(Next::Look(Look::Health)) => terminated || self.applied.is_some(),
+            // What is asked to go goes by itself, and nothing is half done: a recreate is not one of these.
+            At::Todo(Next::Look(Look::Gone(_))) => true,
             // The answer to its create was lost: it may run, so it must be found before it can be deleted.
             At::Todo(Next::Look(Look::BeforeHook)) if self.decisions > 0 => false,
             At::Todo(_) => terminated || self.tries > 0,
