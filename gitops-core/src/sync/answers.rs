@@ -156,9 +156,13 @@ impl Machine {
         }
     }
 
-    /// An object that was to go is gone.
+    /// An object that was to go is gone. What follows has its own time.
     pub(super) fn gone(&mut self, id: u32) {
         let Some(step) = self.step(id) else { return };
+        let (now, timeout) = (self.now(), self.timeout(&step));
+        if let Some(run) = self.run_mut(id).filter(|run| run.decisions <= DECISIONS) {
+            (run.since, run.deadline) = (now, now + timeout);
+        }
         match step.action {
             Action::Delete { .. } => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
@@ -274,10 +278,17 @@ impl Machine {
         self.wake(id, at);
     }
 
-    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s.
+    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s. A deletion has a deadline of its own, from
+    /// when it is known to be under way, whatever the step that waits for it does next (rule 38 of the exact rules);
+    /// where somebody creates the object again and again, that has an end as well.
     pub(super) fn wait(&mut self, id: u32, look: Look, what: &str, now: Timestamp) {
+        let deletion_timeout = self.setup.policy.deletion_timeout;
         let Some(run) = self.run_mut(id) else { return };
         run.goes |= matches!(look, Look::Gone(_));
+        let is_waiting = matches!(run.at, At::Flying(Next::Look(Look::Gone(_))));
+        if matches!(look, Look::Gone(_)) && !is_waiting && run.decisions <= DECISIONS {
+            (run.since, run.deadline) = (now, now + deletion_timeout);
+        }
         if now >= run.deadline {
             let seconds = now.since(run.since).as_secs();
             run.cause = Cause::Unhealthy;
