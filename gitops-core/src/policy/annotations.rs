@@ -46,7 +46,7 @@ const FLUX: &str = "kustomize.toolkit.fluxcd.io/";
 const FLUX_PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
 const FLUX_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
 const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
-const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
+pub(super) const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
 
 pub(super) const CLI_MUTATION: &str = "config.kubernetes.io/apply-time-mutation";
 const CLI_ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";

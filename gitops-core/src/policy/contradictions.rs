@@ -6,7 +6,8 @@ use crate::problem::{Code, Problem};
 use crate::resource::ordering::{ARGO_DEPENDS_ON, CLI_DEPENDS_ON, DEPENDS_ON};
 
 use super::annotations::{
-    ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, Found, HELM_HOOK_DELETE, HOOK, HOOK_DELETE, PRUNE, Reader, SYNC_OPTIONS,
+    ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, FLUX_FORCE, Found, HELM_HOOK_DELETE, HOOK, HOOK_DELETE, PRUNE, Reader,
+    SYNC_OPTIONS,
 };
 use super::words::stricter;
 use super::{Options, Permission, Role};
@@ -73,13 +74,14 @@ impl<'a> Reader<'a> {
         let found = |name| Found { place: "annotations", name, text: "" };
         let has = |name: &str| self.annotations.is_some_and(|map| map.get(name).is_some());
         let named = |names: &[&'static str]| names.iter().find(|name| has(name)).copied().unwrap_or(SYNC_OPTIONS);
-        let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS]);
+        let sync_options = named(&[PRUNE, SYNC_OPTIONS, ARGO_SYNC_OPTIONS, FLUX_FORCE]);
         let hook_delete = [HOOK_DELETE, ARGO_HOOK_DELETE, HELM_HOOK_DELETE].into_iter().find(|name| has(name));
         let dependencies = named(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON]);
         if options.role == Role::Hook {
             // Whether its object may be deleted counts for a hook as well.
-            if options.prune_last || options.replace || options.create_only {
-                let text = "options of applying, replacing and the order of pruning have no effect on a hook".into();
+            if options.prune_last || options.replace || options.force || options.create_only {
+                let text =
+                    "options of applying, replacing, forcing and the order of pruning have no effect on a hook".into();
                 self.warn(Code::InvalidOption, found(sync_options), text);
             }
             if !options.depends_on.is_empty() {

@@ -58,7 +58,7 @@ impl Machine {
             return self.fail(id, DELETED);
         }
         match next {
-            Next::Delete(guard) | Next::HookDelete(guard) => {
+            Next::Delete(guard) | Next::HookDelete(guard, _) => {
                 let asked = match guard {
                     Guard::Present { uid, .. } => Some(Arc::clone(uid)),
                     Guard::None | Guard::Absent => None,
@@ -195,12 +195,12 @@ impl Machine {
             (Failure::AlreadyExists | Failure::Stale | Failure::InDoubt { .. }, Next::HookCreate) if !undecided => {
                 self.proceed(id, Next::Look(Look::BeforeHook));
             }
-            (Failure::NotFound, Next::Delete(_) | Next::HookDelete(_)) => self.gone(id),
+            (Failure::NotFound, Next::Delete(_) | Next::HookDelete(..)) => self.gone(id),
             (Failure::Stale | Failure::InDoubt { .. }, Next::Delete(_)) if !undecided => {
                 let recreates = self.run(id).is_some_and(|run| run.recreates);
                 self.proceed(id, Next::Look(if recreates { Look::BeforeRecreate } else { Look::BeforeDelete }));
             }
-            (Failure::Stale | Failure::InDoubt { .. }, Next::HookDelete(_)) if !undecided => {
+            (Failure::Stale | Failure::InDoubt { .. }, Next::HookDelete(..)) if !undecided => {
                 if let Some(step) = self.step(id) {
                     let next = self.before_hook(id, &step);
                     self.proceed(id, next);

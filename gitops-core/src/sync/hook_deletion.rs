@@ -134,33 +134,34 @@ impl Machine {
         if self.hook_may_go(object, &hook.declared, None).is_err() {
             return;
         }
-        let guard = Guard::exactly(object);
+        // Nobody waits until it is gone.
+        let propagation = self.setup.policy.options_of(object).0.propagation.unwrap_or(Propagation::Background);
+        let write = Write::delete(&hook.object, &hook.version, propagation).guarded(Guard::exactly(object));
         match self.told_contents(object) {
             Some(interest) => {
-                let id = self.fly(Flight::CleanupSurvey(hook, guard, interest.clone()));
+                let id = self.fly(Flight::CleanupSurvey(hook, Box::new(write), interest.clone()));
                 self.effects.push_back(Effect::List { id, interest: Box::new(interest) });
             }
-            None => self.delete_hook_as(hook, guard),
+            None => self.delete_hook_by(hook, Box::new(write)),
         }
     }
 
-    fn delete_hook_as(&mut self, hook: HookResult, guard: Guard) {
-        let write = Write::delete(&hook.object, &hook.version, Propagation::Background).guarded(guard);
+    fn delete_hook_by(&mut self, hook: HookResult, write: Box<Write>) {
         let id = self.fly(Flight::Cleanup(hook));
-        self.effects.push_back(Effect::Write { id, write: Box::new(write) });
+        self.effects.push_back(Effect::Write { id, write });
     }
 
     /// What would die with the namespace or CRD that a hook left is known: no more than the plan told of may. It stays
     /// known otherwise, and the next plan tells of all.
     pub(super) fn surveyed_to_clean(
         &mut self,
-        (hook, guard, interest): (HookResult, Guard, Interest),
+        (hook, write, interest): (HookResult, Box<Write>, Interest),
         result: Result<LiveState, ClusterError>,
         now: Timestamp,
     ) {
         let found = result.and_then(|live| survey::found(&hook.object, &interest, &live));
         match found.map(|found| self.plan.untold(&hook.object, &found)) {
-            Ok(None) => self.delete_hook_as(hook, guard),
+            Ok(None) => self.delete_hook_by(hook, write),
             Ok(Some(_)) => self.uncleaned = true,
             Err(_) => self.clean_later(hook, now),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::cluster::{ClusterError, Guard, Interest, Write};
+use crate::cluster::{ClusterError, Interest, Write};
 use crate::plan::{Action, Plan};
 use crate::policy::ignore::Rules;
 use crate::resource::{Resource, ResourceKey};
@@ -95,8 +95,8 @@ pub(super) enum Flight {
     Looks(Vec<u32>),
     /// A look at hook objects that are to go.
     CleanupLook(Vec<HookResult>),
-    /// A look at what would die with a hook object, and the guard of its deletion.
-    CleanupSurvey(HookResult, Guard, Interest),
+    /// A look at what would die with a hook object, and its deletion.
+    CleanupSurvey(HookResult, Box<Write>, Interest),
     /// The deletion of a hook object.
     Cleanup(HookResult),
 }
@@ -200,8 +200,8 @@ impl Machine {
             Event::Observed { id, result } => match self.flying.remove(&id) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
                 Some(Flight::Survey(step, survey)) => self.surveyed(step, survey, result, now),
-                Some(Flight::CleanupSurvey(hook, guard, interest)) => {
-                    self.surveyed_to_clean((hook, guard, interest), result, now);
+                Some(Flight::CleanupSurvey(hook, write, interest)) => {
+                    self.surveyed_to_clean((hook, write, interest), result, now);
                 }
                 Some(Flight::CleanupLook(hooks)) => self.looked_to_clean(hooks, result, now),
                 Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),

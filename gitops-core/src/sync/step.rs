@@ -85,7 +85,7 @@ pub(super) enum Next {
     Survey(Box<Survey>),
     Delete(Guard),
     HookCreate,
-    HookDelete(Guard),
+    HookDelete(Guard, Propagation),
     Look(Look),
     /// Tries that by a dry run.
     Try(Box<Self>),
@@ -315,8 +315,8 @@ impl Machine {
             Next::Delete(guard) => {
                 Some(Write::delete(&key, &step.version, self.propagation(step)).guarded(guard.clone()))
             }
-            Next::HookDelete(guard) => {
-                Some(Write::delete(&key, &step.version, Propagation::Foreground).guarded(guard.clone()))
+            Next::HookDelete(guard, propagation) => {
+                Some(Write::delete(&key, &step.version, *propagation).guarded(guard.clone()))
             }
             Next::Own(mending) => Some(mending.write.clone()),
             Next::TakeOver(write) => Some(Write::clone(write)),

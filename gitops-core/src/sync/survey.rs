@@ -31,7 +31,8 @@ impl Machine {
     /// The same of what stands where a hook runs.
     pub(super) fn make_room(&mut self, id: u32, live: &Resource) {
         let told = self.told_contents(live);
-        self.survey_or(id, live, told, Next::HookDelete(Guard::exactly(live)));
+        let propagation = self.setup.policy.options_of(live).0.propagation.unwrap_or_default();
+        self.survey_or(id, live, told, Next::HookDelete(Guard::exactly(live), propagation));
     }
 
     fn survey_or(&mut self, id: u32, live: &Resource, told: Option<Interest>, then: Next) {
