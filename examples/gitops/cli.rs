@@ -154,9 +154,10 @@ pub(crate) struct Delete {
     /// Run no hooks, and do not read the source
     #[arg(long)]
     pub(crate) no_hooks: bool,
-    /// What happens to what the objects own
-    #[arg(long, value_enum, default_value_t = Cascade::Foreground)]
-    pub(crate) propagation: Cascade,
+    /// What happens to what the objects own, where they do not say it themselves [default: as the sync options of the
+    /// application say, else foreground]
+    #[arg(long, value_enum)]
+    pub(crate) propagation: Option<Cascade>,
     /// Let all objects stay as they are, as nobody's: only our mark and our field ownership leave them, then the record of
     /// the application goes; no hook runs
     #[arg(long, conflicts_with_all = ["no_hooks", "propagation"])]

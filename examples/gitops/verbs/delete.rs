@@ -23,7 +23,7 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
     let request = if args.orphan { Request::to_orphan() } else { Request::to_delete() };
     app.request = world::confirmed(request, &args.confirm, &world)?;
     if !args.orphan {
-        app.request.scope.propagation = Some(propagation(args.propagation));
+        app.request.scope.propagation = args.propagation.map(propagation);
     }
     if args.no_hooks {
         app.request.hooks = HookRun::Never;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Compared, Comparison, Context, Outcome, Why};
-use crate::policy::{Hook, Options, Permission, Phase, Role, SyncPolicy};
+use crate::policy::{self, Hook, Options, Permission, Phase, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Declared, DesiredState, Trust};
@@ -189,7 +189,10 @@ impl Asker<'_> {
             }
         };
         let wave = self.context.inventory.get(key).map_or(options.wave, |entry| entry.wave);
-        let propagation = options.propagation.or(self.request.scope.propagation).unwrap_or_default();
+        // What is asked for now wins over the policy, and not over what the object says itself.
+        let asked = self.request.scope.propagation;
+        let said = options.propagation.filter(|_| asked.is_none() || policy::options(live).0.propagation.is_some());
+        let propagation = said.or(asked).unwrap_or_default();
         let last = options.prune_last;
         let reason = Reason::Application;
         Some(Ok(Removal { key, live, requires, wave, last, propagation, options, reason, confirmed }))

@@ -164,6 +164,39 @@ fn a_sync_after_a_deletion_that_was_interrupted_brings_everything_back() {
 }
 
 #[test]
+fn what_is_asked_for_wins_over_the_policy_and_not_over_what_an_object_says_of_its_deletion() {
+    use gitops_core::policy::{SyncOption, SyncOptions};
+    let (foreground, background, orphan) = (Propagation::Foreground, Propagation::Background, Propagation::Orphan);
+    let shop = Shop::new();
+    let own = config("own", "1").replace(
+        "  name: own\n",
+        "  name: own\n  annotations: {gitops.rs/sync-options: PrunePropagationPolicy=orphan}\n",
+    );
+    shop.create(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}"#, "kubectl-create");
+    shop.commit("first", &[("a.yaml", Some(&own)), ("b.yaml", Some(&config("plain", "1")))]);
+    shop.sync();
+    for (asked, policy, expected) in [
+        (Some(foreground), Some(background), foreground),
+        (None, Some(background), background),
+        (Some(background), None, background),
+        (None, None, foreground),
+    ] {
+        let mut app = deleting(&shop);
+        app.request.scope.propagation = asked;
+        if let Some(policy) = policy {
+            app.policy.sync_options = SyncOptions::default().with(SyncOption::PrunePropagationPolicy(policy));
+        }
+        let plan = ready(look_to_delete(&app, shop.world())).unwrap().unwrap().plan;
+        let found = plan.steps.iter().map(|step| match step.action {
+            Action::Delete { propagation } => (&*step.key.name, propagation),
+            _ => panic!("{step}"),
+        });
+        let found: std::collections::BTreeMap<_, _> = found.collect();
+        assert_eq!(found, [("own", orphan), ("plain", expected)].into(), "{asked:?} {policy:?}");
+    }
+}
+
+#[test]
 fn a_saved_deletion_plan_is_followed_as_it_was_approved_with_hooks_and_without() {
     for hooks in [HookRun::WithChanges, HookRun::Never] {
         let shop = shop();
