@@ -185,7 +185,8 @@ fn a_bad_manifest_is_named_with_its_place_and_holds_back_only_itself() {
         (
             "no name",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n",
-            "apps/bad.yaml:1: `metadata.name` is missing; a manifest needs `apiVersion`, `kind` and `metadata.name`; ",
+            "apps/bad.yaml:1: `metadata.name` is missing; a manifest needs `apiVersion`, `kind` and `metadata.name`, or for \
+             a hook `metadata.generateName`; ",
         ),
         (
             "no namespace",

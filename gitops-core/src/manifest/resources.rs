@@ -255,7 +255,10 @@ fn report_repeats(parsed: &mut ParsedFile, input: Input<'_>, piece: &Piece, numb
 
 fn invalid(error: &InvalidResource) -> Problem {
     let text = match error {
-        InvalidResource::Missing(_) => format!("{error}; a manifest needs `apiVersion`, `kind` and `metadata.name`"),
+        InvalidResource::Missing(field) => {
+            let hook = if *field == "metadata.name" { ", or for a hook `metadata.generateName`" } else { "" };
+            format!("{error}; a manifest needs `apiVersion`, `kind` and `metadata.name`{hook}")
+        }
         error => error.to_string(),
     };
     Problem::blocks(Code::InvalidResource, text).hint("leave files that are no manifests out of the source's paths")

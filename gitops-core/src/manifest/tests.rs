@@ -76,7 +76,11 @@ fn each_bad_input_gets_one_problem_that_says_what_where_and_what_to_do() {
         ),
         ("kind: Job\n", &format!("a.yaml:1: `apiVersion` is missing; {NO_MANIFEST}")),
         ("\n\napiVersion: v1\nmetadata: {name: a}\n", &format!("a.yaml:3: `kind` is missing; {NO_MANIFEST}")),
-        ("apiVersion: v1\nkind: Job\nmetadata: {}\n", &format!("a.yaml:1: `metadata.name` is missing; {NO_MANIFEST}")),
+        (
+            "apiVersion: v1\nkind: Job\nmetadata: {}\n",
+            "a.yaml:1: `metadata.name` is missing; a manifest needs `apiVersion`, `kind` and `metadata.name`, or for a hook \
+             `metadata.generateName`; leave files that are no manifests out of the source's paths",
+        ),
         (
             "apiVersion: v1\nkind: Job\nmetadata: {name: 12}\n",
             "a.yaml:1: `metadata.name` must be a non-empty string, not a number; leave files that are no manifests out of the source's paths",
