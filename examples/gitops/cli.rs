@@ -208,7 +208,8 @@ pub(crate) struct Sync {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Print what happens while it happens, to standard error (default: on a terminal)
+    /// Print what happens while it happens, to standard error; with `-o json`, one JSON object a line (default: on a
+    /// terminal, for people)
     #[arg(long)]
     pub(crate) progress: bool,
     /// Do not ask before deleting (it is asked only on a terminal)

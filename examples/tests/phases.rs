@@ -129,6 +129,13 @@ fn what_would_be_refused_is_found_before_it_is_written_where_that_is_asked_for()
     let left = "nothing of its wave was written, since `apps/Deployment shop/web` would be refused\n";
     assert!(told.contains(left), "{told}");
 
+    // For programs it is data, as the result is.
+    let told = world.gitops("sync --validate --progress -o json");
+    let news: Vec<serde_json::Value> = told.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let about = |name: &str| news.iter().any(|news| news["news"] == name && news["at"].is_string());
+    assert!(about("started") && about("finished"), "{}", told.err);
+    told.exits(2);
+
     // As it was approved: the plan says how it is tried.
     world.gitops("plan --validate -o ../plan.json").exits(1);
     let told = world.gitops("sync --plan ../plan.json").exits(2);

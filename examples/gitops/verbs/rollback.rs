@@ -63,7 +63,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
             }
             _ => None,
         };
-    let report = hold_and_carry_out(&app, &looked, &world, args.progress)?;
+    let report = hold_and_carry_out(&app, &looked, &world, args.progress.then_some(on.output))?;
     let mut text = match on.output {
         Output::Text => told(&report, &world, paint)?,
         output => look::machine_readable(&report, output)?,
@@ -102,7 +102,12 @@ fn revert(
 
 /// Makes the plan true; the first thing that is written, and the only one if there is nothing to do, is the ledger with
 /// the rollback that holds, or holds no longer.
-pub(super) fn hold_and_carry_out(app: &App, looked: &Looked, world: &Site, progress: bool) -> Result<Report, Failure> {
+pub(super) fn hold_and_carry_out(
+    app: &App,
+    looked: &Looked,
+    world: &Site,
+    progress: Option<Output>,
+) -> Result<Report, Failure> {
     if looked.has_work() {
         return carry_out(app, looked, world, progress);
     }

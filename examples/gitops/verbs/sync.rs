@@ -35,9 +35,9 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     }
     let report = if ends {
         looked.ledger.hold = None;
-        rollback::hold_and_carry_out(&app, &looked, &world, args.progress)?
+        rollback::hold_and_carry_out(&app, &looked, &world, args.progress.then_some(on.output))?
     } else {
-        carry_out(&app, &looked, &world, args.progress)?
+        carry_out(&app, &looked, &world, args.progress.then_some(on.output))?
     };
     let text = match on.output {
         Output::Text => told(&report, &world, paint)?,
@@ -46,13 +46,18 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     Ok(Answer { text, code: render::code(&report) })
 }
 
-/// Prints what happens while it happens, line by line, to standard error.
-struct Lines;
+/// Prints what happens while it happens, line by line, to standard error: for people, or one JSON object a line.
+struct Lines(Output);
 
 impl Watcher for Lines {
     fn saw(&mut self, progress: &Progress) {
-        let line = render::clean(&progress.to_string());
-        crate::say(&format!("{} {line}\n", progress.at));
+        let text = || format!("{} {}", progress.at, render::clean(&progress.to_string()));
+        let line = match self.0 {
+            Output::Text => text(),
+            // YAML has no lines that stand alone; each JSON object is one document of it.
+            Output::Json | Output::Yaml => serde_json::to_string(progress).unwrap_or_else(|_| text()),
+        };
+        crate::say(&format!("{line}\n"));
     }
 
     fn wish(&mut self) -> Wish {
@@ -60,13 +65,18 @@ impl Watcher for Lines {
     }
 }
 
-/// Makes the plan true, stores the cluster, and looks again.
-pub(super) fn carry_out(app: &App, looked: &Looked, world: &Site, progress: bool) -> Result<Report, Failure> {
+/// Makes the plan true, stores the cluster, and looks again. `progress`: how it tells of what happens; on a terminal it
+/// does so unasked.
+pub(super) fn carry_out(app: &App, looked: &Looked, world: &Site, progress: Option<Output>) -> Result<Report, Failure> {
     let Some(mut machine) = looked.machine(app, world.now()) else {
         return Ok(Report::new(app, looked, world.now()));
     };
-    let mut lines = Lines;
-    let watcher: &mut dyn Watcher = if progress || io::stderr().is_terminal() { &mut lines } else { &mut () };
+    let progress = progress.or_else(|| io::stderr().is_terminal().then_some(Output::Text));
+    let (mut lines, mut nothing) = (progress.map(Lines), ());
+    let watcher: &mut dyn Watcher = match &mut lines {
+        Some(lines) => lines,
+        None => &mut nothing,
+    };
     world.finish(reconcile::run_watched(&mut machine, world.cluster(), world.timer(), watcher))?;
     world.save()?;
     let after = world.finish(reconcile::look(app, looked.desired.as_ref().clone(), world.cluster()))??;
