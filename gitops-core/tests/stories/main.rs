@@ -24,6 +24,7 @@ mod operations;
 mod orphaning;
 mod ownership;
 mod parts;
+mod pending;
 mod placeholders;
 mod pruning;
 mod recreating;
