@@ -7,14 +7,16 @@
 mod decide;
 mod described;
 mod retry;
+mod situation;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::sync::{AUTOMATIC, Fight, Fights, HEALING, Hold};
-pub use decide::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
+pub use decide::{Decision, Trigger, Why, decide};
 pub use retry::{Backoff, Retry};
+pub use situation::{Attempt, Drift, Permission, Situation};
 
 /// What one application may do by itself. Nothing, by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
