@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::cluster::{ClusterError, WriteOutcome, Written};
 use crate::reconcile::Looked;
-use crate::source::{Revision, RevisionId, SourceError, Target};
+use crate::source::{Revision, SourceError, Target};
 use crate::state::LiveState;
 use crate::sync::{self, Ledger, Phase};
 use crate::value::{Hasher, Purpose};
 
+use super::flight::Stored;
 use super::status::{ConditionKind, OperationState};
 use super::subject::{Level, Stage, pause};
 use super::{Counters, Done, Engine, Event, Flight, News, UnderWay, WorkId};
@@ -50,7 +51,7 @@ impl Engine {
             (Flight::Ledgers(names), Done::Seen(result)) => self.saw_ledgers(id, &names, &result),
             (Flight::Ask(name), Done::Asked(looked)) => self.answered(&name, id, *looked),
             (Flight::Effect(under_way), Done::Performed(event)) => self.performed(&under_way, event),
-            (Flight::Store(name, ended), Done::Stored(result)) => self.stored(&name, id, ended, &result),
+            (Flight::Store(name, stored), Done::Stored(result)) => self.stored(&name, id, stored, &result),
             // A driver that answers with something else than was asked for is not believed.
             (Flight::Ledgers(names), _) => names.iter().for_each(|name| self.unanswered(name, id)),
             (Flight::Load(name, _), _) => self.unloaded(&name, id),
@@ -77,13 +78,7 @@ impl Engine {
         }
     }
 
-    fn stored(
-        &mut self,
-        name: &Arc<str>,
-        id: WorkId,
-        ended: Option<RevisionId>,
-        result: &Result<Written, ClusterError>,
-    ) {
+    fn stored(&mut self, name: &Arc<str>, id: WorkId, stored: Stored, result: &Result<Written, ClusterError>) {
         if !self.at_rest(name, id) {
             return;
         }
@@ -91,8 +86,9 @@ impl Engine {
         subject.ledger = None;
         match result {
             Ok(_) => {
-                (subject.hold, subject.store_tries) = (None, 0);
-                if let Some(id) = ended {
+                subject.store_tries = 0;
+                subject.hold.take_if(|hold| Some(&*hold) == stored.hold.as_ref());
+                if let Some(id) = stored.ended {
                     self.board.pin(self.now, name, News::HoldEnded { id });
                 }
                 self.stir(name, Level::Live, Duration::ZERO);
@@ -211,6 +207,7 @@ impl Engine {
                     subject.ledger = Some((ledger, damage));
                     self.concern(name);
                     self.wake(name, Duration::ZERO);
+                    self.stir_sharing(name);
                 }
                 Err(text) => {
                     subject.ledger_tries = subject.ledger_tries.saturating_add(1);

@@ -8,6 +8,7 @@ use crate::source::{RevisionId, Target};
 
 use super::WorkId;
 use super::read::Loading;
+use super::subject::HoldWish;
 
 /// What an answer will be about.
 #[derive(Clone, Debug)]
@@ -21,8 +22,16 @@ pub(super) enum Flight {
     Ledgers(BTreeSet<Arc<str>>),
     Ask(Arc<str>),
     Effect(UnderWay),
-    /// With the revision that ended a rollback, if that is what is stored.
-    Store(Arc<str>, Option<RevisionId>),
+    Store(Arc<str>, Stored),
+}
+
+/// What is being stored of an application, where that is a rollback.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stored {
+    /// What somebody wanted. It may be something else once it is stored.
+    pub(super) hold: Option<HoldWish>,
+    /// The revision that ended a rollback.
+    pub(super) ended: Option<RevisionId>,
 }
 
 /// An effect under way.

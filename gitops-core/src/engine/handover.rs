@@ -14,20 +14,22 @@ use crate::resource::{Resource, ResourceKey};
 use crate::state::{Completeness, Entry, Handover, Inventory, Live, Standing, Tracking, Trust};
 use crate::sync::Record;
 
+use super::flight::Stored;
 use super::subject::{Level, Stage, Subject};
 use super::{Engine, Flight, Task};
 
 impl Subject {
-    /// Whether it is to be deleted, or being deleted: it wants none of its objects any more.
+    /// Whether it is being deleted, or to be deleted for certain: others need not leave it any of its objects. A wish that
+    /// a restart would forget does not count, or what they prune for it might be wanted again.
     pub(super) fn leaves(&self) -> bool {
-        let asked = self.asked.as_ref().is_some_and(|asked| asked.request.scope.intent == Intent::Delete);
+        let kept = self.kept().is_some_and(|kept| kept.scope.intent == Intent::Delete);
         let begun = |Record::V1(record): &Record| record.intent == Intent::Delete;
         let begun = self.ledger.iter().any(|(ledger, _)| ledger.running.as_ref().is_some_and(begun));
         let runs = match &self.stage {
             Stage::Running(running) => running.machine.plan().scope.intent == Intent::Delete,
             Stage::Idle | Stage::Away(_) => false,
         };
-        asked || begun || runs
+        kept || begun || runs
     }
 }
 
@@ -138,7 +140,10 @@ impl Engine {
         }
         ledger.inventory.entries.retain(|key, _| !taken.contains(key));
         let write = ledger.write(&key).ok()?;
-        Some(Some((Task::Store { cluster, write: Box::new(write) }, Flight::Store(Arc::clone(name), None))))
+        Some(Some((
+            Task::Store { cluster, write: Box::new(write) },
+            Flight::Store(Arc::clone(name), Stored::default()),
+        )))
     }
 }
 

@@ -47,6 +47,7 @@ impl Engine {
         if subject.ledger.is_none() {
             return self.read_ledgers(&application.cluster);
         }
+        self.recall(name);
         let is_held_up = match self.store(name) {
             ToStore::Now(store) => return Some(*store),
             ToStore::First => true,
@@ -157,10 +158,8 @@ impl Engine {
                 self.narrow(name, &mut looked, &trigger);
                 self.start(name, &mut looked, trigger);
             }
-            Decision::Rest { until, .. } => {
-                if let Some(subject) = self.subjects.get_mut(name) {
-                    subject.asked = subject.asked.take().filter(|_| until.is_some());
-                }
+            Decision::Rest { why, until } => {
+                self.put_off(name, &why, until.is_some());
                 if let Some(until) = until {
                     self.stir(name, Level::Live, until.since(self.now));
                 }
@@ -245,7 +244,7 @@ impl Engine {
         // What could not even begin, or end, is tried again after a while. That says nothing of what is wanted, and counts
         // against no limit.
         let errors = subject.errors;
-        let pause = subject.pause_after_errors().filter(|until| *until > self.now && subject.asked.is_none());
+        let pause = subject.pause_after_errors().filter(|until| *until > self.now);
         let is_called = self.called.remove(name);
         let decision = decide(&subject.application.automation, &seen, self.now);
         match decision {
@@ -300,7 +299,8 @@ impl Engine {
         let (half, now) = (looked.half_recreated(), self.now);
         let Some(subject) = self.subjects.get_mut(name) else { return false };
         let is_held = matches!(decision, Decision::Rest { why: Why::Window { .. }, .. });
-        if !is_held || half.is_empty() || subject.asked.is_some() {
+        // What somebody asked for waits as well, and is not forgotten over it once it is kept.
+        if !is_held || half.is_empty() || !subject.asks_only_what_is_kept() {
             return false;
         }
         if let Some(until) = subject.pause_after_errors().filter(|until| *until > now) {
@@ -310,7 +310,7 @@ impl Engine {
         }
         let mut request = Request::default().with_only(selection(&half));
         request.within = Some(Arc::new(half));
-        subject.asked = Some(Asked { by: COMPLETING.into(), request, completes: true });
+        subject.asked = Some(Asked { by: COMPLETING.into(), at: now, request, waits: false, completes: true });
         true
     }
 
@@ -322,7 +322,11 @@ impl Engine {
         let is_paced = is_heal || (matches!(trigger, Trigger::NewRevision | Trigger::Heal) && subject.goes_on());
         // What is tried again is what it was before, so that its tries add up.
         app.initiator = if is_heal && subject.undoes() { HEALING.into() } else { trigger.initiator() };
-        app.request = subject.asked.take().map_or_else(Request::default, |asked| asked.request);
+        let asked = subject.asked.take();
+        if let Some(asked) = asked.as_ref().filter(|asked| !asked.completes) {
+            looked.ledger.requested = Some(asked.requested());
+        }
+        app.request = asked.map_or_else(Request::default, |asked| asked.request);
         let (mut heals, mut fights) = (BTreeMap::new(), subject.fights.clone());
         if is_paced {
             let healed =
@@ -369,6 +373,7 @@ impl Engine {
         self.board.pin(now, name, told);
         self.span_of_operation(turn, name, &begun);
         self.running.insert(Arc::clone(name));
+        self.stir_sharing(name);
         self.moved(name);
     }
 }

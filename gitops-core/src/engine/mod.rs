@@ -37,6 +37,7 @@ mod news;
 mod notify;
 mod operations;
 mod read;
+mod requested;
 mod run;
 mod schedule;
 mod share;
@@ -65,7 +66,7 @@ use flight::{Flight, UnderWay};
 use members::Followed;
 use news::Board;
 use share::{Class, Places};
-use subject::{Asked, Level, Stage, Subject};
+use subject::{Level, Stage, Subject};
 
 pub use metrics::metrics;
 pub use news::{BACKLOG, Counters, Item, News};
@@ -146,7 +147,7 @@ pub enum Wish {
     },
     /// That a rollback no longer holds.
     Resume,
-    /// That the operation under way stops now.
+    /// That the operation under way stops now; where none is, that what was asked for and has to wait is not done.
     Terminate,
 }
 
@@ -307,7 +308,7 @@ impl Engine {
             known
                 && subject.is_read()
                 && subject.level == Level::None
-                && subject.asked.is_none()
+                && subject.asked.as_ref().is_none_or(|asked| asked.waits)
                 && matches!(subject.stage, Stage::Idle)
         };
         self.places.taken() == 0 && self.subjects.values().all(settled)
@@ -354,10 +355,5 @@ impl Engine {
         }
         subject.due = Some(at);
         self.ready.insert((at, Arc::clone(name)));
-    }
-
-    fn ask_of(subject: &mut Subject, by: Arc<str>, request: Request) {
-        subject.asked = Some(Asked { by, request, completes: false });
-        subject.level = subject.level.max(Level::Anew);
     }
 }

@@ -19,10 +19,11 @@ use super::{ClusterState, Engine};
 const DEPTH: usize = 64;
 
 impl Engine {
-    /// Returns which applications declare an object of a cluster, as far as they were read; in order of their names.
+    /// Returns which applications declare an object of a cluster, as far as they were read; in order of their names. One
+    /// that is being deleted, or to be deleted for certain, does not count.
     pub fn declarers(&self, cluster: &str, key: &ResourceKey) -> impl Iterator<Item = &Arc<str>> {
         let declared = self.clusters.get(cluster).and_then(|state| state.declared.get(key));
-        declared.into_iter().flatten()
+        declared.into_iter().flatten().filter(|name| !self.is_leaving(name))
     }
 
     /// Takes note of what an application declares, and has those compared again that declare or hold the same.
@@ -74,7 +75,7 @@ impl Engine {
         let cluster = self.clusters.get(&subject.application.cluster)?;
         let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
         let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        if !subject.leaves() && claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
+        if !subject.wants_nothing() && claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
             return None;
         }
         let behind = cluster.behind.get(&subject.application.source);
@@ -92,7 +93,7 @@ impl Engine {
     pub(super) fn contest(&self, subject: &Subject, desired: &Arc<DesiredState>) -> Arc<DesiredState> {
         let name = subject.application.name();
         let Some(cluster) = self.clusters.get(&subject.application.cluster) else { return Arc::clone(desired) };
-        if subject.leaves() {
+        if subject.wants_nothing() {
             return Arc::clone(desired);
         }
         let mut contested = Vec::new();

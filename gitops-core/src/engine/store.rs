@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::sync::Hold;
 
+use super::flight::Stored;
 use super::subject::HoldWish;
 use super::{Engine, Flight, Task};
 
@@ -25,6 +26,11 @@ impl Engine {
         let hold = self.store_hold(name);
         let later = hold.as_ref().is_some_and(Option::is_none);
         let store = if later { hold } else { hold.or_else(|| self.store_given(name)) };
+        if store.is_none()
+            && let Some(requested) = self.store_requested(name)
+        {
+            return requested;
+        }
         let Some(subject) = self.subjects.get_mut(name) else { return ToStore::Nothing };
         match store {
             Some(Some(store)) => ToStore::Now(Box::new(store)),
@@ -76,6 +82,6 @@ impl Engine {
         ledger.hold = hold;
         let write = ledger.write(&subject.application.app.ledger_key()).ok()?;
         let task = Task::Store { cluster: Arc::clone(&subject.application.cluster), write: Box::new(write) };
-        Some(Some((task, Flight::Store(Arc::clone(name), ended))))
+        Some(Some((task, Flight::Store(Arc::clone(name), Stored { hold: subject.hold.clone(), ended }))))
     }
 }

@@ -85,13 +85,16 @@ impl Application {
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) by: Arc<str>,
+    pub(super) at: Timestamp,
     pub(super) request: Request,
+    /// Whether it must wait, so that it is kept in the ledger.
+    pub(super) waits: bool,
     /// Whether no sync window counts: it completes what was left half done.
     pub(super) completes: bool,
 }
 
 /// A rollback that somebody asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HoldWish {
     /// To this revision, from what the source named then.
     Set { to: RevisionId, from: Option<RevisionId>, by: Arc<str>, at: Timestamp },
@@ -172,6 +175,8 @@ pub(super) struct Subject {
     pub(super) due: Option<Timestamp>,
     pub(super) stage: Stage,
     pub(super) asked: Option<Asked>,
+    /// Whether what the ledger keeps of what somebody asked for is not wanted any more.
+    pub(super) withdrawn: bool,
     pub(super) fights: Fights,
     pub(super) status: AppStatus,
     /// Operations that could not even store that they began, in a row, and when the last one ended.
@@ -217,6 +222,7 @@ impl Subject {
             due: None,
             stage: Stage::Idle,
             asked: None,
+            withdrawn: false,
             fights: Fights::default(),
             status,
             errors: 0,

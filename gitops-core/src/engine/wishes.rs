@@ -40,10 +40,9 @@ impl Engine {
             }
             Wish::Sync { by, request } => {
                 if let Some(subject) = self.subjects.get_mut(&name) {
-                    Self::ask_of(subject, by, *request);
+                    subject.ask(by, *request, self.now);
                     subject.errors = 0;
                 }
-                self.stir_sharing(&name);
                 self.stir(&name, Level::Live, Duration::ZERO);
             }
             Wish::Rollback { by, to } => self.roll_back(&name, &by, &to),
@@ -54,12 +53,13 @@ impl Engine {
                 self.stir(&name, Level::Anew, Duration::ZERO);
             }
             Wish::Terminate => {
-                if let Some(subject) = self.subjects.get_mut(&name)
-                    && let Stage::Running(running) = &mut subject.stage
-                {
+                let Some(subject) = self.subjects.get_mut(&name) else { return };
+                if let Stage::Running(running) = &mut subject.stage {
                     running.handle(sync::Event::Terminate, self.now);
-                    self.moved(&name);
+                    return self.moved(&name);
                 }
+                subject.withdraw();
+                self.stir(&name, Level::Anew, Duration::ZERO);
             }
         }
     }
@@ -85,7 +85,7 @@ impl Engine {
             true => HoldWish::Lift,
             false => HoldWish::Set { to: to.clone(), from, by: Arc::clone(by), at: now },
         });
-        Self::ask_of(subject, rolling_back(by), crate::plan::Request::default());
+        subject.ask(rolling_back(by), crate::plan::Request::default(), now);
         if let Stage::Running(running) = &mut subject.stage {
             running.handle(sync::Event::Superseded, now);
         }

@@ -16,7 +16,8 @@ use super::contents::is_protected;
 use super::{Action, Objects, Plan, Request, Step};
 
 /// A person's yes to deletions that ask for one: an input, said to whoever makes a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Confirmation {
     /// Who says it.
@@ -24,6 +25,7 @@ pub struct Confirmation {
     /// When.
     pub at: Timestamp,
     /// To which deletions; none names all that ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<Objects>,
 }
 

@@ -103,7 +103,8 @@ pub enum Extent {
 }
 
 /// When hooks are planned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[expect(clippy::exhaustive_enums, reason = "all there is")]
 pub enum HookRun {
     /// When something else is to be done, and everything was asked for: an operation on some objects runs no hook
@@ -207,6 +208,13 @@ impl Scope {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         !self.only.is_everything()
+    }
+}
+
+impl HookRun {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

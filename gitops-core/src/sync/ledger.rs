@@ -15,7 +15,7 @@ use crate::state::{HookResult, Inventory, Live, Owner, Trust};
 use crate::value::{Draft, Hasher, Purpose, ValueRef};
 
 use super::packed::{pack, unpack};
-use super::{Fights, HistoryEntry, Hold, Record};
+use super::{Fights, HistoryEntry, Hold, Record, Requested};
 
 /// The version of the stored form that is written. 2 came with the fields that entries of the inventory remember, what
 /// settled them, and hooks that are planned or begun: a program that knows 1 alone would drop them, or take the ledger
@@ -43,8 +43,10 @@ const RECREATING: u32 = 10;
 /// Written while objects are about to be deleted, or let go: a program that does not know of it would take the ledger for
 /// damaged.
 const LEAVING: u32 = 11;
+/// Written while something that somebody asked for is not done: for the same reason.
+const REQUESTED: u32 = 12;
 /// The newest version of a text that is understood.
-const NEWEST: u32 = LEAVING;
+const NEWEST: u32 = REQUESTED;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -77,6 +79,8 @@ pub struct Ledger {
     pub hold: Option<Hold>,
     /// Objects that were healed again and again, when the last operation began.
     pub fights: Fights,
+    /// What somebody asked for that is not done yet.
+    pub requested: Option<Requested>,
     /// Uid and resource version of the stored object, if there is one.
     stored: Option<(Arc<str>, Arc<str>)>,
     /// Why it is not known what is stored.
@@ -102,6 +106,8 @@ struct Stored {
     hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Fights::is_empty")]
     fights: Fights,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested: Option<Requested>,
 }
 
 /// A ledger written by a newer program. The application is left alone, never started from nothing.
@@ -179,8 +185,9 @@ impl Ledger {
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
         let inventory = Inventory { managers: read.managers, ..read.inventory };
-        let (history, hooks, hold, fights) = (read.history, read.hooks, read.hold, read.fights);
-        let ledger = Self { inventory, running, history, hooks, hold, fights, stored, obstacle: None };
+        let (history, hooks, hold, fights, requested) =
+            (read.history, read.hooks, read.hold, read.fights, read.requested);
+        let ledger = Self { inventory, running, history, hooks, hold, fights, requested, stored, obstacle: None };
         Ok((ledger, None))
     }
 
@@ -293,6 +300,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            _ if self.requested.is_some() => REQUESTED,
             _ if self.inventory.is_leaving() => LEAVING,
             Some(Record::V1(running)) if !running.recreating.is_empty() => RECREATING,
             Some(Record::V1(running)) if running.part.is_some() => IN_PART,
@@ -316,6 +324,7 @@ impl Ledger {
             hooks: self.hooks.clone(),
             hold: self.hold.clone(),
             fights: self.fights.clone(),
+            requested: self.requested.clone(),
         };
         // Nothing in it has a `Serialize` that fails, or keys that are no text.
         serde_json::to_string(&stored).unwrap_or_default()

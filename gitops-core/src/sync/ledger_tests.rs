@@ -83,6 +83,8 @@ fn while_an_object_is_half_recreated_its_ledger_is_one_that_a_program_which_woul
     assert!(written.starts_with(r#"{"version":10,"#), "{written}");
     let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
     assert!(problem.is_none() && again == ledger, "{problem:?}");
+    let newer = written.replacen("10", "99", 1);
+    assert!(Ledger::read(&key(), Live::Present(&stored(&newer))).is_err(), "{newer}");
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn while_objects_are_about_to_leave_the_ledger_is_one_that_a_program_which_would
         assert!(written.contains(&format!(r#""standing":"created","leaving":"{told}""#)), "{written}");
         let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
         assert!(problem.is_none() && again == ledger, "{problem:?}");
-        let newer = written.replacen("11", "12", 1);
+        let newer = written.replacen("11", "99", 1);
         assert!(Ledger::read(&key(), Live::Present(&stored(&newer))).is_err(), "{newer}");
     }
     ledger.inventory.leave(&web, None);
@@ -191,4 +193,19 @@ fn a_long_ledger_is_packed_and_an_older_program_refuses_it() {
         assert!(problem.is_some() && lost.is_stored(), "{damage}");
         assert_eq!(lost.inventory.trust, crate::state::Trust::Lost, "{damage}");
     }
+}
+
+#[test]
+fn while_something_that_was_asked_for_is_not_done_the_ledger_is_one_that_a_program_which_would_forget_it_refuses() {
+    let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
+    let mut request = crate::plan::Request::following(&crate::plan::Plan::default());
+    request.scope.intent = Intent::Delete;
+    request.hooks = crate::plan::HookRun::Never;
+    let request = request.confirmed(crate::plan::Confirmation::of_all("Ben", Timestamp::EPOCH));
+    ledger.requested = Some(Requested::new("Ann", Timestamp::EPOCH, &request));
+    let written = text(&ledger);
+    assert!(written.starts_with(r#"{"version":12,"#), "{written}");
+    let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+    assert!(problem.is_none() && again == ledger, "{problem:?}");
+    assert_eq!(again.requested.unwrap().request(), request);
 }

@@ -31,6 +31,7 @@ mod record;
 mod recording;
 mod recreate;
 mod release;
+mod requested;
 mod setup;
 mod stages;
 mod step;
@@ -63,6 +64,7 @@ pub(crate) use part::asked;
 pub use progress::{BACKLOG, News, Progress};
 pub use receipt::{Answer, Receipt, StepOutcome, StepResult};
 pub use record::{BegunHook, PlannedHook, Record, RecordV1};
+pub use requested::Requested;
 pub use setup::Setup;
 
 /// Names an operation: one attempt to make one plan true. Survives restarts.

@@ -181,8 +181,11 @@ impl Machine {
         let cause = (phase == Phase::Failed).then(|| self.cause());
         let incomplete = self.held_back() > 0;
         self.let_stay();
+        let (intent, asked) = (self.plan.scope.intent, self.setup.asked);
         let ledger = &mut self.setup.ledger;
         ledger.running = None;
+        // What gave way is still to be done.
+        ledger.requested.take_if(|one| phase != Phase::Superseded && one.is_met_by(intent, asked));
         // Of an earlier run of the same hook under the same name nothing is left.
         let now_ran: Vec<&HookResult> = self.record.hooks.iter().collect();
         ledger.hooks.retain(|old| !now_ran.iter().any(|hook| hook.object == old.object));

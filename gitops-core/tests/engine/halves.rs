@@ -40,7 +40,7 @@ fn what_is_half_recreated_is_completed_in_spite_of_a_window_and_nothing_else_is(
 }
 
 /// A Deployment whose selector may not be changed, and that may be recreated.
-fn forced(tier: &str) -> String {
+pub(crate) fn forced(tier: &str) -> String {
     format!(
         "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web, annotations: \
          {{argocd.argoproj.io/sync-options: Force=true}}}}, spec: {{selector: {{matchLabels: {{app: {tier}}}}}, \
@@ -48,7 +48,7 @@ fn forced(tier: &str) -> String {
     )
 }
 
-fn there(world: &World) -> bool {
+pub(crate) fn there(world: &World) -> bool {
     let key = ResourceKey::new("apps", "Deployment", "default", "web");
     world.0.cluster.with_server(|server| server.get(&key).is_some())
 }
