@@ -232,6 +232,33 @@ impl AppSource {
         if self.target_revision.is_empty() { "HEAD" } else { &self.target_revision }
     }
 
+    /// Returns what names the repository, however its address is spelled: two addresses that differ only by protocol, user,
+    /// case, or a `.git` or `/` at the end are taken for the same.
+    ///
+    /// ```
+    /// use gitops_core::app::AppSource;
+    ///
+    /// let one = AppSource::new("https://example.org/Team/shop.git").repository();
+    /// assert_eq!(one, AppSource::new("git@example.org:team/shop").repository());
+    /// assert_ne!(one, AppSource::new("https://example.org/team/other.git").repository());
+    /// ```
+    #[must_use]
+    pub fn repository(&self) -> Arc<str> {
+        let address = self.repo_url.trim().to_lowercase();
+        let (address, is_short) = match address.split_once("://") {
+            Some((_, rest)) => (rest, false),
+            None => (&*address, true),
+        };
+        let host_end = address.find('/').unwrap_or(address.len());
+        let host = address.get(..host_end).unwrap_or_default();
+        let host_start = host.rfind('@').map_or(0, |at| at.saturating_add(1));
+        let place = address.get(host_start..).unwrap_or_default();
+        // `host:path`, as ssh has it.
+        let place = if is_short { place.replacen(':', "/", 1) } else { place.to_owned() };
+        let place = place.trim_end_matches('/');
+        place.strip_suffix(".git").unwrap_or(place).into()
+    }
+
     /// Returns the address without what somebody may have written before the `@`.
     #[must_use]
     pub fn shown_repository(&self) -> String {

@@ -36,9 +36,9 @@ pub(super) struct ClusterState {
     pub(super) unread: BTreeSet<Arc<str>>,
     /// When one of them came, or it was tried to read one of them.
     pub(super) read_at: Timestamp,
-    /// Those of which it is not known what they declare.
+    /// Those of which it is not known what they declare, or not all of it.
     pub(super) undeclared: BTreeSet<Arc<str>>,
-    /// By their source, those of which it is not known what they declare now.
+    /// By their repositories, those of which it is not known what they declare now.
     pub(super) behind: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Those that prune nothing until more is known of others.
     pub(super) held: BTreeSet<Arc<str>>,

@@ -27,6 +27,7 @@ impl Application {
         }
         application.windows = catalog.windows_of(described);
         application.depends_on.clone_from(&described.spec.depends_on);
+        application.repositories = described.spec.read_sources().map(app::AppSource::repository).collect();
         Ok(application)
     }
 }

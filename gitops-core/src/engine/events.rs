@@ -143,8 +143,9 @@ impl Engine {
         }
         let had_failed = followed.tries > 0;
         followed.tries = if result.is_ok() { 0 } else { followed.tries.saturating_add(1) };
+        let is_stale = std::mem::take(&mut followed.is_stale);
         let after = match &result {
-            _ if std::mem::take(&mut followed.is_stale) => Duration::ZERO,
+            _ if is_stale => Duration::ZERO,
             Ok(_) => interval,
             Err(_) => pause(followed.tries),
         };
@@ -153,10 +154,18 @@ impl Engine {
         // What it named before, and gave, concerns nobody, however many follow it.
         let is_known = !had_failed && result.as_ref().is_ok_and(|revision| followed.head.as_ref() == Some(revision));
         let apps = if is_known { BTreeSet::new() } else { followed.apps.clone() };
+        let mut is_news = false;
         if let Ok(revision) = &result {
+            is_news = followed.head.as_ref().is_none_or(|head| head.id != revision.id);
             followed.head = Some(revision.clone());
         }
-        self.resolves.insert((due, follows));
+        self.resolves.insert((due, follows.clone()));
+        if is_news {
+            self.outdate_others(&follows);
+        }
+        if result.is_ok() && !is_stale {
+            self.set_outdated(&follows, false);
+        }
         match result {
             Ok(revision) => {
                 for name in apps {

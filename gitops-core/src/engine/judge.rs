@@ -70,6 +70,7 @@ impl Engine {
         if let Some(subject) = self.subjects.get_mut(name) {
             subject.looked_at = now;
             subject.held_by_others = Self::held_by_others(&looked);
+            subject.unasked.clone_from(&app.request.unasked);
         }
         self.await_all(name, awaited);
         if app.request.unasked.is_some()

@@ -20,6 +20,10 @@ pub(super) struct Followed {
     pub(super) flying: Option<WorkId>,
     /// Whether it may have changed since it was asked.
     pub(super) is_stale: bool,
+    /// Whether another target of its repositories named something new since it was asked.
+    pub(super) is_outdated: bool,
+    /// The repositories that its source is made of.
+    pub(super) repositories: BTreeSet<Arc<str>>,
     pub(super) tries: u32,
 }
 
@@ -29,6 +33,7 @@ impl Engine {
     pub fn put(&mut self, application: Application, now: Timestamp) {
         self.tell(now);
         let name = Arc::clone(application.name());
+        self.forget_unknown(&name);
         let follows = application.follows();
         if let Some(known) = self.subjects.get(&name) {
             let before = Arc::clone(&known.application);
@@ -80,6 +85,7 @@ impl Engine {
     /// No longer looks after an application. Nothing of it is deleted; an operation under way is left as recorded.
     pub fn remove(&mut self, name: &str, now: Timestamp) {
         self.tell(now);
+        self.forget_unknown(name);
         if let Some(name) = self.forget(name) {
             self.board.pin(self.now, &name, News::Gone);
             self.stir_dependents(&name);
@@ -87,7 +93,7 @@ impl Engine {
         }
     }
 
-    fn forget(&mut self, name: &str) -> Option<Arc<str>> {
+    pub(super) fn forget(&mut self, name: &str) -> Option<Arc<str>> {
         self.leave_ranks(name);
         let (name, subject) = self.subjects.remove_entry(name)?;
         self.unfollow(&name, &subject.application.follows());
@@ -117,13 +123,19 @@ impl Engine {
             }
         }
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
-        cluster.leave(&subject.application.source, name);
+        cluster.leave(&subject.application.repositories, name);
     }
 
     pub(super) fn follow(&mut self, name: &Arc<str>, follows: (Arc<str>, Target)) {
         let followed = self.followed.entry(follows.clone()).or_default();
         followed.apps.insert(Arc::clone(name));
         if let Some(subject) = self.subjects.get_mut(name) {
+            for repository in &subject.application.repositories {
+                if followed.repositories.insert(Arc::clone(repository)) {
+                    self.shelves.entry(Arc::clone(repository)).or_default().insert(follows.clone());
+                }
+            }
+            subject.is_outdated = followed.is_outdated;
             subject.head.clone_from(&followed.head);
             subject.status.head.clone_from(&followed.head);
         }
@@ -141,6 +153,14 @@ impl Engine {
                 self.resolves.remove(&(due, follows.clone()));
             }
             self.places.targets.leave(follows);
+            for repository in std::mem::take(&mut followed.repositories) {
+                if let Some(shelf) = self.shelves.get_mut(&repository) {
+                    shelf.remove(follows);
+                    if shelf.is_empty() {
+                        self.shelves.remove(&repository);
+                    }
+                }
+            }
             self.followed.remove(follows);
         }
     }
@@ -196,54 +216,4 @@ impl Engine {
             false => {}
         }
     }
-
-    /// Notes what is not known of an application that others must know, and has those look again that waited for it.
-    pub(super) fn reckon(&mut self, name: &Arc<str>) {
-        let Some(subject) = self.subjects.get(name) else { return };
-        let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
-        set(&mut cluster.bare, name, subject.ledger.is_none());
-        let mut eased = set(&mut cluster.undeclared, name, subject.desired.is_none());
-        let source = &subject.application.source;
-        if subject.is_loaded() {
-            eased |= cluster.catch_up(source, name);
-        } else {
-            cluster.behind.entry(Arc::clone(source)).or_default().insert(Arc::clone(name));
-        }
-        if !eased || cluster.held.is_empty() {
-            return;
-        }
-        let at = self.now + self.settings.gather;
-        for other in std::mem::take(&mut cluster.held) {
-            if let Some(held) = self.subjects.get_mut(&other) {
-                held.level = held.level.max(Level::Live);
-            }
-            self.wake_at_time(&other, at);
-        }
-    }
-}
-
-impl super::ClusterState {
-    fn leave(&mut self, source: &str, name: &str) {
-        self.bare.remove(name);
-        self.undeclared.remove(name);
-        self.catch_up(source, name);
-    }
-
-    fn catch_up(&mut self, source: &str, name: &str) -> bool {
-        let Some(behind) = self.behind.get_mut(source) else { return false };
-        let was = behind.remove(name);
-        if behind.is_empty() {
-            self.behind.remove(source);
-        }
-        was
-    }
-}
-
-/// Puts a name into a set or takes it out; returns whether it was taken out.
-fn set(names: &mut BTreeSet<Arc<str>>, name: &Arc<str>, is_in: bool) -> bool {
-    if is_in {
-        names.insert(Arc::clone(name));
-        return false;
-    }
-    names.remove(name)
 }

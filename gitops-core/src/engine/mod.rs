@@ -48,6 +48,7 @@ mod store;
 mod subject;
 mod tally;
 mod tell;
+mod unknown;
 mod wishes;
 mod work;
 
@@ -67,6 +68,7 @@ use members::Followed;
 use news::Board;
 use share::{Class, Places};
 use subject::{Level, Stage, Subject};
+use unknown::Unknown;
 
 pub use metrics::metrics;
 pub use news::{BACKLOG, Counters, Item, News};
@@ -197,6 +199,10 @@ pub struct Engine {
     called: BTreeSet<Arc<str>>,
     /// Who depends on an application.
     dependents: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Applications that are declared, and cannot be looked after.
+    unknown: BTreeMap<Arc<str>, Unknown>,
+    /// By their repositories, what is followed.
+    shelves: BTreeMap<Arc<str>, BTreeSet<(Arc<str>, Target)>>,
     /// Who waits until an application was judged, since an object moves between the two.
     awaited: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Who was served last of those that run.
@@ -248,6 +254,8 @@ impl Engine {
             queued: BTreeSet::new(),
             called: BTreeSet::new(),
             dependents: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            shelves: BTreeMap::new(),
             awaited: BTreeMap::new(),
             served: None,
             flying: BTreeMap::new(),

@@ -67,9 +67,7 @@ impl Engine {
         others.collect()
     }
 
-    /// Why it is not known yet what other applications of the cluster declare, if it is not. An application whose source
-    /// broke down after it was read counts by what it declared then, unless it shares its source with this one and is
-    /// behind: an object may just be moving from one to the other.
+    /// Why it is not known what other applications of the cluster declare, if it is not.
     pub(super) fn unasked(&self, subject: &Subject) -> Option<Arc<str>> {
         let name = subject.application.name();
         let cluster = self.clusters.get(&subject.application.cluster)?;
@@ -78,9 +76,7 @@ impl Engine {
         if !subject.wants_nothing() && claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
             return None;
         }
-        let behind = cluster.behind.get(&subject.application.source);
-        let mut unknown = cluster.undeclared.iter().chain(behind.into_iter().flatten());
-        unknown.find(|other| *other != name).map(|other| format!("`{other}` was not read yet").into())
+        self.who_may_declare(subject, cluster)
     }
 
     /// Whether every application of a cluster was tried to be read once, so that what two declare is known.

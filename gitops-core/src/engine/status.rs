@@ -110,6 +110,8 @@ pub enum ConditionKind {
     SyncFailed,
     /// Another application declares objects of this one, or holds them.
     SharedResource,
+    /// Nothing is pruned until it is known what another application declares.
+    PruneWaits,
     /// Somebody rewrites an object after each heal.
     Fight,
     /// Something on the cluster was changed and is not undone.

@@ -39,6 +39,9 @@ pub struct Application {
     pub windows: Windows,
     /// Applications that must be in sync, healthy and up to date before anything starts here by itself.
     pub depends_on: BTreeSet<Arc<str>>,
+    /// The repositories that the source is made of. Where applications have one in common, an object may move from one to
+    /// the other by a single commit, whatever names and targets they have it by. Default: the name of the source.
+    pub repositories: BTreeSet<Arc<str>>,
 }
 
 impl Application {
@@ -46,8 +49,9 @@ impl Application {
     #[must_use]
     pub fn new(app: App, source: &str, cluster: &str) -> Self {
         let (automation, windows, depends_on) = (Automation::default(), Windows::default(), BTreeSet::new());
-        let project = "default".into();
-        Self { app, source: source.into(), cluster: cluster.into(), project, automation, windows, depends_on }
+        let (project, source): (_, Arc<str>) = ("default".into(), source.into());
+        let repositories = [Arc::clone(&source)].into();
+        Self { app, source, cluster: cluster.into(), project, automation, windows, depends_on, repositories }
     }
 
     /// Sets what it may do by itself.
@@ -161,6 +165,8 @@ pub(super) struct Subject {
     pub(super) kinds: BTreeSet<GroupKind>,
     /// Counts how often it was described anew, or was to be read anew.
     pub(super) edition: u64,
+    /// Whether another target of a repository that it follows named something new since its own was asked.
+    pub(super) is_outdated: bool,
     pub(super) load_tries: u32,
     /// When it may be read again, after that failed.
     pub(super) load_after: Option<Timestamp>,
@@ -169,6 +175,8 @@ pub(super) struct Subject {
     pub(super) comparison: Comparison,
     /// What others held of it when it was compared last.
     pub(super) held_by_others: BTreeSet<ResourceKey>,
+    /// Why it was not known then what others declare.
+    pub(super) unasked: Option<Arc<str>>,
     /// When it was compared last.
     pub(super) looked_at: Timestamp,
     pub(super) level: Level,
@@ -211,12 +219,14 @@ impl Subject {
             places: BTreeSet::new(),
             kinds: BTreeSet::new(),
             edition: 0,
+            is_outdated: false,
             load_tries: 0,
             load_after: None,
             ledger: None,
             ledger_tries: 0,
             comparison: Comparison::default(),
             held_by_others: BTreeSet::new(),
+            unasked: None,
             looked_at: Timestamp::EPOCH,
             level: Level::Desired,
             due: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::automation::{Decision, Why};
 use crate::diff::{Change, Compared, Outcome};
 use crate::health::HealthStatus;
+use crate::plan::SkipReason;
 use crate::problem::{Code, Severity};
 use crate::reconcile::{Looked, Report, SyncStatus};
 use crate::resource::ResourceKey;
@@ -44,9 +45,12 @@ impl Engine {
         let shared = report.problems.iter().find(|problem| problem.code == Code::NotOurs);
         let failed = looked.ledger.history.first().filter(|last| matches!(last.phase, Phase::Failed | Phase::Error));
         let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
+        let waits = looked.plan.skipped.iter().any(|skipped| skipped.reason == SkipReason::OthersUnknown);
+        let waits = subject.unasked.as_ref().filter(|_| waits && looked.plan.scope.intent.is_sync());
         for (kind, message) in [
             (ConditionKind::Blocked, blocked),
             (ConditionKind::SharedResource, shared.map(ToString::to_string)),
+            (ConditionKind::PruneWaits, waits.map(|why| format!("nothing is pruned: {why}"))),
             (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
             (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
         ] {

@@ -16,14 +16,19 @@ impl Engine {
         let of_it = self.followed.range(first..).take_while(|((name, _), _)| name == source);
         let follows: Vec<_> = of_it.map(|(follows, _)| follows.clone()).collect();
         for follows in follows {
-            let Some(followed) = self.followed.get_mut(&follows) else { continue };
-            // What is asked already may be answered by how it was.
-            followed.is_stale = followed.flying.is_some();
-            if let Some(due) = followed.due.filter(|_| followed.flying.is_none()) {
-                self.resolves.remove(&(due, follows.clone()));
-                followed.due = Some(self.now);
-                self.resolves.insert((self.now, follows));
-            }
+            self.ask_again(&follows);
+        }
+    }
+
+    /// Asks what a target names now, as soon as may be.
+    pub(super) fn ask_again(&mut self, follows: &(Arc<str>, Target)) {
+        let Some(followed) = self.followed.get_mut(follows) else { return };
+        // What is asked already may be answered by how it was.
+        followed.is_stale = followed.flying.is_some();
+        if let Some(due) = followed.due.filter(|_| followed.flying.is_none()) {
+            self.resolves.remove(&(due, follows.clone()));
+            followed.due = Some(self.now);
+            self.resolves.insert((self.now, follows.clone()));
         }
     }
 

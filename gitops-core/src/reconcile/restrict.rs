@@ -56,6 +56,11 @@ impl Restriction {
         refused.map(|(key, why)| (key.clone(), format!("project `{}`: {why}", self.name).into())).collect()
     }
 
+    /// Whether the project permits an object.
+    pub(crate) fn permits(&self, key: &ResourceKey, model: &ApiModel) -> bool {
+        self.objection(key, model).is_none()
+    }
+
     fn objection(&self, key: &ResourceKey, model: &ApiModel) -> Option<String> {
         let scope = match (model.kind(&key.group_kind), &key.namespace) {
             (KindFacts::Served(served), _) => served.scope,

@@ -17,36 +17,36 @@ use super::{World, app};
 
 const ID: &str = "gitops.rs/tracking-id";
 
-fn of_folder(name: &str) -> Application {
+pub(super) fn of_folder(name: &str) -> Application {
     let policy = SyncPolicy::default().with_prune(Prune::Owned);
     let app = app(name).with_paths(Paths::under([name]).unwrap()).with_policy(policy);
     Application::new(app, "git", "cluster").with_automation(Automation::healing())
 }
 
-fn key(name: &str) -> ResourceKey {
+pub(super) fn key(name: &str) -> ResourceKey {
     ResourceKey::new("", "ConfigMap", "default", name)
 }
 
-fn text(name: &str, data: &str) -> String {
+pub(super) fn text(name: &str, data: &str) -> String {
     format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{{data}}}}}")
 }
 
 impl World {
-    fn files(&mut self, files: &[(&str, Option<String>)]) {
+    pub(super) fn files(&mut self, files: &[(&str, Option<String>)]) {
         let files = files.iter().map(|(path, text)| (*path, text.as_deref()));
         self.0.source.commit("Ann <ann@example.org>", self.0.now(), "files", files);
         self.0.tell(Event::SourceChanged { source: "git".into() });
     }
 
-    fn object(&self, name: &str) -> Option<Resource> {
+    pub(super) fn object(&self, name: &str) -> Option<Resource> {
         self.0.cluster.with_server(|server| server.get(&key(name)).cloned())
     }
 
-    fn uid(&self, name: &str) -> String {
+    pub(super) fn uid(&self, name: &str) -> String {
         self.object(name).unwrap().uid().unwrap().to_owned()
     }
 
-    fn holder(&self, name: &str) -> String {
+    pub(super) fn holder(&self, name: &str) -> String {
         self.object(name).unwrap().annotation(ID).unwrap().split(':').next().unwrap().to_owned()
     }
 
@@ -62,11 +62,11 @@ impl World {
         })
     }
 
-    fn deletions(&mut self) -> usize {
+    pub(super) fn deletions(&mut self) -> usize {
         self.0.take_writes().iter().filter(|done| matches!(done.write.verb, Verb::Delete { .. })).count()
     }
 
-    fn is_at_rest(&self, apps: &[&str]) {
+    pub(super) fn is_at_rest(&self, apps: &[&str]) {
         for app in apps {
             let status = self.status(app);
             assert_eq!(status.sync, SyncStatus::Synced, "{status:#?}");
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Two applications; `a` holds `web`, and both have something of their own.
-    fn of_two() -> Self {
+    pub(super) fn of_two() -> Self {
         let mut world = Self::new(20);
         world.0.put(of_folder("a"));
         world.0.put(of_folder("b"));
@@ -89,11 +89,11 @@ impl World {
         world
     }
 
-    fn move_web(&mut self) {
+    pub(super) fn move_web(&mut self) {
         self.files(&[("a/web.yaml", None), ("b/web.yaml", Some(text("web", "colour: red")))]);
     }
 
-    fn web_is_of_b(&mut self) {
+    pub(super) fn web_is_of_b(&mut self) {
         assert_eq!((self.holder("web").as_str(), self.colour("web").as_deref()), ("b", Some("red")));
         assert!(self.object("web").unwrap().tree().dig(&["data", "size"]).is_none(), "what `b` dropped is gone");
         assert_eq!(self.recorded("b", "web").as_deref(), Some("\"created\""), "{:?}", self.recorded("b", "web"));

@@ -8,6 +8,7 @@ mod halves;
 mod handover;
 mod held_back;
 mod revisions;
+mod unknown;
 
 use std::sync::Arc;
 use std::time::Duration;
