@@ -20,10 +20,14 @@ use crate::repository::{self, Repository};
 /// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
 pub(super) const CLUSTER: &str = "in-cluster";
 
+const HELD_BACK: &str = "is held back by a problem of its document or project";
+
 /// What is to be looked after.
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) applications: Vec<Application>,
+    /// Those that are declared and cannot be looked after, and why.
+    pub(super) unknown: BTreeMap<Arc<str>, &'static str>,
     pub(super) sources: BTreeMap<Arc<str>, Counted>,
     /// How many of their answers are waited for.
     pub(super) asked: Asked,
@@ -45,15 +49,20 @@ impl Declared {
         let catalog = Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes)));
         let mut declared = Self {
             applications: Vec::new(),
+            unknown: catalog.held_back.iter().map(|name| (Arc::clone(name), HELD_BACK)).collect(),
             sources: BTreeMap::new(),
             asked: Asked::default(),
             joined: BTreeMap::new(),
             problems: catalog.problems.clone(),
         };
+        if catalog.incomplete {
+            declared.unknown.insert("?".into(), "may be in what cannot be read of the files of applications");
+        }
         for described in catalog.applications.values() {
             match declared.describe(described, &catalog, args) {
                 Ok(application) => declared.applications.push(application),
                 Err((text, hint)) => {
+                    declared.unknown.insert(Arc::clone(&described.name), "cannot be looked after");
                     let key = ResourceKey::new("", "Application", None, &described.name);
                     let problem = Problem::blocks(Code::InvalidApplication, text).of(&key).at(&described.origin);
                     declared.problems.push(problem.hint(hint));

@@ -107,6 +107,9 @@ fn look_after(
     for (name, sources) in &joined {
         ports = ports.with_source(name, sources);
     }
+    for (name, why) in &declared.unknown {
+        engine.put_unknown(name, CLUSTER, why, timer.now());
+    }
     for application in &declared.applications {
         engine.put(application.clone(), timer.now());
     }
