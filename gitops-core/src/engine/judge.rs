@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::automation::{Attempt, Backoff, Decision, Drift, Permission, Situation, Trigger, Why, decide};
+use crate::automation::{Attempt, Decision, Drift, Permission, Situation, Trigger, Why, decide};
 use crate::diff::Outcome;
-use crate::health::HealthStatus;
 use crate::plan::{HookRun, Intent, Objects, Reason, Request, Selection, SkipReason};
 use crate::policy::window::Asked as By;
 use crate::reconcile::{App, Looked, Report, SyncStatus};
@@ -13,7 +12,6 @@ use crate::resource::ResourceKey;
 use crate::source::RevisionId;
 use crate::sync::{Cause, HEALING, Record};
 use crate::time::Timestamp;
-use crate::value::Digest;
 
 use super::drift::is_all_drift;
 use super::status::OperationState;
@@ -21,8 +19,6 @@ use super::store::ToStore;
 use super::subject::{Asked, Level, Running, Stage, Subject};
 use super::{Engine, Flight, News, Task, WorkId};
 
-/// How often what says nothing of its health is looked at in the end.
-const SILENT: std::time::Duration = std::time::Duration::from_secs(3600);
 /// When an application asks again at the latest that waits for its turn.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(600);
 
@@ -177,34 +173,6 @@ impl Engine {
         }
         if let Some(reports) = &mut self.reports {
             reports.insert(Arc::clone(name), report);
-        }
-    }
-
-    /// Looks again where something passes by itself that nobody tells of.
-    fn look_again(&mut self, name: &Arc<str>, looked: &Looked) {
-        if let Some(peace) = self.subjects.get(name).and_then(|subject| subject.fights.peace_at()) {
-            self.stir(name, Level::Live, peace.since(self.now));
-        }
-        if looked.history_is_unread {
-            self.stir(name, Level::Live, self.settings.health);
-        }
-    }
-
-    /// When health may be another without anybody telling. What says nothing of itself is looked at ever more rarely while
-    /// nothing changes: it may do so for ever.
-    fn health_pause(&mut self, name: &Arc<str>, report: &Report, before: Digest) -> Option<std::time::Duration> {
-        let subject = self.subjects.get_mut(name)?;
-        let is_moving = report.health == HealthStatus::Progressing || subject.status.resources != before;
-        subject.silent = if is_moving { 0 } else { subject.silent.saturating_add(1) };
-        let waits = report.health == HealthStatus::Progressing || report.unconfirmed > 0;
-        let first = self.settings.health;
-        waits.then(|| Backoff::new(first, 2, first.max(SILENT)).pause(subject.silent))
-    }
-
-    fn wake_for_health(&mut self, name: &Arc<str>, pause: std::time::Duration) {
-        let idle = self.subjects.get(name).is_some_and(|subject| matches!(subject.stage, Stage::Idle));
-        if idle {
-            self.stir(name, Level::Live, pause);
         }
     }
 

@@ -22,6 +22,7 @@
 //! application declares, or may declare (rule 28 of the exact rules): once the one that holds it declares it no longer,
 //! it is handed over (rule 32).
 
+mod again;
 mod cache;
 mod clock;
 mod clusters;
