@@ -135,6 +135,7 @@ impl Engine {
             report.revisions = vec![shown];
         }
         subject.comparison.clone_from(&looked.comparison);
+        subject.judged = subject.desired.as_ref().map(|(id, _)| (id.clone(), subject.edition));
         let before = (subject.status.sync, subject.status.health);
         let resources = subject.status.resources;
         if let Some(began) = subject.began.take() {

@@ -151,7 +151,7 @@ impl Engine {
         let status = &subject.status;
         match () {
             () if subject.is_running() => Some("is being synced"),
-            () if status.compared.is_none() || !subject.is_loaded() => Some("was not compared yet at its revision"),
+            () if !subject.is_judged() => Some("was not compared yet at its revision"),
             () if status.sync != SyncStatus::Synced && !subject.only_gives_to(asker) => Some("is not in sync"),
             () if status.health != HealthStatus::Healthy => Some("is not healthy"),
             () => None,

@@ -177,6 +177,8 @@ pub(super) struct Subject {
     pub(super) held_by_others: BTreeSet<ResourceKey>,
     /// Why it was not known then what others declare.
     pub(super) unasked: Option<Arc<str>>,
+    /// The revision that it was judged at last, and what it was like then.
+    pub(super) judged: Option<(RevisionId, u64)>,
     /// When it was compared last.
     pub(super) looked_at: Timestamp,
     pub(super) level: Level,
@@ -227,6 +229,7 @@ impl Subject {
             comparison: Comparison::default(),
             held_by_others: BTreeSet::new(),
             unasked: None,
+            judged: None,
             looked_at: Timestamp::EPOCH,
             level: Level::Desired,
             due: None,
@@ -269,6 +272,12 @@ impl Subject {
         });
         let ledger = [self.application.app.ledger_key()];
         declared.chain(known).chain(&ledger).cloned().collect()
+    }
+
+    /// Whether what its status says is about what is wanted now.
+    pub(super) fn is_judged(&self) -> bool {
+        let judged = self.judged.as_ref().map(|(id, edition)| (Some(id), *edition));
+        self.is_loaded() && !self.is_outdated && judged == Some((self.wanted_id(), self.edition))
     }
 
     /// Takes back a rollback that is not stored yet, with the operation that was asked for with it; returns where it was to
