@@ -197,7 +197,8 @@ impl Engine {
         }
         seen.begun = looked.resumed().is_some();
         seen.asked = subject.asked.as_ref().map(|asked| Arc::clone(&asked.by));
-        let by = if subject.asked.is_some() { By::ByHand } else { By::Automatically };
+        let is_by_hand = subject.asked.is_some() || looked.resumed().is_some_and(Record::is_by_hand);
+        let by = if is_by_hand { By::ByHand } else { By::Automatically };
         let began = looked.resumed().map(|Record::V1(record)| record.started);
         let permit = subject.application.windows.decide(by, self.now, began);
         let completes = subject.asked.as_ref().is_some_and(|asked| asked.completes);
@@ -317,11 +318,13 @@ impl Engine {
         looked.ledger.fights = fights.lasting();
         let resumed = looked.resumed().filter(|_| !looked.plan.scope.is_partial());
         let began = resumed.map(|Record::V1(record)| record.started.min(now));
+        // What a person began is theirs also after a restart.
+        let is_by_hand = matches!(trigger, Trigger::Asked { .. }) || resumed.is_some_and(Record::is_by_hand);
+        let by = if is_by_hand { By::ByHand } else { By::Automatically };
         let Some(mut machine) = looked.machine(&app, now) else { return };
         machine.watch();
         self.last_id = self.last_id.saturating_add(1);
         let turn = WorkId(self.last_id);
-        let by = if matches!(trigger, Trigger::Asked { .. }) { By::ByHand } else { By::Automatically };
         let started = began.unwrap_or(now);
         let window_at = subject.application.windows.decide(by, now, Some(started)).next_change;
         let operation = machine.operation().clone();
@@ -335,6 +338,7 @@ impl Engine {
             turn,
             ahead: std::time::Duration::ZERO,
             trigger,
+            by,
             started,
             steps,
             heals,

@@ -29,7 +29,7 @@ pub(super) struct Followed {
 
 impl Engine {
     /// Looks after an application from now on, or after one of its name otherwise than before. An operation under way
-    /// goes on as it was begun.
+    /// goes on as it was begun, unless the application is suspended now, or its windows say no.
     pub fn put(&mut self, application: Application, now: Timestamp) {
         self.tell(now);
         let name = Arc::clone(application.name());
@@ -78,6 +78,7 @@ impl Engine {
                 cluster.read_at = self.now;
             }
         }
+        self.restrain(&name);
         self.wake(&name, Duration::ZERO);
         self.stir_dependents(&name);
     }

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::automation::{Trigger, Why};
+use crate::automation::Why;
 use crate::cluster::{Failure, Guard, Mode, Verb};
-use crate::policy::window::Asked;
 use crate::resource::ResourceKey;
 use crate::sync::{self, Effect};
 
@@ -48,9 +47,7 @@ impl Engine {
             let Some(subject) = self.subjects.get_mut(&name) else { continue };
             let Stage::Running(running) = &mut subject.stage else { continue };
             if running.window_at.is_some_and(|at| at <= self.now) {
-                let by_hand = matches!(running.trigger, Trigger::Asked { .. });
-                let by = if by_hand { Asked::ByHand } else { Asked::Automatically };
-                let permit = subject.application.windows.decide(by, self.now, Some(running.started));
+                let permit = subject.application.windows.decide(running.by, self.now, Some(running.started));
                 running.window_at = permit.next_change;
                 if !permit.allowed {
                     // What was written stays; the rest waits for the window.
@@ -64,6 +61,18 @@ impl Engine {
                 running.handle(sync::Event::Tick, self.now);
                 self.moved(&name);
             }
+        }
+    }
+
+    /// An application was described anew: one that is suspended is written no longer, and the windows may be others.
+    pub(super) fn restrain(&mut self, name: &Arc<str>) {
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let is_suspended = subject.application.automation.suspend.is_on();
+        let Stage::Running(running) = &mut subject.stage else { return };
+        running.window_at = Some(self.now);
+        if is_suspended {
+            running.handle(sync::Event::Superseded, self.now);
+            self.moved(name);
         }
     }
 

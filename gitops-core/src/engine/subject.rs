@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::automation::{Automation, Backoff, Fights, Retry, Trigger};
 use crate::diff::{self, Change, Comparison};
 use crate::plan::{HookRun, Request};
-use crate::policy::window::Windows;
+use crate::policy::window::{Asked as By, Windows};
 use crate::problem::Problem;
 use crate::reconcile::App;
 use crate::resource::{GroupKind, ResourceKey};
@@ -126,6 +126,8 @@ pub(super) struct Running {
     /// How far its own time is ahead of the clock, which was set back.
     pub(super) ahead: std::time::Duration,
     pub(super) trigger: Trigger,
+    /// How it was wanted, as windows tell it apart.
+    pub(super) by: By,
     pub(super) started: Timestamp,
     pub(super) steps: usize,
     /// What it heals and has not written yet.

@@ -13,7 +13,7 @@ use crate::state::HookResult;
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::{OperationId, Part};
+use super::{AUTOMATIC, HEALING, OperationId, Part};
 
 /// The record of a running operation, versioned so that an older program never acts on what it does not understand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,4 +91,12 @@ pub struct BegunHook {
     pub phase: policy::Phase,
     /// When this was recorded; it did not run before.
     pub at: Timestamp,
+}
+
+impl Record {
+    /// Whether a person asked for it.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        let Self::V1(record) = self;
+        !matches!(&*record.initiator, AUTOMATIC | HEALING)
+    }
 }

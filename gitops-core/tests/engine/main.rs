@@ -9,6 +9,7 @@ mod handover;
 mod held_back;
 mod revisions;
 mod unknown;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
