@@ -110,13 +110,13 @@ impl<'a> Situation<'a> {
 
 impl Attempt {
     /// Reads the last operation from the history, newest first; `None` if it was for something else, for a part of the
-    /// application, or gave way to another.
+    /// application, gave way to another, or failed and everything was found in sync since.
     #[must_use]
     pub fn last(history: &[HistoryEntry], wanted: &[RevisionId]) -> Option<Self> {
         let mut whole = history.iter().filter(|entry| !entry.partial);
         let last = whole.next()?;
         let same = |entry: &&HistoryEntry| entry.revisions.iter().map(|revision| &revision.id).eq(wanted);
-        if !same(&last) || last.phase == Phase::Superseded {
+        if !same(&last) || last.phase == Phase::Superseded || last.settled {
             return None;
         }
         let mut attempt = Self {
@@ -129,7 +129,7 @@ impl Attempt {
         };
         let mut begins_here = !last.is_automatic();
         for entry in whole.take_while(same) {
-            if begins_here || matches!(entry.phase, Phase::Succeeded | Phase::Terminated) {
+            if begins_here || entry.settled || matches!(entry.phase, Phase::Succeeded | Phase::Terminated) {
                 break;
             }
             begins_here = !entry.is_automatic();

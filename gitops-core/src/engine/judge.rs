@@ -141,6 +141,11 @@ impl Engine {
         if let Some(began) = subject.began.take() {
             subject.tally.reconciles.count(self.now.since(began));
         }
+        if report.sync == SyncStatus::Synced {
+            let wanted: Vec<RevisionId> = looked.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+            looked.ledger.settle(&wanted);
+            subject.ledger.iter_mut().for_each(|(ledger, _)| ledger.settle(&wanted));
+        }
         subject.status.take(&report, self.now);
         subject.status.synced = looked.ledger.last_synced();
         subject.status.hold.clone_from(&looked.ledger.hold);
@@ -180,7 +185,7 @@ impl Engine {
     fn decide(&mut self, name: &Arc<str>, looked: &Looked, report: &Report) -> Decision {
         let Some(subject) = self.subjects.get(name) else { return rest(Why::Suspended) };
         let wanted: Vec<RevisionId> = looked.desired.revisions.iter().map(|revision| revision.id.clone()).collect();
-        let synced = looked.ledger.last_synced();
+        let synced = looked.ledger.stands_at();
         let fought = looked.plan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Fought);
         let rests_until = subject.fights.wake_at(fought.map(|skipped| &skipped.key), subject.looked_at);
         let drift = match (looked.has_work(), rests_until, report.sync) {

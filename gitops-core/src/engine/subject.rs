@@ -337,7 +337,7 @@ impl Subject {
     pub(super) fn heals(&self) -> bool {
         let (Some((ledger, _)), Some(wanted)) = (&self.ledger, self.wanted_id()) else { return false };
         let is_heal = |Record::V1(running): &Record| &*running.initiator == HEALING;
-        let synced = ledger.last_synced();
+        let synced = ledger.stands_at();
         ledger.running.as_ref().is_none_or(is_heal) && synced.is_some_and(|synced| synced == [wanted.clone()])
     }
 

@@ -43,7 +43,8 @@ impl Engine {
             more => format!("{first}; and {more} more"),
         });
         let shared = report.problems.iter().find(|problem| problem.code == Code::NotOurs);
-        let failed = looked.ledger.history.first().filter(|last| matches!(last.phase, Phase::Failed | Phase::Error));
+        let failed = looked.ledger.history.first();
+        let failed = failed.filter(|last| matches!(last.phase, Phase::Failed | Phase::Error) && !last.settled);
         let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
         let waits = looked.plan.skipped.iter().any(|skipped| skipped.reason == SkipReason::OthersUnknown);
         let waits = subject.unasked.as_ref().filter(|_| waits && looked.plan.scope.intent.is_sync());
@@ -110,7 +111,7 @@ impl Engine {
         }
         let is_synced = looked
             .ledger
-            .last_synced()
+            .stands_at()
             .is_some_and(|synced| synced.iter().eq(looked.desired.revisions.iter().map(|revision| &revision.id)));
         let differs = |(key, compared): (&ResourceKey, &Arc<Compared>)| {
             matches!(compared.outcome, Outcome::OutOfSync(_) | Outcome::Missing).then(|| key.clone())

@@ -247,7 +247,7 @@ impl Looked {
             return !stopped && self.ledger.is_stored();
         }
         let is_whole = self.is_as_wanted() && self.plan.held_back(&self.desired) == 0 && !self.hooks_wait;
-        let is_news = is_whole && self.ledger.last_synced() != Some(self.wanted());
+        let is_news = is_whole && self.ledger.stands_at() != Some(self.wanted());
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
         !self.plan.is_empty() || (ends && !self.plan.is_partial())
@@ -292,7 +292,7 @@ impl Looked {
     }
 
     fn is_new(&self) -> bool {
-        self.ledger.last_synced() != Some(self.wanted())
+        self.ledger.stands_at() != Some(self.wanted())
     }
 
     /// Whether the last operation did not end well, or not at all.

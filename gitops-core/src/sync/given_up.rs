@@ -35,6 +35,7 @@ impl Ledger {
             incomplete: false,
             cause: None,
             attempts: 1,
+            settled: false,
         });
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::Revision;
+use crate::source::{Revision, RevisionId};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::{Cause, OperationId, Phase};
+use super::{Cause, Ledger, OperationId, Phase, Record};
 
 /// Who starts an operation that nobody asked for, in the history.
 pub const AUTOMATIC: &str = "automatic sync";
@@ -51,6 +51,9 @@ pub struct HistoryEntry {
     /// How often the same was tried in a row, by itself: such tries are one entry, with the times of the last one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempts: u32,
+    /// Whether everything was found in sync after it, though it failed: then it counts no more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub settled: bool,
 }
 
 impl HistoryEntry {
@@ -73,7 +76,8 @@ impl HistoryEntry {
     /// Returns whether tries before it, of the same revisions, still count after it: it came to nothing, by itself.
     pub(super) fn goes_on(&self, next: &Self) -> bool {
         let ids = |entry: &Self| entry.revisions.iter().map(|revision| revision.id.clone()).collect::<Vec<_>>();
-        !matches!(self.phase, Phase::Succeeded | Phase::Terminated) && self.is_automatic() && ids(self) == ids(next)
+        let came_to_nothing = !self.settled && !matches!(self.phase, Phase::Succeeded | Phase::Terminated);
+        came_to_nothing && self.is_automatic() && ids(self) == ids(next)
     }
 
     /// Folds in the entry of an operation that tried the same again by itself; `None` if it was something else.
@@ -85,8 +89,36 @@ impl HistoryEntry {
             && self.partial == next.partial
             && self.incomplete == next.incomplete
             && self.is_automatic()
+            && !self.settled
             && ids(self) == ids(next);
         same.then(|| Self { attempts: self.attempts.saturating_add(1), ..next.clone() })
+    }
+}
+
+impl Ledger {
+    /// Returns the revisions that were made true last, unless others may have been written since: by an operation on the
+    /// whole that did not end well, or has not ended. Then nothing of what differs is known to be somebody's change.
+    #[must_use]
+    pub fn stands_at(&self) -> Option<Vec<RevisionId>> {
+        let made = self.last_synced()?;
+        let is_other = |revisions: &[Revision]| !revisions.iter().map(|revision| &revision.id).eq(&made);
+        let mut since = self.history.iter().take_while(|entry| !entry.made_true());
+        let ended = since.any(|entry| !entry.partial && is_other(&entry.revisions));
+        let begun = self.running.as_ref().filter(|running| !running.is_partial());
+        let begun = begun.is_some_and(|Record::V1(running)| is_other(&running.revisions));
+        (!ended && !begun).then_some(made)
+    }
+
+    /// Everything was found to be as it was made last: what failed since counts no more against what is tried next. Argo CD
+    /// goes on counting, so that self-heal ends for good (issue 18442).
+    pub(crate) fn settle(&mut self, wanted: &[RevisionId]) {
+        if self.stands_at().as_deref() != Some(wanted) {
+            return;
+        }
+        let last = self.history.iter_mut().find(|entry| !entry.partial);
+        if let Some(last) = last.filter(|last| matches!(last.phase, Phase::Failed | Phase::Error)) {
+            last.settled = true;
+        }
     }
 }
 

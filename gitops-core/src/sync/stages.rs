@@ -205,6 +205,7 @@ impl Machine {
             incomplete,
             cause,
             attempts: 1,
+            settled: false,
         });
         ledger.keep_history(self.setup.history);
         self.store(Vec::new(), now);

@@ -8,6 +8,7 @@ mod halves;
 mod handover;
 mod held_back;
 mod revisions;
+mod taken_back;
 mod unknown;
 mod windows;
 
