@@ -55,6 +55,8 @@
 //! `tokio::task::spawn_blocking`. No lock is held across an `await`. A [`GitRemote`] fetches on a thread of its own, which its
 //! futures wait for; what is here it reads at once as well.
 
+mod bases;
+mod batch;
 mod blame;
 mod error;
 mod history;
@@ -159,8 +161,7 @@ impl Source for GitSource {
     }
 
     async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
-        let repository = self.local();
-        Ok(ids.iter().map(|id| objects::content(&repository, &self.limits, id)).collect())
+        Ok(batch::contents(std::slice::from_ref(self), &self.limits, ids))
     }
 
     fn history(&self) -> Option<&dyn History> {

@@ -8,6 +8,7 @@ use gix::odb::store::init::Slots;
 use gix::sec::Trust;
 
 use crate::GitSource;
+use crate::bases::Bases;
 use crate::error::{because, shown, unsupported};
 use crate::relation::{self, Relation};
 
@@ -129,6 +130,7 @@ impl GitSource {
         let mut repository = self.repository.to_thread_local();
         // A replaced object would give other bytes under the same id.
         repository.objects.ignore_replacements = true;
+        repository.objects.set_pack_cache(|| Box::new(Bases::default()));
         repository
     }
 }

@@ -458,3 +458,34 @@ fn packed_objects_and_deltas_are_read_like_loose_ones() {
         assert_eq!(listed(&repo.source(), &format!("HEAD~{back}"), &Paths::default()), [text], "{back}");
     }
 }
+
+#[test]
+fn many_files_are_answered_in_the_order_they_were_asked_for_each_by_itself() {
+    let repo = Repo::new();
+    let text = |number: usize| format!("{}# {number}\n", "the same in every file: nothing\n".repeat(number % 40));
+    let write = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            repo.write(&format!("{number:04}.yaml"), &text(number));
+        }
+        repo.commit("Add");
+    };
+    write(0..700);
+    repo.git(&["repack", "-adq", "--depth=20", "--window=20"]);
+    // In no pack.
+    write(700..750);
+    let source = repo.source();
+    let files = snapshot(&source, "HEAD", &Paths::default()).unwrap().files();
+    assert_eq!(files.len(), 750);
+    let mut ids: Vec<ContentId> = files.into_iter().rev().map(|file| file.id).collect();
+    let gone = ContentId::new(&"1".repeat(40));
+    ids.extend([gone.clone(), ContentId::new("no id"), ids[0].clone()]);
+    ids.insert(300, gone);
+    let contents = answer(source.read(&ids)).unwrap();
+    let expected = (0..750).rev().map(Some);
+    let mut expected: Vec<Option<usize>> = expected.chain([None, None, Some(749)]).collect();
+    expected.insert(300, None);
+    assert_eq!(contents.len(), expected.len());
+    for (place, (content, number)) in contents.iter().zip(expected).enumerate() {
+        assert_eq!(content.as_deref().ok(), number.map(text).as_ref().map(String::as_bytes), "{place}");
+    }
+}

@@ -25,7 +25,7 @@ use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snaps
 
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
-use crate::{GitSource, blame, objects, tree};
+use crate::{GitSource, batch, blame, objects, tree};
 
 pub use credential_helper::CredentialHelper;
 pub use credentials::{Asked, Credential, Credentials, Secret};
@@ -216,19 +216,7 @@ impl Source for GitRemote {
     }
 
     async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
-        let limits = &self.shared.options.limits;
-        let repositories: Vec<_> = self.shared.sources()?.iter().map(GitSource::local).collect();
-        let read = |id: &ContentId| {
-            let mut first = None;
-            for repository in &repositories {
-                match objects::content(repository, limits, id) {
-                    Ok(bytes) => return Ok(bytes),
-                    Err(error) => _ = first.get_or_insert(error),
-                }
-            }
-            Err(first.unwrap_or_else(|| crate::error::unknown(id.as_str(), Vec::new())))
-        };
-        Ok(ids.iter().map(read).collect())
+        Ok(batch::contents(&self.shared.sources()?, &self.shared.options.limits, ids))
     }
 
     fn history(&self) -> Option<&dyn History> {
