@@ -41,6 +41,10 @@ impl<'a> Named<'a> {
         }
     }
 
+    fn is_in_step(self, desired: List<'a>) -> bool {
+        desired.len() == self.live.len() && desired.iter().zip(self.live).all(|(want, have)| self.is_same(want, have))
+    }
+
     fn step(self, item: ValueRef<'a>, at: usize) -> Step<'a> {
         match self.keys {
             Some(keys) => Step::Keyed { keys, item, element: self.element, at },
@@ -66,6 +70,9 @@ impl<'a> Named<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn keyed(&mut self, desired: List<'a>, live: List<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         let list = Named::of(live, of);
+        if list.is_in_step(desired) {
+            return self.in_step(list, desired, of, mine);
+        }
         let pairs = list.pair(desired);
         let doubled = self.doubles(list, &pairs);
         let order = self.order(list, desired, &pairs, &doubled, mine);
@@ -74,12 +81,28 @@ impl<'a> Walk<'a> {
             let item = found.map_or(want, |(_, item)| item);
             let below = list.take(&mut owned, item).unwrap_or_default();
             self.trail.path.push(list.step(item, found.map_or_else(|| place(&places, at), |(at, _)| at)));
-            self.node(want, found.map(|(_, item)| item), list.element, below);
+            match found {
+                Some((_, item)) => self.node(want, *item, list.element, below),
+                None => self.absent(want, list.element, below),
+            }
             self.trail.path.pop();
         }
         self.moved(list, &pairs, &order);
         self.removed_doubles(list, doubled);
         self.removed_items(live, of, owned.rest());
+    }
+
+    /// Each declared item stands where the live one of its name stands: none is added, none moves, none is there twice
+    /// that is not declared twice.
+    fn in_step(&mut self, list: Named<'a>, desired: List<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
+        let mut owned = Claims::of(mine);
+        for (at, (want, item)) in desired.iter().zip(list.live).enumerate() {
+            let below = list.take(&mut owned, item).unwrap_or_default();
+            self.trail.path.push(list.step(item, at));
+            self.node(want, item, list.element, below);
+            self.trail.path.pop();
+        }
+        self.removed_items(list.live, of, owned.rest());
     }
 
     fn removed_doubles(&mut self, list: Named<'a>, doubled: Vec<usize>) {

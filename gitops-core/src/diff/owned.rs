@@ -7,7 +7,7 @@ use crate::path::FieldPath;
 use crate::resource::Resource;
 use crate::ssa::FieldSet;
 use crate::state::AppliedFields;
-use crate::value::{List, Map, Value, ValueRef, View};
+use crate::value::{List, Map, Tag, Value, ValueRef, View};
 
 use super::FieldOwner;
 use super::equal::same;
@@ -57,8 +57,9 @@ pub(super) fn are_readable(live: &Resource, manager: &str) -> bool {
 
 /// Whether a value is a FieldsV1 tree, as far as its form goes.
 fn is_field_set(fields: ValueRef<'_>) -> bool {
-    let is_name = |name: &str| name == "." || matches!(name.split_at_checked(2), Some(("f:" | "k:" | "v:" | "i:", _)));
-    fields.as_map().is_some_and(|map| map.iter().all(|(name, below)| is_name(name) && is_field_set(below)))
+    let is_name = |name: &str| matches!(name.as_bytes(), b"." | [b'f' | b'k' | b'v' | b'i', b':', ..]);
+    // Where all is maps, every node below is an entry of one.
+    fields.tag() == Tag::Map && fields.entries_below().all(|entry| entry.tag() == Tag::Map && is_name(entry.key()))
 }
 
 /// Returns who owns the field at `path`, in order of their names.
@@ -270,7 +271,7 @@ pub(super) fn key_field<'a>(item: ValueRef<'a>, name: &str, element: TypeRef<'a>
 /// Returns whether two list items have the same key.
 pub(super) fn same_key(left: ValueRef<'_>, right: ValueRef<'_>, keys: &[Arc<str>], element: TypeRef<'_>) -> bool {
     keys.iter().all(|name| match (key_field(left, name, element), key_field(right, name, element)) {
-        (Some(left), Some(right)) => same(left, right, element.field(name)),
+        (Some(left), Some(right)) => left == right || same(left, right, element.field(name)),
         (left, right) => left.is_none() && right.is_none(),
     })
 }

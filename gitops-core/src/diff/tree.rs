@@ -4,10 +4,12 @@
 //! allocates next to nothing. Where it finds no change, an apply changes nothing: whatever might prove that wrong is a
 //! change or a doubt (rules 6 and 7 of the exact rules).
 
+use std::cmp::Ordering;
+
 use crate::model::{ListKind, TypeRef};
 use crate::resource::Resource;
 use crate::state::Mark;
-use crate::value::{Map, ValueRef, View};
+use crate::value::{Map, Tag, ValueRef, View};
 
 use super::equal::{Fill, fill, same};
 use super::mask::Seen;
@@ -58,8 +60,7 @@ impl<'a> Walk<'a> {
         self.tracking();
     }
 
-    pub(super) fn node(&mut self, desired: ValueRef<'a>, live: Option<ValueRef<'a>>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let Some(live) = live else { return self.absent(desired, of, mine) };
+    pub(super) fn node(&mut self, desired: ValueRef<'a>, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         match (desired.view(), live.view()) {
             _ if self.trail.is_too_deep() => self.scalar(desired, live, of, mine),
             (View::Map(d), View::Map(l)) if !of.is_atomic_map() => self.map(Some(d), Some(l), of, mine),
@@ -89,7 +90,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A declared field that is not there.
-    fn absent(&mut self, desired: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
+    pub(super) fn absent(&mut self, desired: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
         match desired.as_map() {
             // One change for each annotation and each secret value.
             Some(map) if self.is_split() => self.map(Some(map), None, of, mine),
@@ -98,35 +99,49 @@ impl<'a> Walk<'a> {
     }
 
     fn map(&mut self, desired: Option<Map<'a>>, live: Option<Map<'a>>, of: TypeRef<'a>, mine: Owned<'a>) {
-        let mut there = live.into_iter().flatten().peekable();
-        let mut owned = mine.fields().peekable();
+        let (mut there, mut owned) = (Beside::new(live.into_iter().flatten()), Beside::new(mine.fields()));
         for (name, value) in desired.into_iter().flatten() {
-            while let Some((gone, below)) = owned.next_if(|(field, _)| *field < name) {
-                self.undeclared(gone, live, of, below);
+            let mut below = Owned::default();
+            while let Some((order, gone, ours)) = owned.up_to(name) {
+                match order {
+                    Ordering::Less => self.undeclared(gone, live, of, ours),
+                    _ => below = ours,
+                }
             }
-            let below = owned.next_if(|(field, _)| *field == name).map_or_else(Owned::default, |(_, below)| below);
-            while there.next_if(|(field, _)| *field < name).is_some() {}
-            let found = there.next_if(|(field, _)| *field == name).map(|(_, value)| value);
-            // Go writes null where nothing is.
-            let found = found.filter(|found| !found.is_null() || same(value, *found, of.field(name)));
+            let mut found = None;
+            while let Some((order, _, value)) = there.up_to(name) {
+                found = (order == Ordering::Equal).then_some(value);
+            }
             if self.is_exempt(name) {
                 continue;
             }
             self.trail.path.push(Step::Field(name));
-            if found.is_none() && of.drops(name, value) {
+            match found {
+                // Whatever a schema says of it.
+                Some(found) if is_scalar(value) && value == found => self.agree(below),
+                // Go writes null where nothing is.
+                Some(found) if !found.is_null() || same(value, found, of.field(name)) => {
+                    self.field(name, value, found, of, below);
+                }
                 // The server stores no zero values where the Go type leaves them out: there is nothing to own.
-            } else if found.is_none() && below.is_member() {
+                _ if of.drops(name, value) => {}
                 // Whoever else removes a field takes it from its owners: ours and not there, the server dropped it.
-                self.found.doubts.push(Doubt::Dropped(self.trail.field()));
-            } else if let (Some(found), true) = (found, value.as_map().is_none() && of.drops(name, value)) {
-                self.unset(name, value, found, of, below);
-            } else {
-                self.node(value, found, of.field(name), below);
+                _ if below.is_member() => self.found.doubts.push(Doubt::Dropped(self.trail.field())),
+                _ => self.absent(value, of.field(name), below),
             }
             self.trail.path.pop();
         }
         for (gone, below) in owned {
             self.undeclared(gone, live, of, below);
+        }
+    }
+
+    /// A declared field that is there.
+    fn field(&mut self, name: &'a str, value: ValueRef<'a>, live: ValueRef<'a>, of: TypeRef<'a>, mine: Owned<'a>) {
+        if value.as_map().is_none() && of.drops(name, value) {
+            self.unset(name, value, live, of, mine);
+        } else {
+            self.node(value, live, of.field(name), mine);
         }
     }
 
@@ -140,7 +155,7 @@ impl<'a> Walk<'a> {
                 self.found.doubts.push(Doubt::Default(self.trail.field()));
                 self.trail.note(ChangeKind::Value, Some(live), Some(desired), ChangeReason::Declared);
             }
-            _ => self.node(desired, Some(live), field, mine),
+            _ => self.node(desired, live, field, mine),
         }
     }
 
@@ -229,6 +244,10 @@ impl<'a> Walk<'a> {
     }
 
     fn is_exempt(&self, name: &str) -> bool {
+        // Nothing is, below the maps of the metadata.
+        if self.trail.path.len() > 2 {
+            return false;
+        }
         let is_mark = |mark: &Mark| mark.name == name && self.trail.at_metadata(mark.map);
         self.trail.is_exempt(name) || self.marks.iter().any(is_mark)
     }
@@ -236,5 +255,40 @@ impl<'a> Walk<'a> {
     /// Whether each entry of the map here is a change of its own, since some are marks and others are not.
     fn is_split(&self) -> bool {
         self.trail.is_split() || self.marks.iter().any(|mark| self.trail.at_metadata(mark.map))
+    }
+}
+
+fn is_scalar(value: ValueRef<'_>) -> bool {
+    !matches!(value.tag(), Tag::List | Tag::Map)
+}
+
+/// Entries of a map that is gone through beside another one; both are in byte order.
+struct Beside<'a, T, I> {
+    next: Option<(&'a str, T)>,
+    rest: I,
+}
+
+impl<'a, T: Copy, I: Iterator<Item = (&'a str, T)>> Beside<'a, T, I> {
+    fn new(mut entries: I) -> Self {
+        Self { next: entries.next(), rest: entries }
+    }
+
+    /// Takes the next entry unless it comes behind that of this name.
+    fn up_to(&mut self, name: &str) -> Option<(Ordering, &'a str, T)> {
+        let (next, value) = self.next?;
+        let order = next.cmp(name);
+        if order == Ordering::Greater {
+            return None;
+        }
+        self.next = self.rest.next();
+        Some((order, next, value))
+    }
+}
+
+impl<'a, T, I: Iterator<Item = (&'a str, T)>> Iterator for Beside<'a, T, I> {
+    type Item = (&'a str, T);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        std::mem::replace(&mut self.next, self.rest.next())
     }
 }

@@ -154,6 +154,9 @@ impl TypeRef<'_> {
 
     /// Whether the server stores nothing for this value of a field, or what it stores of a field that was not sent.
     pub(crate) fn drops(self, name: &str, value: ValueRef<'_>) -> bool {
+        if !may_be_zero(value) {
+            return false;
+        }
         let (Some(map), Some(encoding)) = (&self.atom().map, self.encoding_of(name)) else { return false };
         match (encoding.zero, value.view()) {
             (Zero::Struct, View::Map(entries)) => {
@@ -272,6 +275,18 @@ struct Place<'a> {
 fn whole(number: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
+}
+
+/// Whether a value may be the zero value of some type; most are not, which is told without a look at their type.
+fn may_be_zero(value: ValueRef<'_>) -> bool {
+    match value.view() {
+        View::Bool(flag) => !flag,
+        View::Int(number) => number == 0,
+        // As a quantity, ` +0.0Gi` is zero, too.
+        View::String(text) => text.bytes().next().is_none_or(|first| b"0+-. \t\r\n".contains(&first)),
+        View::List(list) => list.is_empty(),
+        View::Null | View::Float(_) | View::Map(_) => true,
+    }
 }
 
 /// The text of a scalar, where it is another one.

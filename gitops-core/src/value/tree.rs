@@ -292,20 +292,31 @@ impl View<'_> {
 /// Structural equality; walks both trees node by node, without recursion.
 pub(super) fn equal(left: ValueRef<'_>, right: ValueRef<'_>) -> bool {
     let (from, to) = (left.tree.nodes_at(left.at), right.tree.nodes_at(right.at));
+    let (Some((a, from)), Some((b, to))) = (from.split_first(), to.split_first()) else { return false };
+    // Most are scalars, or differ at once.
+    if from.len() != to.len() || !equal_nodes(left.tree, a, right.tree, b) {
+        return false;
+    }
+    if from.is_empty() {
+        return true;
+    }
     let mut keys = SameKeys { left: left.tree, right: right.tree, known: [(0, 0); 64] };
-    from.len() == to.len()
-        && from.iter().zip(to).enumerate().all(|(at, (a, b))| {
-            a.tag() == b.tag()
-                && (at == 0 || keys.equal(a.key(), b.key()))
-                && match a.tag() {
-                    Tag::String => {
-                        let text = |tree, node: &Node| text_bytes(tree, Span { start: node.a, len: node.b });
-                        a.b == b.b && text(left.tree, a) == text(right.tree, b)
-                    }
-                    Tag::Float => f64::from_bits(a.bits()) == f64::from_bits(b.bits()),
-                    _ => (a.a, a.b) == (b.a, b.b),
-                }
-        })
+    let equal = |(a, b): (&Node, &Node)| keys.equal(a.key(), b.key()) && equal_nodes(left.tree, a, right.tree, b);
+    from.iter().zip(to).all(equal)
+}
+
+/// Whether two nodes are equal, apart from their keys and from what is below them.
+#[inline]
+fn equal_nodes(left: &Tree, a: &Node, right: &Tree, b: &Node) -> bool {
+    a.tag() == b.tag()
+        && match a.tag() {
+            Tag::String => {
+                let text = |tree, node: &Node| text_bytes(tree, Span { start: node.a, len: node.b });
+                a.b == b.b && text(left, a) == text(right, b)
+            }
+            Tag::Float => f64::from_bits(a.bits()) == f64::from_bits(b.bits()),
+            _ => (a.a, a.b) == (b.a, b.b),
+        }
 }
 
 /// Compares keys of two trees, and remembers pairs that were equal: the same few keys come again and again.
