@@ -85,8 +85,9 @@ pub fn settled(declared: &Resource, live: &Resource, context: &Context<'_>, scal
     if live.key().is("", "Secret") {
         return None;
     }
-    let Subject { asked, live, .. } = Subject::of(declared, live, context, scaled);
-    Some(question(&stamp(&asked, context.owner), &live, context, &context.owner.manager()).0)
+    let manager = context.owner.manager();
+    let Subject { asked, live, .. } = Subject::of(declared, live, context, &manager, scaled);
+    Some(question(&stamp(&asked, context.owner), &live, context, &manager).0)
 }
 
 /// Names the question what an apply of `sent` would make of `live`.
@@ -108,16 +109,17 @@ fn refuses(failure: &Failure) -> bool {
 /// Returns the dry runs that would settle what a comparison could only predict.
 #[must_use]
 pub fn questions(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>) -> Vec<Question> {
+    let manager = context.owner.manager();
     let asked = comparison.entries.iter().filter_map(|(key, compared)| {
         let receipt = compared.open?;
         // What an apply would do says nothing of an object that is replaced.
         let is_applied = |options: &Options| !options.create_only && !options.replace;
         let declared = desired.get(key).filter(|declared| is_applied(&declared.options))?;
         let live = compared.live.as_ref()?;
-        let Subject { asked, .. } = Subject::of(&declared.resource, live, context, compared.scaled());
+        let Subject { asked, .. } = Subject::of(&declared.resource, live, context, &manager, compared.scaled());
         let sent = stamp(&asked, context.owner);
         let guard = live.uid().map_or(Guard::None, Guard::same);
-        let write = Write::apply(&sent, &context.owner.manager(), Force::Yes).guarded(guard).dry_run();
+        let write = Write::apply(&sent, &manager, Force::Yes).guarded(guard).dry_run();
         Some(Question { key: key.clone(), receipt, write })
     });
     asked.collect()

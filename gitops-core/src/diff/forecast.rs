@@ -98,7 +98,7 @@ impl Forecast {
 #[must_use]
 pub fn forecast(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Forecast {
     let manager = context.owner.manager();
-    let Subject { wanted, live: after, kept, adapted, .. } = Subject::of(desired, live, context, scaled);
+    let Subject { wanted, live: after, kept, adapted, .. } = Subject::of(desired, live, context, &manager, scaled);
     let now = Seer::of(live, &manager, context.conflicts);
     let mut fields = adapted.as_ref().map(|adapted| now.left_alone(adapted, desired, live)).unwrap_or_default();
     let live = &after;

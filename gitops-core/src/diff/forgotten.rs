@@ -83,7 +83,7 @@ pub(super) fn find(
 pub fn takeover(declared: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Option<Write> {
     let manager = context.owner.manager();
     let of = context.model.schema(&declared.key().group_kind, declared.version());
-    let Subject { wanted, kept, .. } = Subject::of(declared, live, context, scaled);
+    let Subject { wanted, kept, .. } = Subject::of(declared, live, context, &manager, scaled);
     let sent = stamp(&wanted, context.owner);
     let entry = context.inventory.get(live.key());
     let found = find(&sent, live, of, entry, &kept, Seen::of(&sent, live, context.rules), context);

@@ -93,7 +93,7 @@ pub(super) fn judge(
     entry: Option<&Entry>,
     scaled: Scaled,
 ) -> Verdict {
-    let subject = Subject::of(desired, live, context, scaled);
+    let subject = Subject::of(desired, live, context, manager, scaled);
     let seen = Seen::of(desired, live, context.rules);
     let verdict = weigh(&subject, seen, context, manager, entry);
     let Some(mut adapted) = subject.adapted else { return verdict };
@@ -179,11 +179,16 @@ fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str
 /// nothing, and nothing was left behind of what was applied before. Then a later comparison needs no memory of it.
 ///
 /// Where anything may be left alone, or ownership is to be repaired, that is not told here.
-pub(crate) fn is_plainly_applied(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> bool {
-    if may_adapt(desired, context, scaled) || mended(live, desired, context).is_some() {
+pub(crate) fn is_plainly_applied(
+    desired: &Resource,
+    live: &Resource,
+    context: &Context<'_>,
+    manager: &str,
+    scaled: Scaled,
+) -> bool {
+    if may_adapt(desired, context, scaled) || mended(live, desired, context, manager).is_some() {
         return false;
     }
-    let manager = &*context.owner.manager();
     let of = context.model.schema(&desired.key().group_kind, desired.version());
     let Basis { strategy: Strategy::Ownership, mine, doubt: None } = basis(desired, live, context, manager, of) else {
         return false;

@@ -25,7 +25,7 @@ pub fn orphan(live: &Resource, context: &Context<'_>) -> Option<Mending> {
     let manager = context.owner.manager();
     let before = ManagedFields::read(live).ok()?;
     // Under our name, and of versions that are there: else the server would drop the entries of everybody.
-    let named = mended(live, live, context).and_then(|(named, _)| ManagedFields::read(&named).ok());
+    let named = mended(live, live, context, &manager).and_then(|(named, _)| ManagedFields::read(&named).ok());
     let named = named.unwrap_or_else(|| before.clone());
     let is_ours = |entry: &&ManagedEntry| *entry.manager == *manager;
     let marks = context.owner.marks_of(live);

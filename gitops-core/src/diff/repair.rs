@@ -103,14 +103,14 @@ impl Mending {
 pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Option<Mending> {
     let manager = context.owner.manager();
     let before = ManagedFields::read(live).ok()?;
-    let (mended, mut repairs) = mended(live, declared, context).unwrap_or_else(|| (live.clone(), Vec::new()));
+    let (mended, mut repairs) = mended(live, declared, context, &manager).unwrap_or_else(|| (live.clone(), Vec::new()));
     let adapted = adapt(declared, Some(&mended), context, scaled);
     let fields = adapted.as_ref().map(super::Adapted::released).unwrap_or_default();
     if !fields.is_empty() {
         repairs.push(Repair::Release { fields });
     }
     // Not what an apply would be sent for, but what it would leave behind.
-    let Subject { wanted, live: left, kept, .. } = Subject::of(declared, &mended, context, scaled);
+    let Subject { wanted, live: left, kept, .. } = Subject::of(declared, &mended, context, &manager, scaled);
     let of = context.model.schema(&declared.key().group_kind, declared.version());
     let entry = context.inventory.get(live.key());
     let wanted = stamp(&wanted, context.owner);
@@ -137,10 +137,14 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
 
 /// Returns the object with entries that the next apply can work with: of versions that are there, under our name, and
 /// one of us. `None` if they are like that.
-pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>) -> Option<(Resource, Vec<Repair>)> {
-    let manager = context.owner.manager();
+pub(super) fn mended(
+    live: &Resource,
+    declared: &Resource,
+    context: &Context<'_>,
+    manager: &str,
+) -> Option<(Resource, Vec<Repair>)> {
     let given = context.inventory.receives(live);
-    let due = Due { manager: &manager, given, context, versions: Versions::of(declared, context.model) };
+    let due = Due { manager, given, context, versions: Versions::of(declared, context.model) };
     if given.is_none() && !entries(live).into_iter().flatten().any(|entry| due.is_for(entry)) {
         return None;
     }
@@ -155,17 +159,17 @@ pub(super) fn mended(live: &Resource, declared: &Resource, context: &Context<'_>
     let names: BTreeSet<Arc<str>> = applied.map(|entry| Arc::clone(&entry.manager)).collect();
     let names: Vec<Arc<str>> = names.into_iter().filter(|name| due.is_former(name)).collect();
     for name in &names {
-        managed = managed.rename(name, &manager);
+        managed = managed.rename(name, manager);
     }
     if let Some(given) = given {
         // The patch that sets the tracking id makes it part of what our name wrote otherwise (as the server does with
         // every value that a patch changes), which the next repair folds.
-        managed = managed.release(&manager, &annotations(live.key(), context).map(|mark| mark.path()).collect());
+        managed = managed.release(manager, &annotations(live.key(), context).map(|mark| mark.path()).collect());
         repairs.push(Repair::HandOver { from: Arc::clone(&given.from.app) });
     } else if !names.is_empty() {
         repairs.push(Repair::Rename { from: names });
     }
-    let folded = managed.fold_updates(&manager);
+    let folded = managed.fold_updates(manager);
     if folded != managed {
         managed = folded;
         repairs.push(Repair::Fold);

@@ -306,7 +306,7 @@ fn what_is_plainly_applied_is_in_sync_by_reading_alone_and_leaves_nothing_behind
         let entry = Entry::held(Standing::Created, "u", "v1", 0).with_fields(remembered);
         let inventory = Inventory::whole([(wanted.key().clone(), entry)]);
         let context = Context::new(&model, &owner, &inventory);
-        assert_eq!(is_plainly_applied(&wanted, &live, &context, Scaled::No), expected, "{about}");
+        assert_eq!(is_plainly_applied(&wanted, &live, &context, &owner.manager(), Scaled::No), expected, "{about}");
         if expected {
             let compared = compare_one(&wanted, Live::Present(&live), &context);
             assert_eq!((&compared.outcome, compared.evidence), (&Outcome::Synced, Evidence::Read), "{about}");

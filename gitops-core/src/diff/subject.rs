@@ -25,8 +25,14 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn of(desired: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Self {
-        let mended = mended(live, desired, context);
+    pub(super) fn of(
+        desired: &Resource,
+        live: &Resource,
+        context: &Context<'_>,
+        manager: &str,
+        scaled: Scaled,
+    ) -> Self {
+        let mended = mended(live, desired, context, manager);
         let (live, repairs) = mended.as_ref().map_or((live, Vec::new()), |(live, repairs)| (live, repairs.clone()));
         let Some(adapted) = adapt(desired, Some(live), context, scaled) else {
             return Self { repairs, ..Self::whole(desired, live) };

@@ -202,8 +202,8 @@ impl Default for SyncPolicy {
         Self {
             prune: Prune::Never,
             wait: WaitFor::Gates,
-            wave_timeout: Duration::from_secs(600),
-            hook_timeout: Duration::from_secs(1800),
+            wave_timeout: Self::WAVE_TIMEOUT,
+            hook_timeout: Self::HOOK_TIMEOUT,
             deletion_timeout: Duration::from_secs(300),
             retries: 5,
             prune_budget_percent: 30,
@@ -223,6 +223,10 @@ impl Default for SyncPolicy {
 }
 
 impl SyncPolicy {
+    /// Of nobody's choice (rule 38 of the exact rules).
+    pub(crate) const WAVE_TIMEOUT: Duration = Duration::from_secs(600);
+    pub(crate) const HOOK_TIMEOUT: Duration = Duration::from_secs(1800);
+
     /// Sets what a sync waits for before it ends.
     #[must_use]
     pub fn with_wait(self, wait: WaitFor) -> Self {

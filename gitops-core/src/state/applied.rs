@@ -25,7 +25,8 @@ impl AppliedFields {
     /// Takes the fields of a FieldsV1 tree; `None` when there are none.
     #[must_use]
     pub fn of(fields_v1: Map<'_>) -> Option<Self> {
-        let mut text = String::new();
+        // Grown once or twice for most objects.
+        let mut text = String::with_capacity(256);
         write(fields_v1, &mut text, 0);
         (!text.is_empty()).then(|| Arc::<str>::from(text).into())
     }
@@ -140,12 +141,12 @@ fn write(fields: Map<'_>, text: &mut String, depth: usize) {
             text.push(',');
         }
         // Most are plain fields; what looks like something else keeps its letter.
-        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != "." && !name.contains(':'));
+        let has_colon = |name: &str| name.bytes().any(|byte| byte == b':');
+        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != "." && !has_colon(name));
         let name = plain.unwrap_or(name);
-        let is_special = |letter: char| matches!(letter, '(' | ')' | ',' | '\\');
-        if name.contains(is_special) {
+        if name.bytes().any(|byte| matches!(byte, b'(' | b')' | b',' | b'\\')) {
             for letter in name.chars() {
-                text.extend(is_special(letter).then_some('\\'));
+                text.extend(matches!(letter, '(' | ')' | ',' | '\\').then_some('\\'));
                 text.push(letter);
             }
         } else {

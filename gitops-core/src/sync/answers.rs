@@ -91,9 +91,9 @@ impl Machine {
     /// Takes over what the apply left of what was applied before; returns whether there is something to take. Rule 21
     /// of the exact rules.
     fn take_over(&mut self, id: u32, step: &Step, object: Option<&Resource>) -> bool {
-        let (declared, scaled) = (self.setup.desired.get(&step.key), self.scaled(&step.key));
+        let (declared, scaled) = (self.declared(step), self.scaled(&step.key));
         let write = declared.zip(object);
-        let write = write.and_then(|(of, live)| diff::takeover(&of.resource, live, &self.context(), scaled));
+        let write = write.and_then(|(declared, live)| diff::takeover(&declared, live, &self.context(), scaled));
         let Some((write, run)) = write.zip(self.run_mut(id)) else { return false };
         run.taken = run.taken.saturating_add(1);
         let goes_on = run.taken <= DECISIONS;
@@ -108,30 +108,26 @@ impl Machine {
     /// Whether the answer to a write shows what was declared and nothing else of ours. Then nothing is to be taken over,
     /// and no later comparison need know what was answered: it will see the same.
     fn is_plain(&self, step: &Step, answer: Option<&Resource>) -> bool {
-        self.setup.desired.get(&step.key).zip(answer).is_some_and(|(of, live)| {
-            diff::is_plainly_applied(&of.resource, live, &self.context(), self.scaled(&step.key))
+        self.declared(step).zip(answer).is_some_and(|(declared, live)| {
+            diff::is_plainly_applied(&declared, live, &self.context(), &self.manager, self.scaled(&step.key))
         })
     }
 
     /// What the answer to a write settles. An object that was read later settles nothing: somebody may have written it
     /// in between, which would pass for our own work.
     fn settled(&self, step: &Step, answer: Option<&Resource>) -> Option<Digest> {
-        let (of, live) = self.setup.desired.get(&step.key).zip(answer)?;
-        diff::settled(&of.resource, live, &self.context(), self.scaled(&step.key))
+        let (declared, live) = self.declared(step).zip(answer)?;
+        diff::settled(&declared, live, &self.context(), self.scaled(&step.key))
     }
 
     /// The object is as declared now.
     pub(super) fn applied(&mut self, id: u32, step: &Step, applied: Applied<'_>, now: Timestamp) {
         let Applied { outcome, object, settled, answer } = applied;
-        let uid: Option<Arc<str>> = object.and_then(Resource::uid).map(Arc::from);
+        let uid = match &answer {
+            Some(answer) => answer.uid.clone(),
+            None => object.and_then(Resource::uid).map(Arc::from),
+        };
         if let Some(uid) = &uid {
-            let known = self.setup.ledger.inventory.get(&step.key);
-            let standing = match known.filter(|entry| entry.uid.as_ref() == Some(uid)) {
-                _ if outcome == StepOutcome::Created => Standing::Created,
-                // Not by us, or not this very object.
-                None => Standing::Adopted,
-                Some(entry) => entry.standing.clone(),
-            };
             let fields = match &step.action {
                 // No entry of ours says what a replace wrote last; what was sent does.
                 Action::Replace { .. } => {
@@ -139,8 +135,20 @@ impl Machine {
                 }
                 _ => object.and_then(|object| diff::applied_fields(object, &self.context())),
             };
-            let entry = Entry::held(standing, uid, &step.version, step.wave).with_fields(fields).with_settled(settled);
-            self.setup.ledger.inventory.entries.insert(step.key.clone(), entry);
+            let entries = &mut self.setup.ledger.inventory.entries;
+            let known = entries.get_mut(&step.key);
+            let standing = match known.as_deref().filter(|entry| entry.uid.as_ref() == Some(uid)) {
+                _ if outcome == StepOutcome::Created => Standing::Created,
+                // Not by us, or not this very object.
+                None => Standing::Adopted,
+                Some(entry) => entry.standing.clone(),
+            };
+            let (uid, version, wave) = (Some(Arc::clone(uid)), Arc::clone(&step.version), step.wave);
+            let held = Entry { standing, uid, wave, version, fields, settled };
+            match known {
+                Some(entry) => *entry = held,
+                None => drop(entries.insert(step.key.clone(), held)),
+            }
         }
         let (awaited, timeout) = (self.is_awaited(id), self.patience(step, object));
         if let Some(run) = self.run_mut(id) {
@@ -316,11 +324,11 @@ impl Machine {
     /// only extends what nobody has set.
     pub(super) fn patience(&self, step: &Step, live: Option<&Resource>) -> Duration {
         let said = self.timeout(step).max(own_deadline(self.declared(step).as_ref()));
-        let plain = SyncPolicy::default();
-        let is_hook = matches!(step.action, Action::Hook { .. });
         let policy = &self.setup.policy;
-        let is_set =
-            if is_hook { policy.hook_timeout != plain.hook_timeout } else { policy.wave_timeout != plain.wave_timeout };
+        let is_set = match step.action {
+            Action::Hook { .. } => policy.hook_timeout != SyncPolicy::HOOK_TIMEOUT,
+            _ => policy.wave_timeout != SyncPolicy::WAVE_TIMEOUT,
+        };
         if is_set { said } else { said.max(own_deadline(live)) }
     }
 

@@ -75,6 +75,9 @@ impl Machine {
 
     /// Tells those who wait for a step, or a gate, how far it has come.
     pub(super) fn reach(&mut self, node: u32, level: Level) {
+        if self.nodes.get(node as usize).is_none_or(|at| at.dependents.is_empty()) {
+            return;
+        }
         let mut reached = vec![(node, level)];
         while let Some((node, level)) = reached.pop() {
             let Some(at) = self.nodes.get_mut(node as usize) else { continue };

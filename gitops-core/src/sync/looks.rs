@@ -194,8 +194,7 @@ impl Machine {
             return self.wait(id, Look::Health, what, now);
         }
         let in_place = matches!(step.action, Action::Await);
-        let manager = self.setup.owner.manager();
-        let clues = Clues::new(&self.setup.model, now).checking(&self.setup.checks).applied_by(&manager);
+        let clues = Clues::new(&self.setup.model, now).checking(&self.setup.checks).applied_by(&self.manager);
         let clues = if in_place { clues } else { clues.changed_at(run.applied_at) };
         let others_report = self.setup.reporting.contains(&*step.key.group_kind);
         let clues = if others_report { clues.settling(SETTLE_REPORTING) } else { clues };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Interest, Write};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::policy::ignore::Rules;
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{HookResult, LiveState};
@@ -30,6 +30,8 @@ pub struct Machine {
     /// Of the plan.
     pub(super) digest: Digest,
     pub(super) setup: Setup,
+    /// The field manager of the owner.
+    pub(super) manager: Arc<str>,
     pub(super) record: RecordV1,
     pub(super) runs: Vec<Run>,
     pub(super) nodes: Vec<Node>,
@@ -142,11 +144,13 @@ impl Machine {
     }
 
     fn with_record(plan: Arc<Plan>, digest: Digest, setup: Setup, record: RecordV1, now: Timestamp) -> Self {
-        let runs = plan.steps.iter().map(|step| Run::new(step, now)).collect();
+        let declared = |step: &Step| setup.desired.get(&step.key).map(|declared| &declared.resource);
+        let runs = plan.steps.iter().map(|step| Run::new(step, declared(step), now)).collect();
         let mut machine = Self {
             nodes: Self::graph(&plan),
             plan,
             digest,
+            manager: setup.owner.manager(),
             setup,
             record,
             runs,

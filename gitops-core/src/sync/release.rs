@@ -14,13 +14,16 @@ use super::step::{At, Look, Next};
 
 impl Machine {
     pub(super) fn declared(&self, step: &Step) -> Option<Resource> {
-        self.setup.desired.get(&step.key).map(|declared| declared.resource.clone())
+        // Looked up once for each step; a plan from a file may number its steps as it likes.
+        let known = self.run(step.id.0).and_then(|run| run.declared.as_ref());
+        let known = known.filter(|known| *known.key() == step.key);
+        known.or_else(|| Some(&self.setup.desired.get(&step.key)?.resource)).cloned()
     }
 
     /// Whether anything of the object of a step may be left alone.
     pub(super) fn has_rules(&self, step: &Step) -> bool {
-        let declared = self.setup.desired.get(&step.key);
-        declared.is_some_and(|of| diff::may_adapt(&of.resource, &self.context(), self.scaled(&step.key)))
+        let declared = self.declared(step);
+        declared.is_some_and(|declared| diff::may_adapt(&declared, &self.context(), self.scaled(&step.key)))
     }
 
     /// Whether the object of a step is still with another application, which gives it away.

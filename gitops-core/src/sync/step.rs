@@ -23,6 +23,8 @@ use super::{Cause, StepOutcome, hooks};
 pub(super) struct Run {
     /// The object; for a hook under the name it runs with.
     pub(super) key: ResourceKey,
+    /// What Git wants of it. See [`Machine::declared`].
+    pub(super) declared: Option<Resource>,
     pub(super) at: At,
     /// When it began.
     pub(super) since: Timestamp,
@@ -126,9 +128,10 @@ impl Next {
 }
 
 impl Run {
-    pub(super) fn new(step: &Step, now: Timestamp) -> Self {
+    pub(super) fn new(step: &Step, declared: Option<&Resource>, now: Timestamp) -> Self {
         Self {
             key: step.key.clone(),
+            declared: declared.cloned(),
             at: At::Waiting,
             since: now,
             started: None,
@@ -334,21 +337,21 @@ impl Machine {
     /// Builds the write that sends the declared object.
     fn payload(&self, id: u32, step: &Step, next: &Next) -> Option<Write> {
         let run = self.run(id)?;
-        let found = self.setup.desired.get(&step.key)?;
-        let declared = &found.resource;
+        let declared = &self.declared(step)?;
         let is_planned = match step.action.payload() {
             Some(Payload::Digest(planned)) => *planned == declared.intent(),
-            Some(Payload::Declared { source, file, document }) => found
-                .origin
-                .as_ref()
-                .is_some_and(|origin| (origin.source, &origin.file, origin.document) == (*source, file, *document)),
+            Some(Payload::Declared { source, file, document }) => {
+                let origin = self.setup.desired.get(&step.key).and_then(|found| found.origin.as_ref());
+                origin
+                    .is_some_and(|origin| (origin.source, &origin.file, origin.document) == (*source, file, *document))
+            }
             Some(Payload::Opaque) | None => true,
         };
         if !is_planned {
             // The plan was stored, and what is declared by now is not what somebody approved.
             return None;
         }
-        let manager = self.setup.owner.manager();
+        let manager = &self.manager;
         let operation = self.record.operation.as_str();
         let object = match next {
             Next::HookCreate => {
@@ -366,9 +369,9 @@ impl Machine {
             _ => diff::stamp(run.sent.as_ref().unwrap_or(declared), &self.setup.owner),
         };
         Some(match next {
-            Next::Apply(force, guard) => Write::apply(&object, &manager, *force).guarded(guard.clone()),
-            Next::Replace(guard) => Write::replace(&object, &manager).guarded(guard.clone()),
-            _ => Write::apply(&object, &manager, Force::No).guarded(Guard::Absent),
+            Next::Apply(force, guard) => Write::apply(&object, manager, *force).guarded(guard.clone()),
+            Next::Replace(guard) => Write::replace(&object, manager).guarded(guard.clone()),
+            _ => Write::apply(&object, manager, Force::No).guarded(Guard::Absent),
         })
     }
 }
