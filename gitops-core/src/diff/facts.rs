@@ -3,7 +3,7 @@
 use crate::model::TypeRef;
 use crate::resource::Resource;
 use crate::ssa::{FieldSet, ManagedFields};
-use crate::value::{Hasher, Purpose, ValueRef};
+use crate::value::{Hasher, Pieces, Purpose, ValueRef};
 
 use super::{Facts, Receipt, owned};
 
@@ -13,23 +13,28 @@ use super::{Facts, Receipt, owned};
 /// version stands for them, and their names alone where it has none.
 #[must_use]
 pub fn facts(live: &Resource) -> Facts {
-    let hasher = content(Hasher::new(Purpose::Facts), live, |hasher, entries| {
+    let hasher = content(Hasher::new(Purpose::Facts), live, |pieces, entries| {
         let mut entries: Vec<ValueRef<'_>> = entries.as_list().into_iter().flatten().collect();
-        entries.sort_by_cached_key(|entry| {
-            ["manager", "operation", "apiVersion", "subresource"]
-                .map(|field| entry.get(field).and_then(ValueRef::as_str))
-        });
-        entries.into_iter().fold(hasher.text("managedFields"), |hasher, entry| {
-            let fields = entry.as_map().into_iter().flatten().filter(|(field, _)| *field != "time");
-            fields.fold(hasher, |hasher, (field, value)| hasher.text(field).value(value))
-        })
+        if entries.len() > 1 {
+            entries.sort_by_cached_key(|entry| {
+                ["manager", "operation", "apiVersion", "subresource"]
+                    .map(|field| entry.get(field).and_then(ValueRef::as_str))
+            });
+        }
+        pieces.text("managedFields");
+        for entry in entries {
+            for (field, value) in entry.as_map().into_iter().flatten().filter(|(field, _)| *field != "time") {
+                pieces.text(field);
+                pieces.value(value);
+            }
+        }
     });
     Facts(hasher.finish())
 }
 
 /// Returns the digest of what a live object says, whoever owns what of it: it tells whether somebody changed it.
 pub(crate) fn said(live: &Resource) -> Facts {
-    Facts(content(Hasher::new(Purpose::Facts), live, |hasher, _| hasher).finish())
+    Facts(content(Hasher::new(Purpose::Facts), live, |_, _| {}).finish())
 }
 
 /// Returns the key of the question what an apply of `sent` would make of `live`: rule 5 of the exact rules.
@@ -39,7 +44,7 @@ pub(crate) fn said(live: &Resource) -> Facts {
 pub(super) fn receipt(sent: &Resource, live: &Resource, of: TypeRef<'_>, manager: &str, rules: Hasher) -> Receipt {
     let ours = owned::applied(live, manager).and_then(|entry| entry.get("fieldsV1"));
     let hasher = rules.text(manager).digest(&sent.intent()).text(live.uid());
-    let hasher = ours.into_iter().fold(content(hasher, live, |hasher, _| hasher), Hasher::value);
+    let hasher = ours.into_iter().fold(content(hasher, live, |_, _| {}), Hasher::value);
     let hasher = match held_by_others(sent, live, of, manager) {
         Some(held) if held.is_empty() => hasher,
         Some(held) => hasher.text("held").value(held.to_fields_v1().root()),
@@ -59,40 +64,47 @@ fn held_by_others(sent: &Resource, live: &Resource, of: TypeRef<'_>, manager: &s
 }
 
 /// The content of a live object, without status and versions.
-fn content(hasher: Hasher, live: &Resource, managed: impl Fn(Hasher, ValueRef<'_>) -> Hasher) -> Hasher {
+fn content(hasher: Hasher, live: &Resource, managed: impl Fn(&mut Pieces<'_>, ValueRef<'_>)) -> Hasher {
     let is_secret = live.key().is("", "Secret");
-    let mut hasher = hasher.text(live.resource_version().filter(|_| is_secret));
-    for (name, value) in live.tree().as_map().into_iter().flatten() {
-        hasher = match name {
-            "status" => continue,
-            "data" | "stringData" if is_secret => names(hasher.text(name), value),
-            "metadata" => metadata(hasher, value, is_secret, &managed),
-            _ => hasher.text(name).value(value),
-        };
-    }
-    hasher
+    let hasher = hasher.text(live.resource_version().filter(|_| is_secret));
+    hasher.packed(|pieces| {
+        for (name, value) in live.tree().as_map().into_iter().flatten() {
+            match name {
+                "status" => continue,
+                "data" | "stringData" if is_secret => names(pieces, name, value),
+                "metadata" => metadata(pieces, value, is_secret, &managed),
+                _ => {
+                    pieces.text(name);
+                    pieces.value(value);
+                }
+            }
+        }
+    })
 }
 
-fn names(hasher: Hasher, map: ValueRef<'_>) -> Hasher {
-    map.as_map().into_iter().flatten().fold(hasher, |hasher, (name, _)| hasher.text(name))
+fn names(pieces: &mut Pieces<'_>, of: &str, map: ValueRef<'_>) {
+    pieces.text(of);
+    map.as_map().into_iter().flatten().for_each(|(name, _)| pieces.text(name));
 }
 
 fn metadata(
-    mut hasher: Hasher,
+    pieces: &mut Pieces<'_>,
     metadata: ValueRef<'_>,
     is_secret: bool,
-    managed: impl Fn(Hasher, ValueRef<'_>) -> Hasher,
-) -> Hasher {
+    managed: impl Fn(&mut Pieces<'_>, ValueRef<'_>),
+) {
     for (name, value) in metadata.as_map().into_iter().flatten() {
-        hasher = match name {
+        match name {
             "resourceVersion" | "generation" => continue,
             // It may hold a copy of the values.
-            "annotations" if is_secret => names(hasher.text(name), value),
-            "managedFields" => managed(hasher, value),
-            _ => hasher.text(name).value(value),
-        };
+            "annotations" if is_secret => names(pieces, name, value),
+            "managedFields" => managed(pieces, value),
+            _ => {
+                pieces.text(name);
+                pieces.value(value);
+            }
+        }
     }
-    hasher
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use super::pieces::Pieces;
 use super::{ValueRef, View};
 
 /// What a digest is for. Digests of two purposes never compare equal.
@@ -95,6 +96,15 @@ impl Hasher {
         Digest(self.0.finalize().into())
     }
 
+    /// Adds what `feed` adds, in a short form: where most of what is told apart is names, as in `managedFields`, half of
+    /// the bytes of [`Hasher::value`] are lengths.
+    pub(crate) fn packed(mut self, feed: impl FnOnce(&mut Pieces<'_>)) -> Self {
+        let mut pieces = Pieces::new(&mut self.0);
+        feed(&mut pieces);
+        pieces.flush();
+        self
+    }
+
     fn mark(mut self, mark: u8) -> Self {
         self.0.update([mark]);
         self
@@ -108,7 +118,7 @@ impl Hasher {
     /// Adds all nodes in preorder, each behind its key. Counts precede contents, so the sequence says the shape.
     fn walk(&mut self, value: ValueRef<'_>) {
         let tree = value.tree;
-        let mut pieces = Pieces { to: &mut self.0, held: [0; HELD], length: 0 };
+        let mut pieces = Pieces::new(&mut self.0);
         for at in value.at..value.at.saturating_add(tree.span(value.at)) {
             if at != value.at && tree.has_key(at) {
                 pieces.piece(tree.key(at).as_bytes());
@@ -140,49 +150,6 @@ impl Hasher {
             }
         }
         pieces.flush();
-    }
-}
-
-/// How much [`Pieces`] hold back.
-const HELD: usize = 512;
-
-/// Gathers the small pieces of a tree, so that the digest is fed whole blocks.
-struct Pieces<'h> {
-    to: &'h mut Sha256,
-    held: [u8; HELD],
-    length: usize,
-}
-
-impl Pieces<'_> {
-    fn piece(&mut self, bytes: &[u8]) {
-        self.add(&(bytes.len() as u64).to_le_bytes());
-        self.add(bytes);
-    }
-
-    #[inline]
-    fn add(&mut self, bytes: &[u8]) {
-        let end = self.length.saturating_add(bytes.len());
-        match self.held.get_mut(self.length..end) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.length = end;
-            }
-            None => {
-                self.flush();
-                match self.held.get_mut(..bytes.len()) {
-                    Some(room) => {
-                        room.copy_from_slice(bytes);
-                        self.length = bytes.len();
-                    }
-                    None => self.to.update(bytes),
-                }
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        self.to.update(self.held.get(..self.length).unwrap_or_default());
-        self.length = 0;
     }
 }
 

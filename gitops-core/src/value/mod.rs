@@ -9,6 +9,7 @@ mod digest;
 mod draft;
 mod json;
 mod keys;
+mod pieces;
 mod read;
 mod splice;
 mod tree;
@@ -23,6 +24,7 @@ pub use digest::{Digest, Hasher, InvalidDigest, Purpose};
 pub use draft::Draft;
 pub use json::JsonError;
 
+pub(crate) use pieces::Pieces;
 pub(crate) use tree::Tag;
 use tree::Tree;
 
