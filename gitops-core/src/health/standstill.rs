@@ -38,13 +38,13 @@ impl fmt::Display for Standstill {
     }
 }
 
-/// Fields and annotations by which people hold controllers, of built-in kinds and by custom of most others.
-const FIELDS: [&str; 5] = [
-    "spec.paused",
-    "spec.suspend",
-    "spec.pause",
-    "spec.updateStrategy.paused",
-    "spec.updateStrategy.rollingUpdate.paused",
+/// Fields, below `spec`, and annotations by which people hold controllers, of built-in kinds and by custom of most others.
+const FIELDS: [(&str, &[&str]); 5] = [
+    ("spec.paused", &["paused"]),
+    ("spec.suspend", &["suspend"]),
+    ("spec.pause", &["pause"]),
+    ("spec.updateStrategy.paused", &["updateStrategy", "paused"]),
+    ("spec.updateStrategy.rollingUpdate.paused", &["updateStrategy", "rollingUpdate", "paused"]),
 ];
 const ANNOTATIONS: [(&str, &str); 6] = [
     ("crossplane.io/paused", "true"),
@@ -57,15 +57,17 @@ const ANNOTATIONS: [(&str, &str); 6] = [
 
 /// Returns what holds an object, if anything does.
 pub(super) fn of(object: Reading<'_>) -> Option<Standstill> {
-    let is_held = |path: &&&str| object.field(path).and_then(ValueRef::as_bool) == Some(true);
-    if let Some(path) = FIELDS.iter().find(is_held) {
-        return Some(Standstill::HeldBy(path));
+    let is_held = |path: &[&str]| object.spec(path).and_then(ValueRef::as_bool) == Some(true);
+    if let Some((name, _)) = FIELDS.iter().find(|(_, path)| is_held(path)) {
+        return Some(Standstill::HeldBy(name));
     }
-    if let Some((name, _)) = ANNOTATIONS.iter().find(|(name, value)| object.live.annotation(name) == Some(value)) {
+    let annotations = object.live.tree().dig(&["metadata", "annotations"]);
+    let annotation = |name| annotations?.get(name)?.as_str();
+    if let Some((name, _)) = ANNOTATIONS.iter().find(|(name, value)| annotation(name) == Some(*value)) {
         return Some(Standstill::HeldBy(name));
     }
     // Cluster API asks for its being there only.
-    if object.live.annotation("cluster.x-k8s.io/paused").is_some() {
+    if annotation("cluster.x-k8s.io/paused").is_some() {
         return Some(Standstill::HeldBy("cluster.x-k8s.io/paused"));
     }
     let key = object.live.key();

@@ -15,6 +15,8 @@ use super::kinds::{OfKind, by_kind};
 
 /// Called services of one namespace that are matched with workloads one by one.
 const MATCHED_SERVICES: usize = 64;
+/// The shortest name of a field that [`named`] reads is `secret`.
+const SHORTEST: usize = 6;
 /// Workloads of one service that are waited for one by one.
 const MATCHED_WORKLOADS: usize = 16;
 
@@ -219,13 +221,18 @@ fn names<'a>(kind: &GroupKind, tree: ValueRef<'a>, mut found: impl FnMut(Thing, 
         return;
     }
     for entry in tree.get("spec").into_iter().flat_map(ValueRef::entries_below) {
-        named(entry.key(), entry, &mut found);
-        *runs |= entry.key() == "containers" && matches!(entry.tag(), Tag::Map | Tag::List);
+        let field = entry.key();
+        named(field, entry, &mut found);
+        *runs |= field == "containers" && matches!(entry.tag(), Tag::Map | Tag::List);
     }
 }
 
 /// Reads one field by the name that all kinds use for it.
 fn named<'a>(field: &str, value: ValueRef<'a>, found: &mut impl FnMut(Thing, &'a str)) {
+    // Most fields have shorter names.
+    if field.len() < SHORTEST {
+        return;
+    }
     let mut tell = |thing, name: Option<&'a str>| {
         if let Some(name) = name {
             found(thing, name);
