@@ -6,6 +6,7 @@ mod log;
 mod rollback;
 mod signed;
 mod source;
+mod submodules;
 mod watch;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use log::Log;
 pub(crate) use rollback::Rollback;
 pub(crate) use signed::Signed;
 pub(crate) use source::{AppName, Source};
+pub(crate) use submodules::SubmoduleArgs;
 pub(crate) use watch::Watch;
 
 /// Keeps a cluster as Git says.

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
-use gitops_git::{Credential, GitSource, GitStore, RemoteOptions, Secret, Trust};
+use gitops_git::{Credential, GitSource, GitStore, RemoteOptions, Secret, Submodules, Trust};
 
 use crate::Failure;
 use crate::cli;
@@ -21,19 +21,23 @@ pub(crate) struct Repository(Arc<dyn Source>);
 impl Repository {
     /// Opens what is named: a folder if there is one, else the address of a remote.
     /// With trust, nothing is resolved but what is signed as it demands.
-    pub(crate) fn open(location: &str, trust: Option<&Trust>) -> Result<Self, SourceError> {
+    pub(crate) fn open(location: &str, trust: Option<&Trust>, submodules: &Submodules) -> Result<Self, SourceError> {
         let is_remote = location.contains(':') || location.ends_with(".bundle");
         if Path::new(location).is_dir() || !is_remote {
-            let source = GitSource::open(location)?;
+            let source = GitSource::open(location)?.with_submodules(submodules.clone());
             return Ok(Self(Arc::new(match trust {
                 Some(trust) => source.with_trust(trust.clone()),
                 None => source,
             })));
         }
-        match trust {
-            Some(trust) => store().clone().with_trust(trust.clone()).source(location).map(Self),
-            None => store().source(location).map(Self),
+        let mut store = store().clone();
+        if *submodules != Submodules::default() {
+            store = store.with_submodules(submodules.clone());
         }
+        if let Some(trust) = trust {
+            store = store.with_trust(trust.clone());
+        }
+        store.source(location).map(Self)
     }
 }
 

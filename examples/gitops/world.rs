@@ -90,7 +90,8 @@ pub(crate) fn finish<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
 
 pub(crate) fn open_source(source: &cli::Source) -> Result<Repository, Failure> {
     let trust = repository::trust(&source.signed)?;
-    Ok(Repository::open(&source.app.repo.to_string_lossy(), trust.as_ref())?)
+    let submodules = source.submodules.policy()?;
+    Ok(Repository::open(&source.app.repo.to_string_lossy(), trust.as_ref(), &submodules)?)
 }
 
 /// Describes the application that the arguments mean.

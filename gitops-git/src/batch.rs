@@ -29,12 +29,12 @@ pub(crate) fn contents(sources: &[GitSource], limits: &GitLimits, ids: &[Content
     let repositories = || sources.iter().map(GitSource::local).collect::<Vec<_>>();
     if ids.len() <= SHARE {
         let repositories = repositories();
-        return ids.iter().map(|id| content(&repositories, limits, id)).collect();
+        return ids.iter().map(|id| objects::content_in(&repositories, limits, id)).collect();
     }
     let places = in_order_of_packs(&repositories(), ids);
     let read = &|share: &[usize]| {
         let repositories = repositories();
-        let read = |place: &usize| Some((*place, content(&repositories, limits, ids.get(*place)?)));
+        let read = |place: &usize| Some((*place, objects::content_in(&repositories, limits, ids.get(*place)?)));
         share.iter().filter_map(read).collect::<Vec<_>>()
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
@@ -53,17 +53,6 @@ pub(crate) fn contents(sources: &[GitSource], limits: &GitLimits, ids: &[Content
     });
     contents.sort_unstable_by_key(|(place, _)| *place);
     contents.into_iter().map(|(_, content)| content).collect()
-}
-
-fn content(repositories: &[Repository], limits: &GitLimits, id: &ContentId) -> Content {
-    let mut first = None;
-    for repository in repositories {
-        match objects::content(repository, limits, id) {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) => _ = first.get_or_insert(error),
-        }
-    }
-    Err(first.unwrap_or_else(|| crate::error::unknown(id.as_str(), Vec::new())))
 }
 
 /// Returns the places of the ids: first of what is in no pack, then pack by pack. It is only a matter of speed, so what

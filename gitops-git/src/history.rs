@@ -10,6 +10,7 @@ use gix::{ObjectId, Repository};
 use crate::GitLimits;
 use crate::error::beyond;
 use crate::objects::{self, ParsedCommit};
+use crate::submodules::Rule;
 use crate::tree::{Known, Lister};
 
 /// A commit and the wanted files in it.
@@ -35,9 +36,10 @@ pub(crate) fn log(
     paths: &Paths,
     limit: usize,
     at_end: AtEnd,
+    rule: Rule<'_>,
 ) -> Result<Vec<Revision>, SourceError> {
     let ends = objects::boundary(repository)?;
-    let mut lister = Lister::new(repository, limits, paths);
+    let mut lister = Lister::new(repository, limits, paths).with_rule(rule);
     let (id, commit) = objects::pinned(repository, from)?;
     let files = list(&mut lister, commit.tree, None)?;
 

@@ -71,6 +71,7 @@ mod remote;
 mod renames;
 mod resolve;
 mod restore;
+mod submodules;
 mod tree;
 #[cfg(feature = "signatures")]
 mod trust;
@@ -91,10 +92,12 @@ pub use remote::{
 };
 
 pub use restore::Restore;
+pub use submodules::{Follow, Hosts, InvalidSubmodule, InvalidSubmodules, Submodule, SubmoduleList, Submodules};
 #[cfg(feature = "signatures")]
 pub use trust::{Demand, InvalidKeyring, InvalidSigners, Trust, Verdict};
 
 use history::AtEnd;
+use submodules::{LocalModules, Opened, Rule};
 
 /// A Git repository on this machine as a [`Source`].
 ///
@@ -127,13 +130,16 @@ use history::AtEnd;
 /// - Content ids are blob ids, folder ids are tree ids. `refs/replace` is ignored, so equal ids stay equal bytes.
 /// - Links are followed within the commit, to files and to folders. A link that leads outside, to nothing or back to a
 ///   folder around it is a problem of the snapshot.
-/// - Submodules are not read, and a warning says so.
+/// - Submodules are read, refused or left out as [`Submodules`] says; without it, a warning says that they are not read.
 /// - What cannot be listed is a blocking problem; a root that cannot be read is an error.
 #[derive(Clone)]
 pub struct GitSource {
     repository: gix::ThreadSafeRepository,
     location: PathBuf,
     limits: GitLimits,
+    submodules: Submodules,
+    /// The repositories of submodules that were followed.
+    opened: Opened<GitSource>,
     #[cfg(feature = "signatures")]
     trust: Option<Arc<Trust>>,
 }
@@ -157,11 +163,18 @@ impl Source for GitSource {
         paths: &Paths,
         known: Option<&Snapshot>,
     ) -> Result<Snapshot, SourceError> {
-        tree::snapshot(&self.local(), &self.limits, revision, paths, known)
+        let repository = self.local();
+        let list = |rule| tree::snapshot(&repository, &self.limits, revision, paths, known, rule);
+        match &self.submodules {
+            Submodules::Follow(follow) => list(Rule::Follow(&LocalModules::new(&repository, follow, &self.opened))),
+            policy => list(Rule::unfollowed(policy)),
+        }
     }
 
     async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
-        Ok(batch::contents(std::slice::from_ref(self), &self.limits, ids))
+        let mut sources = vec![self.clone()];
+        sources.extend(self.opened.all());
+        Ok(batch::contents(&sources, &self.limits, ids))
     }
 
     fn history(&self) -> Option<&dyn History> {
@@ -175,7 +188,8 @@ impl History for GitSource {
     /// as one parent had them, only that parent is followed; otherwise all are, newest commit first. A merge is listed
     /// if it differs from every parent. In a shallow clone the last commit counts as the first one.
     async fn log(&self, from: &RevisionId, paths: &Paths, limit: usize) -> Result<Vec<Revision>, SourceError> {
-        history::log(&self.local(), &self.limits, from, paths, limit, AtEnd::Stop)
+        let rule = Rule::of_history(&self.submodules);
+        history::log(&self.local(), &self.limits, from, paths, limit, AtEnd::Stop, rule)
     }
 
     /// Names the parents of a commit. Where a shallow clone ends there is an error: that it has none is not known.

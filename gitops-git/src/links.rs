@@ -49,6 +49,16 @@ impl<'r> Reader<'r> {
         self.passed.clear();
     }
 
+    /// Counts what another one has counted, as if it were of the same repository.
+    pub(crate) fn counting_on(self, other: &Reader<'_>) -> Self {
+        Self { entries: other.entries, ..self }
+    }
+
+    /// Goes on from what another one has counted.
+    pub(crate) fn continue_from(&mut self, other: &Reader<'_>) {
+        self.entries = other.entries;
+    }
+
     pub(crate) fn tree(&mut self, id: ObjectId) -> Result<Vec<TreeEntry>, SourceError> {
         let entries = objects::tree(self.repository, self.limits, id)?;
         self.entries = self.entries.saturating_add(entries.len());

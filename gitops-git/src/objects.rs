@@ -101,6 +101,24 @@ pub(crate) fn content(repository: &Repository, limits: &GitLimits, id: &ContentI
     Ok(bytes.into())
 }
 
+/// Reads the bytes of a file from the first repository that has it.
+pub(crate) fn content_in(
+    repositories: &[Repository],
+    limits: &GitLimits,
+    id: &ContentId,
+) -> Result<Arc<[u8]>, SourceError> {
+    let (mut here, mut absent) = (None, None);
+    for repository in repositories {
+        let error = match content(repository, limits, id) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        let is_here = parse(repository, id.as_str()).is_some_and(|id| repository.has_object(id));
+        _ = if is_here { here.get_or_insert(error) } else { absent.get_or_insert(error) };
+    }
+    Err(here.or(absent).unwrap_or_else(|| unknown(id.as_str(), Vec::new())))
+}
+
 /// Reads a full id, of the kind of hash that this repository uses.
 pub(crate) fn parse(repository: &Repository, hex: &str) -> Option<ObjectId> {
     ObjectId::from_hex(hex.as_bytes()).ok().filter(|id| id.kind() == repository.object_hash())

@@ -11,6 +11,7 @@ use crate::GitSource;
 use crate::bases::Bases;
 use crate::error::{because, shown, unsupported};
 use crate::relation::{self, Relation};
+use crate::submodules::{Opened, Submodules};
 
 /// What a repository may use beyond the first format without changing how refs and objects are read by gix.
 const EXTENSIONS: [&str; 6] =
@@ -63,6 +64,8 @@ impl GitSource {
                     repository,
                     location: path.to_owned(),
                     limits: GitLimits::default(),
+                    submodules: Submodules::default(),
+                    opened: Opened::default(),
                     #[cfg(feature = "signatures")]
                     trust: None,
                 })
@@ -80,6 +83,8 @@ impl GitSource {
                 repository,
                 location: folder.to_owned(),
                 limits: GitLimits::default(),
+                submodules: Submodules::default(),
+                opened: Opened::default(),
                 #[cfg(feature = "signatures")]
                 trust: None,
             }),
@@ -91,6 +96,13 @@ impl GitSource {
     #[must_use]
     pub fn with_limits(self, limits: GitLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets what is done about submodules. They are followed to where `git submodule update --init` puts them: of a
+    /// repository on this machine nothing is fetched.
+    #[must_use]
+    pub fn with_submodules(self, submodules: Submodules) -> Self {
+        Self { submodules, ..self }
     }
 
     /// Resolves to nothing but what is signed as `trust` demands. What is not is an error, `Untrusted`.
@@ -111,6 +123,10 @@ impl GitSource {
         let repository = self.local();
         let (id, _) = crate::objects::pinned(&repository, id)?;
         trust.verdict(&repository, gix::objs::Kind::Commit, id)
+    }
+
+    pub(crate) fn follows_submodules(&self) -> bool {
+        matches!(self.submodules, Submodules::Follow(_))
     }
 
     pub(crate) fn limits(&self) -> &GitLimits {

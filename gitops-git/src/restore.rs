@@ -78,7 +78,8 @@ impl GitSource {
         let repository = self.local();
         let (onto, onto_commit) = objects::pinned(&repository, &restore.onto)?;
         let (_, to_commit) = objects::pinned(&repository, &restore.to)?;
-        let mut weaver = Weaver { repository: &repository, limits: self.limits(), paths: &restore.paths };
+        let follows = self.follows_submodules();
+        let mut weaver = Weaver { repository: &repository, limits: self.limits(), paths: &restore.paths, follows };
         let woven = weaver.weave(Some(onto_commit.tree), Some(to_commit.tree), b"".as_bstr(), 0)?;
         let tree = match woven {
             Some(tree) => tree,
@@ -119,6 +120,8 @@ struct Weaver<'r> {
     repository: &'r Repository,
     limits: &'r GitLimits,
     paths: &'r Paths,
+    /// Whether files of submodules are read.
+    follows: bool,
 }
 
 type Entries = BTreeMap<BString, (EntryMode, ObjectId)>;
@@ -155,7 +158,10 @@ impl Weaver<'_> {
                 true => self.weave(tree(of_onto), tree(of_to), path.as_bstr(), depth + 1)?,
                 false => tree(of_onto),
             };
-            let file = if self.paths.wants(&text) { file(of_to) } else { file(of_onto) };
+            // The files of a submodule that is followed go back with the commit that it is at.
+            let is_module = |entry: Option<&(EntryMode, ObjectId)>| entry.is_some_and(|(mode, _)| mode.is_commit());
+            let followed = self.follows && (is_module(of_to) || is_module(of_onto)) && self.paths.may_enter(&text);
+            let file = if followed || self.paths.wants(&text) { file(of_to) } else { file(of_onto) };
             let below = below.map(|id| (EntryMode::from(EntryKind::Tree), id));
             if below.is_some() && file.is_some() {
                 return Err(unsupported(format!(

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use gitops_core::policy::{InvalidSyncOption, SyncOption};
 use gitops_core::state::TrackingStyle;
 
-use super::Signed;
+use super::{Signed, SubmoduleArgs};
 
 /// Which application; its name is derived from where it lies.
 #[derive(Debug, Args)]
@@ -60,6 +60,8 @@ pub(crate) struct Source {
     pub(crate) app: AppName,
     #[command(flatten)]
     pub(crate) signed: Signed,
+    #[command(flatten)]
+    pub(crate) submodules: SubmoduleArgs,
     /// Branch, tag or commit to follow
     #[arg(long, value_name = "REVISION", default_value = "HEAD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) revision: String,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{Signed, World};
+use super::{Signed, SubmoduleArgs, World};
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -48,6 +48,8 @@ pub(crate) struct Watch {
     pub(crate) details: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) signed: Signed,
+    #[command(flatten)]
+    pub(crate) submodules: SubmoduleArgs,
     #[command(flatten)]
     pub(crate) world: World,
 }

@@ -1,7 +1,5 @@
 //! `rollback`: going back to an earlier revision and staying there, and what that means to a sync.
 
-use std::path::Path;
-
 use gitops_core::reconcile::{self, App, Looked, Report};
 use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
@@ -26,7 +24,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
     let source = world::open_source(of)?;
     // What cannot be written to is known before anything is done.
-    let local = args.revert.as_ref().map(|_| writable(&of.app.repo)).transpose()?;
+    let local = args.revert.as_ref().map(|_| writable(of)).transpose()?;
     let head = finish(source.resolve(&app.target))??;
     let to = earlier(wanted, &ledger, &source)?;
     if to == head.id {
@@ -78,9 +76,10 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
 }
 
 /// Opens the repository that gets the commit of a revert.
-fn writable(repo: &Path) -> Result<GitSource, Failure> {
+fn writable(of: &cli::Source) -> Result<GitSource, Failure> {
     let hint = "`--revert` makes a commit in a local repository; clone it, and give its folder to `--repo`";
-    GitSource::open(repo).map_err(|error| format!("{error}; {hint}").into())
+    let source = GitSource::open(&of.app.repo).map_err(|error| format!("{error}; {hint}"))?;
+    Ok(source.with_submodules(of.submodules.policy()?))
 }
 
 /// Describes the commit that takes the files of an application back.

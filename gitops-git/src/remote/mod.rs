@@ -6,6 +6,7 @@ mod credentials;
 #[cfg(feature = "http")]
 mod http;
 mod listing;
+mod modules;
 mod options;
 mod pipe;
 mod shared;
@@ -25,7 +26,8 @@ use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snaps
 
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
-use crate::{GitSource, batch, blame, objects, tree};
+use crate::submodules::Rule;
+use crate::{GitSource, Submodules, batch, blame, tree};
 
 pub use credential_helper::CredentialHelper;
 pub use credentials::{Asked, Credential, Credentials, Secret};
@@ -35,6 +37,7 @@ pub use store::Trimmed;
 pub use url::{RemoteUrl, Scheme};
 
 use credentials::Anonymous;
+use modules::{Followed, Wanted};
 use shared::Shared;
 
 /// A folder in which remotes are kept, one bare repository for each.
@@ -47,6 +50,7 @@ pub struct GitStore {
     root: PathBuf,
     options: RemoteOptions,
     credentials: Arc<dyn Credentials>,
+    submodules: Submodules,
     open: Arc<Mutex<BTreeMap<RemoteUrl, Weak<Shared>>>>,
     #[cfg(feature = "signatures")]
     trust: Option<Arc<crate::Trust>>,
@@ -83,6 +87,7 @@ impl GitStore {
             root: root.as_ref().to_owned(),
             options: RemoteOptions::default(),
             credentials: Arc::new(Anonymous),
+            submodules: Submodules::default(),
             open: Arc::default(),
             #[cfg(feature = "signatures")]
             trust: None,
@@ -109,6 +114,12 @@ impl GitStore {
         Self { credentials: Arc::new(credentials), open: Arc::default(), ..self }
     }
 
+    /// Sets what is done about submodules, in repositories that are opened from now on.
+    #[must_use]
+    pub fn with_submodules(self, submodules: Submodules) -> Self {
+        Self { submodules, open: Arc::default(), ..self }
+    }
+
     /// Opens a remote. Nothing is asked of it yet.
     ///
     /// # Errors
@@ -124,11 +135,27 @@ impl GitStore {
             None => Arc::clone(&self.credentials),
         };
         let shared = Shared::open(&self.root, url, &self.options, credentials)?;
+        let shared = shared.following(&self.submodules, self.followed());
         #[cfg(feature = "signatures")]
         let shared = shared.trusting(self.trust.clone());
         let shared = Arc::new(shared);
         open.insert(url.clone(), Arc::downgrade(&shared));
         Ok(GitRemote { shared })
+    }
+
+    /// Returns how submodules of a remote are followed, if they are. Those within are followed by it, too.
+    fn followed(&self) -> Option<Arc<Followed>> {
+        let Submodules::Follow(follow) = &self.submodules else { return None };
+        let store = Self {
+            root: self.root.clone(),
+            options: self.options.clone(),
+            credentials: Arc::clone(&self.credentials),
+            submodules: Submodules::Skip,
+            open: Arc::default(),
+            #[cfg(feature = "signatures")]
+            trust: None,
+        };
+        Some(Followed::new(store, follow.clone()))
     }
 
     /// Opens what a person calls a repository: a folder, `file://` and a folder, or the address of a remote.
@@ -143,6 +170,7 @@ impl GitStore {
             // A folder by that name is what is meant, even if it looks like an address.
             path if Path::new(path).is_dir() || folder.is_some() && !path.ends_with(".bundle") => {
                 let source = GitSource::open(path)?.with_limits(self.options.limits.clone());
+                let source = source.with_submodules(self.submodules.clone());
                 #[cfg(feature = "signatures")]
                 let source = GitSource { trust: self.trust.clone(), ..source };
                 Ok(Arc::new(source))
@@ -212,11 +240,26 @@ impl Source for GitRemote {
         known: Option<&Snapshot>,
     ) -> Result<Snapshot, SourceError> {
         let source = self.holding(revision).await?;
-        tree::snapshot(&source.local(), &self.shared.options.limits, revision, paths, known)
+        let (root, limits) = (&self.shared.url, &self.shared.options.limits);
+        match &self.shared.followed {
+            Some(followed) => followed.snapshot(&source, Wanted { root, limits, revision, paths, known }).await,
+            None => tree::snapshot(
+                &source.local(),
+                limits,
+                revision,
+                paths,
+                known,
+                Rule::unfollowed(&self.shared.submodules),
+            ),
+        }
     }
 
     async fn read(&self, ids: &[ContentId]) -> Result<Vec<Result<Arc<[u8]>, SourceError>>, SourceError> {
-        Ok(batch::contents(&self.shared.sources()?, &self.shared.options.limits, ids))
+        let mut sources = self.shared.sources()?;
+        for remote in self.shared.followed.iter().flat_map(|followed| followed.remotes()) {
+            sources.extend(remote.shared.sources()?);
+        }
+        Ok(batch::contents(&sources, &self.shared.options.limits, ids))
     }
 
     fn history(&self) -> Option<&dyn History> {
@@ -232,7 +275,16 @@ impl History for GitRemote {
         let (shared, from, paths) = (Arc::clone(&self.shared), from.clone(), paths.clone());
         let log = move |cancelled: &Arc<_>| {
             shared.with_history(&from, cancelled, |source| {
-                history::log(&source.local(), &shared.options.limits, &from, &paths, limit, AtEnd::Fail)
+                let (repository, limits) = (source.local(), &shared.options.limits);
+                history::log(
+                    &repository,
+                    limits,
+                    &from,
+                    &paths,
+                    limit,
+                    AtEnd::Fail,
+                    Rule::of_history(&shared.submodules),
+                )
             })
         };
         self.shared.worker.run(log).await

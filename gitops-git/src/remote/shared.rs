@@ -13,13 +13,14 @@ use gix::{ObjectId, Repository};
 use super::bundle_file::BundleFile;
 use super::credentials::Credentials;
 use super::listing::{self, Listing, Meaning};
+use super::modules::Followed;
 use super::store::{self, Store};
 use super::wire::{Depth, Session, Wire};
 use super::worker::Worker;
 use super::{RemoteOptions, RemoteUrl, Scheme, pipe};
 use crate::error::{is_boundary, shown, unknown, unsupported};
 use crate::resolve::{self, Base};
-use crate::{GitSource, objects};
+use crate::{GitSource, Submodules, objects};
 
 /// Prefixes that are asked for together. Beyond these everything is asked for.
 const TOGETHER: usize = 256;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) options: RemoteOptions,
     pub(super) worker: Worker,
     credentials: Arc<dyn Credentials>,
+    pub(super) submodules: Submodules,
+    pub(super) followed: Option<Arc<Followed>>,
     store: Store,
     local: Mutex<Local>,
     asked: Mutex<Asked>,
@@ -70,6 +73,8 @@ impl Shared {
             options: options.clone(),
             worker: Worker::default(),
             credentials,
+            submodules: Submodules::default(),
+            followed: None,
             local: Mutex::default(),
             asked: Mutex::default(),
             #[cfg(feature = "http")]
@@ -77,6 +82,10 @@ impl Shared {
             #[cfg(feature = "signatures")]
             trust: None,
         })
+    }
+
+    pub(super) fn following(self, submodules: &Submodules, followed: Option<Arc<Followed>>) -> Self {
+        Self { submodules: submodules.clone(), followed, ..self }
     }
 
     #[cfg(feature = "signatures")]

@@ -116,6 +116,55 @@ impl RemoteUrl {
         Self { user: self.user.clone().filter(|_| self.scheme == Scheme::Ssh), secret: None, ..self.clone() }
     }
 
+    /// Returns whether it is reached as the other is: by the same scheme, host, port and, over SSH, user.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        let place = |url: &Self| {
+            let port = url.port.or(match url.scheme {
+                Scheme::Https => Some(443),
+                Scheme::Http => Some(80),
+                Scheme::Ssh => Some(22),
+                Scheme::Git => Some(9418),
+                Scheme::Bundle => None,
+            });
+            let user = url.user.clone().filter(|_| url.scheme == Scheme::Ssh);
+            (url.scheme, url.host.clone(), port, user)
+        };
+        self.scheme != Scheme::Bundle && place(self) == place(other)
+    }
+
+    /// Returns whether both name one repository: nearly all hosts take a `.git` at the end or leave it.
+    pub(crate) fn is_same_repository(&self, other: &Self) -> bool {
+        let path = |url: &Self| url.path.strip_suffix(".git").unwrap_or(&url.path).to_owned();
+        let is_near = self.is_beside(other) || self.scheme == Scheme::Bundle && other.scheme == Scheme::Bundle;
+        is_near && path(self) == path(other)
+    }
+
+    /// Returns the address that `../lib.git` means seen from here, on the same host; `None` if that leads out of it. As Git
+    /// reads the address of a submodule (`relative_url` in its `remote.c`), which would go on to other hosts.
+    pub(crate) fn relative(&self, text: &str) -> Option<Self> {
+        let mut parts: Vec<&str> = self.path.split('/').collect();
+        let mut rest = text;
+        loop {
+            if let Some(after) = rest.strip_prefix("../") {
+                parts.pop().filter(|part| !part.is_empty())?;
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("./") {
+                rest = after;
+            } else {
+                break;
+            }
+        }
+        let rest = rest.trim_end_matches('/');
+        let is_odd = |char: char| char.is_control() || char.is_whitespace();
+        if rest.contains(is_odd) || rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return None;
+        }
+        parts.push(rest);
+        let path = parts.join("/");
+        let fits = self.scheme != Scheme::Bundle && path.len() <= LONGEST && !path.starts_with('-');
+        fits.then(|| Self { path, ..self.anonymous() })
+    }
+
     fn with_scheme(text: &str, scheme: &str, rest: &str) -> Result<Self, SourceError> {
         let scheme = match &*scheme.to_ascii_lowercase() {
             "https" => Scheme::Https,
@@ -282,6 +331,31 @@ mod tests {
             assert_eq!((url.scheme, &*url.host, url.port, &*url.path), (scheme, host, port, path), "{text}");
             assert_eq!(url.to_string(), display);
             assert!(!format!("{url:?}").contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_submodule_is_read_as_git_reads_it_and_stays_on_its_host() {
+        let https = "https://u:s3cret@example.org/team/shop.git";
+        for (base, text, expected) in [
+            (https, "../lib.git", Some("https://example.org/team/lib.git")),
+            (https, "../../other/lib", Some("https://example.org/other/lib")),
+            (https, "./lib", Some("https://example.org/team/shop.git/lib")),
+            (https, ".././../lib/", Some("https://example.org/lib")),
+            ("git@host:team/shop.git", "../lib.git", Some("ssh://git@host/team/lib.git")),
+            ("git@host:shop.git", "../lib.git", Some("ssh://git@host/lib.git")),
+            // Git goes on to `https://lib` and `https:lib`.
+            (https, "../../../lib", None),
+            (https, "../../../../evil.example/lib", None),
+            ("git@host:shop.git", "../../lib.git", None),
+            (https, "../a/../../lib", None),
+            (https, "../", None),
+            (https, "../a b", None),
+            ("git@host:shop.git", "../-oProxyCommand=id", None),
+            ("/srv/shop.bundle", "../lib.bundle", None),
+        ] {
+            let url = RemoteUrl::parse(base).unwrap().relative(text);
+            assert_eq!(url.map(|url| url.to_string()).as_deref(), expected, "{base} {text}");
         }
     }
 

@@ -156,6 +156,7 @@ fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, (String,
         Some(folder) => folder.display().to_string(),
     };
     let trust = repository::trust(&args.signed).map_err(|error| (error.to_string(), "mend what `--signers` names"))?;
-    let opened = Repository::open(&location, trust.as_ref());
+    let submodules = args.submodules.policy().map_err(|error| (error.to_string(), "mend `--submodule-repo`"))?;
+    let opened = Repository::open(&location, trust.as_ref(), &submodules);
     opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
 }

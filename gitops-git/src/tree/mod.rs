@@ -1,59 +1,31 @@
 //! Listing the wanted files of a commit.
 
+mod snapshot;
+mod submodule;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gitops_core::problem::{Code, Problem};
 use gitops_core::resource::Origin;
-use gitops_core::source::{
-    ContentId, Entry, Folder, Kind as What, Paths, RevisionId, Snapshot, SourceError, SourceFailure,
-};
+use gitops_core::source::{ContentId, Entry, Folder, Kind as What, Paths, SourceError, SourceFailure};
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, Repository};
 
 use crate::GitLimits;
-use crate::error::{shown, too_large, unsupported};
+use crate::error::{shown, too_large};
 use crate::ignored::Ignored;
 use crate::links::{Place, Reader, join};
 use crate::objects::{self, TreeEntry};
+use crate::submodules::{Rule, SubmoduleList};
+
+pub(crate) use snapshot::snapshot;
 
 /// Folders within folders. Git itself has no limit; ours keeps the stack small, here and in what reads a snapshot.
 const DEPTH: usize = 128;
-
-pub(crate) fn snapshot(
-    repository: &Repository,
-    limits: &GitLimits,
-    revision: &RevisionId,
-    paths: &Paths,
-    known: Option<&Snapshot>,
-) -> Result<Snapshot, SourceError> {
-    let (_, commit) = objects::pinned(repository, revision)?;
-    let mut lister = Lister::new(repository, limits, paths);
-    let known = known.map(|known| match known.paths.as_ref() {
-        Some(same) if same == paths => Known::SamePaths(&known.root),
-        _ => Known::OtherPaths(&known.root),
-    });
-    let root = lister.list(commit.tree, known)?;
-    if count(&root) > limits.files {
-        return Err(lister.too_many());
-    }
-    // What is listed is there: the folders on the way to it need not be read, if they are known.
-    for path in paths.roots.iter().filter(|path| !holds(&root, path)) {
-        match lister.reader.locate(commit.tree, path.as_bytes().as_bstr())? {
-            Place::Nothing => {
-                let (path, revision) = (shown(path), revision.as_str().into());
-                return Err(SourceFailure::UnknownPath { path, revision }.into());
-            }
-            Place::Submodule => return Err(unsupported(format!("`{path}` is in a submodule; reading it"))),
-            // A link that leads nowhere is a problem with a file, which was found.
-            Place::File(_) | Place::Folder(_) | Place::Outside | Place::Circle => {}
-        }
-    }
-    Ok(Snapshot::new(revision, root).with_paths(paths).with_problems(lister.problems))
-}
 
 /// What was listed before. Equal folders are shared with it; of the same paths, what has the same id is not read again.
 pub(crate) enum Known<'k> {
@@ -72,6 +44,12 @@ pub(crate) struct Lister<'r> {
     /// The trees we are in.
     around: Vec<ObjectId>,
     ignored: Ignored,
+    rule: Rule<'r>,
+    /// Where this repository lies, if it is that of a submodule, and how many folders are around that.
+    prefix: BString,
+    above: usize,
+    /// What `.gitmodules` says, or why it does not.
+    declared: Option<Result<SubmoduleList, String>>,
     /// Folders known to hold no wanted file.
     barren: BTreeSet<(BString, ObjectId)>,
     pub(crate) problems: Vec<Problem>,
@@ -97,10 +75,19 @@ impl<'r> Lister<'r> {
             files: 0,
             around: Vec::new(),
             ignored: Ignored::new(paths),
+            rule: Rule::Skip,
+            prefix: BString::default(),
+            above: 0,
+            declared: None,
             barren: BTreeSet::new(),
             problems: Vec::new(),
             damage: None,
         }
+    }
+
+    /// Sets what is done where a submodule is.
+    pub(crate) fn with_rule(self, rule: Rule<'r>) -> Self {
+        Self { rule, ..self }
     }
 
     /// Lists `tree`.
@@ -108,7 +95,7 @@ impl<'r> Lister<'r> {
         self.reader.restart();
         self.around.clear();
         self.problems.clear();
-        (self.root, self.files, self.damage) = (tree, 0, None);
+        (self.root, self.files, self.damage, self.declared) = (tree, 0, None, None);
         self.ignored = Ignored::new(self.paths);
         self.reuse = matches!(known, Some(Known::SamePaths(_)));
         let known = known.map(|(Known::SamePaths(known) | Known::OtherPaths(known))| known);
@@ -160,6 +147,12 @@ impl<'r> Lister<'r> {
         }
     }
 
+    /// Finds what lies at a path, which may lie in a submodule.
+    fn locate(&mut self, path: &BStr) -> Result<Place, SourceError> {
+        let inside = path.strip_prefix(self.prefix.as_slice()).unwrap_or(path);
+        self.reader.locate(self.root, inside.as_bstr())
+    }
+
     fn wants(&self, path: &str) -> bool {
         self.paths.wants(path) && !self.ignored.keeps_out(path, What::File)
     }
@@ -174,7 +167,7 @@ impl<'r> Lister<'r> {
         let (at, mut pure) = (join(path, file.name.as_bstr()), Pure::Yes);
         let id = match file.kind {
             EntryKind::Blob | EntryKind::BlobExecutable => file.id,
-            EntryKind::Link => match self.reader.locate(self.root, at.as_bstr()) {
+            EntryKind::Link => match self.locate(at.as_bstr()) {
                 // What it leads to may change without this folder.
                 Ok(Place::File(id)) => {
                     pure = Pure::No;
@@ -221,7 +214,7 @@ impl<'r> Lister<'r> {
                 self.link(folder, entry, &path, known)?;
                 Ok(Pure::No)
             }
-            EntryKind::Commit if self.may_enter(text) => Ok(self.problem(submodule(text), text)),
+            EntryKind::Commit if self.may_enter(text) => self.submodule(folder, entry, &path, known),
             _ => Ok(Pure::Yes),
         }
     }
@@ -236,7 +229,7 @@ impl<'r> Lister<'r> {
         known: Option<&Arc<Folder>>,
     ) -> Result<Pure, SourceError> {
         let text = path.to_str_lossy();
-        if self.around.len() >= DEPTH {
+        if self.above + self.around.len() >= DEPTH {
             let what = format!("folders lie more than {DEPTH} deep; what is below is not read");
             return Ok(self.problem(Problem::blocks(Code::TooLarge, what).hint("use fewer levels"), &text));
         }
@@ -267,7 +260,7 @@ impl<'r> Lister<'r> {
     ) -> Result<Pure, SourceError> {
         let text = path.to_str_lossy();
         let (wanted, enters) = (self.wants(&text), self.may_enter(&text));
-        let place = match self.reader.locate(self.root, path.as_bstr()) {
+        let place = match self.locate(path.as_bstr()) {
             Ok(place) => place,
             Err(error) => return self.unreadable(path.as_bstr(), error),
         };
@@ -284,7 +277,7 @@ impl<'r> Lister<'r> {
                 return Ok(self.problem(Problem::warning(Code::UnreadableFile, what), &text));
             }
             Place::File(_) | Place::Folder(_) => return Ok(Pure::Yes),
-            Place::Submodule => return Ok(self.problem(submodule(&text), &text)),
+            Place::Submodule => return Ok(self.link_into_submodule(&text)),
             Place::Nothing => "which does not exist at this revision",
             Place::Outside => "which is outside the repository",
             Place::Circle => "which leads round in a circle",
@@ -364,30 +357,7 @@ impl<'r> Lister<'r> {
     }
 }
 
-fn submodule(path: &str) -> Problem {
-    Problem::warning(Code::UnreadableFile, format!("`{path}` is a submodule; its files are not read"))
-        .hint("commit its files here, or make its repository a source of its own")
-}
-
 fn with_id(mut folder: Folder, id: Option<ContentId>) -> Folder {
     folder.id = id;
     folder
-}
-
-/// Whether something is listed at a path.
-fn holds(folder: &Folder, path: &str) -> bool {
-    let (name, rest) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    match (folder.entries.get(name), rest) {
-        _ if path.is_empty() => true,
-        (Some(Entry::Folder(below)), Some(rest)) => holds(below, rest),
-        (found, rest) => found.is_some() && rest.is_none(),
-    }
-}
-
-fn count(folder: &Folder) -> usize {
-    let below = |entry: &Entry| match entry {
-        Entry::File { .. } => 1,
-        Entry::Folder(folder) => count(folder),
-    };
-    folder.entries.values().map(below).sum()
 }
