@@ -124,7 +124,7 @@ fn remembered(live: &Resource, of: TypeRef<'_>, applied: bool, entry: Option<&En
 }
 
 /// What client-side apply wrote last. Lists are told apart by the keys of the schema, as its own strategic merge does.
-fn last_applied(live: &Resource, of: TypeRef<'_>) -> Option<FieldSet> {
+pub(super) fn last_applied(live: &Resource, of: TypeRef<'_>) -> Option<FieldSet> {
     let last = Value::from_json(live.annotation(LAST_APPLIED)?.as_bytes()).ok()?;
     let text = |field: &str| last.root().get(field).and_then(ValueRef::as_str).unwrap_or_default();
     if text("apiVersion") != live.api_version() || text("kind") != live.key().kind() {
@@ -133,7 +133,7 @@ fn last_applied(live: &Resource, of: TypeRef<'_>) -> Option<FieldSet> {
     fields_of(&last, of)
 }
 
-fn fields_of(value: &Value, of: TypeRef<'_>) -> Option<FieldSet> {
+pub(super) fn fields_of(value: &Value, of: TypeRef<'_>) -> Option<FieldSet> {
     Typed::new(value.clone(), of, Duplicates::Allow).ok()?.field_set().ok()
 }
 

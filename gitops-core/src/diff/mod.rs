@@ -18,6 +18,7 @@ mod explain;
 mod facts;
 mod forecast;
 mod forgotten;
+mod handing;
 mod judge;
 mod lists;
 mod mask;

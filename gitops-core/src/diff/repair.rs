@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Guard, PatchStep, Write};
+use crate::cluster::{Guard, PatchStep, Verb, Write};
 use crate::path::FieldPath;
 use crate::policy::Conflicts;
-use crate::resource::{Resource, ResourceKey};
+use crate::resource::Resource;
 use crate::ssa::{FieldSet, ManagedEntry, ManagedFields, Operation};
-use crate::state::{Handover, Mark};
+use crate::state::Handover;
 use crate::value::{Draft, Value, ValueRef};
 
 use super::adapt::{Scaled, adapt};
 use super::forgotten;
+use super::handing;
 use super::mask::{self, Seen};
 use super::owned::entries;
 use super::subject::Subject;
@@ -47,6 +48,13 @@ pub enum Repair {
     HandOver {
         /// That application.
         from: Arc<str>,
+    },
+    /// Another tool held the object, or nobody: what of its ownership is meant moves to our entry, its marks go, and the
+    /// object gets our tracking id, in one patch (rules 21 and 32).
+    Adopt {
+        /// Who held it; `None` where nothing says that anybody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Arc<str>>,
     },
     /// What our name wrote otherwise becomes part of our Apply entry (rule 19).
     Fold,
@@ -98,6 +106,35 @@ impl Mending {
     }
 }
 
+impl fmt::Display for Mending {
+    /// Line by line: whose entries hold how many fields before and after, and which marks go and come.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.before.entries().iter().chain(self.after.entries());
+        let keys: BTreeSet<_> = entries.map(ManagedEntry::key).collect();
+        for key in keys {
+            let of = |managed: &ManagedFields| managed.entries().iter().find(|entry| entry.key() == key).cloned();
+            let (before, after) = (of(&self.before), of(&self.after));
+            let fields = |entry: Option<ManagedEntry>| entry.map(|entry| entry.fields).unwrap_or_default();
+            let (before, after) = (fields(before), fields(after));
+            if before != after {
+                let (manager, operation) = (&key.manager, key.operation);
+                writeln!(f, "`{manager}` ({operation}): {} → {} fields", before.len(), after.len())?;
+            }
+        }
+        let Verb::Patch { steps, .. } = &self.write.verb else { return Ok(()) };
+        for step in steps {
+            match step {
+                PatchStep::Set(path, _) if path.meets(&["metadata", "managedFields"]) => {}
+                PatchStep::Set(path, value) => {
+                    writeln!(f, "sets `{path}` to `{}`", value.root().as_str().unwrap_or(""))?
+                }
+                PatchStep::Remove(path) => writeln!(f, "removes `{path}`")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Returns the write that must come before `declared` is applied over `live`; `None` if there is nothing to repair.
 #[must_use]
 pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scaled: Scaled) -> Option<Mending> {
@@ -129,7 +166,7 @@ pub fn repair(declared: &Resource, live: &Resource, context: &Context<'_>, scale
     }
     let mut steps = vec![PatchStep::Set(FieldPath::fields(&["metadata", "managedFields"]), entries_value(&after))];
     if let Some(given) = context.inventory.receives(live) {
-        steps.extend(handing_over(live, given, context));
+        steps.extend(handing::marking(live, declared, given, context));
     }
     let write = Write::patch(live.key(), declared.version(), steps, &manager).guarded(Guard::exactly(live));
     Some(Mending { write, repairs, before, after })
@@ -162,10 +199,8 @@ pub(super) fn mended(
         managed = managed.rename(name, manager);
     }
     if let Some(given) = given {
-        // The patch that sets the tracking id makes it part of what our name wrote otherwise (as the server does with
-        // every value that a patch changes), which the next repair folds.
-        managed = managed.release(manager, &annotations(live.key(), context).map(|mark| mark.path()).collect());
-        repairs.push(Repair::HandOver { from: Arc::clone(&given.from.app) });
+        managed = handing::migrated(&managed, live, declared, given, context);
+        repairs.push(handing::repair(live, given));
     } else if !names.is_empty() {
         repairs.push(Repair::Rename { from: names });
     }
@@ -181,20 +216,6 @@ pub(super) fn mended(
 /// one empty entry asks for none (recorded).
 pub(super) fn entries_value(managed: &ManagedFields) -> Value {
     if managed.is_empty() { Draft::List(vec![Draft::map()]).freeze() } else { managed.to_value() }
-}
-
-/// The annotations that mark an object. A label is left to the apply: there may be no labels yet to add one to.
-fn annotations(key: &ResourceKey, context: &Context<'_>) -> impl Iterator<Item = Mark> {
-    context.owner.marks(key).into_iter().filter(|mark| mark.map == "annotations")
-}
-
-/// What gives an object new marks, and takes those away that would still say whose it was.
-fn handing_over(live: &Resource, given: &Handover, context: &Context<'_>) -> Vec<PatchStep> {
-    let ours: Vec<Mark> = annotations(live.key(), context).collect();
-    let theirs = given.from.marks_of(live).into_iter();
-    let theirs = theirs.filter(|mark| !ours.iter().any(|our| our.path() == mark.path()));
-    let set = ours.iter().map(|mark| PatchStep::Set(mark.path(), Draft::String(mark.value.clone()).freeze()));
-    set.chain(theirs.map(|mark| PatchStep::Remove(mark.path()))).collect()
 }
 
 /// What an entry is looked at for.
@@ -273,8 +294,10 @@ impl fmt::Display for Repair {
             Self::Rename { from } => write!(f, "takes the place of {}", list(from)),
             Self::Orphan => f.write_str("stays, and is nobody's"),
             Self::HandOver { from } => {
-                write!(f, "takes it over from application `{from}`, which no longer declares it")
+                write!(f, "takes it over from application `{from}`")
             }
+            Self::Adopt { from: Some(from) } => write!(f, "takes it over from {from}"),
+            Self::Adopt { from: None } => f.write_str("makes it ours"),
             Self::Fold => f.write_str("folds what we wrote otherwise into what we apply"),
             Self::Release { fields } => write!(f, "gives up {}", list(fields)),
             Self::TakeOver { fields, from } if from.is_empty() => {

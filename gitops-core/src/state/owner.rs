@@ -13,7 +13,7 @@ use crate::value::{Hasher, Purpose, ValueRef};
 pub const TRACKING_ANNOTATION: &str = "gitops.rs/tracking-id";
 /// Names the operation that created an object; rule 27 takes it as the proof of a create whose answer was lost.
 pub const OPERATION_ANNOTATION: &str = "gitops.rs/operation";
-const ARGO_TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
+pub(super) const ARGO_TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
 pub(crate) const ARGO_INSTALLATION_ANNOTATION: &str = "argocd.argoproj.io/installation-id";
 const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 pub(crate) const ANNOTATIONS: &str = "annotations";
@@ -198,7 +198,7 @@ impl Owner {
 
 impl TrackingStyle {
     /// Whether ids stand under Argo CD's annotation.
-    fn is_argo(self) -> bool {
+    pub(crate) fn is_argo(self) -> bool {
         matches!(self, Self::ArgoCd | Self::ArgoCdAndLabel)
     }
 }
@@ -223,7 +223,7 @@ impl Tracking {
     }
 
     /// Argo CD's. The installation stands in an annotation of its own; no name of its applications has a slash.
-    fn argo(resource: &Resource) -> Option<Self> {
+    pub(super) fn argo(resource: &Resource) -> Option<Self> {
         let text = resource.annotation(ARGO_TRACKING_ANNOTATION)?;
         let (app, _) = text.split_once(':')?;
         let installation = resource.annotation(ARGO_INSTALLATION_ANNOTATION).unwrap_or_default();
