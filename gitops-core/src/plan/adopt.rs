@@ -78,6 +78,10 @@ pub(super) fn not_ours(tracking: &Tracking) -> Problem {
         "" => format!("belongs to application `{}`", tracking.app),
         installation => format!("belongs to application `{}` of installation `{installation}`", tracking.app),
     };
-    let hint = "remove it from one of the two applications; to take it over, remove its tracking id first";
-    Problem::blocks(Code::NotOurs, text).hint(hint)
+    let (app, take) = match tracking.style.is_argo() {
+        true => ("Argo CD", "`gitops adopt --from argocd`".to_owned()),
+        false => ("the other one", format!("`gitops transfer --from {}`", tracking.app)),
+    };
+    Problem::blocks(Code::NotOurs, text)
+        .hint(format!("remove it from one of the two applications, or take it over from {app} ({take})"))
 }

@@ -14,7 +14,7 @@ use super::node::{Fate, Node, Work};
 use super::{
     Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
     adopt, awaiting, budget, confirm, contents, delete, depend, held, impact, leftover, order, orphan, prune, recreate,
-    select, trial,
+    select, take, trial,
 };
 
 /// Decides what an operation will do: a sync, or with [`Intent::Delete`] the deletion of the application. Total: what
@@ -42,14 +42,18 @@ pub fn plan(
     let desired = &*desired.as_heir(&policy.sync_options);
     match request.scope.intent {
         Intent::Delete => return delete::plan(comparison, desired, policy, context, request),
-        Intent::Orphan => return orphan::plan(comparison, context, request),
+        Intent::Orphan | Intent::Release => return orphan::plan(comparison, desired, context, request),
+        Intent::Adopt => return take::plan(comparison, desired, context, request),
         Intent::Sync => {}
     }
     let runs = request.hooks;
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
     let judge = Judge { owner: context.owner, inventory: context.inventory, policy, request: &request };
     let (mut nodes, extras) = decided(comparison, desired, &judge, &mut problems);
-    problems.extend(select::unmatched(&request, &nodes, &extras));
+    problems.extend(select::unmatched(
+        &request,
+        nodes.iter().map(|node| node.key).chain(extras.iter().map(|(key, _)| *key)),
+    ));
     let absent = select::narrow(&mut nodes, &request);
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);
@@ -326,7 +330,7 @@ fn claims(declared: &Declared, compared: &Compared) -> Fate {
 }
 
 /// What changes first in who owns what. A replaced object needs only entries that the server can read.
-fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
+pub(super) fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
     let mut repairs = compared.repairs.to_vec();
     if declared.options.replace {
         repairs.retain(|repair| matches!(repair, Repair::Rewrite { .. }));
@@ -355,7 +359,7 @@ pub(super) fn foreign<'c>(key: &ResourceKey, claim: &'c Claim, owner: &Owner) ->
     (same && !owner.is(tracking)).then_some(tracking)
 }
 
-fn at(declared: &Declared, problem: Problem) -> Problem {
+pub(super) fn at(declared: &Declared, problem: Problem) -> Problem {
     match &declared.origin {
         Some(origin) => problem.at(origin),
         None => problem,

@@ -30,6 +30,7 @@ mod select;
 mod show;
 mod skip;
 mod step;
+mod take;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -1,26 +1,29 @@
-//! What the end of an application does that lets its objects stay: our mark and our ownership leave each of them. Rule 32
-//! of the exact rules. The ledger goes last, by the machine.
+//! Objects that are let go and stay: our mark and our ownership leave them. Rule 32 of the exact rules. Either all of an
+//! application that ends, of which the ledger goes last, by the machine; or some of one that goes on.
 
 use std::collections::BTreeMap;
 
 use crate::diff::{self, Compared, Comparison, Context, Outcome, Why};
 use crate::problem::{Code, Problem};
 use crate::resource::ResourceKey;
-use crate::state::Trust;
+use crate::state::{DesiredState, Trust};
 
-use super::build::as_seen;
-use super::{Action, Format, Impact, Plan, Reason, Request, SkipReason, Skipped, Step, StepId};
+use super::build::{as_seen, at};
+use super::{Action, Format, Impact, Intent, Plan, Reason, Request, SkipReason, Skipped, Step, StepId, select};
 use crate::policy::Phase;
 
-/// Plans the end of a whole application that keeps its objects. Where any of them cannot be read nothing is done: what
-/// keeps our mark once the ledger is gone would be known to nobody.
-pub(super) fn plan(comparison: &Comparison, context: &Context<'_>, request: Request) -> Plan {
+/// Plans that objects are let go. Where any object of an application that ends cannot be read nothing is done: what keeps
+/// our mark once the ledger is gone would be known to nobody.
+pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
+    if request.scope.intent == Intent::Release {
+        return release(comparison, desired, context, request);
+    }
     let mut plan = Plan::empty(context.owner);
     let known = comparison.entries.iter().map(|(key, compared)| (key, &**compared));
     let of_hooks = request.hook_objects.seen.iter();
     let all: BTreeMap<&ResourceKey, &Compared> = of_hooks.chain(known).collect();
     for (key, compared) in all {
-        match fate(key, compared, context) {
+        match fate(key, compared, Reason::Application, context) {
             Fate::Nothing => {}
             Fate::Skip(reason) => plan.skipped.push(Skipped::new(key, reason)),
             Fate::Orphan(step) => {
@@ -40,6 +43,41 @@ pub(super) fn plan(comparison: &Comparison, context: &Context<'_>, request: Requ
     Plan { format: Format::V2, scope: request.scope, ..plan }
 }
 
+/// Plans that some objects are let go.
+fn release(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
+    let mut plan = Plan::empty(context.owner);
+    let known = comparison.entries.iter().map(|(key, _)| key).chain(desired.declared.keys());
+    let known: Vec<&ResourceKey> = known.collect();
+    plan.problems = select::unmatched(&request, known.iter().copied());
+    for (key, compared) in &comparison.entries {
+        let declared = desired.get(key);
+        let object = declared.map(|declared| &declared.resource).or(compared.live.as_ref());
+        if !request.chooses(key, object) {
+            continue;
+        }
+        match fate(key, compared, Reason::Released, context) {
+            Fate::Nothing => {
+                let text = "is not let go: nothing on the cluster says that it is of this application";
+                plan.problems.push(Problem::note(Code::NotOurs, text).of(key));
+            }
+            Fate::Skip(reason) => plan.skipped.push(Skipped::new(key, reason)),
+            Fate::Orphan(step) => {
+                let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+                plan.steps.push(Step { id, ..*step });
+                if let Some(declared) = declared {
+                    let text = "is still declared, so that the next sync takes it again";
+                    let problem = Problem::warning(Code::NotOurs, text).of(key);
+                    plan.problems.push(at(declared, problem.hint("drop it from the source before that")));
+                }
+            }
+        }
+    }
+    plan.skipped.sort();
+    plan.problems.sort();
+    let revisions = desired.revisions.iter().map(|revision| revision.id.clone()).collect();
+    Plan { format: Format::V2, revisions, scope: request.scope, ..plan }
+}
+
 enum Fate {
     /// Nothing on it says that it is ours.
     Nothing,
@@ -47,7 +85,7 @@ enum Fate {
     Orphan(Box<Step>),
 }
 
-fn fate(key: &ResourceKey, compared: &Compared, context: &Context<'_>) -> Fate {
+fn fate(key: &ResourceKey, compared: &Compared, reason: Reason, context: &Context<'_>) -> Fate {
     let is_recorded = context.inventory.get(key).is_some();
     let Some(live) = &compared.live else {
         return match compared.outcome {
@@ -75,7 +113,7 @@ fn fate(key: &ResourceKey, compared: &Compared, context: &Context<'_>) -> Fate {
         action: Action::Orphan,
         requires,
         after: Vec::new(),
-        reason: Reason::Application,
+        reason,
         impact: Impact::Ownership,
         recreate: None,
         trial: None,

@@ -338,7 +338,9 @@ pub(super) fn keep_containers(
         };
         if holds {
             let (does, hint) = match intent {
-                Intent::Sync => ("is not pruned", "declare it again, or remove what is in it first"),
+                Intent::Sync | Intent::Adopt | Intent::Release => {
+                    ("is not pruned", "declare it again, or remove what is in it first")
+                }
                 Intent::Delete | Intent::Orphan => ("stays", "delete it by hand once nothing is in it"),
             };
             let text = format!("{does}: the {} holds objects that stay", removal.key.kind());

@@ -68,6 +68,10 @@ pub enum Intent {
     Delete,
     /// To end the application, and let its objects stay as nobody's.
     Orphan,
+    /// To make declared objects ours that others hold; no value changes.
+    Adopt,
+    /// To let some objects go, which stay as nobody's; the application goes on.
+    Release,
 }
 
 /// How much of an application a plan is about.
@@ -154,6 +158,22 @@ impl Request {
         Self { scope, hooks: HookRun::Never, ..Self::default() }
     }
 
+    /// Asks that these objects become ours, or all that are declared, and that nothing else changes. No hook runs.
+    #[must_use]
+    pub fn to_adopt(only: Selection) -> Self {
+        Self::about_owners(Intent::Adopt, only)
+    }
+
+    /// Asks to let these objects go: they stay as they are, and the application goes on. No hook runs.
+    #[must_use]
+    pub fn to_release(only: Selection) -> Self {
+        Self::about_owners(Intent::Release, only)
+    }
+
+    fn about_owners(intent: Intent, only: Selection) -> Self {
+        Self { scope: Scope { intent, only, ..Scope::default() }, hooks: HookRun::Never, ..Self::default() }
+    }
+
     /// Adds what a person said yes to.
     #[must_use]
     pub fn confirmed(mut self, confirmation: Confirmation) -> Self {
@@ -204,10 +224,10 @@ impl Scope {
         *self == Self::default()
     }
 
-    /// Returns whether objects are left out.
+    /// Returns whether anything is left out that a sync of the application would do.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        !self.only.is_everything()
+        !self.only.is_everything() || self.intent.is_about_owners()
     }
 }
 
@@ -223,6 +243,12 @@ impl Intent {
     #[must_use]
     pub fn is_sync(&self) -> bool {
         *self == Self::Sync
+    }
+
+    /// Returns whether nothing but who owns objects changes, and the application goes on.
+    #[must_use]
+    pub fn is_about_owners(self) -> bool {
+        matches!(self, Self::Adopt | Self::Release)
     }
 
     /// Returns whether nothing is left of the application afterwards.

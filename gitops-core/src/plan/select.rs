@@ -13,7 +13,6 @@ use crate::resource::{GroupKind, LabelSelector, Resource, ResourceKey};
 
 use super::depend::Graph;
 use super::node::{Fate, Node};
-use super::prune::Extra;
 use super::{HookRun, Precondition, Request, SkipReason};
 
 /// Which objects of an application are asked for: all, those named, those with certain labels, or both.
@@ -131,9 +130,8 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
 }
 
 /// Returns what a selection names and nothing matches: most likely a typing error.
-pub(super) fn unmatched(request: &Request, nodes: &[Node<'_>], extras: &[Extra<'_>]) -> Vec<Problem> {
-    let keys = || nodes.iter().map(|node| node.key).chain(extras.iter().map(|(key, _)| *key));
-    let unmatched = request.scope.only.objects.iter().filter(|objects| !keys().any(|key| objects.contain(key)));
+pub(super) fn unmatched<'k>(request: &Request, keys: impl Iterator<Item = &'k ResourceKey> + Clone) -> Vec<Problem> {
+    let unmatched = request.scope.only.objects.iter().filter(|objects| !keys.clone().any(|key| objects.contain(key)));
     let problem = |objects: &Objects| {
         let text = format!("`{objects}` was asked for, and the application has no such object");
         Problem::blocks(Code::NotFound, text).hint("`gitops status` lists what it has")

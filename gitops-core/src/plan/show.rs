@@ -13,14 +13,18 @@ impl fmt::Display for Plan {
             writeln!(f, "{}: deletion confirmed by {} at {}", confirmed.key, confirmed.by, confirmed.at)?;
         }
         if self.scope.is_partial() {
-            writeln!(f, "only {}: not a sync of the application", self.scope.only)?;
+            match (self.scope.intent.is_about_owners(), self.scope.only.is_everything()) {
+                (false, _) => writeln!(f, "only {}: not a sync of the application", self.scope.only)?,
+                (true, false) => writeln!(f, "only {}", self.scope.only)?,
+                (true, true) => {}
+            }
         }
         if self.is_empty() {
             writeln!(f, "nothing to do")?;
         }
         let mut part = None;
         for step in &self.steps {
-            let next = (step.phase, part_of(step));
+            let next = (step.phase, part_of(step).filter(|_| !self.scope.intent.is_about_owners()));
             if part != Some(next) {
                 heading(f, step, self.scope.intent)?;
                 part = Some(next);
@@ -83,7 +87,8 @@ fn part_of(step: &Step) -> Option<i32> {
 fn heading(f: &mut fmt::Formatter<'_>, step: &Step, intent: Intent) -> fmt::Result {
     match (part_of(step), step.phase) {
         (None, _) if intent == Intent::Delete => writeln!(f, "Delete"),
-        _ if intent == Intent::Orphan => writeln!(f, "Let go"),
+        _ if matches!(intent, Intent::Orphan | Intent::Release) => writeln!(f, "Let go"),
+        _ if intent == Intent::Adopt => writeln!(f, "Take over"),
         (None, phase) => writeln!(f, "{phase}, once all is healthy"),
         (Some(wave), Phase::SyncFail) => writeln!(f, "SyncFail, wave {wave}, only if something fails"),
         (Some(wave), phase) => writeln!(f, "{phase}, wave {wave}"),
@@ -140,6 +145,7 @@ impl fmt::Display for Reason {
             Self::Unwell => "is as declared, and not healthy yet",
             Self::Hook => "hook",
             Self::Claim => "is as declared, and not ours alone",
+            Self::Released => "is let go, as asked",
         })
     }
 }

@@ -103,6 +103,7 @@ impl SkipReason {
     pub fn in_words(self, intent: Intent) -> &'static str {
         match (intent, self) {
             (Intent::Delete, Self::Guarded) => "stays: a guard stopped its deletion",
+            (Intent::Adopt, Self::NotAdopted) => "is held by somebody else",
             (Intent::Orphan, Self::Guarded) => "keeps its owner: nothing is let go",
             (Intent::Delete | Intent::Orphan, Self::NoProof) => "no proof that it is ours",
             (Intent::Delete | Intent::Orphan, Self::Adopted) => "existed before us",

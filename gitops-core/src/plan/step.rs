@@ -167,6 +167,8 @@ pub enum Reason {
     Hook,
     /// As declared, and others own it as well, or alone (rule 11): never by itself a reason to sync.
     Claim,
+    /// Somebody asked to let it go.
+    Released,
 }
 
 /// What a step means for what runs.

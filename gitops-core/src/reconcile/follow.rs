@@ -29,6 +29,9 @@ pub enum FollowError {
     /// It names no single revision.
     #[error("the plan is for {0} revisions, and this application has one source; write the plan anew")]
     Revisions(usize),
+    /// It changes who owns objects, and nothing else.
+    #[error("the plan is one of taking over or letting go, which is not carried out later; take over, or let go, anew")]
+    Ownership,
     /// What it was decided on has changed.
     #[error("the plan is stale, so nothing was done: {}; plan and approve anew", reasons(.0))]
     Stale(Vec<(String, Arc<str>)>),
@@ -85,6 +88,7 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         Intent::Delete => look_to_delete(&app, world).await?,
         Intent::Orphan => look_to_orphan(&app, world).await?,
         Intent::Sync => look_at(&app, world).await?,
+        Intent::Adopt | Intent::Release => return Err(FollowError::Ownership),
     };
     let validity = plan.revalidate(&looked.plan, &looked.comparison);
     looked.approved = Some(plan.digest());

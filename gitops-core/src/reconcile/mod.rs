@@ -17,6 +17,7 @@ mod questions;
 mod read;
 mod report;
 mod restrict;
+mod taking;
 mod unwell;
 mod watch;
 
@@ -46,6 +47,7 @@ pub use read::{Known, Read, declares_same, read_desired};
 pub(crate) use read::{Reader, read};
 pub use report::{Report, ResourceReport, SyncStatus, Totals};
 pub use restrict::Restriction;
+pub use taking::{Struck, adopt, look_to_adopt, look_to_release, look_to_transfer, release, strike_out, transfer};
 pub use watch::{Watcher, Wish, run, run_watched};
 
 /// How much the clock that dated an approval may be ahead of ours.

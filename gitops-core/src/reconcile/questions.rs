@@ -28,7 +28,7 @@ impl Looked {
         self.read_hooks(app, cluster).await;
         let intent = app.request.scope.intent;
         let mut may_go = match (intent, app.policy.prune) {
-            (Intent::Sync, Prune::Never) | (Intent::Orphan, _) => Vec::new(),
+            (Intent::Sync, Prune::Never) | (Intent::Orphan | Intent::Adopt | Intent::Release, _) => Vec::new(),
             _ => going(&self.comparison, intent),
         };
         may_go.extend(self.hook_objects(app).seen.into_values().filter_map(|seen| seen.live));

@@ -45,8 +45,11 @@ const RECREATING: u32 = 10;
 const LEAVING: u32 = 11;
 /// Written while something that somebody asked for is not done: for the same reason.
 const REQUESTED: u32 = 12;
+/// Written while objects change hands and nothing else: a program that does not know of it would take the record for one of
+/// a newer program anyway.
+const OWNING: u32 = 13;
 /// The newest version of a text that is understood.
-const NEWEST: u32 = REQUESTED;
+const NEWEST: u32 = OWNING;
 /// Longer texts are packed: an object holds 1 MiB, which is 4,000 entries in the clear and some 15,000 packed. Shorter ones
 /// stay what people can read.
 const LONG: usize = 128 << 10;
@@ -300,6 +303,7 @@ impl Ledger {
     /// The oldest version that says all that is to be stored, so that no program is shut out that could go on.
     fn version(&self) -> u32 {
         match &self.running {
+            Some(Record::V1(running)) if running.intent.is_about_owners() => OWNING,
             _ if self.requested.is_some() => REQUESTED,
             _ if self.inventory.is_leaving() => LEAVING,
             Some(Record::V1(running)) if !running.recreating.is_empty() => RECREATING,

@@ -70,6 +70,15 @@ fn while_an_application_is_deleted_its_ledger_is_one_that_a_program_without_dele
     let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
     assert!(problem.is_none() && again == ledger, "{problem:?}");
 
+    for intent in [Intent::Adopt, Intent::Release] {
+        let Some(Record::V1(running)) = &mut ledger.running else { panic!("it runs") };
+        running.intent = intent;
+        let written = text(&ledger);
+        assert!(written.starts_with(r#"{"version":13,"#), "nor one that would sync all of it: {written}");
+        let (again, problem) = Ledger::read(&key(), Live::Present(&stored(&written))).unwrap();
+        assert!(problem.is_none() && again == ledger, "{problem:?}");
+    }
+
     ledger.running = None;
     assert!(text(&ledger).starts_with(r#"{"version":2,"#), "whoever could go on is not shut out");
 }

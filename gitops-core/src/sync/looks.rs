@@ -150,7 +150,7 @@ impl Machine {
             Intent::Delete => (vec![options.delete, said], vec![options.delete, options.prune, said]),
             Intent::Sync => (vec![options.prune], vec![options.prune]),
             // All objects stay.
-            Intent::Orphan => (vec![Permission::Never], Vec::new()),
+            Intent::Orphan | Intent::Adopt | Intent::Release => (vec![Permission::Never], Vec::new()),
         };
         let permitted = !forbids.contains(&Permission::Never);
         if !(self.claims(live).proves_ours() && readable && options.is_resource() && permitted) {

@@ -5,7 +5,7 @@
 
 use crate::cluster::{Force, Guard};
 use crate::diff::{self, Adapted, Context, Mending, Scaled};
-use crate::plan::{Action, Precondition, Step};
+use crate::plan::{Action, Precondition, Reason, Step};
 use crate::resource::{Resource, ResourceKey};
 
 use super::StepOutcome;
@@ -117,9 +117,11 @@ impl Machine {
         };
         let mending = self.mending(id, live);
         if !lets_go {
+            let changed_hands = step.reason == Reason::Adopt && !self.claims(live).tracked;
             return match (self.unfit(&step, live), mending) {
                 (Some(why), _) => self.fail(id, &why),
                 (None, Some(mending)) => self.proceed(id, Next::Own(Box::new(mending))),
+                (None, None) if changed_hands => self.fail(id, "changed hands meanwhile; take over anew"),
                 (None, None) => self.finish(id, At::Ended(StepOutcome::Unchanged, "".into())),
             };
         }
@@ -167,6 +169,12 @@ impl Machine {
         }
         if action == Some(Action::Orphan) {
             return self.let_go(id, StepOutcome::Orphaned);
+        }
+        // The mark that was just set is ours otherwise than by an apply: in an operation of nothing else that is put right.
+        let is_due = self.plan.scope.intent.is_about_owners() && self.run(id).is_some_and(|run| run.taken == 0);
+        if let Some(mending) = is_due.then(|| self.mending(id, object)).flatten() {
+            self.run_mut(id).into_iter().for_each(|run| run.taken += 1);
+            return self.proceed(id, Next::Own(Box::new(mending)));
         }
         if is_own {
             return self.finish(id, At::Ended(StepOutcome::Changed, "".into()));

@@ -157,6 +157,8 @@ impl Machine {
             Intent::Sync => message,
             Intent::Delete => format!("deleting the application: {message}"),
             Intent::Orphan => format!("ending the application: {message}"),
+            Intent::Adopt => format!("taking over: {message}"),
+            Intent::Release => format!("letting go: {message}"),
         };
         self.stage = Stage::Cleaning;
         let to_clean = self.to_clean(phase);

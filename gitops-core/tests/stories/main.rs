@@ -31,5 +31,6 @@ mod recreating;
 mod removing;
 mod rules;
 mod syncing;
+mod taking;
 mod validating;
 mod world;

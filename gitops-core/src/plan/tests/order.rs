@@ -257,7 +257,7 @@ fn an_object_of_another_application_is_not_touched_but_its_namespace_is_used() {
           ConfigMap shop/b: must follow an object that is held back
           Namespace shop: belongs to another application
         problems
-          error: all.yaml:1: Namespace shop: belongs to application `platform`; remove it from one of the two applications; to take it over, remove its tracking id first
+          error: all.yaml:1: Namespace shop: belongs to application `platform`; remove it from one of the two applications, or take it over from the other one (`gitops transfer --from platform`)
         ",
     );
 }
