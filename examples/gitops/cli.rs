@@ -3,6 +3,7 @@
 mod asked;
 mod cluster;
 mod log;
+mod owning;
 mod rollback;
 mod signed;
 mod source;
@@ -19,6 +20,7 @@ pub(crate) use asked::{Asked, Confirm, Prune, Select, Validating, Validation};
 pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
 pub(crate) use log::Log;
+pub(crate) use owning::{Adopt, Change, Release, Some, Transfer};
 pub(crate) use rollback::Rollback;
 pub(crate) use signed::Signed;
 pub(crate) use source::{AppName, Source};
@@ -56,6 +58,12 @@ pub(crate) enum Verb {
     WhatIf(WhatIf),
     /// Delete an application: what it applied in the reverse order, with its hooks before and after, and its record last
     Delete(Delete),
+    /// Take declared objects over that exist and are nobody's, or another tool's: only who owns what changes
+    Adopt(Adopt),
+    /// Take declared objects over that another application of this installation holds: only who owns what changes
+    Transfer(Transfer),
+    /// Let single objects go, which stay as they are, as nobody's; the application goes on
+    Release(Release),
     /// Show the objects with their sync status and health
     Status(Look),
     /// Look after many applications: sync what is new, undo what is changed on the cluster, and tell of it

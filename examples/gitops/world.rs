@@ -154,7 +154,7 @@ pub(crate) fn confirmed(request: Request, confirm: &cli::Confirm, world: &Site) 
     Ok(request.confirmed(Confirmation::of(&initiator(), world.now(), objects)))
 }
 
-fn named(all: &[Objects], world: &Site) -> Result<Vec<Objects>, Failure> {
+pub(crate) fn named(all: &[Objects], world: &Site) -> Result<Vec<Objects>, Failure> {
     if all.is_empty() {
         return Ok(Vec::new());
     }

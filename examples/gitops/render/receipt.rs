@@ -17,7 +17,8 @@ pub(crate) fn receipt(report: &Report, receipt: &Receipt, paint: Paint) -> Strin
         if step.phase == policy::Phase::SyncFail && receipt.phase == Phase::Succeeded {
             continue;
         }
-        let this = (step.phase, step.wave, is_deletion(step));
+        let wave = if report.plan.scope.intent.is_about_owners() { 0 } else { step.wave };
+        let this = (step.phase, wave, is_deletion(step));
         if part.replace(this) != Some(this) {
             // Being the last cell of its row, it widens no column.
             rows.push(vec![Cell::new(&heading(step, report.plan.scope.intent), Style::Strong)]);
@@ -45,7 +46,8 @@ fn is_deletion(step: &Step) -> bool {
 fn heading(step: &Step, intent: Intent) -> String {
     match step.phase {
         _ if is_deletion(step) && intent == Intent::Delete => "Delete".to_owned(),
-        _ if intent == Intent::Orphan => "Let go".to_owned(),
+        _ if matches!(intent, Intent::Orphan | Intent::Release) => "Let go".to_owned(),
+        _ if intent == Intent::Adopt => "Take over".to_owned(),
         phase if is_deletion(step) => format!("{phase}, once all is healthy"),
         phase => format!("{phase}, wave {}", step.wave),
     }

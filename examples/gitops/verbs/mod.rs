@@ -6,6 +6,7 @@ mod explain;
 mod history;
 mod log;
 mod look;
+mod owning;
 mod plan;
 mod rollback;
 #[cfg(feature = "kube")]
@@ -28,6 +29,9 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Plan(args) => plan::plan(args, paint),
         Verb::WhatIf(args) => what_if::run(args, paint),
         Verb::Delete(args) => delete::delete(args, paint),
+        Verb::Adopt(args) => owning::adopt(args, paint),
+        Verb::Transfer(args) => owning::transfer(args, paint),
+        Verb::Release(args) => owning::release(args, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::Watch(args) => watch::watch(args, paint),
         Verb::Rollback(args) => rollback::rollback(args, paint),
