@@ -70,7 +70,7 @@ impl Engine {
         let is_kept = subject.asks_only_what_is_kept();
         let Some(asked) = &mut subject.asked else { return };
         let outlasts = is_kept || asked.request.scope.intent.ends_app();
-        if !passes && !(matches!(why, Why::Suspended) && outlasts) {
+        if !(passes || matches!(why, Why::Suspended) && outlasts) {
             let completes = asked.completes;
             subject.asked = None;
             subject.withdrawn |= !completes;

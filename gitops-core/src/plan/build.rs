@@ -54,6 +54,7 @@ pub fn plan(
         &request,
         nodes.iter().map(|node| node.key).chain(extras.iter().map(|(key, _)| *key)),
     ));
+    problems.extend(select::unlabelled(&request, &nodes, &extras));
     let absent = select::narrow(&mut nodes, &request);
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);

@@ -144,7 +144,7 @@ impl Machine {
                 Some(entry) => entry.standing.clone(),
             };
             let (uid, version, wave) = (Some(Arc::clone(uid)), Arc::clone(&step.version), step.wave);
-            let held = Entry { standing, uid, wave, version, fields, settled };
+            let held = Entry { standing, leaving: None, uid, wave, version, fields, settled };
             match known {
                 Some(entry) => *entry = held,
                 None => drop(entries.insert(step.key.clone(), held)),
@@ -192,7 +192,8 @@ impl Machine {
         let Some(run) = self.run_mut(id) else { return };
         run.decisions = run.decisions.saturating_add(1);
         let undecided = run.decisions > DECISIONS;
-        if let (Failure::InDoubt { .. }, Next::Delete(_) | Next::HookDelete(_) | Next::Own(_)) = (&error.failure, &next)
+        if let (Failure::InDoubt { .. }, Next::Delete(_) | Next::HookDelete(..) | Next::Own(_)) =
+            (&error.failure, &next)
         {
             run.goes = true;
         }

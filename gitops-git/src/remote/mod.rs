@@ -27,7 +27,7 @@ use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snaps
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
 use crate::submodules::Rule;
-use crate::{GitSource, Submodules, batch, blame, tree};
+use crate::{GitSource, Submodules, batch, blame, objects, tree};
 
 pub use credential_helper::CredentialHelper;
 pub use credentials::{Asked, Credential, Credentials, Secret};
