@@ -53,6 +53,7 @@ fn what_asks_goes_only_when_a_person_confirmed_it_by_argument_or_by_annotation()
 fn what_existed_before_us_goes_only_when_a_person_named_it_or_it_says_so_itself() {
     let asked = |line: &str, request| World::new(&format!("{STAYS}{line}")).asked(&pruning(), request);
     let found = "v1 ConfigMap shop/old | extra adopted";
+    let now = Request { approvals_until: Some(time("2026-03-01T12:00:00Z")), ..Request::default() };
     for (line, request, expected) in [
         (found, Request::default(), Some(Adopted)),
         // A yes to all that asks is none to this.
@@ -61,7 +62,7 @@ fn what_existed_before_us_goes_only_when_a_person_named_it_or_it_says_so_itself(
         (found, yes(&["ConfigMap/other"]), Some(Adopted)),
         (found, yes(&["ConfigMap/shop/old"]), None),
         (found, yes(&["*", "ConfigMap/shop/old"]), None),
-        ("v1 ConfigMap shop/old approved=2026-03-01T10:00:00Z | extra adopted", Request::default(), None),
+        ("v1 ConfigMap shop/old approved=2026-03-01T10:00:00Z | extra adopted", now, None),
         ("v1 ConfigMap shop/old options=Prune=false | extra adopted", yes(&["ConfigMap/old"]), Some(PruneForbidden)),
         ("v1 PersistentVolumeClaim shop/old prune=enabled | extra adopted", Request::default(), Some(Adopted)),
         ("v1 ConfigMap shop/old | extra of=other", yes(&["ConfigMap/old"]), Some(NotOurs)),
