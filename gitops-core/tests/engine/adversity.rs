@@ -26,7 +26,7 @@ impl World {
         self.0.source.commit("Ann <ann@example.org>", self.0.now(), "files", files.iter().copied())
     }
 
-    fn ledger(&self, name: &str) -> ResourceKey {
+    pub(super) fn ledger(&self, name: &str) -> ResourceKey {
         let mut names = self.0.engine.applications();
         names.find(|app| &**app.name() == name).unwrap().app.ledger_key()
     }
@@ -47,7 +47,7 @@ impl World {
         ready(self.0.cluster.write(&write)).unwrap().unwrap();
     }
 
-    fn work(&self, verb: &str) -> u64 {
+    pub(super) fn work(&self, verb: &str) -> u64 {
         self.0.engine.counters().work.get(verb).copied().unwrap_or_default()
     }
 }

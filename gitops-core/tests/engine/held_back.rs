@@ -37,3 +37,50 @@ fn what_could_not_be_applied_is_applied_once_its_kind_comes_though_changes_are_o
     world.pass(20);
     assert_eq!(world.size(), Some(2), "by now it is a change, and such are only reported");
 }
+
+/// Such an operation counted for one on a part of the application, so that its failures were none of the revision, and it
+/// was tried again at once, for ever.
+#[test]
+fn an_operation_that_fails_is_tried_again_ever_more_rarely_also_where_it_leaves_something_out() {
+    let deployment = |name: &str, image: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{selector: {{matchLabels: {{app: \
+             {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{containers: [{{name: a, image: {image}}}]}}}}}}}}"
+        )
+    };
+    let files = |image: &str| [("a.yaml", deployment("a", image)), ("b.yaml", deployment("b", image))];
+    let held = map("held", "blue").replace("name: held", "name: held, finalizers: [example.org/held]");
+    for left_out in ["what is being deleted", "what the rollout budget puts off"] {
+        let mut world = World::new(125);
+        let mut application = application("shop");
+        application.app.policy.rollout_budget = Some("1".parse().unwrap());
+        world.0.put(application);
+        let commit = |world: &World, files: &[(&str, String)]| {
+            let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
+            world.put_files(&files);
+        };
+        let denied = if left_out == "what is being deleted" {
+            world.commit("web", "blue");
+            commit(&world, &[("held.yaml", held.clone())]);
+            world.pass(5);
+            let key = ResourceKey::new("", "ConfigMap", "default", "held");
+            let write = Write::delete(&key, "v1", gitops_core::resource::Propagation::Background);
+            ready(world.0.cluster.write(&write)).unwrap().unwrap();
+            world.commit("web", "red");
+            vec![ResourceKey::new("", "ConfigMap", "default", "web")]
+        } else {
+            commit(&world, &files("one"));
+            world.pass(5);
+            commit(&world, &files("two"));
+            ["a", "b"].map(|name| ResourceKey::new("apps", "Deployment", "default", name)).to_vec()
+        };
+        world.0.denied.extend(denied);
+        let before = world.work("effect");
+        world.pass(60);
+        let effects = world.work("effect") - before;
+        assert!((2..=120).contains(&effects), "{left_out}: {effects}");
+        let history = &world.status("shop").history;
+        let last = history.first().unwrap();
+        assert_eq!((last.phase, last.partial, last.incomplete), (Phase::Failed, false, true), "{left_out}: {last:#?}");
+    }
+}
