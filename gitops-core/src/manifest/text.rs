@@ -24,6 +24,10 @@ enum Bad {
 /// Go reads its input in blocks of this size, and knows nothing of what lies behind the last block it needed.
 const BLOCK: usize = 512;
 
+const CUT: &str = "the file is UTF-16 text that cannot be read from here on";
+const UNMARKED: &str = "the file looks like UTF-16 text without a byte order mark";
+const SEVERAL: &str = "the file is UTF-16 text, of which only one document can be read";
+
 impl<'b> Text<'b> {
     /// Reads UTF-8, or UTF-16 that starts with a byte order mark.
     pub(super) fn new(bytes: &'b [u8]) -> Self {
@@ -31,6 +35,10 @@ impl<'b> Text<'b> {
             [0xFF, 0xFE, rest @ ..] => Self::from_utf16(rest, u16::from_le_bytes),
             [0xFE, 0xFF, rest @ ..] => Self::from_utf16(rest, u16::from_be_bytes),
             [0xEF, 0xBB, 0xBF, rest @ ..] => Self::from_utf8(rest),
+            // No manifest begins with a control character.
+            [0, other, ..] | [other, 0, ..] if *other != 0 => {
+                Self { text: Cow::Borrowed(""), bad: Some(Bad::Here(UNMARKED)) }
+            }
             _ => Self::from_utf8(bytes),
         }
     }
@@ -74,16 +82,22 @@ impl<'b> Text<'b> {
     fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Self {
         let units = bytes.chunks(2).map_while(|pair| <[u8; 2]>::try_from(pair).ok()).map(unit);
         let mut text = String::with_capacity(bytes.len());
-        let cut = Bad::AtEnd("this UTF-16 text ends within a character");
+        let cut = Bad::AtEnd(CUT);
         let mut bad = if bytes.len().is_multiple_of(2) { None } else { Some(cut) };
         for character in char::decode_utf16(units) {
             match character {
                 Ok(character) => text.push(character),
                 Err(_) => {
-                    bad = Some(Bad::Here("this is half a UTF-16 character"));
+                    bad = Some(Bad::Here(CUT));
                     break;
                 }
             }
+        }
+        // Documents are told apart by bytes, so that Go reads the first one and passes over all others without a word. To
+        // us they would be objects that are no longer declared.
+        if let Some(end) = text.find("\n---") {
+            text.truncate(end.saturating_add(1));
+            bad = Some(Bad::Here(SEVERAL));
         }
         Self::checked(Cow::Owned(text), bad)
     }
