@@ -145,11 +145,13 @@ impl Engine {
 
     /// What an application lacks to be ready. The contract: it is compared at what its source names now, in sync,
     /// healthy, and no operation is under way. What it has left over and gives to the one that waits holds nothing up: it
-    /// is there until that one takes it.
+    /// is there until that one takes it; neither does one that is to be deleted, once others have what they take from it.
     fn lacks(&self, name: &str, asker: &Subject) -> Option<&'static str> {
         let Some(subject) = self.subjects.get(name) else { return Some("is not known here") };
         let status = &subject.status;
         match () {
+            // It waits itself until what it has was taken, and is never in sync again.
+            () if subject.leaves() && subject.has_for(asker) => None,
             () if subject.is_running() => Some("is being synced"),
             () if !subject.is_judged() => Some("was not compared yet at its revision"),
             () if status.sync != SyncStatus::Synced && !subject.only_gives_to(asker) => Some("is not in sync"),
@@ -199,6 +201,12 @@ impl Engine {
 }
 
 impl Subject {
+    /// Whether its record has objects that another application declares.
+    fn has_for(&self, taker: &Self) -> bool {
+        let recorded = self.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
+        recorded.into_iter().any(|key| taker.declares.contains(key))
+    }
+
     /// Whether all that keeps it from being in sync are objects that another application declares by now.
     fn only_gives_to(&self, taker: &Self) -> bool {
         let differs = self.comparison.entries.iter().filter(|(_, compared)| compared.outcome != Outcome::Synced);
