@@ -239,6 +239,7 @@ fn a_deletion_that_somebody_approves_goes_on_also_where_changes_of_the_cluster_a
     world.pass(10);
     assert!(world.object("web").is_none(), "{:#?}", world.status("a"));
     assert_eq!(world.status("a").history.len(), operations + 1);
+    assert_eq!(world.colour("own-a").as_deref(), Some("red"), "nobody approved of more");
 }
 
 /// Each waited for the other: one to be in sync, which it is once the other has taken what it has left over.

@@ -1,7 +1,9 @@
 //! What an engine does about what it could not do.
 
+use gitops_core::automation::Switch;
 use gitops_core::cluster::{Cluster, Write};
 use gitops_core::memory::ready;
+
 use gitops_core::resource::Resource;
 use gitops_core::value::Value;
 
@@ -82,5 +84,32 @@ fn an_operation_that_fails_is_tried_again_ever_more_rarely_also_where_it_leaves_
         let history = &world.status("shop").history;
         let last = history.first().unwrap();
         assert_eq!((last.phase, last.partial, last.incomplete), (Phase::Failed, false, true), "{left_out}: {last:#?}");
+    }
+}
+
+/// Heals of a revision that was left incomplete are heals: they run hooks only where that is wanted.
+#[test]
+fn hooks_run_in_heals_of_an_incomplete_revision_only_where_they_are_to_run_in_heals() {
+    const HOOK: &str = "{apiVersion: batch/v1, kind: Job, metadata: {name: hook, annotations: {argocd.argoproj.io/hook: \
+                        PreSync, memory.gitops.rs/outcome: succeed}}, spec: {template: {spec: {restartPolicy: Never, \
+                        containers: [{name: run, image: busybox}]}}}}";
+    for hooks in [Switch::Off, Switch::On] {
+        let mut world = World::new(124);
+        let mut automation = Automation::healing();
+        automation.hooks_on_heal = hooks;
+        world.0.put(application("shop").with_automation(automation));
+        world.put_files(&[("one.yaml", Some(WIDGET)), ("hook.yaml", Some(HOOK))]);
+        world.commit("web", "blue");
+        world.pass(10);
+        assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+        world.0.take_writes();
+        world.paint("web", "red", "kubectl");
+        world.pass(30);
+        assert_eq!(world.colour("web").as_deref(), Some("blue"), "{:#?}", world.status("shop"));
+        let writes = world.0.take_writes();
+        let runs = writes
+            .iter()
+            .filter(|done| done.write.key.is("batch", "Job") && done.before.is_none() && done.after.is_some());
+        assert_eq!(runs.count(), usize::from(hooks.is_on()), "{:#?}", world.status("shop"));
     }
 }
