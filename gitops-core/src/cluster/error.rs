@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::path::FieldPath;
 
@@ -22,7 +22,7 @@ pub struct ClusterError {
 }
 
 /// What a failure means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 #[non_exhaustive]
 pub enum Failure {
@@ -79,7 +79,7 @@ pub enum Failure {
     /// Too many requests.
     Throttled {
         /// When to come back.
-        #[serde(skip)]
+        #[serde(rename = "retryAfterMillis", with = "millis", default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<Duration>,
     },
     /// Not reachable, or failing; certainly nothing happened.
@@ -101,8 +101,22 @@ pub enum Failure {
     },
 }
 
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(of: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        of.map(|of| u64::try_from(of.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
+}
+
 /// A field that somebody else owns.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FieldConflict {
@@ -116,7 +130,7 @@ pub struct FieldConflict {
 }
 
 /// One field a server complained of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cause {
     /// The field, as the server names it.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::path::FieldPath;
 use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::value::Value;
@@ -126,7 +128,8 @@ pub struct Written {
 }
 
 /// What came of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum WriteOutcome {
     /// The object is new.

@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::reconcile::Report;
+use crate::time::Timestamp;
 
-use super::{Done, Engine, Event, Item, Ports, SpanEvent, WorkId};
+use super::{Done, Engine, Event, Item, Ports, Recorder, SpanEvent, Task, Work, WorkId};
 
 /// How long the driver waits at most before it asks its observer again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -69,6 +70,34 @@ pub async fn run(
     observer: &mut (dyn Observer + '_),
     stop: impl Future<Output = ()> + Send,
 ) {
+    drive(engine, ports, observer, stop, None).await;
+}
+
+/// Drives an engine as [`run`] does, and records it. Nothing may have happened to the engine but that it was given its
+/// applications.
+pub async fn run_recorded(
+    engine: &mut Engine,
+    ports: &Ports<'_>,
+    observer: &mut (dyn Observer + '_),
+    stop: impl Future<Output = ()> + Send,
+    recorder: &Recorder,
+) {
+    recorder.begins(&engine.settings);
+    engine.subjects.keys().for_each(|app| recorder.put(app, engine.now));
+    drive(engine, ports, observer, stop, Some(recorder)).await;
+}
+
+async fn drive(
+    engine: &mut Engine,
+    ports: &Ports<'_>,
+    observer: &mut (dyn Observer + '_),
+    stop: impl Future<Output = ()> + Send,
+    recorder: Option<&Recorder>,
+) {
+    let tell = |engine: &mut Engine, event: Event, now: Timestamp| {
+        recorder.iter().for_each(|recorder| recorder.told(&event, now));
+        engine.handle(event, now);
+    };
     let mut stop = pin!(stop);
     let mut pending: Vec<(WorkId, Pending<'_>)> = Vec::new();
     let mut is_over = false;
@@ -81,12 +110,16 @@ pub async fn run(
     loop {
         let now = ports.timer.now();
         while let Some(event) = observer.event() {
-            engine.handle(event, now);
+            tell(engine, event, now);
         }
-        while let Some(work) = engine.next_work(now) {
-            pending.push((work.id, Box::pin(ports.perform(work.task))));
+        loop {
+            let work = engine.next_work(now);
+            recorder.iter().for_each(|recorder| recorder.gave(work.as_ref(), now));
+            let Some(Work { id, task }) = work else { break };
+            pending.push((id, perform(ports, id, task, recorder)));
         }
         while let Some(item) = engine.next_news() {
+            recorder.iter().for_each(|recorder| recorder.news(&item));
             observer.saw(&item);
         }
         while let Some(report) = engine.next_report() {
@@ -97,7 +130,7 @@ pub async fn run(
         }
         if !is_over && observer.is_enough(engine) {
             is_over = true;
-            engine.handle(Event::Stop, now);
+            tell(engine, Event::Stop, now);
         }
         if is_over && engine.has_stopped() {
             return;
@@ -120,10 +153,17 @@ pub async fn run(
         drop(sleep);
         let now = ports.timer.now();
         match done {
-            Some((id, done)) => engine.handle(Event::Done { id, done }, now),
-            None if is_over => engine.handle(Event::Stop, now),
+            Some((id, done)) => tell(engine, Event::Done { id, done }, now),
+            None if is_over => tell(engine, Event::Stop, now),
             None => {}
         }
+    }
+}
+
+fn perform<'p>(ports: &'p Ports<'p>, id: WorkId, task: Task, recorder: Option<&'p Recorder>) -> Pending<'p> {
+    match recorder {
+        Some(recorder) => Box::pin(recorder.perform(ports, id, task)),
+        None => Box::pin(ports.perform(task)),
     }
 }
 

@@ -137,7 +137,7 @@ pub struct Ports<'w> {
     /// The clock.
     pub timer: &'w dyn Timer,
     /// Parsed files, which all applications share; clones of the ports as well.
-    kept: Arc<Kept>,
+    pub(super) kept: Arc<Kept>,
 }
 
 impl<'w> Ports<'w> {

@@ -28,6 +28,7 @@ mod labels;
 mod list;
 mod namespaces;
 mod options;
+mod outage;
 mod ownership;
 mod patching;
 mod pods;

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{ClusterError, Failure, Write};
-use crate::engine::{Application, Done, Engine, Event, Ports, Settings, Task, Work, WorkId};
-use crate::reconcile::SyncError;
+use crate::cluster::{Cluster, Failure, Write};
+use crate::engine::{Application, Done, Engine, Event, Item, Ports, Recorder, Settings, Task, Work, WorkId};
 use crate::resource::{Resource, ResourceKey};
-use crate::source::{SourceError, SourceFailure};
-use crate::sync::{self, Effect};
+use crate::source::Source;
+use crate::sync::Effect;
 use crate::time::{Timer, Timestamp};
 
+use super::outage::{NoCluster, NoSource};
 use super::{MemoryCluster, MemorySource, VirtualTime, ready};
 
 /// How often watches are looked at while nothing else happens, and the slowest half of an answer.
@@ -74,6 +74,7 @@ pub struct Simulation {
     pending: BTreeMap<(Timestamp, WorkId), Pending>,
     arriving: BTreeMap<(Timestamp, WorkId), Done>,
     written: Vec<Performed>,
+    recorder: Option<Recorder>,
     is_stuck: bool,
     watches: Vec<(WorkId, Task, Timestamp)>,
     looked: Timestamp,
@@ -120,6 +121,7 @@ impl Simulation {
             pending: BTreeMap::new(),
             arriving: BTreeMap::new(),
             written: Vec::new(),
+            recorder: None,
             is_stuck: false,
             watches: Vec::new(),
             looked: at,
@@ -143,20 +145,43 @@ impl Simulation {
         self.ahead = ahead_millis;
     }
 
+    /// Records what the engine is told and does, from the beginning on: before anything else happens. News are recorded
+    /// as they are fetched, by [`Simulation::next_news`].
+    pub fn record(&mut self, recorder: Recorder) {
+        recorder.begins(&self.settings);
+        self.recorder = Some(recorder);
+    }
+
+    /// Returns the next news of the engine, oldest first.
+    pub fn next_news(&mut self) -> Option<Item> {
+        let item = self.engine.next_news()?;
+        self.recorded(|recorder, _| recorder.news(&item));
+        Some(item)
+    }
+
+    fn recorded(&self, record: impl FnOnce(&Recorder, Timestamp)) {
+        if let Some(recorder) = &self.recorder {
+            record(recorder, self.clock());
+        }
+    }
+
     /// Looks after an application from now on.
     pub fn put(&mut self, application: Application) {
         self.applications.insert(Arc::clone(application.name()), application.clone());
+        self.recorded(|recorder, at| recorder.put(application.name(), at));
         self.engine.put(application, self.clock());
     }
 
     /// No longer looks after an application.
     pub fn remove(&mut self, name: &str) {
         self.applications.remove(name);
+        self.recorded(|recorder, at| recorder.removed(name, at));
         self.engine.remove(name, self.clock());
     }
 
     /// Tells the engine something, such as a wish.
     pub fn tell(&mut self, event: Event) {
+        self.recorded(|recorder, at| recorder.told(&event, at));
         self.engine.handle(event, self.clock());
     }
 
@@ -166,7 +191,9 @@ impl Simulation {
         self.arriving.clear();
         self.watches.clear();
         self.engine = Engine::new(self.settings);
+        self.recorded(|recorder, _| recorder.begins(&self.settings));
         for application in self.applications.values() {
+            self.recorded(|recorder, at| recorder.put(application.name(), at));
             self.engine.put(application.clone(), self.clock());
         }
     }
@@ -211,7 +238,7 @@ impl Simulation {
         let (now, mut answers) = (self.time.now(), 0);
         while let Some(due) = self.pending.first_entry().filter(|due| due.key().0 <= now) {
             let ((_, id), (task, declared_by)) = due.remove_entry();
-            if let Some(done) = self.perform(task, declared_by) {
+            if let Some(done) = self.perform(id, task, declared_by) {
                 let at = now + self.latency();
                 self.arriving.insert((at, id), done);
             }
@@ -219,7 +246,7 @@ impl Simulation {
         while let Some(due) = self.arriving.first_entry().filter(|due| due.key().0 <= now) {
             let ((_, id), done) = due.remove_entry();
             answers += 1;
-            self.engine.handle(Event::Done { id, done }, self.clock());
+            self.tell(Event::Done { id, done });
         }
         answers
     }
@@ -227,7 +254,10 @@ impl Simulation {
     /// Fetches what the engine wants done.
     fn fetch(&mut self) {
         let now = self.time.now();
-        while let Some(Work { id, task }) = self.engine.next_work(self.clock()) {
+        loop {
+            let work = self.engine.next_work(self.clock());
+            self.recorded(|recorder, at| recorder.gave(work.as_ref(), at));
+            let Some(Work { id, task }) = work else { break };
             if matches!(task, Task::Watch { .. }) {
                 self.watches.push((id, task, now));
             } else {
@@ -256,6 +286,7 @@ impl Simulation {
                     self.watches.push((id, task, since));
                 }
                 result => {
+                    self.recorded(|recorder, _| recorder.changed(id, (interest, after), &result));
                     let at = now + self.latency();
                     self.arriving.insert((at, id), Done::Changed(result));
                 }
@@ -264,40 +295,31 @@ impl Simulation {
     }
 
     /// Does a piece of work; a world in memory waits for nothing.
-    fn perform(&mut self, task: Task, declared_by: Vec<Arc<str>>) -> Option<Done> {
-        let Some(write) = written(&task).cloned() else { return self.answered(task) };
+    fn perform(&mut self, id: WorkId, task: Task, declared_by: Vec<Arc<str>>) -> Option<Done> {
+        let Some(write) = written(&task).cloned() else { return self.answered(id, task) };
         let look = |world: &Self| world.cluster.with_server(|server| server.get(&write.key).cloned());
         let before = look(self);
-        let done = self.answered(task);
+        let done = self.answered(id, task);
         let after = look(self);
         self.written.push(Performed { at: self.time.now(), write, before, after, declared_by });
         done
     }
 
-    fn answered(&self, task: Task) -> Option<Done> {
-        if let Some(write) = written(&task).filter(|write| self.denied.contains(&write.key)) {
-            let error = Failure::Denied { message: format!("the test denies writes of {}", write.key).into() };
-            return Some(refused(&task, error.into()));
+    fn answered(&self, id: WorkId, task: Task) -> Option<Done> {
+        let denied = written(&task).filter(|write| self.denied.contains(&write.key));
+        let denied =
+            denied.map(|write| Failure::Denied { message: format!("the test denies writes of {}", write.key).into() });
+        // Whoever only asks more of what was read is answered.
+        let is_down = !matches!(task, Task::Ask { .. });
+        let no_cluster = denied.or_else(|| (self.cluster_is_down && is_down).then(down)).map(NoCluster);
+        let no_source = (self.source_is_down && is_down).then_some(NoSource);
+        let source = no_source.as_ref().map_or(&self.source as &dyn Source, |outage| outage);
+        let cluster = no_cluster.as_ref().map_or(&self.cluster as &dyn Cluster, |outage| outage);
+        let ports = Ports::new(&self.time).with_source("git", source).with_cluster("cluster", cluster);
+        match &self.recorder {
+            Some(recorder) => ready(recorder.perform(&ports, id, task)),
+            None => ready(ports.perform(task)),
         }
-        let cluster_error = || ClusterError::from(down());
-        let source_error = || SourceError::from(SourceFailure::Unavailable { what: "the source is down".into() });
-        match &task {
-            Task::Resolve { .. } if self.source_is_down => return Some(Done::Resolved(Err(source_error()))),
-            Task::Load { .. } if self.source_is_down => {
-                return Some(Done::Loaded(Err(SyncError::from(source_error()))));
-            }
-            Task::List { .. } if self.cluster_is_down => return Some(Done::Listed(Err(cluster_error()))),
-            Task::Look { .. } if self.cluster_is_down => return Some(Done::Seen(Err(cluster_error()))),
-            Task::Load { .. } if self.cluster_is_down => {
-                return Some(Done::Loaded(Err(SyncError::from(cluster_error()))));
-            }
-            Task::Effect { .. } | Task::Store { .. } if self.cluster_is_down => {
-                return Some(refused(&task, cluster_error()));
-            }
-            _ => {}
-        }
-        let ports = Ports::new(&self.time).with_source("git", &self.source).with_cluster("cluster", &self.cluster);
-        ready(ports.perform(task))
     }
 
     fn slowness(&self, task: &Task) -> Duration {
@@ -332,16 +354,6 @@ fn written(task: &Task) -> Option<&Write> {
         | Task::Store { write, .. } => Some(write),
         _ => None,
     }
-}
-
-/// The answer to a write, or a look of an operation, that came to nothing.
-fn refused(task: &Task, error: ClusterError) -> Done {
-    let Task::Effect { effect, .. } = task else { return Done::Stored(Err(error)) };
-    Done::Performed(match effect {
-        Effect::Record { id, .. } => sync::Event::Recorded { id: *id, result: Err(error) },
-        Effect::Write { id, .. } => sync::Event::Wrote { id: *id, result: Err(error) },
-        Effect::Observe { id, .. } | Effect::List { id, .. } => sync::Event::Observed { id: *id, result: Err(error) },
-    })
 }
 
 fn down() -> Failure {

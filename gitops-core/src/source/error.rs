@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// No answer from a source: what it means, and the cause for logs.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct SourceError {
 }
 
 /// What went wrong at a source. Texts name no credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 #[non_exhaustive]
 pub enum SourceFailure {

@@ -1,12 +1,16 @@
 //! What a cluster holds, and how far somebody looked.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::{GroupKind, Names, Resource, ResourceKey};
+
+pub(crate) use kept::KeptLive;
 
 /// Objects of a cluster together with the coverage they were read with.
 ///
@@ -66,7 +70,7 @@ pub enum Live<'a> {
 }
 
 /// Why a part of the cluster could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unreadable(Arc<str>);
 

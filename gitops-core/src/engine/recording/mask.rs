@@ -1,0 +1,196 @@
+//! Values of Secrets, which no recording holds: each has a name by which only equal values are equal.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::manifest::{Dialect, Limits, ParsedFile, parse};
+use crate::problem::Severity;
+use crate::resource::Resource;
+use crate::value::{Draft, Value};
+
+/// Most values that are told apart.
+const MOST: usize = 100_000;
+/// Shorter values are not looked for in the text of a file.
+const SHORT: usize = 4;
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The names of values, by when they were seen first: they say nothing of the values.
+#[derive(Default)]
+pub(super) struct Masks {
+    names: BTreeMap<Vec<u8>, usize>,
+    /// Whether what comes is masked already.
+    is_off: bool,
+}
+
+impl std::fmt::Debug for Masks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Masks({})", self.names.len())
+    }
+}
+
+impl Masks {
+    /// Leaves everything as it is.
+    pub(super) fn off() -> Self {
+        Self { is_off: true, ..Self::default() }
+    }
+
+    fn name(&mut self, value: &[u8]) -> String {
+        let next = self.names.len();
+        let number = match self.names.get(value) {
+            Some(number) => *number,
+            None if next >= MOST => MOST,
+            None => {
+                self.names.insert(value.to_vec(), next);
+                next
+            }
+        };
+        format!("masked-{number}")
+    }
+
+    /// Returns an object as JSON.
+    pub(super) fn json(&mut self, object: &Resource) -> String {
+        self.object(object).to_json()
+    }
+
+    fn object(&mut self, object: &Resource) -> Value {
+        if self.is_off || !object.key().is("", "Secret") {
+            return object.value().clone();
+        }
+        let mut draft = object.tree().to_draft();
+        self.secret(&mut draft);
+        draft.freeze()
+    }
+
+    /// Returns the value of one field of a Secret.
+    pub(super) fn value(&mut self, value: &Value) -> String {
+        if self.is_off {
+            return value.to_json();
+        }
+        let encoded = value.root().as_str().and_then(|text| STANDARD.decode(text).ok());
+        match (encoded, value.root().as_str()) {
+            (Some(bytes), _) => STANDARD.encode(self.name(&bytes)),
+            (None, Some(text)) => self.name(text.as_bytes()),
+            (None, None) => self.name(value.to_json().as_bytes()),
+        }
+    }
+
+    fn secret(&mut self, draft: &mut Draft) {
+        for (field, is_encoded) in [("data", true), ("stringData", false)] {
+            let Some(values) = draft.get_mut(field).and_then(Draft::as_map_mut) else { continue };
+            for value in values.values_mut() {
+                let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { continue };
+                let masked = match STANDARD.decode(text).ok().filter(|_| is_encoded) {
+                    Some(bytes) => STANDARD.encode(self.name(&bytes)),
+                    None => self.name(text.as_bytes()),
+                };
+                *value = Draft::from(masked);
+            }
+        }
+        let annotations = draft.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
+        let Some(annotation) = annotations.and_then(|annotations| annotations.get_mut(LAST_APPLIED)) else { return };
+        let applied = annotation.as_str().and_then(|text| Value::from_json(text.as_bytes()).ok());
+        let masked = applied.map_or_else(String::new, |applied| {
+            let mut applied = applied.root().to_draft();
+            self.secret(&mut applied);
+            applied.freeze().to_json()
+        });
+        *annotation = Draft::from(masked);
+    }
+
+    /// Returns a file without the values of its Secrets. Where that can be done, everything else stays where it is.
+    pub(super) fn file(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if !bytes.windows(6).any(|word| word == b"Secret") {
+            return bytes.to_vec();
+        }
+        let before = read(bytes);
+        let is_broken = before.problems.iter().any(|problem| problem.severity == Severity::Blocks);
+        if !is_broken && !before.resources.iter().any(|(object, _)| object.key().is("", "Secret")) {
+            return bytes.to_vec();
+        }
+        let masked: Vec<String> = before.resources.iter().map(|(object, _)| self.json(object)).collect();
+        if !is_broken && let Some(text) = self.in_place(bytes, &before, &masked) {
+            return text.into_bytes();
+        }
+        let rest = is_broken.then(|| "{\"masked\": \"what cannot be read may hold a Secret\"}".to_owned());
+        masked.into_iter().chain(rest).collect::<Vec<_>>().join("\n---\n").into_bytes()
+    }
+
+    /// The file with each value in its place replaced; `None` if it does not say the same then.
+    fn in_place(&mut self, bytes: &[u8], before: &ParsedFile, masked: &[String]) -> Option<String> {
+        let mut text = String::from_utf8(bytes.to_vec()).ok()?;
+        let mut values: Vec<(String, String)> = Vec::new();
+        for (object, _) in before.resources.iter().filter(|(object, _)| object.key().is("", "Secret")) {
+            for field in ["data", "stringData"] {
+                let Some(map) = object.tree().get(field).and_then(crate::value::ValueRef::as_map) else { continue };
+                for (_, value) in map.iter() {
+                    let Some(value) = value.as_str().filter(|value| !value.is_empty()) else { continue };
+                    let encoded = STANDARD.decode(value).ok().filter(|_| field == "data");
+                    let name = match encoded {
+                        Some(bytes) => STANDARD.encode(self.name(&bytes)),
+                        None => self.name(value.as_bytes()),
+                    };
+                    values.push((value.to_owned(), name));
+                }
+            }
+        }
+        values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        for (value, name) in &values {
+            if value.len() < SHORT {
+                return None;
+            }
+            text = text.replace(value.as_str(), name);
+        }
+        let after = read(text.as_bytes());
+        let same = after.resources.iter().map(|(object, _)| object.value().to_json()).eq(masked.iter().cloned());
+        let same =
+            same && after.resources.iter().zip(&before.resources).all(|((_, after), (_, before))| after == before);
+        (same && after.problems == before.problems && !values.iter().any(|(value, _)| text.contains(value.as_str())))
+            .then_some(text)
+    }
+}
+
+fn read(bytes: &[u8]) -> ParsedFile {
+    parse(&"recorded".into(), bytes, Dialect::Kubectl, &Limits::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# Ours\napiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData:\n  word: hunter2\n  other: \
+                        hunter2\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n";
+
+    #[test]
+    fn equal_values_have_equal_names_wherever_they_stand_and_no_value_is_left() {
+        let mut masks = Masks::default();
+        let live = br#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"key","annotations":{
+            "kubectl.kubernetes.io/last-applied-configuration":
+            "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"stringData\":{\"word\":\"hunter2\"}}"}},
+            "data":{"word":"aHVudGVyMg==","more":"aHVudGVyMw=="}}"#;
+        let live = Resource::new(Value::from_json(live).unwrap()).unwrap();
+        let text = String::from_utf8(masks.file(FILE.as_bytes())).unwrap();
+        let json = masks.json(&live);
+        for text in [&text, &json] {
+            assert!(!text.contains("hunter") && !text.contains("aHVudGVy"), "{text}");
+        }
+        // Of the file, nothing else changed.
+        assert_eq!(text, FILE.replace("hunter2", "masked-0"));
+        let name = |number: u32| STANDARD.encode(format!("masked-{number}"));
+        assert!(json.contains(&format!(r#""word":"{}""#, name(0))) && json.contains(&name(1)), "{json}");
+        assert!(json.contains(r#"\"word\":\"masked-0\""#), "{json}");
+    }
+
+    #[test]
+    fn what_cannot_be_masked_in_place_or_read_holds_no_value_either() {
+        let short = FILE.replace("hunter2", "x1").into_bytes();
+        let block = FILE.replace("word: hunter2", "word: |\n    hunter2\n    hunter3").into_bytes();
+        let broken = format!("{FILE}---\nkind: Secret\ndata: [\n").into_bytes();
+        for file in [short, block, broken] {
+            let text = String::from_utf8(Masks::default().file(&file)).unwrap();
+            assert!(!text.contains("hunter") && !text.contains("x1"), "{text}");
+            assert!(text.contains("masked-0") && read(text.as_bytes()).resources.len() == 2, "{text}");
+        }
+    }
+}
