@@ -25,7 +25,7 @@ pub(crate) use rollback::Rollback;
 pub(crate) use signed::Signed;
 pub(crate) use source::{AppName, Source};
 pub(crate) use submodules::SubmoduleArgs;
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Replay, Watch};
 
 /// Keeps a cluster as Git says.
 ///
@@ -68,6 +68,8 @@ pub(crate) enum Verb {
     Status(Look),
     /// Look after many applications: sync what is new, undo what is changed on the cluster, and tell of it
     Watch(Watch),
+    /// Go through a recording of `watch` again, and tell what goes otherwise now
+    Replay(Replay),
     /// Go back to an earlier revision and stay there: automatic sync waits for a newer commit, or for `--resume`
     Rollback(Rollback),
     /// Show what was synced when, by whom and why

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{Signed, SubmoduleArgs, World};
+use super::{Output, Signed, SubmoduleArgs, World};
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -46,12 +46,29 @@ pub(crate) struct Watch {
     /// Folder that gets the whole report of each application as `NAME.json`
     #[arg(long, value_name = "FOLDER")]
     pub(crate) details: Option<PathBuf>,
+    /// New file that gets all that happens, up to 1 GiB, for `gitops replay`. It holds everything that is read but for the
+    /// values of Secrets
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) signed: Signed,
     #[command(flatten)]
     pub(crate) submodules: SubmoduleArgs,
     #[command(flatten)]
     pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What `gitops watch --record` wrote
+    #[arg(value_name = "RECORDING")]
+    pub(crate) recording: PathBuf,
+    /// The files with the applications and projects that were watched. No repository and no cluster is asked
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// Where a repository lies.

@@ -34,6 +34,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Release(args) => owning::release(args, paint),
         Verb::Status(args) => look::status(args, paint),
         Verb::Watch(args) => watch::watch(args, paint),
+        Verb::Replay(args) => watch::replay(args, paint),
         Verb::Rollback(args) => rollback::rollback(args, paint),
         Verb::History(args) => history::history(args, paint),
         Verb::Log(args) => log::log(args, paint),

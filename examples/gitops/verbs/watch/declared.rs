@@ -39,14 +39,7 @@ pub(super) struct Declared {
 impl Declared {
     /// Reads the files. An application that cannot be used is a problem, and the others are looked after all the same.
     pub(super) fn read(args: &cli::Watch) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        for file in &args.files {
-            let name = file.to_string_lossy().into_owned();
-            let bytes = fs::read(file)
-                .map_err(|error| format!("`{name}` cannot be read: {error}; give a file with applications"))?;
-            files.push((name, bytes));
-        }
-        let catalog = Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes)));
+        let catalog = catalog(&args.files)?;
         let mut declared = Self {
             applications: Vec::new(),
             unknown: catalog.held_back.iter().map(|name| (Arc::clone(name), HELD_BACK)).collect(),
@@ -125,17 +118,35 @@ impl Declared {
                 self.sources.insert(Arc::clone(url), Counted::new(opened, &self.asked));
             }
         }
-        let name = match sources.as_slice() {
-            [] => return Err(("it has no source".to_owned(), "set `source`")),
-            [source] => Arc::clone(&source.repo_url),
-            _ => format!("the sources of {}", described.name).into(),
-        };
+        let name = source_of(described).ok_or_else(|| ("it has no source".to_owned(), "set `source`"))?;
         let application = Application::described(described, catalog, &name, CLUSTER);
         let application = application.map_err(|error| (error.to_string(), "see the field that is named"))?;
         if sources.len() > 1 {
             self.joined.insert(name, sources);
         }
         Ok(application)
+    }
+}
+
+/// Reads applications and projects.
+pub(super) fn catalog(paths: &[PathBuf]) -> Result<Catalog, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        let name = path.to_string_lossy().into_owned();
+        let bytes = fs::read(path)
+            .map_err(|error| format!("`{name}` cannot be read: {error}; give a file with applications"))?;
+        files.push((name, bytes));
+    }
+    Ok(Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes))))
+}
+
+/// The name that an application has for its source, or for all of them.
+pub(super) fn source_of(described: &app::Application) -> Option<Arc<str>> {
+    let sources: Vec<&AppSource> = described.spec.read_sources().collect();
+    match sources.as_slice() {
+        [] => None,
+        [source] => Some(Arc::clone(&source.repo_url)),
+        _ => Some(format!("the sources of {}", described.name).into()),
     }
 }
 

@@ -5,6 +5,7 @@ mod details;
 mod metrics;
 mod notify;
 mod once;
+mod record;
 mod tell;
 mod webhooks;
 
@@ -16,13 +17,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use gitops_core::cluster::Cluster;
-use gitops_core::engine::{Engine, Ports, Settings, run};
+use gitops_core::engine::{Engine, Ports, Settings, run, run_recorded};
 use gitops_core::time::Timer;
 
 use declared::{CLUSTER, Declared};
 use once::Patient;
 use tell::Teller;
 use webhooks::Pushes;
+
+pub(super) use record::replay;
 
 use super::stop::Stop;
 use crate::cli;
@@ -107,15 +110,16 @@ fn look_after(
     for (name, sources) in &joined {
         ports = ports.with_source(name, sources);
     }
-    for (name, why) in &declared.unknown {
-        engine.put_unknown(name, CLUSTER, why, timer.now());
-    }
-    for application in &declared.applications {
-        engine.put(application.clone(), timer.now());
-    }
+    let begin = timer.now();
+    declared.unknown.iter().for_each(|(name, why)| engine.put_unknown(name, CLUSTER, why, begin));
+    declared.applications.iter().for_each(|application| engine.put(application.clone(), begin));
+    let recorder = args.record.as_deref().map(record::recorder).transpose()?;
     let mut teller = Teller::new(args, timer, paint)?.hearing(pushes(args, declared)?);
     let stopped = poll_fn(|_| if stop.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
-    wait(Box::pin(run(&mut engine, &ports, &mut teller, stopped)))?;
+    wait(match &recorder {
+        Some(recorder) => Box::pin(run_recorded(&mut engine, &ports, &mut teller, stopped, recorder)),
+        None => Box::pin(run(&mut engine, &ports, &mut teller, stopped)),
+    })?;
     teller.close()?;
     let code = tell::code(&engine, declared.is_whole());
     let text = tell::summary(&engine, args.world.output, paint)?;
