@@ -45,6 +45,26 @@ const APPLICATION: &[Row] = &[
         SaysNothing,
         Note("objects are deleted when that is asked for, never because this document is gone"),
     ),
+    (
+        &["metadata", "annotations", "argocd.argoproj.io/sync-wave"],
+        SaysNothing,
+        Note("applications have no waves; name what must be ready first in `dependsOn`"),
+    ),
+    (
+        &["metadata", "annotations", "argocd.argoproj.io/compare-options"],
+        SaysNothing,
+        Note("compare options have no effect"),
+    ),
+    (
+        &["metadata", "annotations", "argocd.argoproj.io/client-side-apply-migration-manager"],
+        SaysNothing,
+        Note("which fields are taken over is told by how they were written, whatever the name of the manager"),
+    ),
+    (
+        &["metadata", "annotations", "argocd.argoproj.io/deletion-approved"],
+        SaysNothing,
+        Note("deletions are approved on the object itself, or when one asks for them"),
+    ),
     (&["spec", "sourceHydrator"], Counts, Blocks("sources are not hydrated", RENDER)),
     (&["spec", "syncPolicy", "retry", "refresh"], SaysNothing, Note("a new revision is always taken up")),
 ];

@@ -11,6 +11,7 @@ use super::tree::{Tree, Wrong};
 use super::{AppSpec, Application, Project};
 use crate::manifest::{Dialect, Limits, locate, parse};
 use crate::path::FieldPath;
+use crate::policy::SyncOption;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Origin, Resource};
 use crate::state::Owner;
@@ -53,6 +54,7 @@ enum Form {
 const GROUP: &str = "gitops.rs";
 const ARGO_GROUP: &str = "argoproj.io";
 const VERSION: &str = "v1alpha1";
+const SKIP: &str = "argocd.argoproj.io/skip-reconcile";
 
 /// Reads the applications and projects of one file. One document that cannot be used stops only itself.
 #[must_use]
@@ -115,12 +117,25 @@ impl Reading<'_> {
     }
 
     fn application(&self, form: Form, problems: &mut Vec<Problem>) -> Option<Application> {
-        let spec: AppSpec = self.spec(form, fields::of_application, problems)?;
+        let mut spec: AppSpec = self.spec(form, fields::of_application, problems)?;
+        if form == Form::Argo && self.is_skipped() {
+            spec.suspend = true;
+            let problem =
+                Problem::note(Code::NotFollowed, "the application is suspended: looked at, and never written");
+            problems.push(self.about(problem, &FieldPath::fields(&["metadata", "annotations", SKIP])));
+        }
         let before = problems.len();
         self.check(&spec, problems);
         let blocked = problems.iter().skip(before).any(|problem| problem.severity == Severity::Blocks);
         let name = Arc::clone(&self.resource.key().name);
         (!blocked).then(|| Application { name, spec, origin: self.origin.clone() })
+    }
+
+    /// Whether Argo CD is told to leave the application alone. Rule: its user guide, "Skip Application Reconcile"; what
+    /// counts as yes is Go's `ParseBool`.
+    fn is_skipped(&self) -> bool {
+        let said = self.resource.annotation(SKIP);
+        said.is_some_and(|said| matches!(said, "1" | "t" | "T" | "true" | "True" | "TRUE"))
     }
 
     fn project(&self, form: Form, problems: &mut Vec<Problem>) -> Option<(Arc<str>, Project)> {
@@ -213,6 +228,12 @@ impl Reading<'_> {
         if spec.source.is_some() && !spec.sources.is_empty() {
             let problem = Problem::note(Code::NotFollowed, "`source` means nothing where there are `sources`");
             problems.push(self.about(problem, &FieldPath::fields(&["spec", "source"])));
+        }
+        let is_made = spec.sync_policy.sync_options.has(SyncOption::CreateNamespace(true));
+        if spec.sync_policy.managed_namespace_metadata.is_some() && !is_made {
+            let field = FieldPath::fields(&["spec", "syncPolicy", "managedNamespaceMetadata"]);
+            let problem = Problem::note(Code::NotFollowed, "no namespace is made, so that this has no effect");
+            problems.push(self.about(problem.hint("add the sync option `CreateNamespace=true`, or remove it"), &field));
         }
         let options = FieldPath::fields(&["spec", "syncPolicy", "syncOptions"]);
         for option in spec.unheeded_options() {

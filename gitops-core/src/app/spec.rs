@@ -51,7 +51,7 @@ pub struct AppSpec {
     /// Most operations kept in the history. Default: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<u32>,
-    /// What people should know about it.
+    /// What people should know about it. It is kept, and shown nowhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
     /// Names of applications that must be synced and healthy before this one is synced by itself.

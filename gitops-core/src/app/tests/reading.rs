@@ -302,3 +302,36 @@ fn several_sources_are_read_and_what_only_others_refer_to_is_left_out() {
         "{problem}"
     );
 }
+
+/// Argo CD's controller leaves such an application alone altogether; to sync it all the same was a fault.
+#[test]
+fn what_argo_cd_is_told_to_skip_is_suspended() {
+    for (value, suspended) in [("'true'", true), ("'1'", true), ("'false'", false), ("'yes'", false)] {
+        let name = format!("{{name: shop, annotations: {{argocd.argoproj.io/skip-reconcile: {value}}}}}");
+        let text = argo(PLAIN).replace("{name: shop}", &name);
+        assert_eq!(one(&text).spec.suspend, suspended, "{value}");
+        let said = problems(&text).iter().any(|problem| problem.contains("the application is suspended"));
+        assert_eq!(said, suspended, "{value}");
+    }
+}
+
+#[test]
+fn annotations_of_an_application_that_mean_nothing_here_are_named() {
+    for annotation in ["sync-wave: '3'", "compare-options: ServerSideDiff=true", "deletion-approved: now"] {
+        let name = format!("{{name: shop, annotations: {{argocd.argoproj.io/{annotation}}}}}");
+        let found = problems(&argo(PLAIN).replace("{name: shop}", &name));
+        assert_eq!(found.len(), 1, "{annotation}: {found:?}");
+        assert!(found[0].starts_with("a.yaml:3:"), "{found:?}");
+    }
+}
+
+#[test]
+fn metadata_of_a_namespace_that_is_not_made_are_named() {
+    for (options, expected) in [("[]", 1), ("[CreateNamespace=true]", 0)] {
+        let text = argo(&format!(
+            "{PLAIN}syncPolicy: {{syncOptions: {options}, managedNamespaceMetadata: {{labels: {{a: b}}}}}}"
+        ));
+        let found = problems(&text);
+        assert_eq!(found.len(), expected, "{found:?}");
+    }
+}
