@@ -87,6 +87,11 @@ pub(super) enum Sight {
 }
 
 impl Engine {
+    /// The clusters, and whether each answers.
+    pub(super) fn connections(&self) -> impl Iterator<Item = (&Arc<str>, bool)> {
+        self.clusters.iter().map(|(name, cluster)| (name, cluster.cache.is_some() && cluster.tries == 0))
+    }
+
     pub(super) fn listed(
         &mut self,
         name: &Arc<str>,

@@ -276,7 +276,8 @@ impl Engine {
         }
         let Some(receipt) = running.machine.outcome() else {
             let (trigger, waits) = (running.trigger.to_string().into(), running.machine.waits());
-            let state = OperationState::new(&operation, trigger, running.started, running.steps, waits);
+            let intent = running.machine.plan().scope.intent;
+            let state = OperationState::new(&operation, trigger, running.started, intent, running.steps, waits);
             subject.status.operation = Some(state);
             return;
         };

@@ -334,8 +334,9 @@ impl Engine {
         let window_at = subject.application.windows.decide(by, now, Some(started)).next_change;
         let operation = machine.operation().clone();
         let steps = looked.plan.steps.len();
-        let text = trigger.to_string().into();
-        subject.status.operation = Some(OperationState::new(&operation, text, started, steps, std::iter::empty()));
+        let (text, intent) = (trigger.to_string().into(), looked.plan.scope.intent);
+        let state = OperationState::new(&operation, text, started, intent, steps, std::iter::empty());
+        subject.status.operation = Some(state);
         let begun = operation.clone();
         let told = News::Started { operation, trigger: trigger.clone() };
         subject.stage = Stage::Running(Box::new(Running {

@@ -75,7 +75,7 @@ fn of_applications(page: &mut Page, all: &[One<'_>]) {
             ("dest_namespace", application.app.namespace.as_deref().unwrap_or_default().to_owned()),
             ("sync_status", status.sync.to_string()),
             ("health_status", format!("{:?}", status.health)),
-            ("operation", if status.operation.is_some() { "sync" } else { "" }.to_owned()),
+            ("operation", operation(status).to_owned()),
             ("autosync_enabled", application.automation.sync.is_on().to_string()),
         ]);
         page.sample("argocd_app_info", &labels, 1);
@@ -90,6 +90,15 @@ fn of_applications(page: &mut Page, all: &[One<'_>]) {
     page.family("gotk_suspend_status", "gauge", "Whether an application is suspended.");
     for one in all {
         page.sample("gotk_suspend_status", &flux(one), u64::from(one.application.automation.suspend.is_on()));
+    }
+}
+
+/// Argo CD calls a deletion `delete`, and all other operations `sync`.
+fn operation(status: &AppStatus) -> &'static str {
+    match &status.operation {
+        Some(operation) if operation.intent.ends_app() => "delete",
+        Some(_) => "sync",
+        None => "",
     }
 }
 
@@ -152,6 +161,26 @@ fn of_the_engine(page: &mut Page, engine: &Engine) {
     ] {
         page.family(name, "counter", help);
         page.sample(name, &[], count);
+    }
+    page.family("argocd_cluster_connection_status", "gauge", "Whether a cluster answers.");
+    for (cluster, answers) in engine.connections() {
+        page.sample("argocd_cluster_connection_status", &[("server", cluster.to_string())], u8::from(answers));
+    }
+    let sizes = engine.sizes();
+    page.family("gitops_size", "gauge", "How much the engine keeps, by what it is.");
+    for (what, size) in [
+        ("applications", sizes.applications),
+        ("targets", sizes.targets),
+        ("clusters", sizes.clusters),
+        ("objects", sizes.objects),
+        ("indexed", sizes.indexed),
+        ("buried", sizes.buried),
+        ("due", sizes.due),
+        ("waiting", sizes.waiting),
+        ("underWay", sizes.under_way),
+        ("news", sizes.news),
+    ] {
+        page.sample("gitops_size", &[("what", what.to_owned())], size);
     }
     page.family("gitops_work_in_flight", "gauge", "Pieces of work under way, watches apart.");
     page.sample("gitops_work_in_flight", &[], engine.in_flight());

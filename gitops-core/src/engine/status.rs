@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::automation::{Decision, Fight, Hold};
 use crate::health::HealthStatus;
+use crate::plan::Intent;
 use crate::reconcile::{Report, ResourceReport, SyncStatus, Totals};
 use crate::resource::ResourceKey;
 use crate::source::{Revision, RevisionId};
@@ -129,6 +130,9 @@ pub struct OperationState {
     pub trigger: Arc<str>,
     /// When it started here.
     pub started: Timestamp,
+    /// What it is for. Default: a sync.
+    #[serde(skip_serializing_if = "Intent::is_sync")]
+    pub intent: Intent,
     /// How many steps it has.
     pub steps: usize,
     /// What it waits for; the first few.
@@ -213,10 +217,11 @@ impl OperationState {
         id: &OperationId,
         trigger: Arc<str>,
         started: Timestamp,
+        intent: Intent,
         steps: usize,
         waits: impl Iterator<Item = Wait>,
     ) -> Self {
-        Self { id: id.clone(), trigger, started, steps, waits: waits.take(WAITS).collect() }
+        Self { id: id.clone(), trigger, started, intent, steps, waits: waits.take(WAITS).collect() }
     }
 }
 
