@@ -8,7 +8,7 @@ use gitops_core::engine::{Event, News, Wish};
 use gitops_core::reconcile::SyncStatus;
 use gitops_core::resource::Resource;
 
-use super::world::{APPS, NAMES, World, config, hook, object};
+use super::world::{APPS, BROKEN, NAMES, World, config, hook, object};
 
 const ID: &str = "gitops.rs/tracking-id";
 
@@ -31,6 +31,7 @@ impl World {
     pub(crate) fn check(&mut self) {
         assert!(!self.sim.is_stuck(), "the engine goes on and on\n{}", self.story());
         for done in self.sim.take_writes() {
+            self.may_be_written(&done);
             let (before, after) = (done.before.as_ref(), done.after.as_ref());
             let uid = |object: Option<&Resource>| object.and_then(Resource::uid).map(str::to_owned);
             if let (true, Some(made)) = (uid(before) != uid(after), uid(after)) {
@@ -72,8 +73,14 @@ impl World {
         );
         assert!(sizes.indexed <= 120 && sizes.waiting <= sizes.applications, "{sizes:?}\n{}", self.story());
         while let Some(item) = self.sim.engine.next_news() {
-            if let News::Started { .. } = &item.news {
-                self.starts += 1;
+            match &item.news {
+                News::Started { trigger, .. } => {
+                    self.may_start(&item.app, trigger, item.at);
+                    self.running.insert(item.app.to_string());
+                    self.starts += 1;
+                }
+                News::Ended { .. } | News::Gone => drop(self.running.remove(&*item.app)),
+                _ => {}
             }
             assert!(!matches!(item.news, News::Missed { .. }), "news was lost\n{}", self.story());
             self.told.push(format!("{} {}", item.at, serde_json::to_string(&item).unwrap()));
@@ -95,6 +102,8 @@ impl World {
         (self.sim.source_is_down, self.sim.cluster_is_down) = (false, false);
         self.windows.clear();
         self.suspended.clear();
+        (self.reports, self.limits) = Default::default();
+        self.files.retain(|_, text| text != BROKEN);
         self.keep_roots();
         for app in APPS {
             self.put(app);

@@ -8,7 +8,7 @@ use gitops_core::memory::Moment;
 use gitops_core::plan::Request;
 use gitops_core::resource::GroupKind;
 
-use super::world::{APPS, COLOURS, NAMES, World, hook, manifest};
+use super::world::{APPS, BROKEN, COLOURS, NAMES, World, hook, manifest};
 
 const WINDOWS: [&str; 4] = [
     "[]",
@@ -46,7 +46,7 @@ impl World {
     }
 
     fn happen(&mut self) {
-        match self.chance.below(30) {
+        match self.chance.below(34) {
             0..=3 => self.edit(),
             4 => self.move_file(),
             5 => self.go_back(),
@@ -65,7 +65,7 @@ impl World {
             }
             15..=17 => {
                 self.note("crash");
-                self.sim.crash();
+                self.crash();
             }
             18 => {
                 let (app, windows) = (*self.chance.of(&APPS), *self.chance.of(&WINDOWS));
@@ -75,8 +75,8 @@ impl World {
             }
             19 => {
                 let app = *self.chance.of(&APPS);
-                if !self.suspended.remove(app) {
-                    self.suspended.insert(app);
+                if self.suspended.remove(app).is_none() {
+                    self.suspended.insert(app, self.sim.now());
                 }
                 self.note(format!("suspended: {:?}", self.suspended));
                 self.put(app);
@@ -91,6 +91,8 @@ impl World {
                     self.note(format!("remove {app}"));
                     self.sim.remove(app);
                     self.gone.insert(app);
+                    self.running.remove(app);
+                    self.broken.clear();
                 }
             }
             24 => self.rename(),
@@ -98,6 +100,9 @@ impl World {
             26 => self.say_nothing_new(),
             27 => self.recreate(),
             28 => self.crash_in_a_recreate(),
+            29 => self.automate(),
+            30 | 31 => self.move_with_a_slip(),
+            32 => self.mend(),
             _ => {
                 let outcome = *self.chance.of(&["succeed", "succeed", "fail"]);
                 self.note(format!("hook: {outcome}"));
@@ -136,12 +141,59 @@ impl World {
         self.commit("move");
     }
 
+    /// What an application does by itself, and what it follows.
+    fn automate(&mut self) {
+        let app = *self.chance.of(&APPS);
+        if self.chance.one_in(2) {
+            self.reports.insert(app);
+        } else {
+            self.reports.remove(app);
+        }
+        self.limits.remove(app);
+        if self.chance.one_in(2) {
+            let most = 1 + u32::try_from(self.chance.below(3)).unwrap();
+            self.limits.insert(app, most);
+        }
+        self.targets.insert(app, self.chance.of(&["main", "HEAD"]));
+        self.note(format!("reports: {:?}, limits: {:?}, targets: {:?}", self.reports, self.limits, self.targets));
+        if !self.gone.contains(app) {
+            self.put(app);
+        }
+    }
+
+    /// An object moves to another application, whose file cannot be read.
+    fn move_with_a_slip(&mut self) {
+        let name = *self.chance.of(&NAMES);
+        let declared = self.declared(name);
+        let to = *self.chance.of(&APPS);
+        let [(from, _)] = declared.as_slice() else { return };
+        if *from == to || self.gone.contains(to) || self.gone.contains(from) {
+            return;
+        }
+        let root = |world: &Self, app| world.roots.get(app).unwrap().clone();
+        let (old, new) = (root(self, *from), root(self, to));
+        self.files.remove(&format!("{old}/{name}.yaml"));
+        let path = format!("{new}/{name}.yaml");
+        self.files.insert(path.clone(), BROKEN.to_owned());
+        self.broken.insert(name, (path, self.sim.now()));
+        self.note(format!("move {name} from {from} to {to}, with a slip"));
+        self.commit("slip");
+    }
+
+    /// Every file can be read again.
+    pub(crate) fn mend(&mut self) {
+        self.files.retain(|_, text| text != BROKEN);
+        self.note("mend");
+        self.commit("mend");
+    }
+
     /// The branch is set back, or a commit reverted.
     fn go_back(&mut self) {
         let steps = 1 + usize::try_from(self.chance.below(3)).unwrap();
         let Some(at) = self.revisions.len().checked_sub(1 + steps) else { return };
         let (id, files) = self.revisions.get(at).cloned().unwrap();
         self.files = files;
+        self.keep_broken();
         if self.chance.one_in(2) {
             self.note(format!("force-push to {}", id.short()));
             assert!(self.sim.source.reset(&id));
@@ -212,6 +264,10 @@ impl World {
             4 => Wish::Sync { by: "Ann".into(), request: Box::new(Request::to_delete()) },
             _ => Wish::Terminate,
         };
+        if matches!(wish, Wish::Rollback { .. }) {
+            // Where it goes back to, nothing is broken.
+            self.broken.clear();
+        }
         self.note(format!("wish of {app}: {wish:?}"));
         self.sim.tell(Event::Wish { app: app.into(), wish });
     }
@@ -274,7 +330,7 @@ impl World {
             self.windows.insert(app, WINDOWS[1]);
             self.put(app);
         }
-        self.sim.crash();
+        self.crash();
     }
 
     /// A field changes that cannot be changed in place.

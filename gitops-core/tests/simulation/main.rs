@@ -17,6 +17,7 @@
 mod chance;
 mod checks;
 mod events;
+mod may;
 mod world;
 
 use world::World;

@@ -8,6 +8,7 @@ use gitops_core::cluster::{Cluster, Force, PatchStep, Write};
 use gitops_core::engine::Application;
 use gitops_core::memory::{Simulation, ready};
 use gitops_core::path::FieldPath;
+use gitops_core::policy::window::{Asked, Windows};
 use gitops_core::policy::{Prune, SyncPolicy};
 use gitops_core::reconcile::App;
 use gitops_core::resource::{Propagation, Resource, ResourceKey};
@@ -21,6 +22,7 @@ use super::chance::Chance;
 pub(crate) const APPS: [&str; 3] = ["a", "b", "c"];
 /// Of maps, and of Deployments (`d`), whose controllers make ReplicaSets and Pods.
 pub(crate) const NAMES: [&str; 8] = ["m0", "m1", "m2", "m3", "m4", "m5", "d6", "d7"];
+pub(crate) const BROKEN: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moved\n";
 pub(crate) const COLOURS: [&str; 5] = ["blue", "red", "green", "white", "black"];
 
 pub(crate) struct World {
@@ -34,7 +36,16 @@ pub(crate) struct World {
     /// The folder that each application reads.
     pub(crate) roots: BTreeMap<&'static str, String>,
     pub(crate) windows: BTreeMap<&'static str, &'static str>,
-    pub(crate) suspended: BTreeSet<&'static str>,
+    /// Since when it is so.
+    pub(crate) suspended: BTreeMap<&'static str, Timestamp>,
+    /// What undoes no change on the cluster, how often each tries, and what it follows.
+    pub(crate) reports: BTreeSet<&'static str>,
+    pub(crate) limits: BTreeMap<&'static str, u32>,
+    pub(crate) targets: BTreeMap<&'static str, &'static str>,
+    /// Names that moved into a file with a slip: which file, and when.
+    pub(crate) broken: BTreeMap<&'static str, (String, Timestamp)>,
+    /// Who has an operation under way.
+    pub(crate) running: BTreeSet<String>,
     pub(crate) gone: BTreeSet<&'static str>,
     pub(crate) told: Vec<String>,
     /// What happened, for a seed that fails.
@@ -96,7 +107,12 @@ impl World {
             revisions: Vec::new(),
             roots: APPS.map(|app| (app, app.to_owned())).into(),
             windows: BTreeMap::new(),
-            suspended: BTreeSet::new(),
+            suspended: BTreeMap::new(),
+            reports: BTreeSet::new(),
+            limits: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            running: BTreeSet::new(),
             gone: BTreeSet::new(),
             told: Vec::new(),
             diary: Vec::new(),
@@ -144,11 +160,14 @@ impl World {
     }
 
     pub(crate) fn put(&mut self, name: &'static str) {
-        let mut app = App::new(Owner::new("", name).unwrap(), "main").with_namespace("default");
+        let target = self.targets.get(name).unwrap_or(&"main");
+        let mut app = App::new(Owner::new("", name).unwrap(), target).with_namespace("default");
         app.policy = SyncPolicy::default().with_prune(Prune::Owned);
         app.paths = Paths::under([self.roots.get(name).unwrap().as_str()]).unwrap();
-        let automation = Automation::healing();
-        let automation = if self.suspended.contains(name) { automation.suspended() } else { automation };
+        let reports = self.reports.contains(name);
+        let mut automation = if reports { Automation::syncing() } else { Automation::healing() };
+        automation.retry.limit = self.limits.get(name).copied();
+        let automation = if self.suspended.contains_key(name) { automation.suspended() } else { automation };
         let mut application = Application::new(app, "git", "cluster").with_automation(automation);
         if let Some(windows) = self.windows.get(name) {
             application = application.with_windows(serde_json::from_str(windows).unwrap());
@@ -166,6 +185,25 @@ impl World {
         let files = self.files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str())));
         let id = self.sim.source.commit("Ann <ann@example.org>", self.sim.now(), message, files.chain(gone));
         self.revisions.push((id, self.files.clone()));
+        self.keep_broken();
+    }
+
+    /// What is mended, or gone, is broken no longer.
+    pub(crate) fn keep_broken(&mut self) {
+        self.broken.retain(|_, (path, _)| self.files.get(path).is_some_and(|text| text == BROKEN));
+    }
+
+    /// The windows of an application say no, at two moments and so all the while: none of them is that short.
+    pub(crate) fn is_denied(&self, app: &str, by: Asked, from: Timestamp, to: Timestamp) -> bool {
+        let Some(windows) = self.windows.get(app) else { return false };
+        let windows: Windows = serde_json::from_str(windows).unwrap();
+        [from, to].into_iter().all(|at| !windows.decide(by, at, None).allowed)
+    }
+
+    /// The program dies: what was under way is begun anew, or not.
+    pub(crate) fn crash(&mut self) {
+        self.running.clear();
+        self.sim.crash();
     }
 
     pub(crate) fn paint(&self, name: &str, colour: &str, manager: &str) {
