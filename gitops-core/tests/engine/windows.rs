@@ -17,13 +17,13 @@ fn hourly(more: &str) -> Windows {
 }
 
 impl World {
-    /// Objects of ten waves, each of which takes two seconds to write.
+    /// Objects of ten waves, each of which takes three seconds to write.
     fn ten(colour: &str) -> Self {
         let mut world = Self::new(31);
         world.0.put(application("shop"));
         world.ten_are(colour);
         world.pass(5);
-        world.0.slow.insert(("effect", "cluster".into()), Duration::from_secs(2));
+        world.0.slow.insert(("effect", "cluster".into()), Duration::from_secs(3));
         world
     }
 
@@ -88,7 +88,7 @@ fn an_operation_is_cut_by_a_window_and_goes_on_after_it_unless_it_may_overrun() 
         let mut world = World::ten("blue");
         world.0.put(application("shop").with_windows(hourly(more)));
         // It is 12:05; the window closes at 12:15.
-        world.0.pass(Duration::from_secs(9 * 60 + 50));
+        world.0.pass(Duration::from_secs(9 * 60 + 33));
         world.ten_are("red");
         world.half_way("red");
         world.pass(10);
