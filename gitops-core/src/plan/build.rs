@@ -50,11 +50,9 @@ pub fn plan(
     let mut problems: Vec<Problem> = desired.problems.iter().chain(&comparison.problems).cloned().collect();
     let judge = Judge { owner: context.owner, inventory: context.inventory, policy, request: &request };
     let (mut nodes, extras) = decided(comparison, desired, &judge, &mut problems);
-    problems.extend(select::unmatched(
-        &request,
-        nodes.iter().map(|node| node.key).chain(extras.iter().map(|(key, _)| *key)),
-    ));
-    problems.extend(select::unlabelled(&request, &nodes, &extras));
+    let declared = nodes.iter().map(|node| (node.key, Some(&node.declared.resource)));
+    let known = declared.chain(extras.iter().map(|(key, extra)| (*key, extra.live.as_ref())));
+    problems.extend(select::unmatched(&request, known));
     let absent = select::narrow(&mut nodes, &request);
     let (mut removals, mut skipped) =
         prune::removals(&extras, comparison, desired, policy, context, &request, &mut problems);

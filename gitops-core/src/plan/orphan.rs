@@ -46,9 +46,9 @@ pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Co
 /// Plans that some objects are let go.
 fn release(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
     let mut plan = Plan::empty(context.owner);
-    let known = comparison.entries.iter().map(|(key, _)| key).chain(desired.declared.keys());
-    let known: Vec<&ResourceKey> = known.collect();
-    plan.problems = select::unmatched(&request, known.iter().copied());
+    let live = comparison.entries.iter().map(|(key, compared)| (key, compared.live.as_ref()));
+    let known = live.chain(desired.declared.iter().map(|(key, of)| (key, Some(&of.resource))));
+    plan.problems = select::unmatched(&request, known);
     for (key, compared) in &comparison.entries {
         let declared = desired.get(key);
         let object = declared.map(|declared| &declared.resource).or(compared.live.as_ref());

@@ -13,7 +13,6 @@ use crate::resource::{GroupKind, LabelSelector, Resource, ResourceKey};
 
 use super::depend::Graph;
 use super::node::{Fate, Node};
-use super::prune::Extra;
 use super::{HookRun, Precondition, Request, SkipReason};
 
 /// Which objects of an application are asked for: all, those named, those with certain labels, or both.
@@ -131,26 +130,28 @@ pub(super) fn hold(graph: &Graph, nodes: &mut [Node<'_>], providers_first: &[usi
 }
 
 /// Returns what a selection names and nothing matches: most likely a typing error.
-pub(super) fn unmatched<'k>(request: &Request, keys: impl Iterator<Item = &'k ResourceKey> + Clone) -> Vec<Problem> {
-    let unmatched = request.scope.only.objects.iter().filter(|objects| !keys.clone().any(|key| objects.contain(key)));
+pub(super) fn unmatched<'k>(
+    request: &Request,
+    known: impl IntoIterator<Item = (&'k ResourceKey, Option<&'k Resource>)>,
+) -> Vec<Problem> {
+    if request.scope.only.is_everything() {
+        return Vec::new();
+    }
+    let known: Vec<_> = known.into_iter().collect();
+    let unmatched =
+        request.scope.only.objects.iter().filter(|objects| !known.iter().any(|(key, _)| objects.contain(key)));
     let problem = |objects: &Objects| {
         let text = format!("`{objects}` was asked for, and the application has no such object");
         Problem::blocks(Code::NotFound, text).hint("`gitops status` lists what it has")
     };
-    unmatched.map(problem).collect()
-}
-
-/// Names labels that no object has.
-pub(super) fn unlabelled(request: &Request, nodes: &[Node<'_>], extras: &[Extra<'_>]) -> Option<Problem> {
-    let labels = request.scope.only.labels.as_ref()?;
-    let mut declared = nodes.iter().map(|node| &node.declared.resource);
-    let mut left = extras.iter().filter_map(|(_, extra)| extra.live.as_ref());
-    let is_labelled = |object: &Resource| labels.matches(|name| object.label(name));
-    if declared.any(is_labelled) || left.any(is_labelled) {
-        return None;
+    let problems: Vec<_> = unmatched.map(problem).collect();
+    let Some(labels) = request.scope.only.labels.as_ref().filter(|_| problems.is_empty()) else { return problems };
+    let mut objects = known.iter().filter_map(|(_, object)| *object);
+    if objects.any(|object| request.scope.only.contains(object)) {
+        return problems;
     }
-    let text = format!("labels `{labels}` were asked for, and no object of the application has them");
-    Some(Problem::blocks(Code::NotFound, text).hint("write them as they stand in the manifests, such as `app=web`"))
+    let text = format!("labels `{labels}` were asked for, and no such object of the application has them");
+    vec![Problem::blocks(Code::NotFound, text).hint("write them as they stand in the manifests, such as `app=web`")]
 }
 
 impl Request {

@@ -19,7 +19,8 @@ use crate::policy::Phase;
 pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
     let mut plan = Plan::empty(context.owner);
     plan.problems = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    plan.problems.extend(select::unmatched(&request, desired.declared.keys()));
+    plan.problems
+        .extend(select::unmatched(&request, desired.declared.iter().map(|(key, of)| (key, Some(&of.resource)))));
     let (mut kept, mut taken) = (BTreeMap::<String, Vec<&ResourceKey>>::new(), BTreeMap::new());
     let chosen = desired.declared.iter().filter(|(key, of)| request.chooses(key, Some(&of.resource)));
     for (key, declared) in chosen.filter(|(_, of)| of.options.role == Role::Resource) {

@@ -51,7 +51,7 @@ fn labels_that_nothing_has_are_named_and_nothing_is_done() {
         assert_eq!(plan.steps.is_empty(), labels == "app=wbe", "{plan}");
         plan.problems.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let expected = "labels `app=wbe` were asked for, and no object of the application has them; \
+    let expected = "labels `app=wbe` were asked for, and no such object of the application has them; \
                     write them as they stand in the manifests, such as `app=web`";
     assert_eq!(problems("app=wbe"), [expected]);
     assert!(problems("app=db").is_empty());
