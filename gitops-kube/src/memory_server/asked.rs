@@ -1,10 +1,14 @@
 //! What an HTTP request asks: its URL decoded, its headers, its body.
 
+use std::time::Duration;
+
 use gitops_core::memory::{Accept, HttpRequest, User};
+use http::HeaderMap;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
-use http::{HeaderMap, Request};
+use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Buf};
+use tokio::time::{Instant, timeout_at};
 
 pub(super) const USER: &str = "impersonate-user";
 pub(super) const GROUP: &str = "impersonate-group";
@@ -12,7 +16,7 @@ pub(super) const GROUP: &str = "impersonate-group";
 /// The server takes no more than 3 MiB; what is over that need not be read to be refused.
 const BODY: usize = (3 << 20) + 1;
 
-/// A request, read.
+/// A request, of which the body is read once it is known who asks.
 pub(super) struct Asked {
     method: String,
     /// `None` when it is no text.
@@ -30,23 +34,28 @@ struct Url {
 pub(super) struct Unknown;
 
 impl Asked {
-    pub(super) async fn read<B>(request: Request<B>) -> Self
-    where
-        B: Body + Send,
-        B::Data: Send,
-    {
-        let (head, body) = request.into_parts();
+    pub(super) fn of(head: Parts) -> Self {
         let path = decoded(head.uri.path(), Plus::Itself);
         let query = head.uri.query().unwrap_or_default().split('&').filter(|part| !part.is_empty()).map(|part| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             Some((decoded(name, Plus::Space)?, decoded(value, Plus::Space)?))
         });
         let url = path.zip(query.collect::<Option<Vec<_>>>()).map(|(path, query)| Url { path, query });
-        let mut bytes = Vec::new();
+        Self { method: head.method.as_str().to_owned(), url, headers: head.headers, body: Vec::new() }
+    }
+
+    /// Reads the body. What goes on for longer than `patience` is one that breaks off.
+    pub(super) async fn read<B>(&mut self, body: B, patience: Duration)
+    where
+        B: Body + Send,
+        B::Data: Send,
+    {
+        let bytes = &mut self.body;
+        let until = Instant::now() + patience;
         let mut body = std::pin::pin!(body);
         while bytes.len() < BODY {
             // A body that breaks off is one that cannot be read, and is refused for that.
-            let Some(Ok(frame)) = body.as_mut().frame().await else { break };
+            let Ok(Some(Ok(frame))) = timeout_at(until, body.as_mut().frame()).await else { break };
             let Ok(mut data) = frame.into_data() else { continue };
             while data.has_remaining() && bytes.len() < BODY {
                 let chunk = data.chunk();
@@ -55,7 +64,6 @@ impl Asked {
                 data.advance(taken);
             }
         }
-        Self { method: head.method.as_str().to_owned(), url, headers: head.headers, body: bytes }
     }
 
     /// Takes the token off an address that begins with it; what is left is the path. `kubectl` shows no other credentials

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use gitops_core::memory::OpenWatch;
 use gitops_core::value::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Part, Shared};
+use super::{PATIENCE, Part, Shared};
 
 /// How long a watch goes on if the client does not say. A real server takes 30 to 60 minutes.
 const OPEN: Duration = Duration::from_secs(1800);
@@ -49,25 +49,34 @@ async fn tell(shared: Arc<Shared>, mut open: OpenWatch, sender: Sender<Part>) {
             mark = Instant::now() + MARKS;
         }
         let (events, goes_on) = shared.cluster.go_on(&mut open, is_marked);
-        if !events.is_empty() && sender.send(Ok(lines(&events))).await.is_err() {
-            return;
-        }
-        if !goes_on {
+        let told = async {
+            match events.is_empty() {
+                true => true,
+                false => matches!(timeout(PATIENCE, sender.send(Ok(lines(&events)))).await, Ok(Ok(()))),
+            }
+        };
+        let is_heard = tokio::select! {
+            () = sleep_until(end) => return,
+            _ = cuts.changed() => return cut(&sender),
+            is_heard = told => is_heard,
+        };
+        if !is_heard || !goes_on {
             return;
         }
         tokio::select! {
             () = sender.closed() => return,
             () = sleep_until(end) => return,
-            _ = cuts.changed() => {
-                let broken = io::Error::new(io::ErrorKind::ConnectionReset, "the watch was cut");
-                // Whoever does not listen any more does not miss it.
-                sender.send(Err(broken)).await.unwrap_or_default();
-                return;
-            }
+            _ = cuts.changed() => return cut(&sender),
             () = news => {}
             () = sleep(LOOK) => {}
         }
     }
+}
+
+/// Breaks a watch off. Whoever does not listen, or is far behind, does not miss it.
+fn cut(sender: &Sender<Part>) {
+    let broken = io::Error::new(io::ErrorKind::ConnectionReset, "the watch was cut");
+    sender.try_send(Err(broken)).unwrap_or_default();
 }
 
 /// Events as they go over the wire: one a line.

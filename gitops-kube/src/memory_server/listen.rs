@@ -16,12 +16,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-use super::{MemoryServer, Origin};
+use super::patient::Patient;
+use super::{MemoryServer, Origin, PATIENCE};
 
 /// How many connections are served at once; others wait.
 const CONNECTIONS: usize = 256;
-/// How long a client may take to send what it asks.
-const ASKING: Duration = Duration::from_secs(30);
 /// How long to wait where the machine has no room for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -107,9 +106,9 @@ async fn serve(server: MemoryServer, stream: TcpStream) {
         async move { server.respond(request, Origin::Outside).await }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(ASKING);
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     // A client that goes away in the middle is no matter of ours.
-    http.serve_connection(TokioIo::new(stream), answer).await.unwrap_or_default();
+    http.serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), answer).await.unwrap_or_default();
 }
 
 impl fmt::Display for Listening {

@@ -34,6 +34,7 @@ mod answer;
 mod asked;
 mod follow;
 mod listen;
+mod patient;
 
 use std::fmt;
 use std::future::Future;
@@ -42,6 +43,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gitops_core::memory::{Content, MemoryCluster, Wire};
@@ -57,6 +59,9 @@ pub use answer::Answer;
 pub use listen::Listening;
 
 use asked::Asked;
+
+/// How long a client may take to send what it asks, and to take what it is answered.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An API server in this process. Clones share it.
 ///
@@ -152,14 +157,20 @@ impl MemoryServer {
         B: Body + Send,
         B::Data: Send,
     {
-        let mut asked = Asked::read(request).await;
+        let (head, body) = request.into_parts();
+        let mut asked = Asked::of(head);
         if self.0.is_away.load(Ordering::SeqCst) {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the server is away"));
         }
         let accept = asked.accept();
         let token = self.token();
         let is_trusted = asked.is_addressed_by(&token) || from == Origin::Inside;
-        let wire = match asked.user(&token, is_trusted) {
+        // Whoever is not let in is not listened to.
+        let user = asked.user(&token, is_trusted);
+        if user.is_ok() {
+            asked.read(body, PATIENCE).await;
+        }
+        let wire = match user {
             Err(asked::Unknown) => Wire::unauthorized(&accept),
             Ok(user) => match asked.http(user) {
                 Some(http) => {
