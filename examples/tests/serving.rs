@@ -17,6 +17,50 @@ struct Served {
     token: String,
 }
 
+#[test]
+fn a_kubeconfig_that_is_not_its_own_stays_as_it_is_and_one_of_a_run_that_was_killed_is_replaced() {
+    let world = World::new();
+    let given = world.inner("mine.kubeconfig");
+    let beside = world.inner("cache/gitops/cluster.kubeconfig");
+    std::fs::create_dir_all(beside.parent().unwrap()).unwrap();
+    for (path, arguments) in
+        [(&given, vec!["cluster", "serve", "--kubeconfig", "../mine.kubeconfig"]), (&beside, vec!["cluster", "serve"])]
+    {
+        let theirs = r#"{"clusters": [{"name": "prod", "cluster": {"server": "https://prod.example.org"}}]}"#;
+        std::fs::write(path, theirs).unwrap();
+        let error = world.run(&arguments).refuses();
+        assert!(error.contains("cannot be written") && error.contains("name a file that is not there yet"), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), theirs);
+    }
+    let token = "0123456789abcdef".repeat(4);
+    let own =
+        format!(r#"{{"clusters": [{{"name": "memory", "cluster": {{"server": "http://127.0.0.1:1/{token}"}}}}]}}"#);
+    std::fs::write(&beside, own).unwrap();
+    let served = Served::start(&world);
+    assert_ne!(served.token, token);
+    assert_eq!(served.stop(), Some(0));
+    assert!(!beside.exists());
+}
+
+#[test]
+fn whoever_is_not_let_in_is_answered_before_the_body() {
+    let world = World::new();
+    let served = Served::start(&world);
+    let mut stream = TcpStream::connect(&served.address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    write!(
+        stream,
+        "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer wrong\r\n\
+         Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
+        served.address
+    )
+    .unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 401"), "{line}");
+    assert_eq!(served.stop(), Some(0));
+}
+
 impl Served {
     fn start(world: &World) -> Self {
         let mut command = world.program(&["cluster", "serve"]);

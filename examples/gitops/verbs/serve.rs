@@ -37,7 +37,8 @@ pub(super) fn serve(args: &ClusterServe) -> Result<String, Failure> {
         })?;
         let kubeconfig = args.kubeconfig.clone().unwrap_or_else(|| file.beside("kubeconfig"));
         let written = listening.kubeconfig();
-        write_secret(&kubeconfig, &written, args.kubeconfig.is_none()).map_err(|error| {
+        let replaces = args.kubeconfig.is_none() && is_of_an_earlier_run(&kubeconfig);
+        write_secret(&kubeconfig, &written, replaces).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::AlreadyExists => "; name a file that is not there yet, since it goes when this ends",
                 _ => "",
@@ -82,6 +83,15 @@ fn save(cluster: &MemoryCluster, file: &StateFile, clock: &WallClock, saved: Opt
         file.save(&bytes, clock.now())?;
     }
     Ok(version)
+}
+
+/// Whether what lies there was written by a run that was killed, and so may be replaced: with an address that only such a
+/// server has.
+fn is_of_an_earlier_run(path: &Path) -> bool {
+    let found = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    let server = found.as_ref().and_then(|found| found.pointer("/clusters/0/cluster/server")?.as_str());
+    let path = server.and_then(|server| server.strip_prefix("http://")?.split_once('/')).map(|(_, path)| path);
+    path.is_some_and(|token| token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Writes a file that only its owner may read; never through what lies there already, and only where `replaces` in its
