@@ -16,7 +16,7 @@ checks!(
     a_version_that_is_no_longer_served_is_told_from_an_absent_object,
 );
 
-fn crd(group: &str, versions: &[(&str, bool)]) -> Resource {
+pub(crate) fn crd(group: &str, versions: &[(&str, bool)]) -> Resource {
     let version = |(at, (name, served)): (usize, &(&str, bool))| {
         format!(
             r#"{{"name":"{name}","served":{served},"storage":{},"schema":{{"openAPIV3Schema":{{"type":"object",
@@ -33,7 +33,7 @@ fn crd(group: &str, versions: &[(&str, bool)]) -> Resource {
     ))
 }
 
-fn gear(group: &str, version: &str, spec: &str) -> Resource {
+pub(crate) fn gear(group: &str, version: &str, spec: &str) -> Resource {
     object(&format!(
         r#"{{"apiVersion":"{group}/{version}","kind":"Gear","metadata":{{"name":"g","namespace":"default"}},"spec":{spec}}}"#
     ))

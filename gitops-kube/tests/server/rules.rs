@@ -37,25 +37,25 @@ checks!(
 );
 
 /// An application, and what Git says of it.
-struct Git {
-    source: MemorySource,
-    app: App,
+pub(crate) struct Git {
+    pub(crate) source: MemorySource,
+    pub(crate) app: App,
     commits: AtomicI64,
 }
 
 impl Git {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut app = App::new(Owner::new("", name).unwrap(), "main").with_namespace(name);
         app.policy.wave_timeout = Duration::from_secs(20);
         Self { source: MemorySource::default(), app, commits: AtomicI64::new(0) }
     }
 
-    fn commit(&self, files: &[(&str, Option<&str>)]) {
+    pub(crate) fn commit(&self, files: &[(&str, Option<&str>)]) {
         let at = Timestamp::EPOCH + Duration::from_secs(self.commits.fetch_add(60, Ordering::Relaxed).unsigned_abs());
         self.source.commit("Ann <ann@example.org>", at, "Change", files.iter().copied());
     }
 
-    fn commit_object(&self, object: &Resource) {
+    pub(crate) fn commit_object(&self, object: &Resource) {
         self.commit(&[("object.json", Some(&object.expose().to_json()))]);
     }
 
@@ -63,12 +63,12 @@ impl Git {
         look_at(&self.app, Between::new(&self.source, cluster, &Clock)).await.unwrap()
     }
 
-    async fn sync(&self, world: &World) -> Report {
+    pub(crate) async fn sync(&self, world: &World) -> Report {
         sync(&self.app, Between::new(&self.source, &world.cluster, &Clock)).await.unwrap()
     }
 
     /// Syncs, and all is well.
-    async fn synced(&self, world: &World) {
+    pub(crate) async fn synced(&self, world: &World) {
         let report = self.sync(world).await;
         let failed: Vec<_> = report.receipt.iter().flat_map(|receipt| &receipt.results).collect();
         let failed: Vec<_> = failed.into_iter().filter(|result| !result.message.is_empty()).take(5).collect();

@@ -82,6 +82,11 @@ impl World {
         KubeCluster::connect(&connection).await.unwrap()
     }
 
+    /// The same server, asked by somebody else.
+    pub(crate) fn through(self, cluster: KubeCluster) -> Self {
+        Self { cluster, ..self }
+    }
+
     /// The server is killed. What it holds stays.
     pub(crate) async fn kill(&self) {
         match &self.server {
@@ -95,6 +100,28 @@ impl World {
         match &self.server {
             Server::Real(plane) => plane.lock().await.start_api_server().await.unwrap(),
             Server::InProcess(server) => server.come_back(),
+        }
+    }
+
+    /// Breaks off all watches; only in this process.
+    pub(crate) fn cut_watches(&self) {
+        self.in_memory().cut_watches();
+    }
+
+    /// Forgets what happened before now; only in this process.
+    pub(crate) fn forget_history(&self) {
+        self.in_memory().cluster().with_server(|server| server.forget_history());
+    }
+
+    /// Lets nobody in who shows the token of before; only in this process.
+    pub(crate) fn expire_token(&self) {
+        self.in_memory().expire_token().unwrap();
+    }
+
+    fn in_memory(&self) -> &MemoryServer {
+        match &self.server {
+            Server::InProcess(server) => server,
+            Server::Real(_) => panic!("a real server cannot be asked for this"),
         }
     }
 
