@@ -210,7 +210,10 @@ fn a_selection_syncs_what_was_asked_for_and_the_application_stays_out_of_sync() 
     let history = world.gitops("history -o json").json();
     assert_eq!(history[0]["partial"], true);
     let none = world.gitops("plan -l app=none").exits(2);
-    assert!(none.contains("labels `app=none` were asked for, and no such object of the application has them"), "{none}");
+    assert!(
+        none.contains("labels `app=none` were asked for, and no such object of the application has them"),
+        "{none}"
+    );
     assert!(
         world
             .gitops("sync --only cm/wbe")

@@ -139,7 +139,7 @@ pub struct GitSource {
     limits: GitLimits,
     submodules: Submodules,
     /// The repositories of submodules that were followed.
-    opened: Opened<GitSource>,
+    opened: Opened<Self>,
     #[cfg(feature = "signatures")]
     trust: Option<Arc<Trust>>,
 }

@@ -141,7 +141,7 @@ fn submodules_of_a_remote_are_read_with_those_within_as_git_checks_them_out() {
         git(work.path(), support::START, &["-c", "protocol.allow=always", "clone", "-q", "--recurse-submodules"]);
     succeed(clone.arg(hosted.server.url("shop.git")).arg("w").output().unwrap());
     for file in listing.files() {
-        let bytes = wait(remote.read(&[file.id.clone()])).unwrap().remove(0).unwrap();
+        let bytes = wait(remote.read(std::slice::from_ref(&file.id))).unwrap().remove(0).unwrap();
         assert_eq!(fs::read(work.path().join("w").join(&*file.path)).unwrap(), &*bytes, "{}", file.path);
     }
 }

@@ -83,6 +83,7 @@ pub async fn run_recorded(
     recorder: &Recorder,
 ) {
     recorder.begins(&engine.settings);
+    engine.unknown.iter().for_each(|(app, unknown)| unknown.record(app, recorder, engine.now));
     engine.subjects.keys().for_each(|app| recorder.put(app, engine.now));
     drive(engine, ports, observer, stop, Some(recorder)).await;
 }

@@ -11,13 +11,19 @@ use crate::time::Timestamp;
 
 use super::status::ConditionKind;
 use super::subject::{Level, Subject};
-use super::{ClusterState, Engine, News};
+use super::{ClusterState, Engine, News, Recorder};
 
 /// An application that is declared, and cannot be looked after.
 #[derive(Debug)]
 pub(super) struct Unknown {
     cluster: Arc<str>,
     why: Arc<str>,
+}
+
+impl Unknown {
+    pub(super) fn record(&self, app: &str, recorder: &Recorder, at: Timestamp) {
+        recorder.unknown(app, &self.cluster, &self.why, at);
+    }
 }
 
 impl Engine {

@@ -104,7 +104,8 @@ fn what_is_wrong_with_utf_16_is_told_and_no_document_of_it_is_passed_over() {
     let encoded = |text: &str, mark: &[u8], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         mark.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect()
     };
-    let (little, big): (fn(u16) -> [u8; 2], fn(u16) -> [u8; 2]) = (u16::to_le_bytes, u16::to_be_bytes);
+    type ToBytes = fn(u16) -> [u8; 2];
+    let (little, big): (ToBytes, ToBytes) = (u16::to_le_bytes, u16::to_be_bytes);
     let several = format!("{pod}---\n{pod}");
     let cannot = "a.yaml:4:1: the file is UTF-16 text that cannot be read from here on; save the file as UTF-8 text";
     let looks = "a.yaml:1:1: the file looks like UTF-16 text without a byte order mark; save the file as UTF-8 text";

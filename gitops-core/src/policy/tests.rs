@@ -269,7 +269,7 @@ fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
         (
             vec![hook, (options, "Replace=true")],
             Severity::Warning,
-            "options of applying, replacing and the order of pruning have no effect on a hook",
+            "options of applying, replacing, forcing and the order of pruning have no effect on a hook",
         ),
         (
             vec![("helm.sh/hook-delete-policy", "hook-failed")],

@@ -208,7 +208,7 @@ fn a_long_ledger_is_packed_and_an_older_program_refuses_it() {
 fn while_something_that_was_asked_for_is_not_done_the_ledger_is_one_that_a_program_which_would_forget_it_refuses() {
     let (mut ledger, _) = Ledger::read(&key(), Live::Present(&stored(FIRST))).unwrap();
     let mut request = crate::plan::Request::to_delete();
-    request.within = Some(std::sync::Arc::new([key()].into()));
+    request.within = Some(Arc::new([key()].into()));
     request.hooks = crate::plan::HookRun::Never;
     let request = request.confirmed(crate::plan::Confirmation::of_all("Ben", Timestamp::EPOCH));
     ledger.requested = Some(Requested::new("Ann", Timestamp::EPOCH, &request));

@@ -154,7 +154,7 @@ impl World {
             let most = 1 + u32::try_from(self.chance.below(3)).unwrap();
             self.limits.insert(app, most);
         }
-        self.targets.insert(app, self.chance.of(&["main", "HEAD"]));
+        self.targets.insert(app, *self.chance.of(&["main", "HEAD"]));
         self.note(format!("reports: {:?}, limits: {:?}, targets: {:?}", self.reports, self.limits, self.targets));
         if !self.gone.contains(app) {
             self.put(app);

@@ -288,7 +288,7 @@ fn a_hook_waits_until_what_is_being_deleted_where_it_runs_is_gone_whoever_made_i
     let report = shop.sync();
     assert_eq!(phase(&report), Some(Phase::Failed));
     let message = &report.receipt.unwrap().message;
-    assert!(message.contains("waited 1800 s for its finalizers: example.org/slow"), "{message}");
+    assert!(message.contains("waited 300 s for its finalizers: example.org/slow"), "{message}");
     assert_eq!(deletions(&shop), Vec::<String>::new());
 }
 

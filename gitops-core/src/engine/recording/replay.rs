@@ -171,6 +171,10 @@ impl<D: FnMut(&str) -> Option<Application>> Run<D> {
                 self.ports.insert((Arc::clone(&application.source), Arc::clone(&application.cluster)));
                 self.engine.put(application, *at);
             }
+            Line::Unknown { at, app, cluster, why } => {
+                self.at = *at;
+                self.engine.put_unknown(app, cluster, why, *at);
+            }
             Line::Removed { at, app } => {
                 self.at = *at;
                 self.engine.remove(app, *at);
