@@ -31,7 +31,9 @@ pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool,
     let last_wave = working().filter(in_sync).map(|node| node.wave).max();
     for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
         let is_asked = !request.scope.is_partial() || request.chooses(node.key, Some(&node.declared.resource));
-        if !(prunes || makes_true && is_asked && last > Some((Phase::Sync, node.wave))) {
+        // Somebody said that it may be unwell: it gates what a revision does at first, and what is tried again.
+        let deletions_wait = prunes && (makes_true || !node.declared.options.ignore_health);
+        if !(deletions_wait || makes_true && is_asked && last > Some((Phase::Sync, node.wave))) {
             continue;
         }
         wait_for(node, comparison);

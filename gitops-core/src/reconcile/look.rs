@@ -175,8 +175,8 @@ impl Looked {
         let hooks = self.hooks(&app.request);
         let request = Request {
             hooks,
-            unwell: self.unwell(app),
-            is_new: self.makes_true(&app.request),
+            unwell: self.unwell(app, hooks),
+            is_new: self.is_new(),
             approvals_after: self.ledger.history.first().map(|last| last.finished),
             contents: self.contents.clone(),
             newer: self.newer.clone().or_else(|| app.request.newer.clone()),
@@ -274,32 +274,22 @@ impl Looked {
         if request.hooks != HookRun::WithChanges || request.scope.is_partial() || ends {
             return request.hooks;
         }
-        let is_new = self.is_new();
-        let nothing_else = is_new && !self.was_incomplete() && !self.declares_resources();
-        if self.is_unfinished() || nothing_else {
+        let last = self.ledger.history.iter().find(|entry| !entry.partial);
+        let ended_badly = last.is_some_and(|last| last.phase != Phase::Succeeded);
+        let unfinished = ended_badly || self.ledger.running.as_ref().is_some_and(|running| !running.is_partial());
+        let nothing_else = self.is_new() && !self.was_incomplete() && !self.declares_resources();
+        if unfinished || nothing_else {
             HookRun::Always
-        } else if is_new {
+        } else if self.is_new() {
             HookRun::NewRevision
         } else {
             HookRun::WithChanges
         }
     }
 
-    /// Whether the revision that is wanted is not made true yet, as far as operations on all of the application tell:
-    /// whatever is asked for now, what is unwell gates the waves behind it.
-    pub(super) fn makes_true(&self, request: &Request) -> bool {
-        request.scope.intent.is_sync() && (self.is_new() || self.is_unfinished())
-    }
-
-    fn is_new(&self) -> bool {
+    /// Whether the revision that is wanted is not made true yet.
+    pub(super) fn is_new(&self) -> bool {
         self.ledger.stands_at() != Some(self.wanted())
-    }
-
-    /// Whether the last operation did not end well, or not at all.
-    fn is_unfinished(&self) -> bool {
-        let last = self.ledger.history.iter().find(|entry| !entry.partial);
-        last.is_some_and(|last| last.phase != Phase::Succeeded)
-            || self.ledger.running.as_ref().is_some_and(|running| !running.is_partial())
     }
 
     /// Whether anything but hooks is declared. The namespace that the policy adds is no part of the source.

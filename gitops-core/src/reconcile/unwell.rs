@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::diff::Outcome;
 use crate::health::{self, Clues, HealthStatus, SETTLE_REPORTING, Standstill};
-use crate::plan::{self, Extent, Intent};
+use crate::plan::{self, Extent, HookRun, Intent};
 use crate::policy::{Options, Phase};
 use crate::resource::ResourceKey;
 use crate::time::Timestamp;
@@ -14,10 +14,10 @@ use super::{App, Looked};
 impl Looked {
     /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
     ///
-    /// `ignore-healthcheck` keeps an object out of the health of its application, and gates waves all the same, at the
-    /// first try and at later ones. Rule: Argo CD's `setApplicationHealth` reads it, its sync does not.
-    pub(super) fn unwell(&self, app: &App) -> BTreeSet<ResourceKey> {
-        if app.request.scope.intent != Intent::Sync || !self.may_wait(app) {
+    /// An object with `ignore-healthcheck` is kept out of the health of its application, and gates waves all the same, at
+    /// the first try of a revision and at later ones. Rule: Argo CD's `setApplicationHealth` reads it, its sync does not.
+    pub(super) fn unwell(&self, app: &App, hooks: HookRun) -> BTreeSet<ResourceKey> {
+        if app.request.scope.intent != Intent::Sync || !self.may_wait(app, hooks) {
             return BTreeSet::new();
         }
         // Without a clock, what says nothing is unwell; whoever waits for it has one.
@@ -40,12 +40,12 @@ impl Looked {
 
     /// Whether anything that an operation may do comes after something that has no step: a later wave of a revision that
     /// is not made true yet, a deletion, or what needs others to be healthy.
-    fn may_wait(&self, app: &App) -> bool {
+    fn may_wait(&self, app: &App, hooks: HookRun) -> bool {
         let found = |is: fn(&Outcome) -> bool| self.comparison.entries.values().any(|compared| is(&compared.outcome));
         if found(|outcome| *outcome == Outcome::Extra) {
             return true;
         }
-        let makes_true = self.makes_true(&app.request);
+        let makes_true = self.is_new() || matches!(hooks, HookRun::NewRevision | HookRun::Always);
         if makes_true && self.has_stages() {
             return true;
         }
