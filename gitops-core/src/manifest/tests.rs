@@ -104,20 +104,18 @@ fn what_is_wrong_with_utf_16_is_told_and_no_document_of_it_is_passed_over() {
     let encoded = |text: &str, mark: &[u8], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         mark.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect()
     };
-    type ToBytes = fn(u16) -> [u8; 2];
-    let (little, big): (ToBytes, ToBytes) = (u16::to_le_bytes, u16::to_be_bytes);
     let several = format!("{pod}---\n{pod}");
     let cannot = "a.yaml:4:1: the file is UTF-16 text that cannot be read from here on; save the file as UTF-8 text";
     let looks = "a.yaml:1:1: the file looks like UTF-16 text without a byte order mark; save the file as UTF-8 text";
     let one =
         "a.yaml:4:1: the file is UTF-16 text, of which only one document can be read; save the file as UTF-8 text";
     for (text, bytes, resources, told) in [
-        ("big", encoded(pod, b"\xFE\xFF", big), 1, None),
+        ("big", encoded(pod, b"\xFE\xFF", u16::to_be_bytes), 1, None),
         // As with `kubectl`, whose reader ends it with half a character.
-        ("little", encoded(pod, b"\xFF\xFE", little), 0, Some(cannot)),
-        ("unmarked big", encoded(pod, b"", big), 0, Some(looks)),
-        ("unmarked little", encoded(pod, b"", little), 0, Some(looks)),
-        ("several", encoded(&several, b"\xFE\xFF", big), 0, Some(one)),
+        ("little", encoded(pod, b"\xFF\xFE", u16::to_le_bytes), 0, Some(cannot)),
+        ("unmarked big", encoded(pod, b"", u16::to_be_bytes), 0, Some(looks)),
+        ("unmarked little", encoded(pod, b"", u16::to_le_bytes), 0, Some(looks)),
+        ("several", encoded(&several, b"\xFE\xFF", u16::to_be_bytes), 0, Some(one)),
     ] {
         let read = parse(&"a.yaml".into(), &bytes, Dialect::Kubectl, &Limits::default());
         let problems: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
