@@ -3,7 +3,9 @@
 //!
 //! What the plan deletes, or lets go, is in the first record of the operation ([`super::intend`]). Here is the rest.
 
-use crate::plan::Action;
+use std::collections::BTreeSet;
+
+use crate::plan::{Action, Step};
 use crate::resource::ResourceKey;
 use crate::state::Leaving;
 
@@ -32,12 +34,13 @@ impl Machine {
 
     /// Takes back what was recorded of objects that stay after all. Of what is gone there is no entry any more.
     pub(super) fn let_stay(&mut self) {
+        let steps = || self.plan.steps.iter().zip(&self.runs);
+        // An object may have several steps.
+        let going: BTreeSet<&ResourceKey> = steps().filter(|(_, run)| run.goes).map(|(step, _)| &step.key).collect();
+        // What is to be created once it has gone was not this operation's to delete.
+        let is_create = |step: &Step| matches!(step.action, Action::Create { .. });
+        let staying = steps().map(|(step, _)| step).filter(|step| !is_create(step) && !going.contains(&step.key));
         let inventory = &mut self.setup.ledger.inventory;
-        for (step, run) in self.plan.steps.iter().zip(&self.runs) {
-            // What is to be created once it has gone was not this operation's to delete.
-            if !run.goes && !matches!(step.action, Action::Create { .. }) {
-                inventory.leave(&step.key, None);
-            }
-        }
+        staying.for_each(|step| inventory.leave(&step.key, None));
     }
 }
