@@ -1,14 +1,19 @@
 //! Repositories: a folder of this machine, or a remote, which is kept in the user's cache directory.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
-use gitops_git::{Credential, GitSource, GitStore, RemoteOptions, Secret, Submodules, Trust};
+use gitops_git::{
+    Credential, Demand, Fetched, GitRemote, GitSource, GitStore, Progress, RemoteOptions, RemoteUrl, Secret,
+    Submodules, Trust,
+};
 
 use crate::Failure;
 use crate::cli;
@@ -41,15 +46,35 @@ impl Repository {
     }
 }
 
+/// Opens a remote to push to.
+pub(crate) fn remote(address: &str) -> Result<GitRemote, SourceError> {
+    store().remote(&RemoteUrl::parse(address)?)
+}
+
 /// Reads who is trusted; `None` if nobody asks for signatures.
 pub(crate) fn trust(signed: &cli::Signed) -> Result<Option<Trust>, Failure> {
-    if signed.signers.is_empty() {
+    if signed.signers.is_empty() && signed.path_signers.is_empty() {
         return Ok(None);
     }
+    let revoked = signed.revoked_signers.as_deref();
+    let demand = if signed.signers.is_empty() { Demand::Paths } else { signed.signed.0.clone() };
+    let mut trust = listed(&signed.signers, revoked)?.with_demand(demand);
+    let mut by_path: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+    for entry in &signed.path_signers {
+        by_path.entry(&entry.path).or_default().push(entry.file.clone());
+    }
+    for (path, files) in by_path {
+        trust = trust.with_path(path, listed(&files, revoked)?)?;
+    }
+    Ok(Some(trust))
+}
+
+/// Reads lists of signers and keyrings.
+fn listed(files: &[PathBuf], revoked: Option<&Path>) -> Result<Trust, Failure> {
     let read = |file: &Path| fs::read(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()));
     let wrong = |file: &Path, error: &dyn Error| Failure::from(format!("`{}`: {error}", file.display()));
     let (mut list, mut rings) = (Vec::new(), Vec::new());
-    for file in &signed.signers {
+    for file in files {
         let bytes = read(file)?;
         match String::from_utf8(bytes) {
             Ok(text) if !text.contains("-----BEGIN PGP ") => {
@@ -61,15 +86,15 @@ pub(crate) fn trust(signed: &cli::Signed) -> Result<Option<Trust>, Failure> {
             Err(error) => rings.push((file, error.into_bytes())),
         }
     }
-    let mut trust = Trust::by_signers(&list.join("\n"))?.with_demand(signed.signed.0.clone());
+    let mut trust = Trust::by_signers(&list.join("\n"))?;
     for (file, ring) in rings {
         trust = trust.with_keyring(&ring).map_err(|error| wrong(file, &error))?;
     }
-    if let Some(file) = &signed.revoked_signers {
+    if let Some(file) = revoked {
         let keys = String::from_utf8(read(file)?).map_err(|error| wrong(file, &error))?;
         trust = trust.with_revoked(&keys).map_err(|error| wrong(file, &error))?;
     }
-    Ok(Some(trust))
+    Ok(trust)
 }
 
 #[async_trait]
@@ -96,6 +121,16 @@ impl Source for Repository {
     }
 }
 
+/// Shows on a terminal how far a long fetch has come, in a line that goes when it is over.
+fn show(url: &RemoteUrl, fetched: Fetched) {
+    const LONG: u64 = 1 << 20;
+    if fetched.bytes < LONG {
+        return;
+    }
+    let line = format!("\rfetching `{url}`: {} MiB", fetched.bytes >> 20);
+    crate::say(if fetched.is_over { "\r\x1b[K" } else { &line });
+}
+
 /// The one store of this run, so that all applications of one repository share what is fetched.
 fn store() -> &'static GitStore {
     static STORE: OnceLock<GitStore> = OnceLock::new();
@@ -107,6 +142,9 @@ fn store() -> &'static GitStore {
         options.proxy =
             variable(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]).map(|proxy| Secret::new(&proxy));
         options.ssh.program = variable(&["GIT_SSH"]).map_or(options.ssh.program, PathBuf::from);
+        if io::stderr().is_terminal() {
+            options.progress = Progress::new(show);
+        }
         let store = GitStore::new(folder.join("repositories")).with_options(options);
         match variable(&["GITOPS_GIT_TOKEN"]) {
             // Hosts take any name with a token, or tell which one they want.

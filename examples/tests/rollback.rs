@@ -1,6 +1,9 @@
 //! `gitops rollback`: going back to an earlier revision and staying there.
 #![allow(clippy::unwrap_used, reason = "tests may fail")]
 
+#[path = "../../gitops-git/tests/support/server.rs"]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing, reason = "a part of it is used")]
+mod server;
 mod support;
 
 use support::{NAMESPACE, World, config};
@@ -190,4 +193,37 @@ fn a_revision_that_leaves_nothing_to_write_is_in_the_history_and_a_part_of_one_i
     assert!(newest.contains("Drop more") && !newest.contains("in part"), "{history}");
     world.gitops("sync").exits(1);
     assert_eq!(world.gitops("history").exits(0), history, "once");
+}
+
+#[test]
+fn the_commit_of_a_revert_is_pushed_where_that_is_asked_for() {
+    let (world, [_, second, _]) = broken();
+    let hosted = world.inner("hosted").display().to_string();
+    world.git(&["clone", "-q", "--bare", ".", &format!("{hosted}/shop.git")]);
+    world.git(&["--git-dir", &format!("{hosted}/shop.git"), "config", "http.receivepack", "true"]);
+    let server = server::Server::start(hosted.as_ref());
+    let url = server.url("shop.git");
+
+    let nowhere = world.run(&["rollback", &second, "--revert", "back", "--push", "upstream"]).refuses();
+    assert!(nowhere.contains("nothing was done") && nowhere.contains("takes the name of a remote"), "{nowhere}");
+    assert_eq!(colour(&world), "red");
+    assert!(world.run(&["rollback", &second, "--push"]).refuses().contains("--revert"));
+
+    world.git(&["remote", "add", "origin", &url]);
+    let told = world.run(&["rollback", &second, "--revert", "back", "--push"]).exits(0);
+    assert!(told.contains(&format!("it was pushed to `{url}`: have it reviewed")), "{told}");
+    let pushed = world.git(&["ls-remote", &url, "refs/heads/back"]);
+    assert!(pushed.starts_with(&world.git(&["rev-parse", "back"])), "{pushed}");
+    assert_eq!(colour(&world), "green");
+
+    // What cannot be pushed is rolled back all the same, and told.
+    let first = world.git(&["rev-list", "--max-parents=0", "main"]);
+    let failed = world.run(&["rollback", &first, "--revert", "other", "--push", "http://127.0.0.1:1/x.git"]);
+    assert_eq!(failed.code, 2, "{}", failed.err);
+    assert!(
+        failed.out.contains("it was not pushed: ") && failed.out.contains("push it with `git push`"),
+        "{}",
+        failed.out
+    );
+    assert_eq!(colour(&world), "blue");
 }

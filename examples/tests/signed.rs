@@ -36,6 +36,10 @@ fn nothing_is_synced_that_nobody_trusted_signed() {
 
     let signed = sign(&world, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "Sign"]);
     world.gitops("sync --signers ../signers").exits(0);
+    for verb in ["status --signers ../signers", "history"] {
+        let told = world.gitops(verb).exits(0);
+        assert!(told.contains("[signed by `ann@example.org` with key `SHA256:"), "{told}");
+    }
     world.gitops(&format!("sync --signers ../signers --signed since={base}")).exits(0);
     let refused = world.gitops("plan --signers ../signers --signed tag").refuses();
     assert!(refused.contains("it was not asked for by a signed tag"), "{refused}");
@@ -88,4 +92,22 @@ fn who_is_trusted_must_be_readable() {
         let told = world.gitops(&format!("validate {arguments}")).refuses();
         assert!(told.contains(expected), "{arguments}: {told}");
     }
+}
+
+#[test]
+fn what_lies_at_a_path_must_be_signed_by_those_who_are_listed_for_it() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("shop/web.yaml", &config("web", "a: one"))]);
+    let key = key(&world);
+    let sync = "sync --path shop --path-signers shop=../signers";
+    let refused = world.gitops(sync).refuses();
+    assert!(refused.contains("`shop`, last changed by commit") && refused.contains("it is not signed"), "{refused}");
+    world.write("shop/web.yaml", &config("web", "a: two"));
+    world.git(&["add", "-A"]);
+    sign(&world, &key, &["commit", "-q", "-S", "-m", "Sign"]);
+    world.git(&["commit", "-q", "--allow-empty", "-m", "Elsewhere"]);
+    let planned = world.gitops("plan --path shop --path-signers shop=../signers").exits(1);
+    assert!(planned.contains("ConfigMap shop/web"), "{planned}");
+    let refused = world.gitops("plan --path-signers shop=../signers").refuses();
+    assert!(refused.contains("no list of signers is for this path"), "{refused}");
+    assert!(world.gitops("plan --path-signers shop").refuses().contains("write it as `PATH=FILE`"));
 }

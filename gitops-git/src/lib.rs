@@ -14,7 +14,8 @@
 //! - [`Source::snapshot`] names the files of a commit by blob id, and shares the folders that did not change.
 //! - [`Source::read`] gives their bytes.
 //! - [`Source::history`] tells who changed a path or a line, and when.
-//! - [`GitSource::restore`] makes a commit that takes files back, for people to review.
+//! - [`GitSource::restore`] makes a commit that takes files back, for people to review; [`GitRemote::push`] sends it to
+//!   them.
 //! - [`webhook`] reads what Git hosts send when somebody pushes.
 //!
 //! ```
@@ -87,8 +88,8 @@ use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snaps
 pub use open::GitLimits;
 pub use relation::Relation;
 pub use remote::{
-    Asked, Credential, CredentialHelper, Credentials, GitRemote, GitStore, RemoteOptions, RemoteUrl, Scheme, Secret,
-    SshOptions, Trimmed,
+    Asked, Credential, CredentialHelper, Credentials, Fetched, GitRemote, GitStore, Progress, Push, Pushed,
+    RemoteOptions, RemoteUrl, Scheme, Secret, SshOptions, Trimmed,
 };
 
 pub use restore::Restore;
@@ -142,6 +143,8 @@ pub struct GitSource {
     opened: Opened<Self>,
     #[cfg(feature = "signatures")]
     trust: Option<Arc<Trust>>,
+    #[cfg(feature = "signatures")]
+    resolved: trust::Resolved,
 }
 
 #[async_trait]
@@ -149,12 +152,15 @@ impl Source for GitSource {
     async fn resolve(&self, target: &Target) -> Result<Revision, SourceError> {
         let repository = self.local();
         let id = resolve::resolve(&repository, target.as_str())?;
+        let commit = objects::commit(&repository, id)?;
+        let revision = Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about);
         #[cfg(feature = "signatures")]
         if let Some(trust) = &self.trust {
-            trust.check(&repository, id, resolve::tag(&repository, target.as_str())?.as_ref())?;
+            let signed = trust.check(&repository, id, resolve::tag(&repository, target.as_str())?.as_ref())?;
+            self.resolved.add(id);
+            return Ok(revision.with_signature(signed.as_deref()));
         }
-        let commit = objects::commit(&repository, id)?;
-        Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
+        Ok(revision)
     }
 
     async fn snapshot(
@@ -164,6 +170,11 @@ impl Source for GitSource {
         known: Option<&Snapshot>,
     ) -> Result<Snapshot, SourceError> {
         let repository = self.local();
+        #[cfg(feature = "signatures")]
+        if let Some(trust) = self.trust.as_ref().filter(|_| self.resolved.has(revision)) {
+            let rule = Rule::of_history(&self.submodules);
+            trust.check_paths(&repository, &self.limits, revision, paths, rule)?;
+        }
         let list = |rule| tree::snapshot(&repository, &self.limits, revision, paths, known, rule);
         match &self.submodules {
             Submodules::Follow(follow) => list(Rule::Follow(&LocalModules::new(&repository, follow, &self.opened))),

@@ -47,27 +47,35 @@ pub(crate) fn commit(repository: &Repository, id: ObjectId) -> Result<ParsedComm
 fn parse_commit(repository: &Repository, data: &[u8]) -> Option<ParsedCommit> {
     let (head, message) = data.split_once_str("\n\n").unwrap_or((data, b""));
     let (mut tree, mut parents, mut author, mut committed) = (None, Vec::new(), None, 0);
+    let decode = decoder(head);
     let id = |hex: &[u8]| parse(repository, hex.to_str().ok()?);
     for line in head.lines() {
         match line.split_once_str(" ").unwrap_or_default() {
             (b"tree", hex) => tree = tree.or(Some(id(hex)?)),
             (b"parent", hex) => parents.push(id(hex)?),
-            (b"author", person) if author.is_none() => author = Some(parse_person(person)),
-            (b"committer", person) => committed = parse_person(person).1,
+            (b"author", person) if author.is_none() => author = Some(parse_person(person, &decode)),
+            (b"committer", person) => committed = parse_person(person, &decode).1,
             _ => {}
         }
     }
     let (author, seconds) = author.unwrap_or_default();
     let time = Timestamp::from_millis(seconds.clamp(*SECONDS.start(), *SECONDS.end()).saturating_mul(1000));
-    Some(ParsedCommit { tree: tree?, parents, committed, about: Commit::new(&author, time, &message.to_str_lossy()) })
+    Some(ParsedCommit { tree: tree?, parents, committed, about: Commit::new(&author, time, &decode(message)) })
+}
+
+/// Returns how the texts of a commit are read: as its header `encoding` says, else as UTF-8.
+fn decoder(head: &[u8]) -> impl Fn(&[u8]) -> String + use<> {
+    let label = head.lines().find_map(|line| line.strip_prefix(b"encoding "));
+    let encoding = label.and_then(encoding_rs::Encoding::for_label).unwrap_or(encoding_rs::UTF_8);
+    move |text| encoding.decode_without_bom_handling(text).0.into_owned()
 }
 
 /// Splits `Ann <ann@example.org> 1700000000 +0100`. A time that is none is 0.
-fn parse_person(line: &[u8]) -> (String, i64) {
+fn parse_person(line: &[u8], decode: impl Fn(&[u8]) -> String) -> (String, i64) {
     let end = line.rfind_byte(b'>').map_or(line.len(), |end| end + 1);
     let (person, time) = line.split_at(end);
     let seconds = time.trim().split_str(" ").next().and_then(|seconds| seconds.to_str().ok()?.parse().ok());
-    (person.trim().to_str_lossy().into_owned(), seconds.unwrap_or(0))
+    (decode(person.trim()), seconds.unwrap_or(0))
 }
 
 /// Reads the commit of a pinned revision.

@@ -11,6 +11,7 @@ use crate::GitSource;
 use crate::bases::Bases;
 use crate::error::{because, shown, unsupported};
 use crate::relation::{self, Relation};
+use crate::remote::hidden;
 use crate::submodules::{Opened, Submodules};
 
 /// What a repository may use beyond the first format without changing how refs and objects are read by gix.
@@ -68,6 +69,8 @@ impl GitSource {
                     opened: Opened::default(),
                     #[cfg(feature = "signatures")]
                     trust: None,
+                    #[cfg(feature = "signatures")]
+                    resolved: crate::trust::Resolved::default(),
                 })
             }
             Err(error) => Err(cannot_open(path, error)),
@@ -87,6 +90,8 @@ impl GitSource {
                 opened: Opened::default(),
                 #[cfg(feature = "signatures")]
                 trust: None,
+                #[cfg(feature = "signatures")]
+                resolved: crate::trust::Resolved::default(),
             }),
             Err(error) => Err(cannot_open(folder, error)),
         }
@@ -123,6 +128,15 @@ impl GitSource {
         let repository = self.local();
         let (id, _) = crate::objects::pinned(&repository, id)?;
         trust.verdict(&repository, gix::objs::Kind::Commit, id)
+    }
+
+    /// Returns the address to push to that the configuration of this repository has for a remote, such as `origin`.
+    #[must_use]
+    pub fn remote_address(&self, name: &str) -> Option<String> {
+        let repository = self.local();
+        let config = repository.config_snapshot();
+        let of = |key: &str| config.string(&format!("remote.{name}.{key}"));
+        of("pushUrl").or_else(|| of("url")).map(|address| address.to_string())
     }
 
     pub(crate) fn follows_submodules(&self) -> bool {
@@ -172,8 +186,10 @@ fn check_format(path: &Path, repository: &gix::Repository) -> Result<(), SourceE
 }
 
 fn cannot_open(path: &Path, error: gix::Error) -> SourceError {
-    let location = path.display();
-    let failure = if error.is_permission_denied() {
+    let text = path.display().to_string();
+    // What is no path may be an address.
+    let location = if text.contains('@') && !path.exists() { hidden(&text) } else { text };
+    let failure = if error.is_permission_denied() || is_closed(path) {
         SourceFailure::Denied { what: format!("`{location}`").into() }
     } else if error.is_unsupported() {
         SourceFailure::Unsupported { what: format!("the format of the Git repository `{location}`").into() }
@@ -184,4 +200,11 @@ fn cannot_open(path: &Path, error: gix::Error) -> SourceError {
         SourceFailure::Corrupt { what: format!("the Git repository `{location}`").into() }
     };
     because(failure, error)
+}
+
+/// Returns whether there is a repository at `path` or around it that may not be looked into, which looks like none.
+fn is_closed(path: &Path) -> bool {
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    let places = path.ancestors().flat_map(|folder| [folder.to_owned(), folder.join(".git")]);
+    places.take(64).any(|place| std::fs::metadata(place.join("HEAD")).is_err_and(denied))
 }

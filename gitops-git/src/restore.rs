@@ -13,7 +13,7 @@ use gix::refs::FullName;
 use gix::refs::transaction::{PreviousValue, RefEdit};
 use gix::{ObjectId, Repository};
 
-use crate::error::{because, shown, unsupported};
+use crate::error::{because, shown, too_large, unsupported};
 use crate::{GitLimits, GitSource, objects};
 
 /// Folders within folders, as for reading.
@@ -79,7 +79,8 @@ impl GitSource {
         let (onto, onto_commit) = objects::pinned(&repository, &restore.onto)?;
         let (_, to_commit) = objects::pinned(&repository, &restore.to)?;
         let follows = self.follows_submodules();
-        let mut weaver = Weaver { repository: &repository, limits: self.limits(), paths: &restore.paths, follows };
+        let mut weaver =
+            Weaver { repository: &repository, limits: self.limits(), paths: &restore.paths, follows, seen: 0 };
         let woven = weaver.weave(Some(onto_commit.tree), Some(to_commit.tree), b"".as_bstr(), 0)?;
         let tree = match woven {
             Some(tree) => tree,
@@ -122,6 +123,8 @@ struct Weaver<'r> {
     paths: &'r Paths,
     /// Whether files of submodules are read.
     follows: bool,
+    /// Entries that were looked at.
+    seen: usize,
 }
 
 type Entries = BTreeMap<BString, (EntryMode, ObjectId)>;
@@ -180,9 +183,14 @@ impl Weaver<'_> {
         }
     }
 
-    fn entries(&self, tree: Option<ObjectId>) -> Result<Entries, SourceError> {
+    fn entries(&mut self, tree: Option<ObjectId>) -> Result<Entries, SourceError> {
         let Some(tree) = tree else { return Ok(Entries::new()) };
         let entries = objects::tree(self.repository, self.limits, tree)?;
+        self.seen = self.seen.saturating_add(entries.len());
+        if self.seen > self.limits.entries {
+            let limit = self.limits.entries;
+            return Err(too_large(format!("more than {limit} files and folders differ; narrow the paths")));
+        }
         Ok(entries.into_iter().map(|entry| (entry.name, (EntryMode::from(entry.kind), entry.id))).collect())
     }
 }

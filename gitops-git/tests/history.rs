@@ -206,3 +206,29 @@ fn a_long_history_is_walked_without_deep_recursion() {
     assert_eq!(subjects(&source, &head, &Paths::default(), 9999).len(), 3000);
     assert_eq!(subjects(&source, &head, &under("3.yaml"), 9999).len(), 3000 / 7 + 1);
 }
+
+#[test]
+fn names_and_messages_are_read_in_the_encoding_that_the_commit_names() {
+    let repo = Repo::new();
+    let tree = repo.git(&["write-tree"]);
+    for (header, text, expected) in [
+        ("encoding ISO-8859-1\n", &b"J\xf6rg"[..], "Jörg"),
+        ("encoding shift_jis\n", b"\x93\xfa\x96{", "日本"),
+        ("", "Jörg".as_bytes(), "Jörg"),
+        ("encoding nobody-knows\n", b"J\xf6rg", "J\u{fffd}rg"),
+    ] {
+        let person = [b"author ".as_slice(), text, b" <j@x> 1700000000 +0000\n"].concat();
+        let commit = [
+            format!("tree {tree}\n").as_bytes(),
+            &person,
+            b"committer C <c@x> 1700000000 +0000\n",
+            header.as_bytes(),
+            b"\n",
+            text,
+        ]
+        .concat();
+        let id = repo.git_with(&["hash-object", "-t", "commit", "-w", "--stdin"], &commit);
+        let told = support::resolve(&repo.source(), &id).unwrap().commit.unwrap();
+        assert_eq!((&*told.author, &*told.message), (&*format!("{expected} <j@x>"), expected), "{header}");
+    }
+}

@@ -195,3 +195,31 @@ fn a_source_may_be_shared_between_threads_and_shows_only_its_place() {
     let limits = "GitLimits { files: 200000, entries: 2000000, object_bytes: 67108864 }";
     assert_eq!(shown, format!("GitSource {{ location: \"PATH\", limits: {limits} }}"));
 }
+
+#[test]
+fn a_password_in_what_is_no_path_is_not_shown() {
+    let store = gitops_git::GitStore::new(tempfile::tempdir().unwrap());
+    for text in ["file://u:s3cret@x/y", "https:/u:s3cret@h/x", "u:s3cret@h:x", "https://h/x?token=s3cret"] {
+        let error = store.source(text).unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    let error = GitSource::open("u:s3cret@h/x").unwrap_err().to_string();
+    assert!(!error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn a_repository_that_may_not_be_looked_into_is_called_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let repo = Repo::new();
+    repo.write("a.yaml", "1").commit("One");
+    let closed = repo.inner(".git");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    let opened = GitSource::open(repo.path());
+    // Who may do everything is kept out by nothing.
+    let is_kept_out = fs::read_dir(&closed).is_err();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    match opened {
+        Err(error) if is_kept_out => assert!(matches!(error.failure, SourceFailure::Denied { .. }), "{error}"),
+        opened => assert_eq!(opened.is_ok(), !is_kept_out),
+    }
+}

@@ -19,6 +19,10 @@ pub(crate) fn history(ledger: &Ledger, paint: Paint) -> String {
             .map(|commit| format!("{}: {}", clean(&commit.author), clean(commit.subject())))
             .collect();
         let mut commit = commits.join(" and ");
+        let signed: Vec<&str> = entry.revisions.iter().filter_map(|revision| revision.signature.as_deref()).collect();
+        if !signed.is_empty() {
+            commit = format!("{commit} [{}]", clean(&signed.join(" and ")));
+        }
         if entry.phase != Phase::Succeeded {
             commit = format!("{commit} ({})", clean(&entry.message));
         }

@@ -95,9 +95,10 @@ pub(crate) fn revision(revision: &Revision) -> String {
     let id = revision.id.short();
     let target = revision.target.as_str();
     let from = if revision.id.as_str().starts_with(target) { String::new() } else { format!(" ({})", clean(target)) };
+    let signed = revision.signature.as_ref().map(|by| format!(" [{}]", clean(by))).unwrap_or_default();
     match &revision.commit {
-        Some(commit) => format!("{id}{from} by {}: {}", clean(&commit.author), clean(commit.subject())),
-        None => format!("{id}{from}"),
+        Some(commit) => format!("{id}{from} by {}: {}{signed}", clean(&commit.author), clean(commit.subject())),
+        None => format!("{id}{from}{signed}"),
     }
 }
 

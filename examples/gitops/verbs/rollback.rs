@@ -5,13 +5,13 @@ use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
 use gitops_core::sync::{Hold, Ledger};
 use gitops_core::time::Timestamp;
-use gitops_git::{GitSource, Restore};
+use gitops_git::{GitRemote, GitSource, Push, Restore};
 
 use super::sync::{carry_out, may_delete, told};
 use super::{look, plan};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
 use crate::site::Site;
 use crate::world::{self, Access, finish};
 use crate::{Answer, Failure};
@@ -25,6 +25,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     let source = world::open_source(of)?;
     // What cannot be written to is known before anything is done.
     let local = args.revert.as_ref().map(|_| writable(of)).transpose()?;
+    let onto = local.as_ref().zip(args.push.as_deref()).map(|(local, to)| remote(local, to)).transpose()?;
     let head = finish(source.resolve(&app.target))??;
     let to = earlier(wanted, &ledger, &source)?;
     if to == head.id {
@@ -66,13 +67,36 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         Output::Text => told(&report, &world, paint)?,
         output => look::machine_readable(&report, output)?,
     };
-    if let (Some(commit), Some(branch), Output::Text) = (commit, &args.revert, on.output) {
-        text += &format!(
-            "commit {} on branch `{branch}` takes the files back; push it and have it reviewed\n",
-            commit.short()
-        );
+    let mut code = render::code(&report);
+    if let (Some(commit), Some(branch), Some(local)) = (commit, &args.revert, &local) {
+        let (told, is_there) = handed_on(local, &commit, branch, onto.as_ref());
+        if on.output == Output::Text {
+            text += &told;
+        } else {
+            crate::say(&told);
+        }
+        code = if is_there { code } else { crate::ERROR };
     }
-    Ok(Answer { text, code: render::code(&report) })
+    Ok(Answer { text, code })
+}
+
+/// Opens the remote that gets the commit of a revert.
+fn remote(local: &GitSource, to: &str) -> Result<GitRemote, Failure> {
+    let address = local.remote_address(to).unwrap_or_else(|| to.to_owned());
+    let hint = "`--push` takes the name of a remote of the repository, or an address";
+    Ok(repository::remote(&address).map_err(|error| format!("nothing was done: {error}; {hint}"))?)
+}
+
+/// Pushes the commit of a revert where that is asked for. Returns what to tell, and whether it is where it should be.
+fn handed_on(local: &GitSource, commit: &RevisionId, branch: &str, onto: Option<&GitRemote>) -> (String, bool) {
+    let made = format!("commit {} on branch `{branch}` takes the files back", commit.short());
+    let Some(remote) = onto else { return (format!("{made}; push it and have it reviewed\n"), true) };
+    let url = remote.url();
+    match finish(remote.push(local, &Push::new(commit, branch))) {
+        Ok(Ok(_)) => (format!("{made}; it was pushed to `{url}`: have it reviewed\n"), true),
+        Ok(Err(error)) => (format!("{made}; it was not pushed: {error}; push it with `git push`\n"), false),
+        Err(failure) => (format!("{made}; it was not pushed: {failure}; push it with `git push`\n"), false),
+    }
 }
 
 /// Opens the repository that gets the commit of a revert.

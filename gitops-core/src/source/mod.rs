@@ -43,6 +43,9 @@ pub struct Revision {
     /// Who made it, when and why; `None` where the source does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// By whom it is signed, in the words of the source; `None` where signatures are not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Arc<str>>,
 }
 
 /// Who made a revision, when and why.
@@ -139,13 +142,19 @@ impl Revision {
     /// Names a revision of which nothing else is known.
     #[must_use]
     pub fn new(id: &RevisionId, target: &Target) -> Self {
-        Self { id: id.clone(), target: target.clone(), commit: None }
+        Self { id: id.clone(), target: target.clone(), commit: None, signature: None }
     }
 
     /// Adds who made it.
     #[must_use]
     pub fn with_commit(self, commit: Commit) -> Self {
         Self { commit: Some(commit), ..self }
+    }
+
+    /// Adds by whom it is signed.
+    #[must_use]
+    pub fn with_signature(self, signature: Option<&str>) -> Self {
+        Self { signature: signature.map(Arc::from), ..self }
     }
 }
 

@@ -142,9 +142,12 @@ impl Source for Several<'_> {
             revisions.push(part.source.resolve(&Target::new(target)).await?);
         }
         let id = RevisionId::joined(revisions.iter().map(|revision| revision.id.as_str()));
+        let signed: Option<Vec<String>> =
+            revisions.iter().map(|revision| revision.signature.as_ref().map(ToString::to_string)).collect();
         // The latest commit of all is what made this revision.
         let latest = revisions.into_iter().filter_map(|revision| revision.commit).max_by_key(|commit| commit.time);
-        Ok(Revision { id, target: target.clone(), commit: latest })
+        let signature = signed.map(|by| by.join(" and ").into());
+        Ok(Revision { id, target: target.clone(), commit: latest, signature })
     }
 
     async fn snapshot(

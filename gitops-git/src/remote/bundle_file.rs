@@ -8,7 +8,8 @@ use gitops_core::source::{SourceError, SourceFailure};
 use gix::ObjectId;
 use gix::protocol::handshake::Ref;
 
-use super::wire::{Bounded, receive};
+use super::progress::Bounded;
+use super::wire::receive;
 use super::{RemoteOptions, RemoteUrl};
 use crate::GitSource;
 use crate::error::{shown, too_large, unsupported};
@@ -87,8 +88,11 @@ impl BundleFile {
             return Err(unsupported(what));
         }
         let passed = AtomicBool::new(false);
-        let mut pack = Bounded { inner: &mut self.pack, left: options.pack_bytes, passed: &passed };
-        match receive(&mut pack, into, cancelled) {
+        let url = self.url.clone();
+        let mut pack = Bounded::new(&mut self.pack, options.pack_bytes, &passed, &url, &options.progress);
+        let received = receive(&mut pack, into, cancelled);
+        drop(pack);
+        match received {
             Ok(()) => Ok(()),
             Err(_) if passed.load(Ordering::Relaxed) => {
                 Err(too_large(format!("the bundle `{}` has more than {} bytes", self.url, options.pack_bytes)))

@@ -9,6 +9,8 @@ mod listing;
 mod modules;
 mod options;
 mod pipe;
+mod progress;
+mod push;
 mod shared;
 mod store;
 mod url;
@@ -24,6 +26,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 
+use crate::error::{shown, unsupported};
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
 use crate::submodules::Rule;
@@ -33,7 +36,10 @@ pub use credential_helper::CredentialHelper;
 pub use credentials::{Asked, Credential, Credentials, Secret};
 pub use options::RemoteOptions;
 pub use pipe::SshOptions;
+pub use progress::{Fetched, Progress};
+pub use push::{Push, Pushed};
 pub use store::Trimmed;
+pub(crate) use url::hidden;
 pub use url::{RemoteUrl, Scheme};
 
 use credentials::Anonymous;
@@ -167,6 +173,11 @@ impl GitStore {
     pub fn source(&self, location: &str) -> Result<Arc<dyn Source>, SourceError> {
         let folder = location.strip_prefix("file://").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
         match folder.unwrap_or(location) {
+            // What stands before the path is a host, and might hold a password.
+            path if folder.is_some() && !path.starts_with('/') => {
+                let what = format!("`file://{}` is on another machine, which", shown(&hidden(path)));
+                Err(unsupported(what))
+            }
             // A folder by that name is what is meant, even if it looks like an address.
             path if Path::new(path).is_dir() || folder.is_some() && !path.ends_with(".bundle") => {
                 let source = GitSource::open(path)?.with_limits(self.options.limits.clone());
@@ -211,6 +222,32 @@ impl GitRemote {
         self.shared.worker.run(relate).await
     }
 
+    /// Puts a commit of a repository on this machine on a branch of the remote, with what the remote lacks of it. Nothing is
+    /// ever forced, and the remote moves the branch only if it still is where it was said to be.
+    ///
+    /// # Errors
+    /// When the branch is elsewhere, when the remote refuses it, or cannot be reached. Where an answer is lost it may have
+    /// been done: pushing again tells, and changes nothing then.
+    pub async fn push(&self, from: &GitSource, push: &Push) -> Result<Pushed, SourceError> {
+        let (shared, from, push) = (Arc::clone(&self.shared), from.clone(), push.clone());
+        self.shared.worker.run(move |cancelled| shared.push(&from, &push, cancelled)).await
+    }
+
+    /// Fails unless what is wanted was signed as is demanded of its paths. Fetches the history it needs.
+    #[cfg(feature = "signatures")]
+    async fn check_paths(&self, revision: &RevisionId, paths: &Paths) -> Result<(), SourceError> {
+        let trust = self.shared.trust.clone().filter(|trust| trust.is_by_path() && self.shared.resolved.has(revision));
+        let Some(trust) = trust else { return Ok(()) };
+        let (shared, revision, paths) = (Arc::clone(&self.shared), revision.clone(), paths.clone());
+        let check = move |cancelled: &Arc<_>| {
+            shared.with_history(&revision, cancelled, |source| {
+                let (limits, rule) = (&shared.options.limits, Rule::of_history(&shared.submodules));
+                trust.check_paths(&source.local(), limits, &revision, &paths, rule)
+            })
+        };
+        self.shared.worker.run(check).await
+    }
+
     /// Returns a repository that holds the commit `id`, fetching it if there is none.
     async fn holding(&self, id: &RevisionId) -> Result<GitSource, SourceError> {
         let is_here = |source: &GitSource| objects::pinned(&source.local(), id).is_ok();
@@ -240,6 +277,8 @@ impl Source for GitRemote {
         known: Option<&Snapshot>,
     ) -> Result<Snapshot, SourceError> {
         let source = self.holding(revision).await?;
+        #[cfg(feature = "signatures")]
+        self.check_paths(revision, paths).await?;
         let (root, limits) = (&self.shared.url, &self.shared.options.limits);
         match &self.shared.followed {
             Some(followed) => followed.snapshot(&source, Wanted { root, limits, revision, paths, known }).await,

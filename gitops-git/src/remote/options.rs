@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::GitLimits;
 
-use super::{Secret, SshOptions};
+use super::{Progress, Secret, SshOptions};
 
 /// How remotes are reached, and what they may cost. Nothing is taken from the environment or from Git's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct RemoteOptions {
     pub ssh: SshOptions,
     /// What may be read of a snapshot.
     pub limits: GitLimits,
+    /// Who is told how far fetches have come.
+    pub progress: Progress,
 }
 
 impl Default for RemoteOptions {
@@ -46,6 +48,7 @@ impl Default for RemoteOptions {
             authorities: Vec::new(),
             ssh: SshOptions::default(),
             limits: GitLimits::default(),
+            progress: Progress::default(),
         }
     }
 }

@@ -11,10 +11,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use gitops_core::source::{SourceError, SourceFailure};
-use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::Transport;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
+use gix::protocol::transport::{Protocol, Service};
 
 use super::{RemoteOptions, RemoteUrl};
 use crate::error::{shown, unsupported};
@@ -86,7 +86,12 @@ pub(super) fn tcp(url: &RemoteUrl, options: &RemoteOptions) -> Result<Pipe, Sour
 }
 
 /// Runs `ssh` for a repository.
-pub(super) fn ssh(url: &RemoteUrl, options: &RemoteOptions, cancelled: &Arc<AtomicBool>) -> Result<Pipe, SourceError> {
+pub(super) fn ssh(
+    url: &RemoteUrl,
+    service: Service,
+    options: &RemoteOptions,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Pipe, SourceError> {
     let mut command = Command::new(&options.ssh.program);
     let seconds = |duration: Duration| duration.as_secs().max(1).to_string();
     command.args(["-T", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oSendEnv=GIT_PROTOCOL"]);
@@ -104,7 +109,8 @@ pub(super) fn ssh(url: &RemoteUrl, options: &RemoteOptions, cancelled: &Arc<Atom
     }
     let host = url.host().trim_matches(['[', ']']);
     command.arg(url.user().map_or_else(|| host.to_owned(), |user| format!("{user}@{host}")));
-    command.arg(format!("git-upload-pack '{}'", url.path().replace('\'', "'\\''").replace('!', "'\\!'")));
+    let service = service.as_str();
+    command.arg(format!("{service} '{}'", url.path().replace('\'', "'\\''").replace('!', "'\\!'")));
     command.env("GIT_PROTOCOL", "version=2").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = options.ssh.program.display();
     let mut child = command.spawn().map_err(|error| match error.kind() {

@@ -1,7 +1,7 @@
 //! One conversation with a remote: what it has, and what is wanted of it.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, Read};
+use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,11 +17,12 @@ use gix::protocol::{Command, Handshake};
 
 use super::listing::{Incoming, Listing};
 use super::pipe::Program;
+use super::progress::Bounded;
 use super::{RemoteOptions, RemoteUrl, bundle_file};
 use crate::GitSource;
 use crate::error::{shown, too_large, unsupported};
 
-const AGENT: (&str, &str) = ("agent", concat!("gitops-git/", env!("CARGO_PKG_VERSION")));
+pub(super) const AGENT: (&str, &str) = ("agent", concat!("gitops-git/", env!("CARGO_PKG_VERSION")));
 /// The most memory that one object may take while a pack is received.
 const OBJECT: usize = 1 << 30;
 
@@ -45,9 +46,9 @@ pub(super) enum Session {
 }
 
 pub(super) struct Wire {
-    url: RemoteUrl,
-    transport: Box<dyn Transport + Send>,
-    handshake: Handshake,
+    pub(super) url: RemoteUrl,
+    pub(super) transport: Box<dyn Transport + Send>,
+    pub(super) handshake: Handshake,
     program: Option<Program>,
     #[cfg(feature = "http")]
     client: Option<super::http::Client>,
@@ -122,12 +123,12 @@ impl Session {
 impl Wire {
     pub(super) fn open(
         url: &RemoteUrl,
+        service: Service,
         mut transport: Box<dyn Transport + Send>,
         program: Option<Program>,
         #[cfg(feature = "http")] client: Option<super::http::Client>,
     ) -> Result<Self, SourceError> {
-        let handshake =
-            gix::protocol::handshake(&mut transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut Discard);
+        let handshake = gix::protocol::handshake(&mut transport, service, |_| Ok(None), Vec::new(), &mut Discard);
         match handshake {
             Ok(handshake) => Ok(Self {
                 url: url.clone(),
@@ -209,11 +210,11 @@ impl Wire {
         let shallow_file = repository
             .shallow_file()
             .map_err(|error| crate::error::damaged("the configuration of what was fetched".into(), error))?;
-        let passed = AtomicBool::new(false);
+        let (passed, url) = (AtomicBool::new(false), self.url.clone());
         let done = gix::protocol::fetch(
             &mut Request { wants, haves },
             |reader, _, stop| {
-                let mut reader = Bounded { inner: reader, left: options.pack_bytes, passed: &passed };
+                let mut reader = Bounded::new(reader, options.pack_bytes, &passed, &url, &options.progress);
                 receive(&mut reader, into, stop).map(|()| true)
             },
             Discard,
@@ -236,7 +237,7 @@ impl Wire {
         }
     }
 
-    fn failed(&mut self, error: gix::Error) -> Failed<'_> {
+    pub(super) fn failed(&mut self, error: gix::Error) -> Failed<'_> {
         Failed {
             url: &self.url,
             program: self.program.take(),
@@ -299,38 +300,8 @@ impl Negotiate for Request<'_> {
     }
 }
 
-/// Counts what comes in.
-pub(super) struct Bounded<'r> {
-    pub(super) inner: &'r mut dyn BufRead,
-    pub(super) left: u64,
-    pub(super) passed: &'r AtomicBool,
-}
-
-impl BufRead for Bounded<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.left == 0 {
-            self.passed.store(true, Ordering::Relaxed);
-            return Err(io::Error::other("more than the limit"));
-        }
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.left = self.left.saturating_sub(u64::try_from(amount).unwrap_or(u64::MAX));
-        self.inner.consume(amount);
-    }
-}
-
-impl Read for Bounded<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.fill_buf()?.read(buffer)?;
-        self.consume(read);
-        Ok(read)
-    }
-}
-
 /// A conversation that ended badly.
-struct Failed<'w> {
+pub(super) struct Failed<'w> {
     url: &'w RemoteUrl,
     program: Option<Program>,
     #[cfg(feature = "http")]
@@ -340,7 +311,7 @@ struct Failed<'w> {
 
 impl Failed<'_> {
     /// States what it means: what the client or the program say is better than what the protocol sees of it.
-    fn meaning(self) -> SourceError {
+    pub(super) fn meaning(self) -> SourceError {
         let url = self.url;
         #[cfg(feature = "http")]
         if let Some(error) = self.client.and_then(super::http::Client::take_failure) {

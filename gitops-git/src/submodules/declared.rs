@@ -1,6 +1,6 @@
 //! Reading `.gitmodules`, which anybody may have written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gix::bstr::ByteSlice;
@@ -36,8 +36,8 @@ pub struct SubmoduleList(BTreeMap<String, Said>);
 /// What is said of the submodule at one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Said {
-    names: Vec<String>,
-    urls: Vec<String>,
+    names: BTreeSet<String>,
+    urls: BTreeSet<String>,
 }
 
 /// One submodule, as `.gitmodules` declares it.
@@ -78,25 +78,31 @@ impl SubmoduleList {
         let Ok(file) = File::from_bytes_no_includes(bytes, Metadata::api(), options) else {
             return Err(InvalidSubmodules { why: "it is not in the form of Git's configuration" });
         };
-        let mut named: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+        let mut named: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+        let mut count = 0_usize;
         for section in file.sections_by_name("submodule").into_iter().flatten() {
             let Some(name) = section.header().subsection_name() else { continue };
             let (paths, urls) = named.entry(name.to_str_lossy().into_owned()).or_default();
             let all = |key: &str| section.values(key).into_iter().map(|value| value.to_str_lossy().into_owned());
-            paths.extend(all("path"));
-            urls.extend(all("url"));
-            if paths.len() > ENTRIES || urls.len() > ENTRIES {
-                return Err(InvalidSubmodules { why: "it repeats itself 10,000 times" });
+            for path in all("path") {
+                count += 1;
+                paths.insert(path);
             }
-        }
-        if named.len() > ENTRIES {
-            return Err(InvalidSubmodules { why: "it has more than 10,000 submodules" });
+            // Two are as many as a hundred: neither is followed.
+            for url in all("url") {
+                if urls.len() < 2 {
+                    urls.insert(url);
+                }
+            }
+            if count > ENTRIES {
+                return Err(InvalidSubmodules { why: "it has more than 10,000 submodules" });
+            }
         }
         let mut list = Self::default();
         for (name, (paths, urls)) in named {
             for path in paths {
                 let said = list.0.entry(path.trim_end_matches('/').to_owned()).or_default();
-                said.names.push(name.clone());
+                said.names.insert(name.clone());
                 said.urls.extend(urls.iter().cloned());
             }
         }
@@ -110,10 +116,9 @@ impl SubmoduleList {
     pub fn at(&self, path: &str) -> Result<Submodule, InvalidSubmodule> {
         let Some(said) = self.0.get(path) else { return Err(invalid("`.gitmodules` does not name it")) };
         // Git takes the first and warns. Who reads another one than was reviewed reads something else.
-        let one = |values: &[String], what| match values {
-            [one] => Ok(one.clone()),
-            [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(first.clone()),
-            [] => Err(invalid(&format!("`.gitmodules` says no {what} for it"))),
+        let one = |values: &BTreeSet<String>, what| match (values.len(), values.first()) {
+            (1, Some(one)) => Ok(one.clone()),
+            (0, _) => Err(invalid(&format!("`.gitmodules` says no {what} for it"))),
             _ => Err(invalid(&format!("`.gitmodules` says more than one {what} for it"))),
         };
         let name = one(&said.names, "name")?;
@@ -158,4 +163,49 @@ impl Submodule {
 
 fn invalid(why: &str) -> InvalidSubmodule {
     InvalidSubmodule { why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn what_says_two_things_or_leads_elsewhere_is_not_followed() {
+        for (text, why) in [
+            ("", "does not name it"),
+            ("[submodule \"a\"]\npath = lib\n", "says no url"),
+            ("[submodule \"a\"]\npath = lib\nurl = u\nurl = v\n", "says more than one url"),
+            ("[submodule \"a\"]\npath = lib\nurl = u\n[submodule \"b\"]\npath = lib\nurl = u\n", "more than one name"),
+            ("[submodule \"../a\"]\npath = lib\nurl = u\n", "leads elsewhere"),
+            ("[submodule \"a/../../b\"]\npath = lib\nurl = u\n", "leads elsewhere"),
+            ("[submodule \"/a\"]\npath = lib\nurl = u\n", "leads elsewhere"),
+            ("[submodule \"\"]\npath = lib\nurl = u\n", "leads elsewhere"),
+            ("[submodule \"-a\"]\npath = lib\nurl = u\n", "leads elsewhere"),
+        ] {
+            let error = SubmoduleList::read(text.as_bytes()).unwrap().at("lib").unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+        let again = "[submodule \"a\"]\npath = lib/\nurl = u\n[submodule \"a\"]\npath = lib\nurl = u\n";
+        assert_eq!(SubmoduleList::read(again.as_bytes()).unwrap().at("lib").unwrap().name(), "a");
+        assert!(SubmoduleList::read(b"[submodule").is_err());
+    }
+
+    #[test]
+    fn a_file_made_to_cost_much_is_read_or_refused_soon() {
+        let line = |at: usize| format!("path = p{at}\nurl = u{at}\n");
+        let one_name: String = (0..9_000).map(line).collect();
+        for text in [
+            format!("[submodule \"a\"]\n{one_name}"),
+            "[submodule \"a\"]\npath = p\n".repeat(30_000),
+            "[submodule \"a\"]\n".repeat(60_000),
+            "[".repeat(BYTES),
+            "a".repeat(BYTES + 1),
+        ] {
+            let begin = Instant::now();
+            let _read = SubmoduleList::read(text.as_bytes());
+            assert!(begin.elapsed() < Duration::from_secs(20), "{} took {:?}", shown(&text), begin.elapsed());
+        }
+    }
 }

@@ -8,7 +8,7 @@ use gix::bstr::{BString, ByteSlice};
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
 
-use super::{Lister, Pure};
+use super::{DEPTH, Lister, Pure};
 use crate::error::shown;
 use crate::ignored::Ignored;
 use crate::links::Reader;
@@ -71,6 +71,9 @@ impl Lister<'_> {
         known: Option<&Arc<Folder>>,
         module: &Module,
     ) -> Result<Pure, SourceError> {
+        if self.above + self.around.len() >= DEPTH {
+            return Ok(self.refused(&path.to_str_lossy(), "folders lie too deep", "use fewer levels"));
+        }
         let known = match known.and_then(|known| known.entries.get(&*entry.name.to_str_lossy())) {
             Some(Entry::Folder(known)) => Some(known),
             _ => None,

@@ -1,6 +1,7 @@
 //! Who signed a commit or tag, and whether that is enough.
 
 mod openpgp;
+mod paths;
 mod signers;
 mod ssh;
 
@@ -17,6 +18,8 @@ use gix::{ObjectId, Repository};
 use crate::error::{beyond, shown, too_large};
 use crate::resolve::AskedTag;
 use crate::{GitLimits, objects};
+
+pub(crate) use paths::Resolved;
 
 use signers::Signer;
 use ssh::{Key, Signature};
@@ -40,6 +43,8 @@ pub struct Trust {
     revoked: BTreeSet<Key>,
     keyring: Vec<openpgp::Certificate>,
     demand: Demand,
+    /// Who must have signed what lies below a path, besides.
+    paths: Vec<(Arc<str>, Arc<Self>)>,
 }
 
 /// What must be signed by somebody who is trusted.
@@ -55,6 +60,8 @@ pub enum Demand {
     TagAndHead,
     /// Every commit since this one, which is trusted itself: those that it cannot be reached from.
     EveryCommitSince(RevisionId),
+    /// Nothing but what [`Trust::with_path`] demands.
+    Paths,
 }
 
 /// What a signature is worth.
@@ -122,8 +129,8 @@ impl Trust {
     /// # Errors
     /// When a line cannot be read. None is skipped, since a wrong line may be a key that somebody meant to limit.
     pub fn by_signers(list: &str) -> Result<Self, InvalidSigners> {
-        let (revoked, keyring) = (BTreeSet::new(), Vec::new());
-        Ok(Self { signers: signers::read(list)?, revoked, keyring, demand: Demand::default() })
+        let (revoked, keyring, paths) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Ok(Self { signers: signers::read(list)?, revoked, keyring, demand: Demand::default(), paths })
     }
 
     /// Trusts the OpenPGP keys of a keyring as well, as `gpg --export` writes it, with `--armor` or without.
@@ -155,26 +162,33 @@ impl Trust {
         Ok(self)
     }
 
-    /// Fails unless `commit`, asked for by the tag `tag` if by any, is signed as is demanded.
+    /// Fails unless `commit`, asked for by the tag `tag` if by any, is signed as is demanded. Returns by whom.
     pub(crate) fn check(
         &self,
         repository: &Repository,
         commit: ObjectId,
         tag: Option<&AskedTag>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Option<String>, SourceError> {
         let head = || self.demand_good(repository, Kind::Commit, commit);
         let tag = || match tag {
-            Some(tag) => self.demand_good(repository, Kind::Tag, tag.id).and_then(|()| bears_its_name(repository, tag)),
+            Some(tag) => {
+                let verdict = self.demand_good(repository, Kind::Tag, tag.id)?;
+                bears_its_name(repository, tag).map(|()| format!("tag {verdict}"))
+            }
             None => Err(untrusted(format!(
                 "commit `{commit}` (it was not asked for by a signed tag; give one as revision)"
             ))),
         };
-        match &self.demand {
-            Demand::Head => head(),
-            Demand::Tag => tag(),
-            Demand::TagAndHead => tag().and_then(|()| head()),
-            Demand::EveryCommitSince(base) => self.check_since(repository, commit, base),
-        }
+        Ok(Some(match &self.demand {
+            Demand::Head => head()?.to_string(),
+            Demand::Tag => tag()?,
+            Demand::TagAndHead => format!("{}; commit {}", tag()?, head()?),
+            Demand::EveryCommitSince(base) => {
+                self.check_since(repository, commit, base)?;
+                format!("every commit since `{}`", base.short())
+            }
+            Demand::Paths => return Ok(None),
+        }))
     }
 
     /// Checks all commits that are not in the history of `base`.
@@ -186,7 +200,7 @@ impl Trust {
             Err(error) => return Err(error),
         };
         let trusted = reach(repository, base, &BTreeSet::new(), &ends, AtEnd::Stop, |_| Ok(()))?;
-        let check = |id| self.demand_good(repository, Kind::Commit, id);
+        let check = |id| self.demand_good(repository, Kind::Commit, id).map(drop);
         let seen = reach(repository, head, &trusted, &ends, AtEnd::Fail, check)?;
         // Else the history was rewritten below the base, and what came of that was compared with nothing.
         let mut is_based = trusted.contains(&head);
@@ -199,9 +213,9 @@ impl Trust {
         }
     }
 
-    fn demand_good(&self, repository: &Repository, kind: Kind, id: ObjectId) -> Result<(), SourceError> {
+    fn demand_good(&self, repository: &Repository, kind: Kind, id: ObjectId) -> Result<Verdict, SourceError> {
         match self.verdict(repository, kind, id)? {
-            Verdict::Good { .. } => Ok(()),
+            good @ Verdict::Good { .. } => Ok(good),
             verdict => Err(untrusted(format!("{kind} `{id}` ({verdict})"))),
         }
     }

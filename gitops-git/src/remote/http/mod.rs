@@ -252,7 +252,7 @@ fn authorization(credential: &Credential) -> String {
 fn config(options: &RemoteOptions) -> Result<Config, SourceError> {
     let proxy = match &options.proxy {
         Some(proxy) => {
-            Some(ureq::Proxy::new(proxy.reveal()).map_err(|_| unsupported("this address of a proxy".into()))?)
+            Some(ureq::Proxy::new(proxy.reveal()).map_err(|_| unsupported("the address of the proxy, which is none (write `http://HOST:PORT`; the variables HTTPS_PROXY and ALL_PROXY may hold it),".into()))?)
         }
         None => None,
     };

@@ -268,3 +268,30 @@ impl Signature {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A signature of version 4 with these parts, none of them signed.
+    fn signature(parts: &[u8]) -> Option<Signature> {
+        let length = u16::try_from(parts.len()).unwrap().to_be_bytes();
+        let body = [&[4, 0, 22, 8, 0, 0][..], &length, parts, &[0, 0, 1, 2]].concat();
+        Signature::read(&body).ok()
+    }
+
+    #[test]
+    fn no_more_issuers_are_kept_than_a_signature_needs_and_none_of_another_length() {
+        let id = [&[9, 16][..], &[7; 8]].concat();
+        let fingerprint = [&[22, 33, 4][..], &[5; 20]].concat();
+        assert_eq!(signature(&[id.clone(), fingerprint.clone()].concat()).unwrap().issuers, [vec![5; 20], vec![7; 8]]);
+        assert_eq!(signature(&id.repeat(1000)).unwrap().issuers.len(), ISSUERS);
+        assert_eq!(signature(&fingerprint.repeat(1000)).unwrap().issuers.len(), ISSUERS);
+        for odd in [&[1, 16][..], &[8, 16, 7, 7, 7, 7, 7, 7, 7], &[2, 33, 4], &[10, 16, 7, 7, 7, 7, 7, 7, 7, 7, 7]] {
+            assert!(signature(odd).unwrap().issuers.is_empty(), "{odd:?}");
+        }
+        for damaged in [&[0][..], &[9, 16, 7], &[255, 0, 0], &[255, 255, 255, 255, 255, 16]] {
+            assert!(signature(damaged).is_none(), "{damaged:?}");
+        }
+    }
+}

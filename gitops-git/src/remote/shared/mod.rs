@@ -1,5 +1,7 @@
 //! What all handles of one remote share, and the blocking work on it.
 
+mod connect;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +12,14 @@ use std::time::{Duration, Instant};
 use gitops_core::source::{Revision, RevisionId, SourceError, SourceFailure, Target};
 use gix::{ObjectId, Repository};
 
-use super::bundle_file::BundleFile;
 use super::credentials::Credentials;
 use super::listing::{self, Listing, Meaning};
 use super::modules::Followed;
 use super::store::{self, Store};
-use super::wire::{Depth, Session, Wire};
+use super::wire::{Depth, Session};
 use super::worker::Worker;
-use super::{RemoteOptions, RemoteUrl, Scheme, pipe};
-use crate::error::{is_boundary, shown, unknown, unsupported};
+use super::{RemoteOptions, RemoteUrl};
+use crate::error::{is_boundary, shown, unknown};
 use crate::resolve::{self, Base};
 use crate::{GitSource, Submodules, objects};
 
@@ -42,7 +43,9 @@ pub(super) struct Shared {
     #[cfg(feature = "http")]
     client: Mutex<Option<super::http::Client>>,
     #[cfg(feature = "signatures")]
-    trust: Option<Arc<crate::Trust>>,
+    pub(super) trust: Option<Arc<crate::Trust>>,
+    #[cfg(feature = "signatures")]
+    pub(super) resolved: crate::trust::Resolved,
 }
 
 /// The repositories that are open, the newest first.
@@ -81,6 +84,8 @@ impl Shared {
             client: Mutex::default(),
             #[cfg(feature = "signatures")]
             trust: None,
+            #[cfg(feature = "signatures")]
+            resolved: crate::trust::Resolved::default(),
         })
     }
 
@@ -139,15 +144,18 @@ impl Shared {
             let repository = source.local();
             let id =
                 resolve::walk(&repository, target.as_str(), objects::peel(&repository, target.as_str(), tip)?, steps)?;
+            let commit = objects::commit(&repository, id)?;
+            let revision = Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about);
             #[cfg(feature = "signatures")]
             if let Some(trust) = &self.trust {
                 let is_tag =
                     steps.is_empty() && matches!(objects::kind(&repository, tip), Ok(Some(gix::objs::Kind::Tag)));
                 let tag = is_tag.then(|| resolve::AskedTag { id: tip, name: name.clone() });
-                trust.check(&repository, id, tag.as_ref())?;
+                let signed = trust.check(&repository, id, tag.as_ref())?;
+                self.resolved.add(id);
+                return Ok(revision.with_signature(signed.as_deref()));
             }
-            let commit = objects::commit(&repository, id)?;
-            Ok(Revision::new(&RevisionId::new(&id.to_string()), target).with_commit(commit.about))
+            Ok(revision)
         })
     }
 
@@ -322,48 +330,6 @@ impl Shared {
 
     fn has(&self, id: ObjectId) -> Result<bool, SourceError> {
         Ok(self.sources()?.iter().any(|source| has(&source.local(), id)))
-    }
-
-    /// Begins a conversation.
-    fn session(&self, cancelled: &Arc<AtomicBool>) -> Result<Session, SourceError> {
-        let pipe = match self.url.scheme() {
-            Scheme::Bundle => return Ok(Session::Bundle(BundleFile::open(&self.url)?)),
-            Scheme::Https | Scheme::Http => return self.http(cancelled),
-            Scheme::Ssh => pipe::ssh(&self.url, &self.options, cancelled)?,
-            Scheme::Git => pipe::tcp(&self.url, &self.options)?,
-        };
-        let wire = Wire::open(
-            &self.url,
-            pipe.transport,
-            pipe.program,
-            #[cfg(feature = "http")]
-            None,
-        )?;
-        Ok(Session::Wire(Box::new(wire)))
-    }
-
-    #[cfg(feature = "http")]
-    fn http(&self, cancelled: &Arc<AtomicBool>) -> Result<Session, SourceError> {
-        use gix_transport::client::blocking_io::http::Transport;
-
-        let mut kept = lock(&self.client);
-        let client = match &*kept {
-            Some(client) => client.clone(),
-            None => kept.insert(super::http::Client::new(&self.url, &self.options, &self.credentials)?).clone(),
-        };
-        drop(kept);
-        client.begin(cancelled);
-        let address = self.url.anonymous().to_string();
-        let url = gix::url::parse(gix::bstr::BStr::new(&address))
-            .map_err(|_| unsupported(format!("the address `{address}`")))?;
-        let transport = Transport::new_http(client.clone(), url, gix_transport::Protocol::V2, false);
-        Ok(Session::Wire(Box::new(Wire::open(&self.url, Box::new(transport), None, Some(client))?)))
-    }
-
-    #[cfg(not(feature = "http"))]
-    fn http(&self, _: &Arc<AtomicBool>) -> Result<Session, SourceError> {
-        let _credentials = &self.credentials;
-        Err(unsupported(format!("`{}` needs the feature `http` of `gitops-git`, which is off; that", self.url)))
     }
 
     /// Tries again what may go well later.
