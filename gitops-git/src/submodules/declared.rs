@@ -12,8 +12,8 @@ use crate::error::shown;
 
 /// The largest file that is read.
 const BYTES: usize = 1 << 20;
-/// The most submodules of one file.
-const ENTRIES: usize = 10_000;
+/// The most submodules of one file, and the most sections: gix takes a time that grows with the square of their number.
+const ENTRIES: usize = 4_096;
 
 /// What a file `.gitmodules` says.
 ///
@@ -74,6 +74,10 @@ impl SubmoduleList {
         if bytes.len() > BYTES {
             return Err(InvalidSubmodules { why: "it is larger than 1 MiB" });
         }
+        let many = InvalidSubmodules { why: "it has more than 4,096 sections or submodules" };
+        if bytes.iter().filter(|byte| **byte == b'[').count() > ENTRIES {
+            return Err(many);
+        }
         let options = gix::config::file::init::Options { lossy: true, ..Default::default() };
         let Ok(file) = File::from_bytes_no_includes(bytes, Metadata::api(), options) else {
             return Err(InvalidSubmodules { why: "it is not in the form of Git's configuration" });
@@ -95,7 +99,7 @@ impl SubmoduleList {
                 }
             }
             if count > ENTRIES {
-                return Err(InvalidSubmodules { why: "it has more than 10,000 submodules" });
+                return Err(many);
             }
         }
         let mut list = Self::default();
@@ -198,8 +202,9 @@ mod tests {
         let one_name: String = (0..9_000).map(line).collect();
         for text in [
             format!("[submodule \"a\"]\n{one_name}"),
-            "[submodule \"a\"]\npath = p\n".repeat(30_000),
+            "[submodule \"a\"]\npath = p\n".repeat(ENTRIES),
             "[submodule \"a\"]\n".repeat(60_000),
+            "a = b\n".repeat(100_000),
             "[".repeat(BYTES),
             "a".repeat(BYTES + 1),
         ] {
