@@ -15,8 +15,8 @@ use super::kinds::{OfKind, by_kind};
 
 /// Called services of one namespace that are matched with workloads one by one.
 const MATCHED_SERVICES: usize = 64;
-/// The shortest name of a field that [`named`] reads is `secret`.
-const SHORTEST: usize = 6;
+/// The field that tells what makes pods.
+const PODS: &str = "containers";
 /// Workloads of one service that are waited for one by one.
 const MATCHED_WORKLOADS: usize = 16;
 
@@ -220,41 +220,59 @@ fn names<'a>(kind: &GroupKind, tree: ValueRef<'a>, mut found: impl FnMut(Thing, 
         }
         return;
     }
-    for entry in tree.get("spec").into_iter().flat_map(ValueRef::entries_below) {
-        let field = entry.key();
-        named(field, entry, &mut found);
-        *runs |= field == "containers" && matches!(entry.tag(), Tag::Map | Tag::List);
+    let is_read = |field: &str| field == PODS || naming(field).is_some();
+    for entry in tree.get("spec").into_iter().flat_map(|spec| spec.entries_called(is_read)) {
+        match naming(entry.key()) {
+            Some(naming) => named(naming, entry, &mut found),
+            None => *runs |= matches!(entry.tag(), Tag::Map | Tag::List),
+        }
     }
 }
 
-/// Reads one field by the name that all kinds use for it.
-fn named<'a>(field: &str, value: ValueRef<'a>, found: &mut impl FnMut(Thing, &'a str)) {
-    // Most fields have shorter names.
-    if field.len() < SHORTEST {
-        return;
-    }
-    let mut tell = |thing, name: Option<&'a str>| {
-        if let Some(name) = name {
-            found(thing, name);
+/// Where in the value of a field a name stands.
+#[derive(Clone, Copy)]
+enum At {
+    /// It is the name.
+    Itself,
+    Field(&'static str),
+    /// In the first of them that is there.
+    Either(&'static str, &'static str),
+    /// In each item.
+    Items(&'static str),
+}
+
+/// Returns what a field names, by the name of the field that all kinds use for it.
+fn naming(field: &str) -> Option<(Thing, At)> {
+    Some(match field {
+        "configMapKeyRef" | "configMapRef" | "configMap" => (Thing::ConfigMap, At::Field("name")),
+        "secretKeyRef" | "secretRef" => (Thing::Secret, At::Field("name")),
+        "secret" => (Thing::Secret, At::Either("secretName", "name")),
+        "secretName" => (Thing::Secret, At::Itself),
+        "imagePullSecrets" => (Thing::Secret, At::Items("name")),
+        "serviceAccountName" => (Thing::ServiceAccount, At::Itself),
+        "persistentVolumeClaim" => (Thing::Claim, At::Field("claimName")),
+        "serviceName" => (Thing::Service, At::Itself),
+        "service" => (Thing::Service, At::Field("name")),
+        "volumeName" => (Thing::Volume, At::Itself),
+        "storageClassName" => (Thing::StorageClass, At::Itself),
+        "priorityClassName" => (Thing::PriorityClass, At::Itself),
+        "runtimeClassName" => (Thing::RuntimeClass, At::Itself),
+        "ingressClassName" => (Thing::IngressClass, At::Itself),
+        _ => return None,
+    })
+}
+
+/// Reads one field that names something.
+fn named<'a>((thing, at): (Thing, At), value: ValueRef<'a>, found: &mut impl FnMut(Thing, &'a str)) {
+    let name = match at {
+        At::Itself => value.as_str(),
+        At::Field(field) => text(value, field),
+        At::Either(field, other) => text(value, field).or_else(|| text(value, other)),
+        At::Items(field) => {
+            return items(Some(value)).filter_map(|item| text(item, field)).for_each(|name| found(thing, name));
         }
     };
-    match field {
-        "configMapKeyRef" | "configMapRef" | "configMap" => tell(Thing::ConfigMap, text(value, "name")),
-        "secretKeyRef" | "secretRef" => tell(Thing::Secret, text(value, "name")),
-        "secret" => tell(Thing::Secret, text(value, "secretName").or_else(|| text(value, "name"))),
-        "secretName" => tell(Thing::Secret, value.as_str()),
-        "imagePullSecrets" => items(Some(value)).for_each(|item| tell(Thing::Secret, text(item, "name"))),
-        "serviceAccountName" => tell(Thing::ServiceAccount, value.as_str()),
-        "persistentVolumeClaim" => tell(Thing::Claim, text(value, "claimName")),
-        "serviceName" => tell(Thing::Service, value.as_str()),
-        "service" => tell(Thing::Service, text(value, "name")),
-        "volumeName" => tell(Thing::Volume, value.as_str()),
-        "storageClassName" => tell(Thing::StorageClass, value.as_str()),
-        "priorityClassName" => tell(Thing::PriorityClass, value.as_str()),
-        "runtimeClassName" => tell(Thing::RuntimeClass, value.as_str()),
-        "ingressClassName" => tell(Thing::IngressClass, value.as_str()),
-        _ => {}
-    }
+    name.into_iter().for_each(|name| found(thing, name));
 }
 
 /// Adds what the API server calls: webhook configurations and API services need their service, and the workloads behind

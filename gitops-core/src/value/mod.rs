@@ -4,6 +4,7 @@
 //! reference. Walkers take a [`ValueRef`], which is a `Copy` view, and allocate nothing. Maps are kept in byte order
 //! of their keys, so equal maps look equal however they were written.
 
+mod below;
 mod builder;
 mod digest;
 mod draft;

@@ -228,24 +228,6 @@ impl<'a> ValueRef<'a> {
         self.tree.key(self.at)
     }
 
-    /// The map entries below this node, at any depth, in the order in which they lie. Lists within lists are passed over.
-    pub(crate) fn entries_below(self) -> impl Iterator<Item = Self> {
-        let Self { tree, at } = self;
-        let (end, mut next) = (at.saturating_add(tree.span(at)), at.saturating_add(1));
-        std::iter::from_fn(move || {
-            while next < end {
-                let (at, node) = (next, tree.node(next));
-                // What has no key is an item of a list.
-                let is_passed_over = node.key() == 0 && node.tag() == Tag::List;
-                next = next.saturating_add(if is_passed_over { node.span() } else { 1 });
-                if node.key() != 0 {
-                    return Some(Self { tree, at });
-                }
-            }
-            None
-        })
-    }
-
     /// What this node is, without its content.
     #[inline]
     pub(crate) fn tag(self) -> Tag {
