@@ -17,6 +17,9 @@ const KUSTOMIZATION_NAMESPACE: &str = "kustomize.toolkit.fluxcd.io/namespace";
 const HELM_OF_FLUX: &str = "helm.toolkit.fluxcd.io/name";
 const HELM_OF_FLUX_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
 
+/// The longest name of a holder that is told.
+const LONGEST: usize = 100;
+
 /// A tool that applies objects, and that is not this one.
 ///
 /// ```
@@ -59,9 +62,11 @@ impl Tool {
     /// Returns who of this tool holds an object, as people say it.
     #[must_use]
     pub fn holder(self, live: &Resource) -> String {
+        // Annotations may hold anything.
+        let plain = |text: &str| text.chars().filter(|char| !char.is_control()).take(LONGEST).collect::<String>();
         let named = |kind: &str, namespace: Option<&str>, name: &str| match namespace {
-            Some(namespace) => format!("{kind} `{namespace}/{name}`"),
-            None => format!("{kind} `{name}`"),
+            Some(namespace) => format!("{kind} `{}/{}`", plain(namespace), plain(name)),
+            None => format!("{kind} `{}`", plain(name)),
         };
         let release = live.annotation(HELM_RELEASE);
         let kustomization = live.label(KUSTOMIZATION);
