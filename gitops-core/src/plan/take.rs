@@ -24,7 +24,11 @@ pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Co
     let (mut kept, mut taken) = (BTreeMap::<String, Vec<&ResourceKey>>::new(), BTreeMap::new());
     let chosen = desired.declared.iter().filter(|(key, of)| request.chooses(key, Some(&of.resource)));
     for (key, declared) in chosen.filter(|(_, of)| of.options.role == Role::Resource) {
-        match fate(key, declared, comparison.get(key), context) {
+        let fate = match desired.is_held(key) {
+            true => Fate::Skip(SkipReason::Held),
+            false => fate(key, declared, comparison.get(key), context),
+        };
+        match fate {
             Fate::Nothing => {}
             Fate::Skip(reason) => plan.skipped.push(Skipped::new(key, reason)),
             Fate::Foreign(tracking) => {

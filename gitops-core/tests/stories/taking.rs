@@ -146,6 +146,17 @@ fn nothing_is_taken_from_whom_nobody_named_nor_what_is_not_there_or_not_selected
 }
 
 #[test]
+fn what_a_problem_holds_back_is_not_taken() {
+    let shop = shop();
+    let odd = DESIRED.replace("metadata:\n", "metadata:\n  annotations: {argocd.argoproj.io/sync-wave: odd}\n");
+    shop.commit("odd", &[("web.yaml", Some(&odd))]);
+    shop.create(&live("", ""), "somebody");
+    let plan = ready(reconcile::look_to_adopt(&shop.app, &BTreeSet::new(), shop.world())).unwrap().unwrap().plan;
+    assert!(plan.steps.is_empty(), "{plan}");
+    assert!(plan.to_string().contains("ConfigMap shop/web: held back by a problem"), "{plan}");
+}
+
+#[test]
 fn a_field_that_a_rule_leaves_alone_stays_with_nobody_when_its_object_is_taken() {
     let mut shop = shop();
     let rules = gitops_core::value::Value::from_json(br#"[{"kind": "ConfigMap", "paths": ["data.old"]}]"#);
