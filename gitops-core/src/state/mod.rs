@@ -22,7 +22,6 @@ pub use desired::{Completeness, Declared, DesiredState};
 pub use handover::{Handover, Holder};
 pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Leaving, Standing, Trust};
-pub use inventory::{Entry, Inventory, Standing, Trust};
 pub(crate) use live::KeptLive;
 pub use live::{Live, LiveState, Namespaces, Unreadable};
 pub(crate) use owner::{ANNOTATIONS, ARGO_INSTALLATION_ANNOTATION};
