@@ -83,7 +83,9 @@ pub async fn run_recorded(
     recorder: &Recorder,
 ) {
     recorder.begins(&engine.settings);
-    engine.unknown.iter().for_each(|(app, unknown)| unknown.record(app, recorder, engine.now));
+    for (app, unknown) in &engine.unknown {
+        recorder.unknown(app, &unknown.cluster, &unknown.why, engine.now);
+    }
     engine.subjects.keys().for_each(|app| recorder.put(app, engine.now));
     drive(engine, ports, observer, stop, Some(recorder)).await;
 }

@@ -11,19 +11,13 @@ use crate::time::Timestamp;
 
 use super::status::ConditionKind;
 use super::subject::{Level, Subject};
-use super::{ClusterState, Engine, News, Recorder};
+use super::{ClusterState, Engine, News};
 
 /// An application that is declared, and cannot be looked after.
 #[derive(Debug)]
 pub(super) struct Unknown {
-    cluster: Arc<str>,
-    why: Arc<str>,
-}
-
-impl Unknown {
-    pub(super) fn record(&self, app: &str, recorder: &Recorder, at: Timestamp) {
-        recorder.unknown(app, &self.cluster, &self.why, at);
-    }
+    pub(super) cluster: Arc<str>,
+    pub(super) why: Arc<str>,
 }
 
 impl Engine {

@@ -20,8 +20,8 @@ use super::answers::Answer;
 pub(super) enum Line {
     Begins { version: u32, settings: Pace },
     Put { at: Timestamp, app: Arc<str> },
-    Removed { at: Timestamp, app: Arc<str> },
     Unknown { at: Timestamp, app: Arc<str>, cluster: Arc<str>, why: Arc<str> },
+    Removed { at: Timestamp, app: Arc<str> },
     Told { at: Timestamp, event: Told },
     Work { at: Timestamp, id: u64, task: String },
     NoWork { at: Timestamp },

@@ -101,14 +101,14 @@ impl Recorder {
         self.state().write(&Line::Put { at, app: app.into() });
     }
 
+    /// There is an application that it cannot look after: see [`super::Engine::put_unknown`].
+    pub fn unknown(&self, app: &str, cluster: &str, why: &str, at: Timestamp) {
+        self.state().write(&Line::Unknown { at, app: app.into(), cluster: cluster.into(), why: why.into() });
+    }
+
     /// It no longer looks after an application.
     pub fn removed(&self, app: &str, at: Timestamp) {
         self.state().write(&Line::Removed { at, app: app.into() });
-    }
-
-    /// It is told of an application that is declared and cannot be looked after.
-    pub fn unknown(&self, app: &str, cluster: &str, why: &str, at: Timestamp) {
-        self.state().write(&Line::Unknown { at, app: app.into(), cluster: cluster.into(), why: why.into() });
     }
 
     /// It is told something.
@@ -144,7 +144,7 @@ impl Recorder {
     pub async fn perform(&self, ports: &Ports<'_>, id: WorkId, task: Task) -> Done {
         let sources: Vec<_> =
             ports.sources.iter().map(|(name, port)| RecordedSource::new(*port, (name, id), self)).collect();
-        let clusters: Vec<_> = ports.clusters.values().map(|port| RecordedCluster::new(*port, id, self)).collect();
+        let clusters: Vec<_> = ports.clusters.iter().map(|(_, port)| RecordedCluster::new(*port, id, self)).collect();
         let mut recorded = Ports::new(ports.timer);
         recorded.kept = Arc::clone(&ports.kept);
         for (name, source) in ports.sources.keys().zip(&sources) {

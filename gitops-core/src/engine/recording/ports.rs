@@ -54,7 +54,7 @@ impl<'p> RecordedCluster<'p> {
 
 /// What of an answer is recorded.
 fn failed<T: Clone>(answer: &Result<T, SourceError>) -> Result<T, SourceFailure> {
-    answer.clone().map_err(|error| error.failure.clone())
+    answer.as_ref().map(T::clone).map_err(|error| error.failure.clone())
 }
 
 pub(super) fn resolve(target: &Target) -> String {
