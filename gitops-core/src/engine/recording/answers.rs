@@ -48,7 +48,7 @@ struct KeptSnapshot {
 struct KeptFolder {
     id: Option<String>,
     files: BTreeMap<Arc<str>, String>,
-    folders: BTreeMap<Arc<str>, KeptFolder>,
+    folders: BTreeMap<Arc<str>, Self>,
 }
 
 /// Text as it is, everything else in base64.

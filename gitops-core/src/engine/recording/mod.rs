@@ -144,7 +144,7 @@ impl Recorder {
     pub async fn perform(&self, ports: &Ports<'_>, id: WorkId, task: Task) -> Done {
         let sources: Vec<_> =
             ports.sources.iter().map(|(name, port)| RecordedSource::new(*port, (name, id), self)).collect();
-        let clusters: Vec<_> = ports.clusters.iter().map(|(_, port)| RecordedCluster::new(*port, id, self)).collect();
+        let clusters: Vec<_> = ports.clusters.values().map(|port| RecordedCluster::new(*port, id, self)).collect();
         let mut recorded = Ports::new(ports.timer);
         recorded.kept = Arc::clone(&ports.kept);
         for (name, source) in ports.sources.keys().zip(&sources) {

@@ -54,7 +54,7 @@ impl<'p> RecordedCluster<'p> {
 
 /// What of an answer is recorded.
 fn failed<T: Clone>(answer: &Result<T, SourceError>) -> Result<T, SourceFailure> {
-    answer.as_ref().map(T::clone).map_err(|error| error.failure.clone())
+    answer.clone().map_err(|error| error.failure)
 }
 
 pub(super) fn resolve(target: &Target) -> String {
