@@ -89,7 +89,7 @@ impl Engine {
         let name = application.name();
         let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
         let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        let all = subject.leaves();
+        let all = subject.wants_nothing();
         let left = claimed.chain(recorded).filter(|key| all || !subject.declares.contains(*key));
         let left: BTreeSet<&ResourceKey> = left.collect();
         let others = |names: &BTreeSet<Arc<str>>, why: fn(&Subject, &BTreeSet<&ResourceKey>) -> Option<String>| {

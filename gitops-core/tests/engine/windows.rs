@@ -118,3 +118,20 @@ fn what_a_person_begins_where_windows_let_people_go_on_is_theirs_also_after_a_re
         assert_eq!(world.are("red"), 10, "{crashes}: {:#?}", world.status("shop"));
     }
 }
+
+/// What was left of it was forgotten, where nothing is synced by itself.
+#[test]
+fn what_a_person_asked_for_is_finished_after_the_window_that_cut_it() {
+    let mut world = World::ten("blue");
+    world.0.put(application("shop").with_automation(Automation::default()).with_windows(hourly("")));
+    world.0.pass(Duration::from_secs(9 * 60 + 33));
+    world.ten_are("red");
+    world.sync_by_ann();
+    world.half_way("red");
+    world.pass(10);
+    assert!(world.are("red") < 10, "{}", world.are("red"));
+    world.pass(40);
+    assert_eq!((world.are("red"), world.status("shop").sync), (10, SyncStatus::Synced));
+    let last = world.status("shop").history.first().unwrap();
+    assert_eq!((&*last.initiator, last.phase), ("Ann", Phase::Succeeded));
+}

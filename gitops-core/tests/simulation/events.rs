@@ -261,7 +261,10 @@ impl World {
             2 => Wish::Rollback { by: "Ben".into(), to },
             3 => Wish::Resume,
             // It is there again at once, since it heals itself; whatever is under way then.
-            4 => Wish::Sync { by: "Ann".into(), request: Box::new(Request::to_delete()) },
+            4 => {
+                self.deleted.insert(app);
+                Wish::Sync { by: "Ann".into(), request: Box::new(Request::to_delete()) }
+            }
             _ => Wish::Terminate,
         };
         if matches!(wish, Wish::Rollback { .. }) {

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) targets: BTreeMap<&'static str, &'static str>,
     /// Names that moved into a file with a slip: which file, and when.
     pub(crate) broken: BTreeMap<&'static str, (String, Timestamp)>,
+    /// Who was to be deleted at some time: then nobody waits for it.
+    pub(crate) deleted: BTreeSet<&'static str>,
     /// Who has an operation under way.
     pub(crate) running: BTreeSet<String>,
     pub(crate) gone: BTreeSet<&'static str>,
@@ -112,6 +114,7 @@ impl World {
             limits: BTreeMap::new(),
             targets: BTreeMap::new(),
             broken: BTreeMap::new(),
+            deleted: BTreeSet::new(),
             running: BTreeSet::new(),
             gone: BTreeSet::new(),
             told: Vec::new(),
