@@ -48,8 +48,7 @@ fn what_moved_to_a_file_that_cannot_be_read_is_not_pruned_and_that_is_said() {
     world.delete("a");
     world.pass(30);
     assert_eq!((world.uid("web"), world.deletions()), (uid.clone(), 0), "{:#?}", world.status("a"));
-    world.0.engine.remove("a", world.0.now());
-    world.0.put(of_folder("a"));
+    world.0.tell(Event::Wish { app: "a".into(), wish: Wish::Terminate });
     world.files(&[("b/web.yaml", Some(text("web", "colour: red")))]);
     world.pass(3);
     assert_eq!((world.uid("web"), world.deletions()), (uid, 0));
