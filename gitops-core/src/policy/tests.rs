@@ -272,6 +272,11 @@ fn what_cannot_both_be_meant_is_a_warning_and_what_means_nothing_a_note() {
             "options of applying, replacing, forcing and the order of pruning have no effect on a hook",
         ),
         (
+            vec![hook, (options, "Force=true")],
+            Severity::Warning,
+            "options of applying, replacing, forcing and the order of pruning have no effect on a hook",
+        ),
+        (
             vec![("helm.sh/hook-delete-policy", "hook-failed")],
             Severity::Warning,
             "has no effect: the object is no hook",
