@@ -225,7 +225,7 @@ fn a_deletion_that_somebody_approves_goes_on_also_where_changes_of_the_cluster_a
         text("web", "colour: blue").replace("{name: web}", "{name: web, annotations: {gitops.rs/prune: confirm}}");
     world.files(&[("a/web.yaml", Some(asks)), ("a/own.yaml", Some(text("own-a", "colour: grey")))]);
     world.pass(2);
-    world.files(&[("a/web.yaml", None)]);
+    world.files(&[("a/web.yaml", None), ("a/own.yaml", Some(text("own-a", "colour: green")))]);
     world.pass(10);
     assert!(world.object("web").is_some(), "it asks first");
     let operations = world.status("a").history.len();
