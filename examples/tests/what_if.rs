@@ -88,16 +88,14 @@ fn what_is_asked_for_is_tried_as_a_sync_would_take_it() {
     );
     let told = world.gitops("what-if --rollout-budget 1").exits(1);
     assert!(told.contains(" Succeeded: 1 changed; 1 held back\n"), "{told}");
-    world.remove("namespace.yaml");
-    world.commit("Drop the namespace");
-    for name in ["config.yaml", "more.yaml", "web.yaml", "api.yaml"] {
-        world.remove(name);
-    }
-    world.change("other.yaml", &config("other", "a: b").replace("namespace: shop", "namespace: default"), "Elsewhere");
-    let told = world.gitops("what-if --prune --prune-budget 100").out;
-    assert!(!told.contains(" delete Namespace shop"), "{told}");
-    let told = world.gitops("what-if --prune --prune-budget 100 --confirm").out;
-    assert!(told.contains(" delete Namespace shop"), "{told}");
+    world.change("old.yaml", &NAMESPACE.replace("shop", "old"), "Another namespace");
+    world.gitops("sync").exits(0);
+    world.remove("old.yaml");
+    world.commit("Drop it");
+    let told = world.gitops("what-if --prune").out;
+    assert!(!told.contains(" delete Namespace old"), "{told}");
+    let told = world.gitops("what-if --prune --confirm").out;
+    assert!(told.contains(" delete Namespace old"), "{told}");
 }
 
 #[test]
