@@ -21,7 +21,7 @@ pub use app::app_spec;
 pub use apply::apply_sequence;
 pub use checks::checks;
 pub use diff::diff;
-pub use git::{remote_url, signers, webhook};
+pub use git::{bundle, keyring, remote_url, signers, submodules, webhook};
 pub use health::health;
 pub use manifest::manifest;
 pub use merge::merge;
@@ -38,11 +38,13 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("app_spec", app_spec),
     ("apply_sequence", apply_sequence),
+    ("bundle", bundle),
     ("checks", checks),
     ("cluster_state", cluster_state),
     ("diff", diff),
     ("field_set", field_set),
     ("health", health),
+    ("keyring", keyring),
     ("ledger", ledger),
     ("manifest", manifest),
     ("merge", merge),
@@ -52,6 +54,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("remote_url", remote_url),
     ("rules", rules),
     ("signers", signers),
+    ("submodules", submodules),
     ("texts", texts),
     ("value_json", value_json),
     ("webhook", webhook),
