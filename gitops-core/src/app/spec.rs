@@ -266,9 +266,14 @@ impl AppSource {
     }
 }
 
-/// An address without user and password.
+/// An address without user and password, also where it lacks a slash.
 pub(super) fn shown(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((scheme, rest)) = address.split_once("://") else {
+        // `git@host:path` tells nobody's password.
+        let has_password = address.split_once('@').is_some_and(|(user, _)| user.contains(':'));
+        let (_, place) = address.rsplit_once('@').filter(|_| has_password).unwrap_or(("", address));
+        return place.to_owned();
+    };
     let end = rest.find('/').unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     match host.rsplit_once('@') {
