@@ -83,6 +83,9 @@ impl Engine {
             return;
         }
         let Some(subject) = self.subjects.get_mut(name) else { return };
+        if stored.ended.is_some() && result.is_ok() {
+            subject.withdraw_rollback();
+        }
         subject.ledger = None;
         match result {
             Ok(_) => {

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 use super::flight::Stored;
 use super::store::ToStore;
-use super::subject::{Asked, Level, Subject};
+use super::subject::{Asked, Level, ROLLBACK, Subject};
 use super::{Engine, Flight, Task};
 
 impl Asked {
@@ -30,6 +30,14 @@ impl Subject {
     pub(super) fn withdraw(&mut self) {
         self.asked = None;
         self.withdrawn = true;
+    }
+
+    /// The operation that was asked for with a rollback is not wanted any more: what it held is not held.
+    pub(super) fn withdraw_rollback(&mut self) {
+        let by = self.asked.as_ref().map(|asked| &asked.by).or(self.kept().map(|kept| &kept.by));
+        if by.is_some_and(|by| by.ends_with(ROLLBACK)) {
+            self.withdraw();
+        }
     }
 
     /// What the ledger keeps of what somebody asked for.

@@ -288,7 +288,9 @@ impl Subject {
         let Some(HoldWish::Set { to, by, .. }) = self.hold.take_if(|hold| matches!(hold, HoldWish::Set { .. })) else {
             return None;
         };
-        self.asked.take_if(|asked| asked.by == rolling_back(&by));
+        if self.asked.take_if(|asked| asked.by == rolling_back(&by)).is_some() {
+            self.withdrawn = true;
+        }
         Some(to)
     }
 
@@ -363,9 +365,12 @@ impl Subject {
     }
 }
 
+/// What follows the name of whoever asked for a rollback, where the operation that was asked for with it is told.
+pub(super) const ROLLBACK: &str = " (rollback)";
+
 /// Who asks for the operation of a rollback.
 pub(super) fn rolling_back(by: &str) -> Arc<str> {
-    format!("{by} (rollback)").into()
+    format!("{by}{ROLLBACK}").into()
 }
 
 /// The pause before source or cluster are asked again that gave no answer: 5 s doubling to 5 min.

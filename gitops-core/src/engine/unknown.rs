@@ -127,6 +127,9 @@ impl Engine {
                 subject.is_outdated = is_outdated;
             }
             self.reckon(&app);
+            if !is_outdated {
+                self.stir_waiting(&app);
+            }
         }
     }
 }

@@ -54,6 +54,7 @@ impl Engine {
             Wish::Resume => {
                 if let Some(subject) = self.subjects.get_mut(&name) {
                     subject.hold = Some(HoldWish::Lift);
+                    subject.withdraw_rollback();
                 }
                 self.stir(&name, Level::Anew, Duration::ZERO);
             }

@@ -150,3 +150,30 @@ fn the_rest_of_a_sync_by_hand_goes_on_when_its_window_opens_again() {
         assert_eq!(world.colour("later").as_deref(), Some("blue"), "{pause}: {:#?}", world.status("shop"));
     }
 }
+
+/// What was asked for with a rollback is over with it: nobody asked for what is newer.
+#[test]
+fn a_rollback_that_waited_for_a_window_does_not_sync_what_came_after_it() {
+    for crashes in [false, true] {
+        let mut world = synced(37);
+        let first = world.status("shop").history.first().unwrap().revisions.first().unwrap().id.clone();
+        world.commit("web", "red");
+        world.0.tell(Event::SourceChanged { source: "git".into() });
+        world.pass(1);
+        ask(&mut world, Request::default());
+        world.pass(2);
+        world.0.put(closed());
+        world.0.tell(Event::Wish { app: "shop".into(), wish: Wish::Rollback { by: "Ann".into(), to: first } });
+        world.pass(5);
+        assert_eq!(world.colour("web").as_deref(), Some("red"), "it waits");
+        world.commit("web", "green");
+        world.0.tell(Event::SourceChanged { source: "git".into() });
+        world.pass(10);
+        if crashes {
+            world.0.crash();
+        }
+        world.0.put(by_hand());
+        world.pass(10);
+        assert_eq!(world.colour("web").as_deref(), Some("red"), "{crashes}: {:#?}", world.status("shop"));
+    }
+}
