@@ -1,7 +1,8 @@
 //! Per-object options, read from annotations.
 //!
 //! Understood are our own annotations and those of Argo CD, Helm, Flux, cli-utils, Config Sync and kapp, in this order of
-//! precedence; of what is said of deleting, the word that keeps more counts, whoever says it. Unlike Argo CD, which falls back to a default without a word, a value that cannot be read is a problem.
+//! precedence; of what is said of deleting, the word that keeps more counts, whoever says it. Unlike Argo CD, which
+//! falls back to a default without a word, a value that cannot be read is a problem.
 
 use std::collections::BTreeSet;
 use std::num::IntErrorKind;

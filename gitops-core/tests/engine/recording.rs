@@ -113,6 +113,18 @@ fn what_goes_otherwise_than_recorded_is_named() {
 }
 
 #[test]
+fn a_recording_holds_no_credentials_that_stand_in_the_address_of_a_source() {
+    let mut recorded = Recorded::new(55);
+    let source = "https://bob:hunter2@example.org/shop.git";
+    recorded.put(&Application::new(app("shop"), source, "cluster"));
+    recorded.pass(2);
+    recorded.world.0.tell(Event::SourceChanged { source: source.into() });
+    recorded.pass(1);
+    let text = recorded.lines.text();
+    assert!(!text.contains("hunter2") && text.contains("https://example.org/shop.git"), "{text}");
+}
+
+#[test]
 fn a_recording_grows_no_further_than_it_may() {
     let lines = Lines::default();
     let mut world = Simulation::new(1, "2026-03-01T12:00:00Z".parse().unwrap());

@@ -161,8 +161,8 @@ impl Timer for Still {
 }
 
 impl<'a> AnsweringSource<'a> {
-    pub(super) fn new(name: &Arc<str>, answers: &'a Answers) -> Self {
-        Self { name: Arc::clone(name), answers }
+    pub(super) fn new(name: Arc<str>, answers: &'a Answers) -> Self {
+        Self { name, answers }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::value::Digest;
 
 use super::super::{Settings, Task, Wish};
 use super::answers::Answer;
+use super::names::Names;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,9 +97,10 @@ impl Told {
 }
 
 /// Says which task it is. What it asks for is compared where it is asked.
-pub(super) fn about(task: &Task) -> String {
+pub(super) fn about(task: &Task, names: &mut Names) -> String {
+    let source = task.source().map(|source| names.give(source)).unwrap_or_default();
     let what: String = match task {
-        Task::Resolve { source, target } => format!("{target} of {source}"),
+        Task::Resolve { target, .. } => format!("{target} of {source}"),
         Task::Load { app, revision, .. } => format!("{} at {}", app.owner.app, revision.id),
         Task::Ask { app, .. } => app.owner.app.to_string(),
         Task::List { cluster, kinds } => {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::manifest::{Dialect, Limits, ParsedFile, parse};
-use crate::problem::Severity;
+use crate::problem::{Code, Severity};
 use crate::resource::Resource;
 use crate::value::{Draft, Value};
 
@@ -14,6 +14,8 @@ use crate::value::{Draft, Value};
 const MOST: usize = 100_000;
 /// Shorter values are not looked for in the text of a file.
 const SHORT: usize = 4;
+/// The fields of a Secret that hold its values, and whether these are in base64.
+const FIELDS: [(&str, bool); 2] = [("data", true), ("stringData", false)];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The names of values, by when they were seen first: they say nothing of the values.
@@ -76,16 +78,29 @@ impl Masks {
         }
     }
 
+    fn text(&mut self, text: &str, is_encoded: bool) -> String {
+        match STANDARD.decode(text).ok().filter(|_| is_encoded) {
+            Some(bytes) => STANDARD.encode(self.name(&bytes)),
+            None => self.name(text.as_bytes()),
+        }
+    }
+
+    fn mask(&mut self, value: &mut Draft, is_encoded: bool) {
+        let masked = match &*value {
+            Draft::Null => return,
+            Draft::String(text) if text.is_empty() => return,
+            Draft::String(text) => self.text(text, is_encoded),
+            other => self.name(other.freeze().to_json().as_bytes()),
+        };
+        *value = Draft::from(masked);
+    }
+
     fn secret(&mut self, draft: &mut Draft) {
-        for (field, is_encoded) in [("data", true), ("stringData", false)] {
-            let Some(values) = draft.get_mut(field).and_then(Draft::as_map_mut) else { continue };
-            for value in values.values_mut() {
-                let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { continue };
-                let masked = match STANDARD.decode(text).ok().filter(|_| is_encoded) {
-                    Some(bytes) => STANDARD.encode(self.name(&bytes)),
-                    None => self.name(text.as_bytes()),
-                };
-                *value = Draft::from(masked);
+        for (field, is_encoded) in FIELDS {
+            match draft.get_mut(field) {
+                Some(Draft::Map(values)) => values.values_mut().for_each(|value| self.mask(value, is_encoded)),
+                Some(value) => self.mask(value, is_encoded),
+                None => {}
             }
         }
         let annotations = draft.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
@@ -101,7 +116,7 @@ impl Masks {
 
     /// Returns a file without the values of its Secrets. Where that can be done, everything else stays where it is.
     pub(super) fn file(&mut self, bytes: &[u8]) -> Vec<u8> {
-        if !bytes.windows(6).any(|word| word == b"Secret") {
+        if has_no_secret(bytes) {
             return bytes.to_vec();
         }
         let before = read(bytes);
@@ -120,18 +135,19 @@ impl Masks {
     /// The file with each value in its place replaced; `None` if it does not say the same then.
     fn in_place(&mut self, bytes: &[u8], before: &ParsedFile, masked: &[String]) -> Option<String> {
         let mut text = String::from_utf8(bytes.to_vec()).ok()?;
+        // A key that is given again, also by a merge, hides a value.
+        if text.contains("<<") || before.problems.iter().any(|problem| problem.code == Code::DuplicateKey) {
+            return None;
+        }
         let mut values: Vec<(String, String)> = Vec::new();
         for (object, _) in before.resources.iter().filter(|(object, _)| object.key().is("", "Secret")) {
-            for field in ["data", "stringData"] {
-                let Some(map) = object.tree().get(field).and_then(crate::value::ValueRef::as_map) else { continue };
-                for (_, value) in map.iter() {
-                    let Some(value) = value.as_str().filter(|value| !value.is_empty()) else { continue };
-                    let encoded = STANDARD.decode(value).ok().filter(|_| field == "data");
-                    let name = match encoded {
-                        Some(bytes) => STANDARD.encode(self.name(&bytes)),
-                        None => self.name(value.as_bytes()),
-                    };
-                    values.push((value.to_owned(), name));
+            for (field, is_encoded) in FIELDS {
+                let Some(map) = object.tree().get(field).filter(|map| !map.is_null()) else { continue };
+                for (_, value) in map.as_map()?.iter().filter(|(_, value)| !value.is_null()) {
+                    let value = value.as_str()?;
+                    if !value.is_empty() {
+                        values.push((value.to_owned(), self.text(value, is_encoded)));
+                    }
                 }
             }
         }
@@ -149,6 +165,12 @@ impl Masks {
         (same && after.problems == before.problems && !values.iter().any(|(value, _)| text.contains(value.as_str())))
             .then_some(text)
     }
+}
+
+/// Whether a file can be seen to hold no Secret: in UTF-16, or behind an escape or a tag, the word reads otherwise.
+fn has_no_secret(bytes: &[u8]) -> bool {
+    let ways = ["Secret", "\0", "\\", "!!", "!<", "%TAG"];
+    std::str::from_utf8(bytes).is_ok_and(|text| !ways.iter().any(|way| text.contains(way)))
 }
 
 fn read(bytes: &[u8]) -> ParsedFile {
@@ -191,6 +213,33 @@ mod tests {
             let text = String::from_utf8(Masks::default().file(&file)).unwrap();
             assert!(!text.contains("hunter") && !text.contains("x1"), "{text}");
             assert!(text.contains("masked-0") && read(text.as_bytes()).resources.len() == 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_however_its_kind_is_written() {
+        let first = FILE.split("---").next().unwrap();
+        let escaped = first.replace("kind: Secret", "kind: \"\\u0053ecret\"").into_bytes();
+        let tagged = first.replace("kind: Secret", "kind: !!binary U2VjcmV0").into_bytes();
+        let wide = format!("\u{feff}{first}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for file in [escaped, tagged, wide] {
+            assert!(read(&file).resources[0].0.key().is("", "Secret"));
+            let text = String::from_utf8(Masks::default().file(&file)).unwrap();
+            assert!(!text.contains("hunter") && text.contains("masked-0"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_value_is_left_that_another_hides_or_that_is_no_string() {
+        let hidden = "stringData: {word: hunter1, word: hunter2}";
+        let merged = "stringData: {<<: {word: hunter1}, word: hunter2}";
+        let number = "stringData: {pin: 12345678, none: null}";
+        let list = "data: {word: [hunter2]}";
+        for values in [hidden, merged, number, list, "stringData: hunter2", "data: 12345678"] {
+            let file = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\n{values}\n");
+            let text = String::from_utf8(Masks::default().file(file.as_bytes())).unwrap();
+            assert!(!text.contains("hunter") && !text.contains("12345678"), "{text}");
+            assert!(text.contains("masked-0") && read(text.as_bytes()).resources.len() == 1, "{text}");
         }
     }
 }

@@ -6,13 +6,15 @@
 //! that a mended engine does otherwise is named.
 //!
 //! A recording holds no value of a Secret: each has a name by which equal values are equal, in files and on the cluster,
-//! so that what is decided is the same. It does hold everything else that was read.
+//! so that what is decided is the same. Nor does it hold credentials that stand in the address of a source. It does
+//! hold everything else that was read.
 
 mod answering;
 mod answers;
 mod kept;
 mod lines;
 mod mask;
+mod names;
 mod ports;
 mod replay;
 
@@ -29,6 +31,7 @@ use super::{Done, Event, Item, Ports, Settings, Task, Work, WorkId};
 use answers::Answer;
 use lines::{Line, Pace, Told};
 use mask::Masks;
+use names::Names;
 use ports::{RecordedCluster, RecordedSource};
 
 pub use replay::{Divergence, InvalidRecording, Replay, Replayed};
@@ -59,6 +62,7 @@ pub struct Recorder(Arc<Mutex<State>>);
 struct State {
     log: Box<dyn Log>,
     masks: Masks,
+    names: Names,
     /// Large answers that were written.
     known: BTreeSet<Digest>,
     /// How many bytes may still be written.
@@ -83,8 +87,8 @@ impl Recorder {
     /// Records into `log`, at most so many bytes; what comes later is not recorded.
     #[must_use]
     pub fn new(log: impl Log + 'static, most: u64) -> Self {
-        let (masks, known) = (Masks::default(), BTreeSet::new());
-        Self(Arc::new(Mutex::new(State { log: Box::new(log), masks, known, left: most })))
+        let (masks, names, known) = (Masks::default(), Names::default(), BTreeSet::new());
+        Self(Arc::new(Mutex::new(State { log: Box::new(log), masks, names, known, left: most })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,24 +117,26 @@ impl Recorder {
 
     /// It is told something.
     pub fn told(&self, event: &Event, at: Timestamp) {
+        let mut state = self.state();
         let line = match event {
             Event::Done { id, .. } => Line::Done { at, id: id.0 },
             Event::Wish { app, wish } => Line::Told { at, event: Told::wish(app, wish, at) },
             Event::SourceChanged { source } => {
-                Line::Told { at, event: Told::SourceChanged { source: Arc::clone(source) } }
+                Line::Told { at, event: Told::SourceChanged { source: state.names.of(source) } }
             }
             Event::Stop => Line::Told { at, event: Told::Stop },
         };
-        self.state().write(&line);
+        state.write(&line);
     }
 
     /// It was asked for work.
     pub fn gave(&self, work: Option<&Work>, at: Timestamp) {
+        let mut state = self.state();
         let line = match work {
-            Some(Work { id, task }) => Line::Work { at, id: id.0, task: lines::about(task) },
+            Some(Work { id, task }) => Line::Work { at, id: id.0, task: lines::about(task, &mut state.names) },
             None => Line::NoWork { at },
         };
-        self.state().write(&line);
+        state.write(&line);
     }
 
     /// It told something.
@@ -176,7 +182,8 @@ impl Recorder {
             return;
         }
         let content = content.map(|bytes| answers::encode(&state.masks.file(bytes))).map_err(SourceFailure::clone);
-        state.write(&Line::File { source: Arc::clone(source), id: id.as_str().into(), content });
+        let source = state.names.give(source);
+        state.write(&Line::File { source, id: id.as_str().into(), content });
     }
 }
 

@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 use super::super::{Application, Done, Engine, Event, Ports, Settings, Task, Wish, Work, WorkId};
 use super::answering::{AnsweringCluster, AnsweringSource, Answers, Still};
 use super::lines::{self, Line, Told};
+use super::names::Names;
 use super::{VERSION, answers};
 
 /// A recording.
@@ -111,6 +112,7 @@ impl Replay {
             answers: Answers::default(),
             kept: Arc::default(),
             ports: BTreeSet::new(),
+            names: Names::default(),
             describe,
             work: 0,
             news: 0,
@@ -149,6 +151,8 @@ struct Run<D> {
     kept: Arc<Kept>,
     /// Sources and clusters.
     ports: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// What sources are called in the recording: the engine itself goes by their addresses, in whose order it works.
+    names: Names,
     describe: D,
     work: usize,
     news: usize,
@@ -181,14 +185,21 @@ impl<D: FnMut(&str) -> Option<Application>> Run<D> {
             }
             Line::Told { at, event } => {
                 self.at = *at;
-                self.engine.handle(event.event(), *at);
+                let event = match event.event() {
+                    Event::SourceChanged { source } => {
+                        let known = self.ports.iter().map(|(source, _)| source);
+                        Event::SourceChanged { source: self.names.source(&source, known) }
+                    }
+                    event => event,
+                };
+                self.engine.handle(event, *at);
             }
             Line::Work { at, id, task } => {
                 self.at = *at;
                 let Some(Work { id: now, task: work }) = self.engine.next_work(*at) else {
                     return Otherwise::unless(false, task, "nothing is to be done");
                 };
-                let about = lines::about(&work);
+                let about = lines::about(&work, &mut self.names);
                 Otherwise::unless(now.0 == *id && about == *task, task, &about)?;
                 self.tasks.insert(*id, work);
                 self.work = self.work.saturating_add(1);
@@ -196,7 +207,7 @@ impl<D: FnMut(&str) -> Option<Application>> Run<D> {
             Line::NoWork { at } => {
                 self.at = *at;
                 if let Some(work) = self.engine.next_work(*at) {
-                    Otherwise::unless(false, "nothing is to be done", &lines::about(&work.task))?;
+                    Otherwise::unless(false, "nothing is to be done", &lines::about(&work.task, &mut self.names))?;
                 }
             }
             Line::Asked { id, request, answer } => self.answers.asked(*id, request, answer),
@@ -226,8 +237,8 @@ impl<D: FnMut(&str) -> Option<Application>> Run<D> {
             return Err(Otherwise { recorded: format!("work {id} is done"), now: "there is no such work".to_owned() });
         };
         self.answers.begin(id);
-        let sources = self.ports.iter().map(|(name, _)| (name, AnsweringSource::new(name, &self.answers)));
-        let sources: BTreeMap<_, _> = sources.collect();
+        let answering = |source| AnsweringSource::new(self.names.of(source), &self.answers);
+        let sources: BTreeMap<_, _> = self.ports.iter().map(|(source, _)| (source, answering(source))).collect();
         let cluster = AnsweringCluster(&self.answers);
         let timer = Still(self.at);
         let mut ports = Ports::new(&timer);
