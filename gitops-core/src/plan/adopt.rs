@@ -3,7 +3,8 @@
 use crate::diff::{Claim, Compared, Comparison, Outcome};
 use crate::policy::{Adopt, Shared, SyncPolicy};
 use crate::problem::{Code, Problem};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
+use crate::ssa::ManagedFields;
 use crate::state::{Declared, Inventory, Owner, Tracking};
 
 use super::SkipReason;
@@ -47,7 +48,7 @@ pub(super) fn stop_at_shared(nodes: &mut [Node<'_>], policy: &SyncPolicy) -> boo
 
 /// Returns why an object is not written: it is another application's, also if it was not when it was compared.
 pub(crate) fn belongs_to_another(key: &ResourceKey, claim: &Claim, owner: &Owner) -> Option<String> {
-    let problem = not_ours(build::foreign(key, claim, owner)?);
+    let problem = hinted(build::foreign(key, claim, owner)?, None, owner);
     Some(format!("{}; {}", problem.text, problem.hint.as_deref().unwrap_or_default()))
 }
 
@@ -78,10 +79,66 @@ pub(super) fn not_ours(tracking: &Tracking) -> Problem {
         "" => format!("belongs to application `{}`", tracking.app),
         installation => format!("belongs to application `{}` of installation `{installation}`", tracking.app),
     };
-    let (app, take) = match tracking.style.is_argo() {
-        true => ("Argo CD", "`gitops adopt --from argocd`".to_owned()),
-        false => ("the other one", format!("`gitops transfer --from {}`", tracking.app)),
-    };
     Problem::blocks(Code::NotOurs, text)
-        .hint(format!("remove it from one of the two applications, or take it over from {app} ({take})"))
+}
+
+/// The same, and how the object may become ours.
+pub(super) fn hinted(tracking: &Tracking, live: Option<&Resource>, owner: &Owner) -> Problem {
+    let is_apps = match live {
+        Some(live) => tracking.is_of_another_app(live, owner),
+        None => !tracking.style.is_argo(),
+    };
+    let take = if !is_apps {
+        "take it over from Argo CD (`gitops adopt --from argocd`)".to_owned()
+    } else if tracking.installation == owner.installation {
+        format!("take it over from the other one (`gitops transfer --from {}`)", tracking.app)
+    } else {
+        "drop it there, let it go there (`gitops release`), and take it here (`gitops adopt`)".to_owned()
+    };
+    not_ours(tracking).hint(format!("remove it from one of the two applications, or {take}"))
+}
+
+impl Tracking {
+    /// Returns whether this id on `live` is that of another application of ours: also one that writes Argo CD's
+    /// annotation, which Argo CD does not apply under that application's name.
+    pub(crate) fn is_of_another_app(&self, live: &Resource, owner: &Owner) -> bool {
+        let is_owners = self.app == owner.app && self.installation == owner.installation;
+        let has_applied = || {
+            let manager = Owner::new(&self.installation, &self.app).ok()?.manager();
+            ManagedFields::read(live).ok()?.applied_by(&manager).map(|_| ())
+        };
+        !is_owners && (!self.style.is_argo() || has_applied().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    #[test]
+    fn a_hint_names_what_takes_an_object_from_its_holder() {
+        let object = |annotations: &str, manager: &str| {
+            let text = format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"web","namespace":"shop",
+                    "annotations":{{{annotations}}},"managedFields":[{{"manager":"{manager}","operation":"Apply",
+                    "apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{{"f:data":{{}}}}}}]}}}}"#
+            );
+            Resource::new(Value::from_json(text.as_bytes()).unwrap()).unwrap()
+        };
+        let argo = r#""argocd.argoproj.io/tracking-id":"old:/ConfigMap:shop/web""#;
+        let ours = r#""gitops.rs/tracking-id":"old:/ConfigMap:shop/web""#;
+        let abroad = r#""gitops.rs/tracking-id":"eu/old:/ConfigMap:shop/web""#;
+        let owner = Owner::new("", "shop").unwrap();
+        for (annotations, manager, expected) in [
+            (ours, "gitops:old", "`gitops transfer --from old`"),
+            (argo, "gitops:old", "`gitops transfer --from old`"),
+            (argo, "argocd-controller", "`gitops adopt --from argocd`"),
+            (abroad, "gitops:eu/old", "`gitops release`"),
+        ] {
+            let live = object(annotations, manager);
+            let problem = hinted(&Tracking::of(&live).unwrap(), Some(&live), &owner);
+            assert!(problem.hint.as_deref().unwrap().contains(expected), "{annotations} {manager}: {problem}");
+        }
+    }
 }

@@ -235,7 +235,7 @@ impl Judge<'_> {
         problems: &mut Vec<Problem>,
     ) -> Option<Fate> {
         let tracking = adopt::foreign(key, compared, self.owner, self.inventory)?;
-        problems.push(at(declared, adopt::not_ours(tracking).of(key)));
+        problems.push(at(declared, adopt::hinted(tracking, compared.live.as_ref(), self.owner).of(key)));
         Some(Fate::Skip(SkipReason::NotOurs))
     }
 
@@ -329,7 +329,7 @@ fn claims(declared: &Declared, compared: &Compared) -> Fate {
 }
 
 /// What changes first in who owns what. A replaced object needs only entries that the server can read.
-pub(super) fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
+fn repairs(declared: &Declared, compared: &Compared) -> Vec<Repair> {
     let mut repairs = compared.repairs.to_vec();
     if declared.options.replace {
         repairs.retain(|repair| matches!(repair, Repair::Rewrite { .. }));

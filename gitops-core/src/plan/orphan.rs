@@ -47,7 +47,8 @@ pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Co
 fn release(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
     let mut plan = Plan::empty(context.owner);
     let live = comparison.entries.iter().map(|(key, compared)| (key, compared.live.as_ref()));
-    let known = live.chain(desired.declared.iter().map(|(key, of)| (key, Some(&of.resource))));
+    let resources = desired.declared.iter().filter(|(_, of)| of.options.is_resource());
+    let known = live.chain(resources.map(|(key, of)| (key, Some(&of.resource))));
     plan.problems = select::unmatched(&request, known);
     for (key, compared) in &comparison.entries {
         let declared = desired.get(key);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::diff::{self, Compared, Comparison, Context, Outcome};
+use crate::diff::{self, Compared, Comparison, Context, Outcome, Repair};
 use crate::policy::Role;
 use crate::problem::{Code, Problem};
-use crate::resource::ResourceKey;
+use crate::resource::{Resource, ResourceKey};
 use crate::state::{Declared, DesiredState, Tool, Tracking};
 
-use super::build::{as_seen, at, foreign, repairs};
+use super::build::{as_seen, at, foreign};
 use super::{Action, Format, Impact, Plan, Reason, Request, SkipReason, Skipped, Step, StepId, adopt, select};
 use crate::policy::Phase;
 
@@ -19,8 +19,8 @@ use crate::policy::Phase;
 pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Context<'_>, request: Request) -> Plan {
     let mut plan = Plan::empty(context.owner);
     plan.problems = desired.problems.iter().chain(&comparison.problems).cloned().collect();
-    plan.problems
-        .extend(select::unmatched(&request, desired.declared.iter().map(|(key, of)| (key, Some(&of.resource)))));
+    let resources = desired.declared.iter().filter(|(_, of)| of.options.is_resource());
+    plan.problems.extend(select::unmatched(&request, resources.map(|(key, of)| (key, Some(&of.resource)))));
     let (mut kept, mut taken) = (BTreeMap::<String, Vec<&ResourceKey>>::new(), BTreeMap::new());
     let chosen = desired.declared.iter().filter(|(key, of)| request.chooses(key, Some(&of.resource)));
     for (key, declared) in chosen.filter(|(_, of)| of.options.role == Role::Resource) {
@@ -33,7 +33,8 @@ pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Co
             Fate::Skip(reason) => plan.skipped.push(Skipped::new(key, reason)),
             Fate::Foreign(tracking) => {
                 plan.skipped.push(Skipped::new(key, SkipReason::NotOurs));
-                plan.problems.push(at(declared, adopt::not_ours(tracking).of(key)));
+                let live = comparison.get(key).and_then(|compared| compared.live.as_ref());
+                plan.problems.push(at(declared, adopt::hinted(tracking, live, context.owner).of(key)));
             }
             Fate::Kept(holder) => {
                 plan.skipped.push(Skipped::new(key, SkipReason::NotAdopted));
@@ -44,6 +45,7 @@ pub(super) fn plan(comparison: &Comparison, desired: &DesiredState, context: &Co
                 plan.steps.push(Step { id, wave: declared.options.wave, ..*step });
                 if let Some(live) = comparison.get(key).and_then(|compared| compared.live.as_ref())
                     && let Some(tool) = Tool::holding(live)
+                    && (tool != Tool::ArgoCd || !is_apps(live, context))
                 {
                     taken.entry(tool.holder(live)).or_insert((tool, key));
                 }
@@ -101,7 +103,7 @@ fn fate<'c>(key: &ResourceKey, declared: &Declared, compared: Option<&'c Compare
         version: declared.resource.version().into(),
         phase: Phase::Sync,
         wave: 0,
-        action: Action::Own { repairs: repairs(declared, compared) },
+        action: Action::Own { repairs: repairs(compared) },
         requires,
         after: Vec::new(),
         reason: if is_received { Reason::Adopt } else { Reason::Claim },
@@ -109,6 +111,20 @@ fn fate<'c>(key: &ResourceKey, declared: &Declared, compared: Option<&'c Compare
         recreate: None,
         trial: None,
     }))
+}
+
+/// Whether what says that it is Argo CD's was written by another application of ours.
+fn is_apps(live: &Resource, context: &Context<'_>) -> bool {
+    Tracking::of(live).is_some_and(|id| id.is_of_another_app(live, context.owner))
+}
+
+/// What changes in who owns what, all of it: no replace follows that would make any of it needless.
+fn repairs(compared: &Compared) -> Vec<Repair> {
+    let fields = compared.releases.to_vec();
+    let released = (!fields.is_empty()).then_some(Repair::Release { fields });
+    let mut repairs: Vec<Repair> = compared.repairs.iter().cloned().chain(released).collect();
+    repairs.sort();
+    repairs
 }
 
 /// Says of a holder what it keeps, once for all of it.

@@ -199,6 +199,11 @@ impl Looked {
                 made = all;
             }
         }
+        if let Some(problem) = self.under_way(app) {
+            made.steps.clear();
+            made.problems.push(problem);
+            made.problems.sort();
+        }
         self.plan = Arc::new(made);
         self.foresee(app);
     }

@@ -2,6 +2,7 @@
 //! 21 and 32 of the exact rules. No value changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterError, Failure, Interest};
 use crate::diff::{self, Compared, Mending};
@@ -9,7 +10,7 @@ use crate::plan::{Action, Intent, Request};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
 use crate::state::{Entry, Handover, Live, Owner, Standing, Tool, Tracking, Trust};
-use crate::sync::Ledger;
+use crate::sync::{Ledger, Record};
 
 use super::{App, Looked, Report, SyncError, World, carry_out, look, read_desired};
 
@@ -48,7 +49,7 @@ pub async fn look_to_adopt(app: &App, from: &BTreeSet<Tool>, world: World<'_>) -
     let mut looked = look(&app, read_desired(&app, world.source, world.cluster).await?, world.cluster).await?;
     let wanted = |live: &Resource| Tool::holding(live).is_none_or(|tool| from.contains(&tool));
     let taken = looked.others().filter(|(key, live, compared)| {
-        let is_apps = Tracking::of(live).is_some_and(|id| !id.style.is_argo() && id.key == **key);
+        let is_apps = Tracking::of(live).is_some_and(|id| id.key == **key && id.is_of_another_app(live, &app.owner));
         !compared.claim.tracked && !is_apps && wanted(live)
     });
     let given = taken.filter_map(|(key, live, _)| Some((key.clone(), Handover::by_adoption(live)?))).collect();
@@ -66,7 +67,8 @@ pub async fn look_to_adopt(app: &App, from: &BTreeSet<Tool>, world: World<'_>) -
 /// As [`super::sync`].
 pub async fn transfer(app: &App, from: &Owner, world: World<'_>) -> Result<Report, SyncError> {
     let looked = look_to_transfer(app, from, world).await?;
-    let stopped = looked.problems.iter().any(|problem| problem.severity == Severity::Blocks);
+    let is_forbidden = looked.problems.iter().any(|problem| problem.severity == Severity::Blocks);
+    let stopped = is_forbidden || looked.under_way(&asking(app, Intent::Adopt)).is_some();
     let report = carry_out(&asking(app, Intent::Adopt), looked, world.cluster, world.timer, &mut ()).await?;
     if !stopped {
         strike_out(app, from, world.cluster).await?;
@@ -86,14 +88,22 @@ pub async fn look_to_transfer(app: &App, from: &Owner, world: World<'_>) -> Resu
     let (ledger, damage) = Ledger::read(&key, observed.live.get(&key))?;
     if let Some(problem) = damage.or_else(|| obstacle(&app.owner, from, &ledger)) {
         looked.problems.push(problem);
+        Arc::make_mut(&mut looked.plan).steps.clear();
         return Ok(looked);
     }
-    let held =
-        looked.others().filter(|(key, live, _)| Tracking::of(live).is_some_and(|id| from.is(&id) && id.key == **key));
-    let given = held.map(|(key, live, _)| {
+    let held = looked.others().filter_map(|(key, live, _)| {
+        let id = Tracking::of(live).filter(|id| id.key == *key)?;
+        if from.is(&id) {
+            return Some((key, live, from.clone()));
+        }
+        // It writes Argo CD's annotation, and this application does not.
+        let from = from.clone().with_style(id.style);
+        (from.is(&id) && id.is_of_another_app(live, &app.owner)).then_some((key, live, from))
+    });
+    let given = held.map(|(key, live, from)| {
         let entry = ledger.inventory.get(key).filter(|entry| entry.uid.as_deref() == live.uid());
         let entry = entry.cloned().unwrap_or_else(|| unrecorded(live, ledger.inventory.trust));
-        (key.clone(), Handover::new(from, ledger.inventory.managers.iter().cloned(), entry))
+        (key.clone(), Handover::new(&from, ledger.inventory.managers.iter().cloned(), entry))
     });
     let given = given.collect();
     looked.receive(&app, given);
@@ -174,7 +184,7 @@ fn asking(app: &App, intent: Intent) -> App {
 /// Why nothing is taken from another application.
 fn obstacle(taker: &Owner, from: &Owner, ledger: &Ledger) -> Option<Problem> {
     let no = |text: String, hint: &str| Some(Problem::blocks(Code::NotOurs, text).hint(hint));
-    if taker == from {
+    if (&taker.installation, &taker.app) == (&from.installation, &from.app) {
         return no(format!("application `{}` is this one", from.app), "name the one that holds the objects");
     }
     if taker.installation != from.installation {
@@ -184,11 +194,12 @@ fn obstacle(taker: &Owner, from: &Owner, ledger: &Ledger) -> Option<Problem> {
     if !ledger.is_stored() {
         return no(format!("application `{}` was never synced to this cluster", from.app), "name another one");
     }
-    if ledger.running.is_some() {
-        let text = format!("application `{}` has an operation under way", from.app);
-        return no(text, "wait for its end, or sync it once; then try again");
-    }
-    None
+    ledger.running.is_some().then(|| busy(from))
+}
+
+fn busy(owner: &Owner) -> Problem {
+    let text = format!("application `{}` has an operation under way", owner.app);
+    Problem::blocks(Code::NotOurs, text).hint("wait for its end, or sync it once; then try again")
 }
 
 /// What is said of an object that carries a tracking id, and that no inventory has: that it may have been there before.
@@ -198,6 +209,16 @@ fn unrecorded(live: &Resource, trust: Trust) -> Entry {
 }
 
 impl Looked {
+    /// Why nothing changes in who owns what, where that is asked for: an operation was interrupted that this would give
+    /// up, and with its record what it deleted to create it again.
+    pub(super) fn under_way(&self, app: &App) -> Option<Problem> {
+        let record = self.ledger.running.as_ref().filter(|_| app.request.scope.intent.is_about_owners())?;
+        let Record::V1(running) = record;
+        // Before the answer to a delete, only the entry tells of it.
+        let deletes = !running.intent.is_about_owners() && self.ledger.inventory.is_leaving();
+        (!record.is_partial() || !running.recreating.is_empty() || deletes).then(|| busy(&app.owner))
+    }
+
     /// Declared objects that are there.
     fn others(&self) -> impl Iterator<Item = (&ResourceKey, &Resource, &Compared)> {
         let declared = self.desired.declared.keys();

@@ -10,11 +10,11 @@ use gitops_core::reconcile::{self, App, Looked, Report, SyncStatus};
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::source::Paths;
 use gitops_core::ssa::ManagedFields;
-use gitops_core::state::{Live, Owner, Standing, Tool};
-use gitops_core::sync::{Ledger, Phase};
+use gitops_core::state::{Live, Owner, Standing, Tool, TrackingStyle};
+use gitops_core::sync::{Event, Ledger, Phase};
 use gitops_core::time::Timer;
 
-use crate::world::{NAMESPACE, Shop, config};
+use crate::world::{NAMESPACE, Shop, config, deployment, job};
 
 const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -170,7 +170,12 @@ fn a_field_that_a_rule_leaves_alone_stays_with_nobody_when_its_object_is_taken()
 
 /// Two applications over two folders: `shop` holds all of its folder, and `market` declares `web` by now as well.
 fn two() -> (Shop, App) {
+    two_of(TrackingStyle::Own)
+}
+
+fn two_of(style: TrackingStyle) -> (Shop, App) {
     let mut shop = Shop::new().pruning();
+    shop.app.owner.style = style;
     shop.app.paths = Paths::under(["shop"]).unwrap();
     let both = [("shop/n.yaml", Some(NAMESPACE)), ("shop/web.yaml", Some(DESIRED)), ("shop/own.yaml", None)];
     shop.commit("first", &both);
@@ -323,4 +328,72 @@ fn an_object_of_somebody_else_is_not_let_go() {
     let text = plan.to_string();
     assert!(text.contains("nothing on the cluster says that it is of this application"), "{text}");
     assert!(text.contains("`ConfigMap/none` was asked for"), "{text}");
+}
+
+#[test]
+fn a_sibling_that_writes_argo_cds_annotation_gives_objects_by_a_transfer_only() {
+    let (shop, market) = two_of(TrackingStyle::ArgoCd);
+    let looked = ready(reconcile::look_to_adopt(&market, &BTreeSet::from([Tool::ArgoCd]), shop.world()));
+    let plan = looked.unwrap().unwrap().plan;
+    assert!(plan.steps.is_empty() && plan.to_string().contains("`gitops transfer --from shop`"), "{plan}");
+    ready(reconcile::transfer(&market, &Owner::new("", "shop").unwrap(), shop.world())).unwrap().unwrap();
+    let taken = shop.get("ConfigMap", "web").unwrap();
+    assert_eq!(taken.annotation("gitops.rs/tracking-id"), Some("market:/ConfigMap:shop/web"));
+    assert_eq!(taken.annotation("argocd.argoproj.io/tracking-id"), None);
+    assert_eq!(ledger(&shop, &shop.app).inventory.get(&web()), None);
+}
+
+#[test]
+fn what_an_interrupted_sync_is_about_to_create_again_is_not_forgotten_when_owners_change() {
+    let shop = shop();
+    shop.commit("app", &[("app.yaml", Some(&deployment("app", 1, "nginx:1")))]);
+    shop.sync();
+    let force = "  name: app\n  annotations: {argocd.argoproj.io/sync-options: Force=true}\n";
+    let other = deployment("app", 1, "nginx:1").replace("app: app", "app: other").replacen("  name: app\n", force, 1);
+    shop.commit("selector", &[("app.yaml", Some(&other))]);
+    let looked = ready(reconcile::look_at(&shop.app, shop.world())).unwrap().unwrap();
+    let mut machine = looked.machine(&shop.app, shop.time.now()).unwrap();
+    while shop.get("Deployment", "app").is_some() {
+        assert!(machine.outcome().is_none(), "it is deleted before the end");
+        let event = match machine.next_effect() {
+            Some(effect) => ready(reconcile::perform(effect, &shop.cluster)).unwrap(),
+            None => {
+                ready(shop.time.sleep_until(machine.wake_at().unwrap())).unwrap();
+                Event::Tick
+            }
+        };
+        machine.handle(event, shop.time.now());
+    }
+    let only = Selection::of(["ConfigMap/web".parse::<Objects>().unwrap()]);
+    let app = shop.app.clone().with_request(Request::to_release(only));
+    let report = ready(reconcile::release(&app, shop.world())).unwrap().unwrap();
+    assert!(report.receipt.is_none() && report.plan.steps.is_empty() && report.is_blocked());
+    assert!(report.problems.iter().any(|problem| problem.text.contains("has an operation under way")));
+    assert!(adopt(&shop, &[]).receipt.is_none());
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert!(shop.get("Deployment", "app").is_some());
+    assert!(ready(reconcile::release(&app, shop.world())).unwrap().unwrap().receipt.is_some());
+}
+
+#[test]
+fn a_hook_is_no_object_that_is_taken_or_let_go() {
+    let shop = shop();
+    shop.commit("hook", &[("pre.yaml", Some(&job("migrate", &[("argocd.argoproj.io/hook", "PreSync")])))]);
+    let only = Selection::of(["Job/migrate".parse::<Objects>().unwrap()]);
+    let app = shop.app.clone().with_request(Request::to_release(only.clone()));
+    let released = ready(reconcile::look_to_release(&app, shop.world())).unwrap().unwrap().plan;
+    let app = shop.app.clone().with_request(Request::to_adopt(only));
+    let adopted = ready(reconcile::look_to_adopt(&app, &BTreeSet::new(), shop.world())).unwrap().unwrap().plan;
+    assert!([released, adopted].iter().all(|plan| plan.to_string().contains("`Job/migrate` was asked for")));
+}
+
+#[test]
+fn of_an_object_that_is_replaced_it_is_told_as_well_from_whom_it_is_taken() {
+    let shop = shop();
+    let replaced = "metadata:\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}\n";
+    shop.commit("replace", &[("web.yaml", Some(&DESIRED.replace("metadata:\n", replaced)))]);
+    shop.apply(&live("", ""), "kubectl");
+    let looked = ready(reconcile::look_to_adopt(&shop.app, &BTreeSet::from([Tool::Kubectl]), shop.world()));
+    let plan = looked.unwrap().unwrap().plan;
+    assert!(plan.to_string().contains("takes it over from kubectl"), "{plan}");
 }
