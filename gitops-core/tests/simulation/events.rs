@@ -182,7 +182,7 @@ impl World {
 
     /// Every file can be read again.
     pub(crate) fn mend(&mut self) {
-        self.files.retain(|_, text| text != BROKEN);
+        self.files.retain(|_, text| !text.ends_with(BROKEN));
         self.note("mend");
         self.commit("mend");
     }

@@ -193,7 +193,7 @@ impl World {
 
     /// What is mended, or gone, is broken no longer.
     pub(crate) fn keep_broken(&mut self) {
-        self.broken.retain(|_, (path, _)| self.files.get(path).is_some_and(|text| text == BROKEN));
+        self.broken.retain(|_, (path, _)| self.files.get(path).is_some_and(|text| text.ends_with(BROKEN)));
     }
 
     /// The windows of an application say no, at two moments and so all the while: none of them is that short.
