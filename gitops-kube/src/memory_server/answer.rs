@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use gitops_core::memory::{Content, Wire};
+use gitops_core::memory::{Accept, Content, Wire};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LOCATION, VARY, WARNING};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc::Receiver;
 
 use super::Part;
+use super::asked::Cut;
 
 /// The body of an answer: at once, or for as long as a watch goes on.
 pub struct Answer(Rest);
@@ -32,6 +33,24 @@ pub(super) fn whole(wire: Wire) -> Response<Answer> {
         _ => None,
     };
     response(&wire, Answer(Rest::Whole(body.filter(|body| !body.is_empty()))))
+}
+
+/// The refusal of a body that has no end.
+pub(super) fn cut(cut: Cut, accept: &Accept) -> Wire {
+    let (code, reason, message) = match cut {
+        Cut::Late => (408, "Timeout", "the body of the request did not arrive in time"),
+        Cut::Broken => (400, "BadRequest", "the body of the request breaks off"),
+    };
+    let mut wire = Wire::unreadable(accept);
+    wire.code = code;
+    if let Content::Document(status) = &mut wire.content {
+        let mut draft = status.root().to_draft();
+        draft.set("code", i64::from(code));
+        draft.set("reason", reason);
+        draft.set("message", message);
+        *status = draft.freeze();
+    }
+    wire
 }
 
 /// An answer that goes on.

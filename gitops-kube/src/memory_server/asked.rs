@@ -33,6 +33,15 @@ struct Url {
 /// Credentials that are not known.
 pub(super) struct Unknown;
 
+/// Why a body has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// It took too long.
+    Late,
+    /// It cannot be read any further.
+    Broken,
+}
+
 impl Asked {
     pub(super) fn of(head: Parts) -> Self {
         let path = decoded(head.uri.path(), Plus::Itself);
@@ -44,8 +53,9 @@ impl Asked {
         Self { method: head.method.as_str().to_owned(), url, headers: head.headers, body: Vec::new() }
     }
 
-    /// Reads the body. What goes on for longer than `patience` is one that breaks off.
-    pub(super) async fn read<B>(&mut self, body: B, patience: Duration)
+    /// Reads the body, to its end or until it is too long. A part of one might ask for more than the whole does, such as
+    /// a deletion without its preconditions.
+    pub(super) async fn read<B>(&mut self, body: B, patience: Duration) -> Result<(), Cut>
     where
         B: Body + Send,
         B::Data: Send,
@@ -54,8 +64,9 @@ impl Asked {
         let until = Instant::now() + patience;
         let mut body = std::pin::pin!(body);
         while bytes.len() < BODY {
-            // A body that breaks off is one that cannot be read, and is refused for that.
-            let Ok(Some(Ok(frame))) = timeout_at(until, body.as_mut().frame()).await else { break };
+            let next = timeout_at(until, body.as_mut().frame()).await.map_err(|_| Cut::Late)?;
+            let Some(frame) = next else { break };
+            let frame = frame.map_err(|_| Cut::Broken)?;
             let Ok(mut data) = frame.into_data() else { continue };
             while data.has_remaining() && bytes.len() < BODY {
                 let chunk = data.chunk();
@@ -64,6 +75,7 @@ impl Asked {
                 data.advance(taken);
             }
         }
+        Ok(())
     }
 
     /// Takes the token off an address that begins with it; what is left is the path. `kubectl` shows no other credentials
@@ -163,7 +175,45 @@ fn decoded(text: &str, plus: Plus) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use hyper::body::Frame;
+
     use super::*;
+
+    /// A body of one part, after which it ends, breaks or stalls.
+    struct Sent(Option<Bytes>, Poll<Option<()>>);
+
+    impl Body for Sent {
+        type Data = Bytes;
+        type Error = ();
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
+            match self.0.take() {
+                Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
+                None => self.1.map(|rest| rest.map(Err)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_stalls_or_breaks_does_not_count_as_one_that_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for (rest, is_read) in [
+                (Poll::Ready(None), Ok(())),
+                (Poll::Ready(Some(())), Err(Cut::Broken)),
+                (Poll::Pending, Err(Cut::Late)),
+            ] {
+                let headers = HeaderMap::new();
+                let mut asked = Asked { method: "DELETE".into(), url: None, headers, body: Vec::new() };
+                let body = Sent(Some(Bytes::from_static(b"{}")), rest);
+                assert_eq!(asked.read(body, Duration::from_millis(50)).await, is_read);
+            }
+        });
+    }
 
     #[test]
     fn a_url_is_decoded_once() {

@@ -166,26 +166,26 @@ impl MemoryServer {
         let token = self.token();
         let is_trusted = asked.is_addressed_by(&token) || from == Origin::Inside;
         // Whoever is not let in is not listened to.
-        let user = asked.user(&token, is_trusted);
-        if user.is_ok() {
-            asked.read(body, PATIENCE).await;
+        let user = match asked.user(&token, is_trusted) {
+            Ok(user) => user,
+            Err(asked::Unknown) => return Ok(answer::whole(Wire::unauthorized(&accept))),
+        };
+        if let Err(cut) = asked.read(body, PATIENCE).await {
+            return Ok(answer::whole(answer::cut(cut, &accept)));
         }
-        let wire = match user {
-            Err(asked::Unknown) => Wire::unauthorized(&accept),
-            Ok(user) => match asked.http(user) {
-                Some(http) => {
-                    let (wire, open) = self.0.cluster.respond(&http, &accept);
-                    if let (Some(open), Content::Stream { events, .. }) = (open, &wire.content) {
-                        let first = follow::lines(events);
-                        return Ok(answer::stream(&wire, follow::follow(&self.0, open, first)));
-                    }
-                    if asked.may_write() {
-                        self.0.news.notify_waiters();
-                    }
-                    wire
+        let wire = match asked.http(user) {
+            Some(http) => {
+                let (wire, open) = self.0.cluster.respond(&http, &accept);
+                if let (Some(open), Content::Stream { events, .. }) = (open, &wire.content) {
+                    let first = follow::lines(events);
+                    return Ok(answer::stream(&wire, follow::follow(&self.0, open, first)));
                 }
-                None => Wire::unreadable(&accept),
-            },
+                if asked.may_write() {
+                    self.0.news.notify_waiters();
+                }
+                wire
+            }
+            None => Wire::unreadable(&accept),
         };
         Ok(answer::whole(wire))
     }

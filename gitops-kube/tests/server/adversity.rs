@@ -137,13 +137,13 @@ async fn rights_that_are_narrowed_make_a_kind_unreadable_and_no_other(world: Wor
 
 async fn a_kind_that_goes_while_it_is_watched_is_not_served_and_no_object_of_another_is_lost(world: World) {
     let group = "going.example.com";
-    world.namespace("going").await;
+    world.namespace("vanishing").await;
     let definition = crd(group, &[("v1", true)]);
     world.apply(&definition, "checks").await;
     let gear = gear(group, "v1", "{}");
     until("the kind is served", || async { world.try_apply(&gear).await.ok() }).await;
     let mut interest = Interest::in_kinds([GroupKind::new(group, "Gear"), GroupKind::new("", "ConfigMap")]);
-    interest.namespaces = Namespaces::Only([Arc::from("going"), Arc::from("default")].into());
+    interest.namespaces = Namespaces::Only([Arc::from("vanishing"), Arc::from("default")].into());
     let observed = world.cluster.observe(&interest).await.unwrap();
     assert!(matches!(observed.live.get(gear.key()), Live::Present(_)));
     let mut cursor = observed.cursor;
@@ -153,7 +153,7 @@ async fn a_kind_that_goes_while_it_is_watched_is_not_served_and_no_object_of_ano
         matches!(seen.live.get(gear.key()), Live::NotServed).then_some(())
     })
     .await;
-    world.apply(&config_map("going", "map", "here"), "checks").await;
+    world.apply(&config_map("vanishing", "map", "here"), "checks").await;
     follow(&world, &interest, &mut cursor, "here").await;
     let seen = world.cluster.observe(&interest).await.unwrap();
     assert!(matches!(seen.live.get(gear.key()), Live::NotServed), "never absent: {:?}", seen.live.get(gear.key()));

@@ -113,9 +113,9 @@ async fn what_other_tools_hold_becomes_ours_and_what_git_dropped_goes_with_the_n
 }
 
 async fn an_object_moves_between_applications_in_place(world: World) {
-    let namespace = "moved";
+    let namespace = "handed-on";
     world.namespace(namespace).await;
-    let (old, new) = (Git::new("moved"), Git::new("taker"));
+    let (old, new) = (Git::new("handed-on"), Git::new("handed-to"));
     let map = config_map(namespace, "map", "1");
     old.commit_object(&map);
     old.synced(&world).await;
@@ -126,12 +126,12 @@ async fn an_object_moves_between_applications_in_place(world: World) {
     assert_eq!(report.receipt.unwrap().phase, Phase::Succeeded);
     let after = world.live(map.key()).await.unwrap();
     assert_eq!(after.uid(), before.uid());
-    assert_eq!(after.annotation("gitops.rs/tracking-id"), Some("taker:/ConfigMap:moved/map"));
+    assert_eq!(after.annotation("gitops.rs/tracking-id"), Some("handed-to:/ConfigMap:handed-on/map"));
     let managed = ManagedFields::read(&after).unwrap();
     let owners: Vec<(&str, Operation)> =
         managed.entries().iter().map(|entry| (&*entry.manager, entry.operation)).collect();
-    assert_eq!(owners, [("gitops:taker", Operation::Apply)]);
-    let ledger = ResourceKey::new("", "ConfigMap", "gitops-system", "gitops.moved");
+    assert_eq!(owners, [("gitops:handed-to", Operation::Apply)]);
+    let ledger = ResourceKey::new("", "ConfigMap", "gitops-system", "gitops.handed-on");
     let ledger = world.live(&ledger).await.unwrap().expose().to_json();
     assert!(!ledger.contains(r#"\"name\":\"map\""#), "{ledger}");
     assert_eq!(new.sync(&world).await.sync, SyncStatus::Synced);
