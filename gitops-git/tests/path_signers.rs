@@ -111,6 +111,22 @@ fn what_a_link_leads_to_and_what_lies_within_must_be_signed_as_well() {
 }
 
 #[test]
+fn that_nothing_is_left_at_a_path_must_be_signed_as_well() {
+    let (keys, repo) = (Keys::new(), Repo::new());
+    keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "1")]);
+    repo.git(&["checkout", "-q", "--orphan", "empty"]);
+    repo.git(&["rm", "-r", "-f", "-q", "."]);
+    keys.commit(&repo, None, &[("pay/README.md", "1")]);
+    // What is merged has the same files at the path as the other root, which had none.
+    repo.git(&["merge", "-q", "--no-edit", "--allow-unrelated-histories", "-s", "ours", "main"]);
+    let source = repo.source().with_trust(keys.trust());
+    let told = refusal(snapshot(&source, "empty", &under("pay")));
+    assert!(told.contains(&format!("`pay`, of which commit `{}` (it is not signed)", repo.id("HEAD"))), "{told}");
+    keys.commit(&repo, Some("ann"), &[("docs/a.md", "1")]);
+    assert_eq!(snapshot(&source, "empty", &under("pay")).unwrap().files().len(), 0);
+}
+
+#[test]
 fn at_a_remote_as_much_history_is_fetched_as_that_takes() {
     let (keys, repo) = (Keys::new(), Repo::new());
     keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "1")]);

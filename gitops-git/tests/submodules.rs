@@ -147,6 +147,20 @@ fn submodules_of_a_remote_are_read_with_those_within_as_git_checks_them_out() {
 }
 
 #[test]
+fn a_path_within_a_submodule_is_found_though_nothing_was_fetched_before() {
+    let hosted = Hosted::new();
+    let lib = Repo::new();
+    let commit = lib.write("deploy/x.yaml", "x").commit("Add");
+    publish(&lib, hosted.folder.path(), "lib.git");
+    publish(&with_submodule("vendor/lib", "../lib.git", &commit), hosted.folder.path(), "shop.git");
+    let remote = hosted.remote("shop.git", follow());
+    let listing = remote_snapshot(&remote, &under("vendor/lib/deploy")).unwrap();
+    assert_eq!(told(&remote, &listing), ["vendor/lib/deploy/x.yaml: x"]);
+    let error = remote_snapshot(&remote, &under("vendor/lib/other")).unwrap_err();
+    assert!(matches!(error.failure, SourceFailure::UnknownPath { .. }), "{error}");
+}
+
+#[test]
 fn a_commit_of_a_submodule_that_was_not_pushed_is_one_clear_error_and_is_read_once_it_was() {
     let hosted = Hosted::new();
     let lib = Repo::new();

@@ -54,7 +54,9 @@ impl Followed {
     ) -> Result<Snapshot, SourceError> {
         for _ in 0..self.follow.depth.saturating_add(2) {
             let (snapshot, lacking) = self.list(source, &wanted);
-            if lacking.is_empty() || snapshot.is_err() {
+            // A path that is not there may lie in what is lacking.
+            let is_unknown = |error: &SourceError| matches!(error.failure, SourceFailure::UnknownPath { .. });
+            if lacking.is_empty() || snapshot.as_ref().is_err_and(|error| !is_unknown(error)) {
                 return snapshot;
             }
             for ((_, commit), (remote, path)) in lacking {

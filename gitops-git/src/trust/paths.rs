@@ -54,7 +54,9 @@ impl Trust {
             };
             let mut wanted = paths.clone();
             wanted.roots = vec![Arc::clone(root)];
-            trust.check_last(repository, limits, revision, &wanted, root, rule)?;
+            if !trust.check_last(repository, limits, revision, &wanted, root, rule)? {
+                trust.check_nothing(repository, revision, root)?;
+            }
             for (path, trust) in self.paths.iter().filter(|(path, _)| path != root && holds(root, path)) {
                 let mut within = paths.clone();
                 (within.roots, within.include, within.exclude) =
@@ -65,6 +67,7 @@ impl Trust {
         Ok(())
     }
 
+    /// Returns whether there ever was something, as far as history simplification tells.
     fn check_last(
         &self,
         repository: &Repository,
@@ -73,14 +76,24 @@ impl Trust {
         paths: &Paths,
         root: &str,
         rule: Rule<'_>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<bool, SourceError> {
         // The files are what they are in the commit that is found, so that its signature is for them.
         let log = history::log(repository, limits, revision, paths, 1, AtEnd::Fail, rule)?;
-        let Some(last) = log.first() else { return Ok(()) };
+        let Some(last) = log.first() else { return Ok(false) };
         let (id, _) = objects::pinned(repository, &last.id)?;
         match self.verdict(repository, Kind::Commit, id)? {
-            Verdict::Good { .. } => Ok(()),
+            Verdict::Good { .. } => Ok(true),
             verdict => Err(untrusted(format!("{}, last changed by commit `{id}` ({verdict}),", named(root)))),
+        }
+    }
+
+    /// Fails unless the commit itself is signed, for there to be nothing: a merge with a history that never had anything
+    /// takes all away, and no commit is found that did so.
+    fn check_nothing(&self, repository: &Repository, revision: &RevisionId, root: &str) -> Result<(), SourceError> {
+        let (id, _) = objects::pinned(repository, revision)?;
+        match self.verdict(repository, Kind::Commit, id)? {
+            Verdict::Good { .. } => Ok(()),
+            verdict => Err(untrusted(format!("{}, of which commit `{id}` ({verdict}) has nothing,", named(root)))),
         }
     }
 }
