@@ -1,18 +1,18 @@
 //! Repositories: a folder of this machine, or a remote, which is kept in the user's cache directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 use gitops_git::{
-    Credential, Demand, Fetched, GitRemote, GitSource, GitStore, Progress, RemoteOptions, RemoteUrl, Secret,
-    Submodules, Trust,
+    Asked, Credential, Credentials, Demand, Fetched, GitRemote, GitSource, GitStore, Progress, RemoteOptions,
+    RemoteUrl, Scheme, Secret, Submodules, Trust,
 };
 
 use crate::Failure;
@@ -35,6 +35,9 @@ impl Repository {
                 None => source,
             })));
         }
+        if let Ok(url) = RemoteUrl::parse(location) {
+            NAMED.add(&url);
+        }
         let mut store = store().clone();
         if *submodules != Submodules::default() {
             store = store.with_submodules(submodules.clone());
@@ -48,13 +51,18 @@ impl Repository {
 
 /// Opens a remote to push to.
 pub(crate) fn remote(address: &str) -> Result<GitRemote, SourceError> {
-    store().remote(&RemoteUrl::parse(address)?)
+    let url = RemoteUrl::parse(address)?;
+    NAMED.add(&url);
+    store().remote(&url)
 }
 
 /// Reads who is trusted; `None` if nobody asks for signatures.
 pub(crate) fn trust(signed: &cli::Signed) -> Result<Option<Trust>, Failure> {
     if signed.signers.is_empty() && signed.path_signers.is_empty() {
-        return Ok(None);
+        return match signed.revoked_signers {
+            Some(_) => Err("`--revoked-signers` demands no signature; give `--signers` or `--path-signers` too".into()),
+            None => Ok(None),
+        };
     }
     let revoked = signed.revoked_signers.as_deref();
     let demand = if signed.signers.is_empty() { Demand::Paths } else { signed.signed.0.clone() };
@@ -131,6 +139,48 @@ fn show(url: &RemoteUrl, fetched: Fetched) {
     crate::say(if fetched.is_over { "\r\x1b[K" } else { &line });
 }
 
+/// Where the repositories are that somebody named, other than as those of submodules.
+static NAMED: LazyLock<Hosts> = LazyLock::new(Hosts::default);
+
+/// Scheme, host and port.
+type At = (Scheme, String, Option<u16>);
+
+/// Hosts, each with the way it is reached.
+#[derive(Clone, Debug, Default)]
+struct Hosts(Arc<Mutex<BTreeSet<At>>>);
+
+impl Hosts {
+    fn add(&self, url: &RemoteUrl) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(Self::host(url));
+    }
+
+    fn has(&self, url: &RemoteUrl) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&Self::host(url))
+    }
+
+    fn host(url: &RemoteUrl) -> (Scheme, String, Option<u16>) {
+        let port = match url.scheme() {
+            Scheme::Https => Some(443),
+            Scheme::Http => Some(80),
+            _ => None,
+        };
+        (url.scheme(), url.host().to_ascii_lowercase(), url.port().or(port))
+    }
+}
+
+/// A token for these hosts. One at which only a submodule is gets what stands in the address of that.
+#[derive(Debug)]
+struct TokenAt {
+    token: Credential,
+    hosts: Hosts,
+}
+
+impl Credentials for TokenAt {
+    fn credential(&self, remote: &RemoteUrl, asked: Asked) -> Result<Option<Credential>, SourceError> {
+        if self.hosts.has(remote) { self.token.credential(remote, asked) } else { Ok(None) }
+    }
+}
+
 /// The one store of this run, so that all applications of one repository share what is fetched.
 fn store() -> &'static GitStore {
     static STORE: OnceLock<GitStore> = OnceLock::new();
@@ -150,9 +200,33 @@ fn store() -> &'static GitStore {
             // Hosts take any name with a token, or tell which one they want.
             Some(token) => {
                 let user = variable(&["GITOPS_GIT_USER"]).unwrap_or_else(|| "git".to_owned());
-                store.with_credentials(Credential::basic(&user, &token))
+                let token = Credential::basic(&user, &token);
+                store.with_credentials(TokenAt { token, hosts: NAMED.clone() })
             }
             None => store,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_given_only_at_the_hosts_of_repositories_that_were_named() {
+        let hosts = Hosts::default();
+        hosts.add(&RemoteUrl::parse("https://git.example/shop.git").unwrap());
+        let token = TokenAt { token: Credential::basic("git", "token"), hosts };
+        for (address, is_given) in [
+            ("https://git.example/shop.git", true),
+            ("https://git.example:443/lib", true),
+            ("https://git.example:8443/lib", false),
+            ("http://git.example/lib", false),
+            ("https://other.example/lib", false),
+        ] {
+            let url = RemoteUrl::parse(address).unwrap();
+            assert_eq!(token.credential(&url, Asked::First).unwrap().is_some(), is_given, "{address}");
+            assert_eq!(token.credential(&url, Asked::Refused).unwrap(), None, "{address}");
+        }
+    }
 }

@@ -88,6 +88,7 @@ fn who_is_trusted_must_be_readable() {
         ("--signers ../wrong --signed since=main", "the whole id of a commit must follow `since=`"),
         ("--signers ../wrong --signed all", "it must be `head`, `tag`, `tag-and-head` or `since=COMMIT`"),
         ("--signed tag", "--signers <FILE>"),
+        ("--revoked-signers ../none", "`--revoked-signers` demands no signature"),
     ] {
         let told = world.gitops(&format!("validate {arguments}")).refuses();
         assert!(told.contains(expected), "{arguments}: {told}");
