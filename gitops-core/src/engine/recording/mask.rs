@@ -221,7 +221,7 @@ mod tests {
         let first = FILE.split("---").next().unwrap();
         let escaped = first.replace("kind: Secret", "kind: \"\\u0053ecret\"").into_bytes();
         let tagged = first.replace("kind: Secret", "kind: !!binary U2VjcmV0").into_bytes();
-        let wide = format!("\u{feff}{first}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wide = format!("\u{feff}{first}").encode_utf16().flat_map(u16::to_be_bytes).collect();
         for file in [escaped, tagged, wide] {
             assert!(read(&file).resources[0].0.key().is("", "Secret"));
             let text = String::from_utf8(Masks::default().file(&file)).unwrap();
