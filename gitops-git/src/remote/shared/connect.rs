@@ -9,7 +9,7 @@ use gix::protocol::transport::Service;
 use super::super::bundle_file::BundleFile;
 use super::super::wire::{Session, Wire};
 use super::super::{Push, Pushed, Scheme, pipe};
-use super::{Shared, lock};
+use super::Shared;
 use crate::GitSource;
 use crate::error::unsupported;
 
@@ -53,7 +53,7 @@ impl Shared {
     fn http(&self, service: Service, cancelled: &Arc<AtomicBool>) -> Result<Wire, SourceError> {
         use gix_transport::client::blocking_io::http::Transport;
 
-        let mut kept = lock(&self.client);
+        let mut kept = super::lock(&self.client);
         let new = || super::super::http::Client::new(&self.url, &self.options, &self.credentials);
         let client = match (&*kept, service) {
             // What a server says of itself is another thing for whoever pushes.
