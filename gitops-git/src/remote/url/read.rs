@@ -9,7 +9,7 @@ use crate::error::{shown, unsupported};
 impl RemoteUrl {
     /// Reads an address: `https://`, `http://`, `ssh://`, `git://`, `user@host:path`, or the path of a `.bundle` file.
     ///
-    /// A user and password in front of the host are kept apart, as if they were given as a [`Credential`].
+    /// A user and password in front of the host are kept apart, as if they were given as a [`Credential`](crate::Credential).
     ///
     /// # Errors
     /// When it is none of these. `ext::`, `fd::` and other ways to run a program are refused, and what a program would
