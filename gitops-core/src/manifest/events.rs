@@ -13,16 +13,28 @@ pub(super) trait Events {
     fn merged_key(&mut self, key: &str) {
         self.key(key);
     }
+    /// Counts a value that is no list and no map, for whoever does not look at it.
+    fn scalar(&mut self) {}
     /// Adds `null`.
-    fn null(&mut self);
+    fn null(&mut self) {
+        self.scalar();
+    }
     /// Adds a boolean.
-    fn bool(&mut self, flag: bool);
+    fn bool(&mut self, _: bool) {
+        self.scalar();
+    }
     /// Adds a whole number.
-    fn int(&mut self, number: i64);
+    fn int(&mut self, _: i64) {
+        self.scalar();
+    }
     /// Adds a finite float.
-    fn float(&mut self, number: f64);
+    fn float(&mut self, _: f64) {
+        self.scalar();
+    }
     /// Adds a text.
-    fn string(&mut self, text: &str);
+    fn string(&mut self, _: &str) {
+        self.scalar();
+    }
     /// Opens a list.
     fn start_list(&mut self);
     /// Opens a map.

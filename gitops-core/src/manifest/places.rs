@@ -106,19 +106,7 @@ impl Events for Finder<'_> {
     fn key(&mut self, key: &str) {
         self.step(Some(key));
     }
-    fn null(&mut self) {
-        self.value();
-    }
-    fn bool(&mut self, _: bool) {
-        self.value();
-    }
-    fn int(&mut self, _: i64) {
-        self.value();
-    }
-    fn float(&mut self, _: f64) {
-        self.value();
-    }
-    fn string(&mut self, _: &str) {
+    fn scalar(&mut self) {
         self.value();
     }
     fn start_list(&mut self) {
@@ -169,11 +157,6 @@ impl Events for Repeats {
         }
     }
     fn merged_key(&mut self, _: &str) {}
-    fn null(&mut self) {}
-    fn bool(&mut self, _: bool) {}
-    fn int(&mut self, _: i64) {}
-    fn float(&mut self, _: f64) {}
-    fn string(&mut self, _: &str) {}
     fn start_list(&mut self) {
         self.open.push(BTreeMap::new());
     }
@@ -250,19 +233,7 @@ impl Events for Annotations {
             };
         }
     }
-    fn null(&mut self) {
-        self.value();
-    }
-    fn bool(&mut self, _: bool) {
-        self.value();
-    }
-    fn int(&mut self, _: i64) {
-        self.value();
-    }
-    fn float(&mut self, _: f64) {
-        self.value();
-    }
-    fn string(&mut self, _: &str) {
+    fn scalar(&mut self) {
         self.value();
     }
     fn start_list(&mut self) {
