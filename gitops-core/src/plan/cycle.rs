@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use crate::policy::{Order, asks_dependencies, asks_rule};
+use crate::policy::{Order, asks_dependency, asks_rule};
 use crate::problem::{Code, Problem};
 use crate::resource::Origin;
 use crate::resource::ordering::CHANGE_RULE;
@@ -190,7 +190,9 @@ fn cause(graph: &Graph, nodes: &[Node<'_>], at: usize, next: usize) -> Cause {
             }
             (NeedKind::Crd, None) if need.on == next => return of_object("its kind".to_owned()),
             (NeedKind::Object, None) if need.on == next => {
-                let named = declared(at).map(|declared| asks_dependencies(&declared.resource)).unwrap_or_default();
+                let named = declared(at).zip(declared(next));
+                let named = named.map(|(at, next)| asks_dependency(&at.resource, next.resource.key()));
+                let named = named.unwrap_or_default();
                 return Cause { why: format!("`{named}`"), place: place(named) };
             }
             _ => {}

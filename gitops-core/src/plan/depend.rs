@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::policy::{Options, Order, Verb, asks_dependencies, asks_rule};
+use crate::policy::{Options, Order, Verb, asks_dependency, asks_rule};
 use crate::problem::{Code, Problem};
 use crate::resource::ordering::CHANGE_RULE;
 use crate::resource::{GroupKind, Resource, ResourceKey};
@@ -305,7 +305,7 @@ pub(super) fn report(nodes: &mut [Node<'_>], loose: Vec<Loose>, problems: &mut V
             Named::Object(named) => {
                 let text = format!("depends on `{named}`, which this application does not declare as a resource");
                 let hint = "declare it, or remove the dependency; hooks are ordered by phase and wave";
-                let asked = asks_dependencies(&node.declared.resource);
+                let asked = asks_dependency(&node.declared.resource, &named);
                 problems.push(asked_at(Problem::blocks(Code::InvalidDependency, text), node, asked).hint(hint));
                 node.fate = Fate::Skip(SkipReason::Held);
             }

@@ -13,7 +13,7 @@ use crate::resource::Resource;
 use crate::resource::ordering::DEPENDS_ON;
 use crate::value::Map;
 
-use super::contradictions::Named;
+use super::contradictions::{Named, Read};
 use super::sync_options::Said;
 use super::words::{self, Effect, Speaker, Word};
 use super::{Hook, HookDelete, Options, Permission, Role};
@@ -38,6 +38,7 @@ const ARGO_COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 const ARGO_IGNORE_HEALTH: &str = "argocd.argoproj.io/ignore-healthcheck";
 const ARGO_APPROVED: &str = "argocd.argoproj.io/deletion-approved";
 
+pub(super) const HELM: &str = "helm.sh/";
 const HELM_HOOK: &str = "helm.sh/hook";
 const HELM_WEIGHT: &str = "helm.sh/hook-weight";
 pub(super) const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
@@ -212,7 +213,13 @@ impl<'a> Reader<'a> {
 
     /// Rule: Argo CD user guide, "Sync Phases and Waves": its annotation, else Helm's weight, else 0.
     fn wave(&mut self) -> i32 {
-        let Some(found) = self.first(&[WAVE, ARGO_WAVE, HELM_WEIGHT], Code::InvalidWave) else { return 0 };
+        let names = [WAVE, ARGO_WAVE, HELM_WEIGHT];
+        let Some(found) = self.first(&names, Code::InvalidWave) else { return 0 };
+        self.overruled(
+            found,
+            names.map(|name| (name, (|text| text.parse::<i32>().ok()) as Read<_>)),
+            Code::InvalidWave,
+        );
         found.text.parse().unwrap_or_else(|error: std::num::ParseIntError| {
             let text = match error.kind() {
                 IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
@@ -233,6 +240,9 @@ impl<'a> Reader<'a> {
         };
         let delete = self.hook_delete();
         let Some(found) = found else { return };
+        let phases =
+            [(HOOK, words::argo_hooks as Read<_>), (ARGO_HOOK, words::argo_hooks), (HELM_HOOK, words::helm_hooks)];
+        self.overruled(found, phases, Code::InvalidHook);
         let meant: Vec<Word> = self.each(found, dialect);
         let phases: BTreeSet<_> =
             meant.iter().filter_map(|word| if let Word::Phase(phase) = word { Some(*phase) } else { None }).collect();

@@ -6,7 +6,7 @@ use crate::problem::{Code, Problem};
 use crate::resource::ordering::{ARGO_DEPENDS_ON, CLI_DEPENDS_ON, DEPENDS_ON};
 
 use super::annotations::{
-    ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, FLUX_FORCE, Found, HELM_HOOK_DELETE, HOOK, HOOK_DELETE, PRUNE, Reader,
+    ARGO_HOOK_DELETE, ARGO_SYNC_OPTIONS, FLUX_FORCE, Found, HELM, HELM_HOOK_DELETE, HOOK, HOOK_DELETE, PRUNE, Reader,
     SYNC_OPTIONS,
 };
 use super::words::stricter;
@@ -14,6 +14,9 @@ use super::{Options, Permission, Role};
 
 /// The sync options of one annotation, as they are written, by their names.
 pub(super) type Named<'a> = BTreeMap<&'a str, &'a str>;
+
+/// Reads what an annotation means; nothing where it cannot be read.
+pub(super) type Read<T> = fn(&str) -> Option<T>;
 
 impl<'a> Reader<'a> {
     /// Blocks an object of which one annotation gives the same option two values: which of them is meant nobody can
@@ -24,6 +27,20 @@ impl<'a> Reader<'a> {
         if let Some(before) = before.filter(|before| *before != option) {
             let text = format!("there are both `{before}` and `{option}`");
             self.block(Code::InvalidOption, found, text, "remove one");
+        }
+    }
+
+    /// Says of the annotations that give way to `counts` where they mean something else. Charts are written for Helm, and
+    /// say more precisely for others what is meant there: that is a note.
+    pub(super) fn overruled<T: PartialEq>(&mut self, counts: Found<'_>, all: [(&'static str, Read<T>); 3], code: Code) {
+        let text = |name: &str| self.annotations.and_then(|map| map.get(name)?.as_str());
+        let meant = all.iter().find(|(name, _)| *name == counts.name).and_then(|(_, read)| read(counts.text));
+        for (name, read) in all.iter().filter(|(name, _)| *name != counts.name) {
+            let Some(said) = text(name).filter(|said| meant.is_some() && read(said) != meant) else { continue };
+            let text = format!("says `{said}`, and `{}` says `{}`, which counts", counts.name, counts.text);
+            let told = if name.starts_with(HELM) { Problem::note(code, text) } else { Problem::warning(code, text) };
+            let found = Found { place: "annotations", name, text: said };
+            self.problems.push(told.field(found.field()).hint("remove the one that is not meant"));
         }
     }
 

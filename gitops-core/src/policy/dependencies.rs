@@ -10,6 +10,9 @@ use crate::value::ValueRef;
 use super::Options;
 use super::annotations::{CLI_MUTATION, Found, Reader};
 
+/// Where an object names what it depends on. What they say adds up: an order that one of them asks for is kept.
+const DEPENDENCIES: [&str; 3] = [DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON];
+
 /// A rule of kapp: an object is applied (or deleted) before or after those of a group are.
 ///
 /// Rule: kapp's `ctlresm.ChangeRule`, as in `upsert after upserting apps.big.co/db`.
@@ -52,9 +55,17 @@ impl Reader<'_> {
             let text = "values are not copied from other objects at apply time".into();
             self.block(Code::InvalidOption, found, text, "write the value into the manifest, or render it before");
         }
-        let Some(found) = self.first(&[DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON], Code::InvalidDependency) else {
-            return Vec::new();
-        };
+        let mut keys = Vec::new();
+        for name in DEPENDENCIES {
+            if let Some(found) = self.get(name, Code::InvalidDependency) {
+                let named = self.references(found);
+                keys.extend(named.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
+            }
+        }
+        keys
+    }
+
+    fn references(&mut self, found: Found<'_>) -> Vec<ResourceKey> {
         let mut keys = Vec::new();
         for reference in found.text.split(',').map(str::trim) {
             match read_reference(reference) {
@@ -242,8 +253,11 @@ pub(crate) fn asks_rule<'r>(resource: &'r Resource, group: &str) -> Option<&'r s
     rules.next().map(|(name, _)| name)
 }
 
-/// Returns the annotation in which an object names what it depends on.
-pub(crate) fn asks_dependencies(resource: &Resource) -> &'static str {
-    let names = [DEPENDS_ON, ARGO_DEPENDS_ON, CLI_DEPENDS_ON];
-    names.into_iter().find(|name| resource.annotation(name).is_some()).unwrap_or(DEPENDS_ON)
+/// Returns the annotation in which an object names `other` as what it depends on.
+pub(crate) fn asks_dependency(resource: &Resource, other: &ResourceKey) -> &'static str {
+    let names = |name: &&str| {
+        let text = resource.annotation(name).unwrap_or_default();
+        text.split(',').any(|reference| read_reference(reference.trim()).is_some_and(|key| key == *other))
+    };
+    DEPENDENCIES.into_iter().find(names).unwrap_or(DEPENDS_ON)
 }

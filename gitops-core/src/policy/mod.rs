@@ -30,7 +30,7 @@ pub use annotations::options;
 pub(crate) use annotations::{ON_REMOVE, PRUNE};
 pub use conflicts::{ConflictRule, Conflicts, Stance, Take, WrittenBy};
 pub use dependencies::{ChangeRule, Order, Verb, reference};
-pub(crate) use dependencies::{asks_dependencies, asks_rule};
+pub(crate) use dependencies::{asks_dependency, asks_rule};
 pub use glob::{Glob, InvalidGlob};
 pub use namespace::{CreateNamespace, NamespaceMetadata};
 pub use share::{InvalidShare, Share};

@@ -40,7 +40,7 @@ fn a_wave_is_ours_else_argos_else_helms_weight() {
         (vec![("argocd.argoproj.io/sync-wave", "2"), ("helm.sh/hook-weight", "3")], 2),
         (vec![("gitops.rs/sync-wave", "7"), ("argocd.argoproj.io/sync-wave", "soon")], 7),
     ] {
-        assert_eq!(clean(&pairs).wave, wave, "{pairs:?}");
+        assert_eq!(read(&pairs).0.wave, wave, "{pairs:?}");
     }
 }
 
@@ -61,7 +61,7 @@ fn a_hook_runs_in_its_phases_and_skip_counts_only_alone() {
         (vec![("helm.sh/hook", "pre-install"), (argo, "SyncFail")], Role::Hook, vec![SyncFail]),
         (vec![("gitops.rs/hook", "PostSync"), (argo, "PreSync")], Role::Hook, vec![PostSync]),
     ] {
-        let options = clean(&pairs);
+        let (options, _) = read(&pairs);
         assert_eq!(options.role, role, "{pairs:?}");
         let found: Vec<_> = options.hook.into_iter().flat_map(|hook| hook.phases).collect();
         assert_eq!(found, phases, "{pairs:?}");
@@ -191,6 +191,33 @@ fn dependencies_are_read_as_cli_utils_writes_them() {
     let options = clean(&[("config.kubernetes.io/depends-on", "/namespaces/n/Secret/db, apps/Kind/c")]);
     let expected = [ResourceKey::new("", "Secret", "n", "db"), ResourceKey::new("apps", "Kind", None, "c")];
     assert_eq!(options.depends_on, expected);
+}
+
+#[test]
+fn dependencies_that_several_annotations_name_add_up() {
+    let options = clean(&[
+        ("argocd.argoproj.io/depends-on", "/namespaces/n/Secret/db"),
+        ("config.kubernetes.io/depends-on", "apps/Kind/c,/namespaces/n/Secret/db"),
+    ]);
+    let expected = [ResourceKey::new("", "Secret", "n", "db"), ResourceKey::new("apps", "Kind", None, "c")];
+    assert_eq!(options.depends_on, expected);
+}
+
+#[test]
+fn annotations_that_give_way_are_named_where_they_mean_something_else() {
+    let told = |pairs: &[(&str, &str)]| {
+        let (_, problems) = read(pairs);
+        problems.iter().map(|problem| format!("{:?}: {problem}", problem.severity)).collect::<Vec<_>>().join("\n")
+    };
+    let (own, argo, helm) = ("gitops.rs/hook", "argocd.argoproj.io/hook", "helm.sh/hook");
+    assert_eq!(told(&[(argo, "PreSync"), (helm, "pre-install,pre-upgrade")]), "");
+    let waves = told(&[("gitops.rs/sync-wave", "1"), ("argocd.argoproj.io/sync-wave", "5")]);
+    assert!(waves.starts_with("Warning") && waves.contains("says `5`, and `gitops.rs/sync-wave` says `1`"), "{waves}");
+    let hooks = told(&[(own, "PreSync"), (argo, "PostSync"), (helm, "pre-install")]);
+    assert!(hooks.contains("says `PostSync`, and `gitops.rs/hook` says `PreSync`, which counts"), "{hooks}");
+    assert_eq!(hooks.lines().count(), 1, "{hooks}");
+    let charts = told(&[(argo, "PreSync"), (helm, "post-install")]);
+    assert!(charts.starts_with("Note") && charts.contains("`post-install`"), "{charts}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The words that annotations are made of.
 
+use std::collections::BTreeSet;
+
 use crate::resource::Propagation;
 
 use super::{HookDelete, Options, Permission, Phase, SyncOption};
 
 /// What a word of a hook annotation means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Word {
     /// The hook runs in this phase.
     Phase(Phase),
@@ -52,6 +54,20 @@ pub(super) const HELM_HOOK_DELETE: &[(&str, HookDelete)] = &[
     ("hook-succeeded", HookDelete::HookSucceeded),
     ("hook-failed", HookDelete::HookFailed),
 ];
+
+/// What a hook annotation in the words of Argo CD means, in order; nothing where a word is unknown.
+pub(super) fn argo_hooks(text: &str) -> Option<BTreeSet<Word>> {
+    meant(text, ARGO_HOOKS)
+}
+
+/// The same in the words of Helm.
+pub(super) fn helm_hooks(text: &str) -> Option<BTreeSet<Word>> {
+    meant(text, HELM_HOOKS)
+}
+
+fn meant(text: &str, dialect: &[(&str, Word)]) -> Option<BTreeSet<Word>> {
+    csv(text).map(|word| dialect.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning)).collect()
+}
 
 /// Argo CD's compare options.
 pub(super) const COMPARE_OPTIONS: [&str; 5] = [
