@@ -12,8 +12,8 @@ use crate::state::{Declared, DesiredState, Inventory, Owner, Tracking};
 use super::hooks::{self, Asker, settle};
 use super::node::{Fate, Node, Work};
 use super::{
-    Action, Extent, Format, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped,
-    adopt, awaiting, budget, confirm, contents, delete, depend, held, impact, leftover, order, orphan, prune, recreate,
+    Action, Extent, HookRun, Impact, Intent, Payload, Plan, Precondition, Reason, Request, SkipReason, Skipped, adopt,
+    awaiting, budget, confirm, contents, delete, depend, held, impact, leftover, order, orphan, prune, recreate,
     select, take, trial,
 };
 
@@ -107,8 +107,9 @@ pub fn plan(
     problems.sort();
     problems.dedup();
     let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
-    let (format, owner, leftovers, scope) = (Format::V2, context.owner.clone(), left.leftovers, request.scope);
-    Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
+    let (leftovers, scope) = (left.leftovers, request.scope);
+    let empty = Plan::empty(context.owner);
+    Plan { revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems, ..empty }
 }
 
 /// Whether anything is deleted that is not being deleted already.

@@ -15,7 +15,7 @@ use super::contents::{self, is_container};
 use super::depend::Graph;
 use super::node::{Fate, Node};
 use super::prune::{self, Extra, Removal};
-use super::{Format, HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, leftover, order};
+use super::{HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, leftover, order};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
 pub(super) fn plan(
@@ -79,8 +79,9 @@ pub(super) fn plan(
     problems.sort();
     problems.dedup();
     let contents = contents::contents(&request, &removals, &steps, &left.leftovers);
-    let (format, owner, scope, leftovers) = (Format::V2, context.owner.clone(), request.scope.clone(), left.leftovers);
-    Plan { format, owner, revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems }
+    let (leftovers, scope) = (left.leftovers, request.scope.clone());
+    let empty = Plan::empty(context.owner);
+    Plan { revisions, scope, confirmed, contents, steps, leftovers, gates, skipped, problems, ..empty }
 }
 
 /// The hooks of a deletion.

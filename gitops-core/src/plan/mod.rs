@@ -75,6 +75,10 @@ pub struct Plan {
     pub owner: Owner,
     /// The revisions it makes true, one per source.
     pub revisions: Vec<RevisionId>,
+    /// The revision that was synced last when it was made. Not part of the digest, since it changes nothing of what is
+    /// done: a plan is not followed any more once a revision was synced meanwhile that is newer than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_synced: Option<RevisionId>,
     /// How much of the application it is about.
     #[serde(default, skip_serializing_if = "Scope::is_whole")]
     pub scope: Scope,
@@ -156,6 +160,7 @@ impl Plan {
             format: Format::V2,
             owner: owner.clone(),
             revisions: Vec::new(),
+            last_synced: None,
             scope: Scope::default(),
             confirmed: Vec::new(),
             contents: Vec::new(),

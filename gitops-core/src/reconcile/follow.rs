@@ -9,6 +9,7 @@ use crate::policy::{Prune, PruneAdopted};
 use crate::resource::ResourceKey;
 use crate::source::Target;
 
+use super::overtaken::wanted_again;
 use super::{App, Looked, SyncError, World, look_at, look_to_delete, look_to_orphan};
 
 /// Why a plan that was made earlier is not carried out. Nothing was done.
@@ -54,7 +55,8 @@ fn reasons(reasons: &[(String, Arc<str>)]) -> String {
 
 /// Looks at what a plan that was made earlier is about, and takes what is still to be done of it as the plan.
 ///
-/// The revision of the plan is read, whatever the application follows by now; what is needed of the policy to delete
+/// The revision of the plan is read, whatever the application follows by now, unless that was synced since, or declares
+/// what the plan deletes: then the plan comes too late. What is needed of the policy to delete
 /// is taken from the plan, since nothing but what it says is done. Proof of ownership is asked for as ever.
 ///
 /// # Errors
@@ -68,6 +70,10 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         };
         return Err(FollowError::AnotherApp { of: name(&plan.owner), is: name(&app.owner) });
     }
+    let mut late = match plan.scope.intent {
+        Intent::Sync => wanted_again(app, plan, world).await?,
+        _ => Vec::new(),
+    };
     let mut app = app.clone();
     app.request = Request::following(plan);
     match (&*plan.revisions, plan.scope.intent) {
@@ -90,6 +96,12 @@ pub async fn follow(app: &App, plan: &Plan, world: World<'_>) -> Result<(Looked,
         Intent::Sync => look_at(&app, world).await?,
         Intent::Adopt | Intent::Release => return Err(FollowError::Ownership),
     };
+    if plan.scope.intent == Intent::Sync {
+        late.extend(looked.overtaken(plan, world).await);
+        if !late.is_empty() {
+            return Err(FollowError::Stale(late));
+        }
+    }
     let validity = plan.revalidate(&looked.plan, &looked.comparison);
     looked.approved = Some(plan.digest());
     let problems = looked.plan.problems.clone();

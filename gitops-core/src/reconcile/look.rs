@@ -204,6 +204,7 @@ impl Looked {
             made.problems.push(problem);
             made.problems.sort();
         }
+        made.last_synced = self.last_synced().cloned();
         self.plan = Arc::new(made);
         self.foresee(app);
     }

@@ -12,6 +12,7 @@ mod follow;
 mod gone_kinds;
 mod hooks;
 mod look;
+mod overtaken;
 mod past;
 mod questions;
 mod read;

@@ -99,6 +99,11 @@ impl Looked {
         }
     }
 
+    /// The revision that an operation made true last, of one source or several.
+    pub(super) fn last_synced(&self) -> Option<&RevisionId> {
+        synced(self).next()
+    }
+
     /// Returns whether source or cluster have to be asked before the plan, which was made, can be trusted.
     pub(crate) fn has_questions(&self, app: &App) -> bool {
         let context = app.context(&self.model, &self.ledger.inventory);
@@ -148,7 +153,7 @@ impl Looked {
 const LOOKED_AT: usize = 10;
 
 /// How the revision that is wanted stands to the one that was synced last.
-enum Age {
+pub(super) enum Age {
     Older(RevisionId),
     NotOlder,
     /// Nothing joins the two, as far as the history can be read.
@@ -162,19 +167,17 @@ enum Age {
 ///
 /// All that were synced before count, not the last one alone: to go back is one operation, and what it left for a person
 /// to confirm is not for the next one to prune. One of which a part was held back counts as well.
-async fn age(looked: &Looked, source: &dyn Source) -> Age {
+pub(super) async fn age(looked: &Looked, source: &dyn Source) -> Age {
     let (wanted, Some(history)) = (looked.wanted(), source.history()) else { return Age::NotOlder };
     let [wanted] = &*wanted else { return Age::NotOlder };
-    let mut synced: Vec<&RevisionId> = Vec::new();
-    for entry in looked.ledger.history.iter().filter(|entry| entry.went_well()) {
-        if let [revision] = entry.revisions.as_slice()
-            && !synced.contains(&&revision.id)
-        {
-            synced.push(&revision.id);
+    let mut before: Vec<&RevisionId> = Vec::new();
+    for revision in synced(looked) {
+        if !before.contains(&revision) {
+            before.push(revision);
         }
     }
     let mut first = Age::NotOlder;
-    for (nth, last) in synced.into_iter().take(LOOKED_AT).enumerate() {
+    for (nth, last) in before.into_iter().take(LOOKED_AT).enumerate() {
         match age_of_all(last, wanted, history).await {
             found @ (Age::Older(_) | Age::Unread(_)) => return found,
             Age::Untold(last) if nth == 0 => first = Age::Untold(last),
@@ -182,6 +185,16 @@ async fn age(looked: &Looked, source: &dyn Source) -> Age {
         }
     }
     first
+}
+
+/// The revisions that were synced, newest operation first.
+fn synced(looked: &Looked) -> impl Iterator<Item = &RevisionId> {
+    looked.ledger.history.iter().filter(|entry| entry.went_well()).filter_map(|entry| {
+        match entry.revisions.as_slice() {
+            [revision] => Some(&revision.id),
+            _ => None,
+        }
+    })
 }
 
 /// Of several sources each has a history of its own: one that went back makes the whole older.

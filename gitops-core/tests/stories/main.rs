@@ -8,6 +8,7 @@ mod containers;
 mod deleting;
 mod drift;
 mod explaining;
+mod following;
 mod health;
 mod held_back;
 mod hook_deletions;
