@@ -73,18 +73,27 @@ impl<'a> Mask<'a> {
     }
 
     pub(super) fn shown(&mut self, path: &[Step<'_>], value: ValueRef<'a>) -> Shown {
-        if self.hides(path) { self.letter(value) } else { Shown::Plain(value.to_value()) }
+        if self.hides(path) || self.is_no_type(path, value) {
+            self.letter(value)
+        } else {
+            Shown::Plain(value.to_value())
+        }
     }
 
     /// The same at a path that is no walk.
     pub(super) fn shown_at(&mut self, path: &FieldPath, value: ValueRef<'a>) -> Shown {
         let steps: Vec<Step<'_>> = path.segments().iter().map(step).collect();
-        if self.hides(&steps) { self.letter(value) } else { Shown::Plain(value.to_value()) }
+        self.shown(&steps, value)
+    }
+
+    /// Whether a value that stands where a word should may hold others.
+    fn is_no_type(&self, path: &[Step<'_>], value: ValueRef<'_>) -> bool {
+        self.is_secret && matches!(path, [Step::Field(name)] if !is_plain(name, value))
     }
 
     /// The same for a value that is no part of the objects.
     pub(super) fn shown_made(&mut self, path: &[Step<'_>], value: Value) -> Shown {
-        if self.hides(path) { Shown::Masked(OTHER) } else { Shown::Plain(value) }
+        if self.hides(path) || self.is_no_type(path, value.root()) { Shown::Masked(OTHER) } else { Shown::Plain(value) }
     }
 
     /// Cuts a path before a step that would name a secret value.
@@ -118,7 +127,8 @@ fn letters<'a>(seen: Seen<'a>) -> BTreeMap<ValueRef<'a>, char> {
     for name in hidden {
         annotations().filter_map(|map| map.get(name)).for_each(&mut give);
     }
-    for root in top("data").chain(top("stringData")).chain(top("metadata")) {
+    let others = seen.objects().filter_map(|object| object.tree().as_map()).flatten().map(|(_, value)| value);
+    for root in top("data").chain(top("stringData")).chain(top("metadata")).chain(others) {
         let mut open = vec![root];
         while let Some(value) = open.pop() {
             give(value);
@@ -130,15 +140,45 @@ fn letters<'a>(seen: Seen<'a>) -> BTreeMap<ValueRef<'a>, char> {
     letters
 }
 
+/// The fields of a Secret that say what it is. Anything else may be a value, also under a misspelt name.
+const PLAIN: [&str; 4] = ["apiVersion", "immutable", "kind", "type"];
+/// The fields of its metadata whose values may be shown; annotations and managed fields have rules of their own.
+const PLAIN_METADATA: [&str; 14] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "annotations",
+];
+
+/// Whether a field at the top of a Secret, other than its metadata, may be shown.
+pub(crate) fn is_plain(field: &str, value: ValueRef<'_>) -> bool {
+    PLAIN.contains(&field) && value.as_map().is_none() && value.as_list().is_none()
+}
+
+/// Whether a field of the metadata of a Secret may be shown, but for values of its annotations.
+pub(crate) fn is_plain_metadata(field: &str) -> bool {
+    PLAIN_METADATA.contains(&field)
+}
+
 fn hides(path: &[Step<'_>], annotations: &[Arc<str>]) -> bool {
     match path {
-        [] | [Step::Field("data" | "stringData"), ..] => true,
+        [Step::Field(field)] => !PLAIN.contains(field),
         // Whole annotations may hold a copy.
-        [Step::Field("metadata")] | [Step::Field("metadata"), Step::Field("annotations")] => true,
+        [Step::Field("metadata"), Step::Field("annotations")] => true,
         [Step::Field("metadata"), Step::Field("annotations"), Step::Field(name), ..] => is_hidden(name, annotations),
-        // A writer may name fields by their values.
-        [Step::Field("metadata"), Step::Field("managedFields"), ..] => true,
-        _ => false,
+        // A writer may name fields by their values, so managed fields are none of the plain ones.
+        [Step::Field("metadata"), Step::Field(name), ..] => !is_plain_metadata(name),
+        _ => true,
     }
 }
 
@@ -148,9 +188,9 @@ fn fields_of<'p, 'a>(path: &'p [Step<'a>]) -> &'p [Step<'a>] {
     path.get(..fields).unwrap_or(path)
 }
 
-/// Whether values of this object are secret.
+/// Whether values of this object are secret: it is a Secret, or was meant to be one.
 pub(super) fn is_secret(key: &ResourceKey) -> bool {
-    key.is("", "Secret")
+    key.group().is_empty() && key.kind().eq_ignore_ascii_case("Secret")
 }
 
 /// Cuts a path before a segment that would name a secret value.

@@ -63,3 +63,30 @@ fn the_annotations_that_somebody_named_are_masked_in_secrets_and_nowhere_else() 
         }
     }
 }
+
+#[test]
+fn a_value_under_a_misspelt_name_is_not_shown() {
+    let (model, owner, inventory) = (ApiModel::builtin(), us(), Inventory::default());
+    let context = Context::new(&model, &owner, &inventory);
+    for (kind, field) in [
+        ("Secret", r#""stringdata":{"a":"VALUE"}"#),
+        ("Secret", r#""Data":"VALUE""#),
+        ("Secret", r#""spec":{"list":["VALUE"]}"#),
+        ("Secret", r#""type":{"a":"VALUE"}"#),
+        ("secret", r#""data":{"a":"VALUE"}"#),
+    ] {
+        let side = |field: &str| {
+            let metadata = r#"{"name":"web","namespace":"shop","uid":"1"}"#;
+            object(&format!(r#"{{"apiVersion":"v1","kind":"{kind}","metadata":{metadata},{field}}}"#))
+        };
+        let (desired, live) = (side(&field.replace("VALUE", "hunter2")), side(&field.replace("VALUE", "hunter1")));
+        let mut told = Sides::between(Some(&live), Some(&desired), &[]).unified("web", &Unified::default());
+        for edit in edits(&live, &desired, &model, &[]) {
+            told += &format!("{edit:?}\n");
+        }
+        let compared = compare_one(&desired, Live::Present(&live), &context);
+        told += &format!("{} {:?}", lines(&compared).join("\n"), Sides::of(Some(&desired), &compared));
+        told += &format!("{:?}", explain(Some(&desired), Some(&compared), None, &context));
+        assert!(!told.contains("hunter"), "{field}: {told}");
+    }
+}

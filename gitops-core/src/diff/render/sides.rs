@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::diff::{Compared, Outcome, Shown};
 use crate::resource::{Resource, SERVER_SET};
-use crate::value::{Draft, Value, ValueRef};
+use crate::value::{Draft, Value};
 
 use super::Sides;
 use super::edits::{Edit, Edits};
-use crate::diff::mask::{LAST_APPLIED, is_hidden};
+use crate::diff::mask::{LAST_APPLIED, is_hidden, is_plain, is_plain_metadata, is_secret};
 
 /// Stands for a secret value that is not among the changes.
 const HIDDEN: &str = "(secret)";
@@ -47,11 +47,11 @@ impl Sides {
         let side = |object: Option<&Resource>| object.map_or(Draft::Null, |object| shown(object, masked));
         let (live, mut later) = (side(before), side(after));
         if let (Some(before), Some(after)) = (before, after)
-            && after.key().is("", "Secret")
+            && is_secret(after.key())
         {
-            for field in ["data", "stringData"] {
-                let values = after.tree().get(field).and_then(ValueRef::as_map).into_iter().flatten();
-                for (name, value) in values {
+            let values = after.tree().as_map().into_iter().flatten();
+            for (field, values) in values.filter(|(field, value)| *field != "metadata" && !is_plain(field, *value)) {
+                for (name, value) in values.as_map().into_iter().flatten() {
                     let was = before.tree().dig(&[field, name]);
                     if was.is_some_and(|was| was != value) {
                         later.entry(field).set(name, OTHER);
@@ -67,7 +67,7 @@ impl Sides {
 fn shown(object: &Resource, masked: &[Arc<str>]) -> Draft {
     let mut draft = object.tree().to_draft();
     draft.remove("status");
-    let is_secret = object.key().is("", "Secret");
+    let is_secret = is_secret(object.key());
     if let Some(metadata) = draft.get_mut("metadata") {
         for field in SERVER_SET {
             metadata.remove(field);
@@ -84,12 +84,24 @@ fn shown(object: &Resource, masked: &[Arc<str>]) -> Draft {
             }
         }
     }
-    for field in ["data", "stringData"].into_iter().filter(|_| is_secret) {
+    if is_secret {
+        hide_values(object, &mut draft);
+    }
+    draft
+}
+
+/// Hides what may be a value of a Secret.
+fn hide_values(object: &Resource, draft: &mut Draft) {
+    for (field, value) in object.tree().as_map().into_iter().flatten() {
         match draft.get_mut(field) {
+            Some(Draft::Map(metadata)) if field == "metadata" => {
+                let hidden = metadata.iter_mut().filter(|(name, _)| !is_plain_metadata(name));
+                hidden.for_each(|(_, value)| *value = HIDDEN.into());
+            }
+            Some(_) if is_plain(field, value) => {}
             Some(Draft::Map(values)) => values.values_mut().for_each(|value| *value = HIDDEN.into()),
             Some(value) => *value = HIDDEN.into(),
             None => {}
         }
     }
-    draft
 }

@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::diff::{is_plain, is_plain_metadata};
 use crate::manifest::{Dialect, Limits, ParsedFile, parse};
 use crate::problem::{Code, Severity};
 use crate::resource::Resource;
-use crate::value::{Draft, Value};
+use crate::value::{Draft, Value, ValueRef};
 
 /// Most values that are told apart.
 const MOST: usize = 100_000;
 /// Shorter values are not looked for in the text of a file.
 const SHORT: usize = 4;
-/// The fields of a Secret that hold its values, and whether these are in base64.
-const FIELDS: [(&str, bool); 2] = [("data", true), ("stringData", false)];
+/// The field of a Secret whose values are in base64.
+const ENCODED: &str = "data";
+/// Stands for what may hold a value.
+const NOT_KEPT: &str = "{\"masked\": \"what cannot be read may hold a Secret\"}";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The names of values, by when they were seen first: they say nothing of the values.
@@ -57,7 +60,7 @@ impl Masks {
     }
 
     fn object(&mut self, object: &Resource) -> Value {
-        if self.is_off || !object.key().is("", "Secret") {
+        if self.is_off || !is_secret(object) {
             return object.value().clone();
         }
         let mut draft = object.tree().to_draft();
@@ -96,11 +99,16 @@ impl Masks {
     }
 
     fn secret(&mut self, draft: &mut Draft) {
-        for (field, is_encoded) in FIELDS {
-            match draft.get_mut(field) {
-                Some(Draft::Map(values)) => values.values_mut().for_each(|value| self.mask(value, is_encoded)),
-                Some(value) => self.mask(value, is_encoded),
-                None => {}
+        let Draft::Map(fields) = &mut *draft else { return };
+        for (field, value) in fields.iter_mut() {
+            match value {
+                Draft::Map(metadata) if &**field == "metadata" => {
+                    let hidden = metadata.iter_mut().filter(|(name, _)| !is_plain_metadata(name));
+                    hidden.for_each(|(_, value)| self.mask(value, false));
+                }
+                value if is_plain(field, value.freeze().root()) => {}
+                Draft::Map(values) => values.values_mut().for_each(|value| self.mask(value, &**field == ENCODED)),
+                value => self.mask(value, &**field == ENCODED),
             }
         }
         let annotations = draft.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
@@ -121,14 +129,20 @@ impl Masks {
         }
         let before = read(bytes);
         let is_broken = before.problems.iter().any(|problem| problem.severity == Severity::Blocks);
-        if !is_broken && !before.resources.iter().any(|(object, _)| object.key().is("", "Secret")) {
+        if !is_broken && !before.resources.iter().any(|(object, _)| is_secret(object)) {
             return bytes.to_vec();
         }
-        let masked: Vec<String> = before.resources.iter().map(|(object, _)| self.json(object)).collect();
+        let mut masked: Vec<String> = before.resources.iter().map(|(object, _)| self.json(object)).collect();
+        // An alias may have brought a value to where none is looked for.
+        if bytes.contains(&b'&') && bytes.contains(&b'*') {
+            let values: Vec<String> = before.resources.iter().flat_map(|(object, _)| texts(object)).collect();
+            let holds_one = |json: &&mut String| values.iter().any(|value| json.contains(value.as_str()));
+            masked.iter_mut().filter(holds_one).for_each(|json| NOT_KEPT.clone_into(json));
+        }
         if !is_broken && let Some(text) = self.in_place(bytes, &before, &masked) {
             return text.into_bytes();
         }
-        let rest = is_broken.then(|| "{\"masked\": \"what cannot be read may hold a Secret\"}".to_owned());
+        let rest = is_broken.then(|| NOT_KEPT.to_owned());
         masked.into_iter().chain(rest).collect::<Vec<_>>().join("\n---\n").into_bytes()
     }
 
@@ -140,13 +154,16 @@ impl Masks {
             return None;
         }
         let mut values: Vec<(String, String)> = Vec::new();
-        for (object, _) in before.resources.iter().filter(|(object, _)| object.key().is("", "Secret")) {
-            for (field, is_encoded) in FIELDS {
-                let Some(map) = object.tree().get(field).filter(|map| !map.is_null()) else { continue };
+        for (object, _) in before.resources.iter().filter(|(object, _)| is_secret(object)) {
+            let fields = object.tree().as_map()?.iter();
+            for (field, map) in fields.filter(|(name, value)| *name != "metadata" && !is_plain(name, *value)) {
+                if map.is_null() {
+                    continue;
+                }
                 for (_, value) in map.as_map()?.iter().filter(|(_, value)| !value.is_null()) {
                     let value = value.as_str()?;
                     if !value.is_empty() {
-                        values.push((value.to_owned(), self.text(value, is_encoded)));
+                        values.push((value.to_owned(), self.text(value, field == ENCODED)));
                     }
                 }
             }
@@ -167,10 +184,30 @@ impl Masks {
     }
 }
 
+/// Whether an object is a Secret, or was meant to be one.
+fn is_secret(object: &Resource) -> bool {
+    object.key().group().is_empty() && object.key().kind().eq_ignore_ascii_case("Secret")
+}
+
 /// Whether a file can be seen to hold no Secret: in UTF-16, or behind an escape or a tag, the word reads otherwise.
 fn has_no_secret(bytes: &[u8]) -> bool {
-    let ways = ["Secret", "\0", "\\", "!!", "!<", "%TAG"];
-    std::str::from_utf8(bytes).is_ok_and(|text| !ways.iter().any(|way| text.contains(way)))
+    let ways = ["secret", "\0", "\\", "!!", "!<", "%tag"];
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        let text = text.to_ascii_lowercase();
+        !ways.iter().any(|way| text.contains(way))
+    })
+}
+
+/// The values of a Secret that can be told from other text, as JSON has them.
+fn texts(object: &Resource) -> Vec<String> {
+    let fields = object.tree().as_map().into_iter().flatten().filter(|_| is_secret(object));
+    let hidden = fields.filter(|(name, value)| *name != "metadata" && !is_plain(name, *value));
+    let values = hidden.flat_map(|(_, values)| values.as_map().into_iter().flatten().map(|(_, value)| value));
+    values.filter_map(ValueRef::as_str).filter(|value| value.len() >= SHORT).map(inner_json).collect()
+}
+
+fn inner_json(text: &str) -> String {
+    Value::from(text).to_json().trim_matches('"').to_owned()
 }
 
 fn read(bytes: &[u8]) -> ParsedFile {
@@ -202,6 +239,20 @@ mod tests {
         let name = |number: u32| STANDARD.encode(format!("masked-{number}"));
         assert!(json.contains(&format!(r#""word":"{}""#, name(0))) && json.contains(&name(1)), "{json}");
         assert!(json.contains(r#"\"word\":\"masked-0\""#), "{json}");
+    }
+
+    #[test]
+    fn no_value_is_left_under_a_misspelt_name_or_kind_or_behind_an_anchor() {
+        let kind = FILE.replace("kind: Secret", "kind: secret");
+        let field = FILE.replace("stringData", "stringdata");
+        let metadata = FILE.replace("{name: key}", "{name: key, data: {word: hunter2}}");
+        let word = FILE.replace("stringData:", "type: {word: hunter2}\nstringData:");
+        let anchor =
+            FILE.replace("{name: key}", "{name: key, labels: {a: &a hunter2}}").replace("word: hunter2", "word: *a");
+        for file in [kind, field, metadata, word, anchor] {
+            let text = String::from_utf8(Masks::default().file(file.as_bytes())).unwrap();
+            assert!(!text.contains("hunter") && text.contains("masked"), "{text}");
+        }
     }
 
     #[test]
