@@ -172,9 +172,12 @@ impl Engine {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
         state.apps.remove(name);
         let was_last = state.unread.remove(name) && state.unread.is_empty();
-        shared::reindex(&mut state.concerned, name, &left.concerns, &BTreeSet::new());
-        shared::reindex(&mut state.places, name, &left.places, &BTreeSet::new());
-        let mut others = shared::reindex(&mut state.declared, name, &left.declares, &BTreeSet::new());
+        shared::reindex(&mut state.concerned, name, &left.concerns, &BTreeSet::new(), |_| {});
+        shared::reindex(&mut state.places, name, &left.places, &BTreeSet::new(), |_| {});
+        let mut others = BTreeSet::new();
+        shared::reindex(&mut state.declared, name, &left.declares, &BTreeSet::new(), |apps| {
+            others.extend(apps.iter().cloned());
+        });
         others.extend(std::mem::take(&mut state.held));
         if was_last {
             others.extend(state.apps.iter().cloned());

@@ -33,7 +33,10 @@ impl Engine {
         let declared = subject.desired.iter().flat_map(|(_, desired)| &desired.declared);
         let declared: BTreeSet<ResourceKey> =
             declared.filter(|(_, declared)| declared.options.is_resource()).map(|(key, _)| key.clone()).collect();
-        let mut concerned = reindex(&mut cluster.declared, name, &subject.declares, &declared);
+        let mut concerned = BTreeSet::new();
+        reindex(&mut cluster.declared, name, &subject.declares, &declared, |apps| {
+            concerned.extend(apps.iter().cloned());
+        });
         subject.declares = declared;
         self.concern(name);
         concerned.remove(name);
@@ -49,8 +52,8 @@ impl Engine {
         let Some(cluster) = self.clusters.get_mut(&subject.application.cluster) else { return };
         let keys = subject.keys();
         let places = keys.iter().map(|key| key.namespace.clone()).collect();
-        reindex(&mut cluster.concerned, name, &subject.concerns, &keys);
-        reindex(&mut cluster.places, name, &subject.places, &places);
+        reindex(&mut cluster.concerned, name, &subject.concerns, &keys, |_| {});
+        reindex(&mut cluster.places, name, &subject.places, &places, |_| {});
         (subject.kinds, subject.concerns, subject.places) = (subject.kinds(), keys, places);
     }
 
@@ -216,18 +219,19 @@ impl Subject {
     }
 }
 
-/// Puts `name`, which was under the keys `before`, under exactly these keys, and returns who else is under one that changed.
+/// Puts `name`, which was under the keys `before`, under exactly these keys. `beside` sees who is under one that changed:
+/// they may be all there are, as with a namespace.
 pub(super) fn reindex<K: Clone + Ord>(
     index: &mut BTreeMap<K, BTreeSet<Arc<str>>>,
     name: &Arc<str>,
     before: &BTreeSet<K>,
     keys: &BTreeSet<K>,
-) -> BTreeSet<Arc<str>> {
-    let mut others = BTreeSet::new();
+    mut beside: impl FnMut(&BTreeSet<Arc<str>>),
+) {
     for key in before.difference(keys) {
         let Some(apps) = index.get_mut(key) else { continue };
         apps.remove(name);
-        others.extend(apps.iter().cloned());
+        beside(apps);
         if apps.is_empty() {
             index.remove(key);
         }
@@ -235,9 +239,8 @@ pub(super) fn reindex<K: Clone + Ord>(
     for key in keys.difference(before) {
         let apps = index.entry(key.clone()).or_default();
         apps.insert(Arc::clone(name));
-        others.extend(apps.iter().cloned());
+        beside(apps);
     }
-    others
 }
 
 /// The application that holds an object on the cluster, by its tracking id.
