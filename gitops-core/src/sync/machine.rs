@@ -1,6 +1,6 @@
 //! The machine: stages of an operation, the graph of steps, and the ledger around them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::cluster::{ClusterError, Interest, Write};
@@ -11,6 +11,7 @@ use crate::state::{HookResult, LiveState};
 use crate::time::Timestamp;
 use crate::value::Digest;
 
+use super::flights::Flights;
 use super::graph::{Level, Node};
 use super::part::content;
 use super::progress::{Board, News};
@@ -43,9 +44,8 @@ pub struct Machine {
     pub(super) active: usize,
     pub(super) effects: VecDeque<Effect>,
     pub(super) looks: BTreeSet<u32>,
-    pub(super) flying: BTreeMap<EffectId, Flight>,
+    pub(super) flying: Flights,
     pub(super) timers: BTreeSet<(Timestamp, u32)>,
-    pub(super) effect_count: u64,
     /// Steps whose hook ended, waiting for the next record.
     pub(super) unrecorded: Vec<u32>,
     pub(super) record_flying: bool,
@@ -101,6 +101,13 @@ pub(super) enum Flight {
     CleanupSurvey(HookResult, Box<Write>, Interest),
     /// The deletion of a hook object.
     Cleanup(HookResult),
+}
+
+impl Flight {
+    /// Whether the answer is one to a write.
+    pub(super) fn is_write(&self) -> bool {
+        matches!(self, Self::Record(..) | Self::Namespace | Self::Step(..) | Self::Cleanup(_))
+    }
 }
 
 impl Machine {
@@ -160,9 +167,8 @@ impl Machine {
             active: 0,
             effects: VecDeque::new(),
             looks: BTreeSet::new(),
-            flying: BTreeMap::new(),
+            flying: Flights::default(),
             timers: BTreeSet::new(),
-            effect_count: 0,
             unrecorded: Vec::new(),
             record_flying: false,
             record_tries: 0,
@@ -193,15 +199,16 @@ impl Machine {
         self.now = self.now.max(now);
         let now = self.now;
         match event {
-            Event::Recorded { id, result } | Event::Wrote { id, result } => match self.flying.remove(&id) {
-                Some(Flight::Record(hooks, sent)) => self.recorded(hooks, sent, result, now),
-                Some(Flight::Namespace) => self.namespace_made(result, now),
-                Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
-                Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
-                Some(other) => drop(self.flying.insert(id, other)),
-                None => {}
-            },
-            Event::Observed { id, result } => match self.flying.remove(&id) {
+            Event::Recorded { id, result } | Event::Wrote { id, result } => {
+                match self.flying.take(id, Flight::is_write) {
+                    Some(Flight::Record(hooks, sent)) => self.recorded(hooks, sent, result, now),
+                    Some(Flight::Namespace) => self.namespace_made(result, now),
+                    Some(Flight::Step(step, next)) => self.wrote(step, next, result, now),
+                    Some(Flight::Cleanup(hook)) => self.cleaned(hook, result, now),
+                    _ => {}
+                }
+            }
+            Event::Observed { id, result } => match self.flying.take(id, |flight| !flight.is_write()) {
                 Some(Flight::Looks(steps)) => self.looked(&steps, result, now),
                 Some(Flight::Survey(step, survey)) => self.surveyed(step, survey, result, now),
                 Some(Flight::CleanupSurvey(hook, write, interest)) => {
@@ -209,8 +216,7 @@ impl Machine {
                 }
                 Some(Flight::CleanupLook(hooks)) => self.looked_to_clean(hooks, result, now),
                 Some(Flight::Ledger(hooks, sent)) => self.ledger_seen(hooks, sent.as_ref(), result, now),
-                Some(other) => drop(self.flying.insert(id, other)),
-                None => {}
+                _ => {}
             },
             Event::Superseded => self.stop_as(self.stop.unwrap_or(Phase::Superseded)),
             Event::Terminate => self.stop_as(Phase::Terminated),
@@ -384,9 +390,6 @@ impl Machine {
 
     /// Names an effect and remembers what its answer will be about.
     pub(super) fn fly(&mut self, flight: Flight) -> EffectId {
-        self.effect_count = self.effect_count.saturating_add(1);
-        let id = EffectId(self.effect_count);
-        self.flying.insert(id, flight);
-        id
+        self.flying.add(flight)
     }
 }

@@ -11,6 +11,7 @@ mod cause;
 mod conflict;
 mod fight;
 mod fitness;
+mod flights;
 mod given_up;
 mod graph;
 mod history;

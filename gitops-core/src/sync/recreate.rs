@@ -92,7 +92,7 @@ impl Machine {
         let recreates = |step: &u32| self.run(*step).is_some_and(Run::is_recreating);
         let counts = |effect: &Effect| match effect {
             Effect::Record { .. } | Effect::List { .. } => true,
-            Effect::Write { id, .. } => match self.flying.get(id) {
+            Effect::Write { id, .. } => match self.flying.get(*id) {
                 Some(Flight::Step(step, _)) => recreates(step),
                 Some(_) => true,
                 None => false,

@@ -114,13 +114,13 @@ impl Machine {
         let mut effects = std::mem::take(&mut self.effects);
         effects.retain(|effect| {
             let Effect::Write { id, .. } = effect else { return true };
-            let Some(Flight::Step(step, _)) = self.flying.get(id) else { return true };
+            let Some(Flight::Step(step, _)) = self.flying.get(*id) else { return true };
             let step = *step;
             let recreates = self.run(step).is_some_and(Run::is_recreating);
             if recreates && self.stop != Some(Phase::Terminated) {
                 return true;
             }
-            self.flying.remove(id);
+            self.flying.take(*id, |_| true);
             self.finish(step, At::Ended(StepOutcome::NotRun, "stopped before it was written".into()));
             false
         });
