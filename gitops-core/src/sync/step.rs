@@ -217,10 +217,12 @@ impl Machine {
         let deadline = now + self.timeout(step);
         // Asked only where something is applied over what is there.
         let has_rules = matches!(step.action, Action::Apply { .. }) && (self.has_rules(step) || self.receives(step));
-        let own_key = self.own_key(step);
+        let own_key = matches!(step.action, Action::Hook { .. }).then(|| self.own_key(step));
         let Some(run) = self.run_mut(id) else { return };
         (run.since, run.started, run.deadline) = (now, Some(now), deadline);
-        run.key = own_key;
+        if let Some(own_key) = own_key {
+            run.key = own_key;
+        }
         let (verb, phase, wave) = (step.action.verb(), step.phase, step.wave);
         self.tell_of(id, |step, key| News::Began { step, key, verb, phase, wave });
         let next = match (&step.action, &step.requires) {
