@@ -1,5 +1,6 @@
 //! What an application applied, hence may prune.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -214,23 +215,24 @@ impl Inventory {
 /// On the wire a list, since JSON keys are texts.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct Row<'a> {
     #[serde(flatten)]
-    key: ResourceKey,
-    entry: Entry,
+    key: Cow<'a, ResourceKey>,
+    entry: Cow<'a, Entry>,
 }
 
 impl Serialize for Inventory {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.entries.iter().map(|(key, entry)| Row { key: key.clone(), entry: entry.clone() }))
+        let row = |(key, entry)| Row { key: Cow::Borrowed(key), entry: Cow::Borrowed(entry) };
+        serializer.collect_seq(self.entries.iter().map(row))
     }
 }
 
 impl<'de> Deserialize<'de> for Inventory {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rows = Vec::<Row>::deserialize(deserializer)?;
+        let rows = Vec::<Row<'_>>::deserialize(deserializer)?;
         let mut names = Names::default();
-        Ok(Self::whole(rows.into_iter().map(|row| (names.key(&row.key), row.entry))))
+        Ok(Self::whole(rows.into_iter().map(|row| (names.key(&row.key), row.entry.into_owned()))))
     }
 }
 

@@ -93,9 +93,9 @@ pub struct Ledger {
 /// The stored form.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Stored {
+struct Stored<'a> {
     version: u32,
-    inventory: Inventory,
+    inventory: Cow<'a, Inventory>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     running: Option<serde_json::Value>,
     #[serde(default)]
@@ -178,7 +178,7 @@ impl Ledger {
         if version_of(&text).is_some_and(|version| version > NEWEST) {
             return Err(too_new());
         }
-        let read: Stored = match serde_json::from_str(&text) {
+        let read: Stored<'_> = match serde_json::from_str(&text) {
             Ok(read) => read,
             Err(error) => return Ok(lost(&error)),
         };
@@ -187,7 +187,7 @@ impl Ledger {
             // A record we cannot read belongs to somebody who knows more.
             Some(record) => Some(serde_json::from_value(record).map_err(|_| too_new())?),
         };
-        let inventory = Inventory { managers: read.managers, ..read.inventory };
+        let inventory = Inventory { managers: read.managers, ..read.inventory.into_owned() };
         let (history, hooks, hold, fights, requested) =
             (read.history, read.hooks, read.hold, read.fights, read.requested);
         let ledger = Self { inventory, running, history, hooks, hold, fights, requested, stored, obstacle: None };
@@ -321,7 +321,7 @@ impl Ledger {
         let running = self.running.as_ref().and_then(|record| serde_json::to_value(record).ok());
         let stored = Stored {
             version: self.version(),
-            inventory: self.inventory.clone(),
+            inventory: Cow::Borrowed(&self.inventory),
             managers: self.inventory.managers.clone(),
             running,
             history: self.history.clone(),
