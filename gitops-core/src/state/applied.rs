@@ -46,21 +46,26 @@ impl AppliedFields {
     #[must_use]
     pub fn is_within(&self, fields_v1: Map<'_>) -> bool {
         let mut reading = Within { at: fields_v1, around: Vec::new(), name: PLAIN.into() };
-        let mut letters = self.0.chars();
-        while let Some(letter) = letters.next() {
-            let is_there = match letter {
-                ',' => reading.has_field(),
-                '(' => reading.enters(),
-                ')' => reading.leaves(),
+        let mut rest = &*self.0;
+        while let Some(at) = rest.find([',', '(', ')', '\\']) {
+            let (plain, more) = rest.split_at(at);
+            reading.name.push_str(plain);
+            let mut letters = more.chars();
+            let is_there = match letters.next() {
+                Some(',') => reading.has_field(),
+                Some('(') => reading.enters(),
+                Some(')') => reading.leaves(),
                 _ => {
-                    reading.name.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+                    reading.name.extend(letters.next());
                     true
                 }
             };
             if !is_there {
                 return false;
             }
+            rest = letters.as_str();
         }
+        reading.name.push_str(rest);
         reading.has_field()
     }
 }
@@ -141,10 +146,14 @@ fn write(fields: Map<'_>, text: &mut String, depth: usize) {
             text.push(',');
         }
         // Most are plain fields; what looks like something else keeps its letter.
-        let has_colon = |name: &str| name.bytes().any(|byte| byte == b':');
-        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != "." && !has_colon(name));
-        let name = plain.unwrap_or(name);
-        if name.bytes().any(|byte| matches!(byte, b'(' | b')' | b',' | b'\\')) {
+        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != ".");
+        let (mut has_colon, mut has_mark) = (false, false);
+        for byte in plain.unwrap_or(name).bytes() {
+            has_colon |= byte == b':';
+            has_mark |= matches!(byte, b'(' | b')' | b',' | b'\\');
+        }
+        let name = plain.filter(|_| !has_colon).unwrap_or(name);
+        if has_mark {
             for letter in name.chars() {
                 text.extend(matches!(letter, '(' | ')' | ',' | '\\').then_some('\\'));
                 text.push(letter);

@@ -100,6 +100,7 @@ pub struct Entries<'a> {
 impl Value {
     /// Returns the view of the whole tree.
     #[must_use]
+    #[inline]
     pub fn root(&self) -> ValueRef<'_> {
         ValueRef { tree: &self.0, at: 0 }
     }
@@ -148,12 +149,14 @@ impl<'a> ValueRef<'a> {
 
     /// Returns the entry `key` of a map; `None` for anything else.
     #[must_use]
+    #[inline]
     pub fn get(self, key: &str) -> Option<Self> {
         self.as_map()?.get(key)
     }
 
     /// Follows `keys` through nested maps.
     #[must_use]
+    #[inline]
     pub fn dig(self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(self, |at, key| at.get(key))
     }
@@ -166,12 +169,14 @@ impl<'a> ValueRef<'a> {
 
     /// Returns the text of a string node.
     #[must_use]
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         if let View::String(text) = self.view() { Some(text) } else { None }
     }
 
     /// Returns a whole number.
     #[must_use]
+    #[inline]
     pub fn as_i64(self) -> Option<i64> {
         if let View::Int(number) = self.view() { Some(number) } else { None }
     }
@@ -184,12 +189,14 @@ impl<'a> ValueRef<'a> {
 
     /// Returns a list.
     #[must_use]
+    #[inline]
     pub fn as_list(self) -> Option<List<'a>> {
         if let View::List(list) = self.view() { Some(list) } else { None }
     }
 
     /// Returns a map.
     #[must_use]
+    #[inline]
     pub fn as_map(self) -> Option<Map<'a>> {
         if let View::Map(map) = self.view() { Some(map) } else { None }
     }
@@ -235,6 +242,7 @@ impl<'a> List<'a> {
 
     /// Returns the items in order.
     #[must_use]
+    #[inline]
     pub fn iter(self) -> Items<'a> {
         self.items
     }
@@ -261,12 +269,14 @@ impl<'a> Map<'a> {
 
     /// Returns the entries in byte order of their keys.
     #[must_use]
+    #[inline]
     pub fn iter(self) -> Entries<'a> {
         Entries { items: self.items }
     }
 
     /// Returns the value of `key`.
     #[must_use]
+    #[inline]
     pub fn get(self, key: &str) -> Option<ValueRef<'a>> {
         self.items.into_iter().find(|item| item.tree.is_key(item.at, key))
     }
@@ -275,6 +285,7 @@ impl<'a> Map<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = ValueRef<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<ValueRef<'a>> {
         self.left = self.left.checked_sub(1)?;
         let item = ValueRef { tree: self.tree, at: self.next };
@@ -292,6 +303,7 @@ impl ExactSizeIterator for Items<'_> {}
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a str, ValueRef<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let value = self.items.next()?;
         Some((value.tree.key(value.at), value))
@@ -307,6 +319,7 @@ impl ExactSizeIterator for Entries<'_> {}
 impl<'a> IntoIterator for List<'a> {
     type Item = ValueRef<'a>;
     type IntoIter = Items<'a>;
+    #[inline]
     fn into_iter(self) -> Items<'a> {
         self.iter()
     }
@@ -315,6 +328,7 @@ impl<'a> IntoIterator for List<'a> {
 impl<'a> IntoIterator for Map<'a> {
     type Item = (&'a str, ValueRef<'a>);
     type IntoIter = Entries<'a>;
+    #[inline]
     fn into_iter(self) -> Entries<'a> {
         self.iter()
     }

@@ -2,10 +2,13 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ValueRef, View};
+use super::ValueRef;
+use super::tree::{Span, Tag};
 
 /// How much [`Pieces`] hold back.
 const HELD: usize = 512;
+/// Short texts are copied in one go with what happens to lie behind them, which the next part writes over.
+const WIDE: usize = 32;
 
 /// Gathers the small pieces of a tree, so that the digest is fed whole blocks.
 pub(crate) struct Pieces<'h> {
@@ -50,23 +53,48 @@ impl<'h> Pieces<'h> {
     /// counts precede contents, so no two sequences of trees and texts look alike.
     pub(crate) fn value(&mut self, value: ValueRef<'_>) {
         let tree = value.tree;
-        for at in value.at..value.at.saturating_add(tree.span(value.at)) {
-            if at != value.at && tree.has_key(at) {
-                let key = tree.key(at).as_bytes();
-                self.part(Part::Key, key.len() as u64);
-                self.add(key);
+        let text = tree.text.as_bytes();
+        for (place, node) in tree.nodes_at(value.at).iter().enumerate() {
+            if let (1.., Some(key)) = (place, node.key().checked_sub(1)) {
+                let key = tree.keys.get(key as usize).copied();
+                self.text_of(Part::Key, text, key.unwrap_or(Span { start: 0, len: 0 }));
             }
-            match tree.view(at) {
-                View::Null => self.part(Part::Null, 0),
-                View::Bool(flag) => self.part(Part::Bool, u64::from(flag)),
-                View::Int(number) => self.part(Part::Int, number.cast_unsigned()),
-                View::Float(number) => {
-                    // `-0.0` equals `0.0`, so both have one digest.
-                    self.part(Part::Float, (number + 0.0).to_bits());
-                }
-                View::String(text) => self.text(text),
-                View::List(list) => self.part(Part::List, list.len() as u64),
-                View::Map(map) => self.part(Part::Map, map.len() as u64),
+            match node.tag() {
+                Tag::Null => self.part(Part::Null, 0),
+                Tag::Bool => self.part(Part::Bool, u64::from(node.b != 0)),
+                Tag::Int => self.part(Part::Int, node.bits()),
+                // `-0.0` equals `0.0`, so both have one digest.
+                Tag::Float => self.part(Part::Float, (f64::from_bits(node.bits()) + 0.0).to_bits()),
+                Tag::String => self.text_of(Part::Text, text, Span { start: node.a, len: node.b }),
+                Tag::List => self.part(Part::List, u64::from(node.a)),
+                Tag::Map => self.part(Part::Map, u64::from(node.a)),
+            }
+        }
+    }
+
+    /// Adds a text that lies among those of a tree.
+    #[inline]
+    fn text_of(&mut self, part: Part, texts: &[u8], span: Span) {
+        let range = span.range();
+        let Some(short) = u8::try_from(span.len).ok().filter(|length| *length < LARGE) else {
+            self.part(part, u64::from(span.len));
+            return self.add(texts.get(range).unwrap_or_default());
+        };
+        if self.length.saturating_add(WIDE) > HELD {
+            self.flush();
+        }
+        let room = self.held.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut::<WIDE>);
+        let wide = texts.get(range.start..).and_then(<[u8]>::first_chunk::<{ WIDE - 1 }>);
+        match room.and_then(|room| room.split_first_mut()).zip(wide) {
+            Some(((head, room), wide)) => {
+                *head = (part as u8) << 5 | short;
+                room.copy_from_slice(wide);
+                self.length = self.length.saturating_add(1).saturating_add(usize::from(short));
+            }
+            // The last texts of a tree.
+            None => {
+                self.part(part, u64::from(short));
+                self.add(texts.get(range).unwrap_or_default());
             }
         }
     }
