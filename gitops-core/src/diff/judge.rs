@@ -5,14 +5,15 @@ use std::sync::Arc;
 use crate::model::{Conversion, KindFacts, ListKind, TypeRef};
 use crate::path::FieldPath;
 use crate::resource::{Resource, split_api_version};
-use crate::state::{AppliedFields, Entry};
+use crate::state::{AppliedFields, Entry, Mark};
 use crate::value::ValueRef;
 
 use super::adapt::{Ignored, Scaled, may_adapt};
 use super::answers::{Answer, question};
 use super::forgotten::{self, Forgotten};
 use super::mask::{LAST_APPLIED, Seen};
-use super::owned::{Owned, applied, are_readable};
+use super::owned::{Owned, applied, are_entries, are_readable};
+use super::plain::is_plain;
 use super::repair::mended;
 use super::subject::Subject;
 use super::tree::Walk;
@@ -106,8 +107,12 @@ pub(super) fn judge(
 fn weigh(subject: &Subject, seen: Seen<'_>, context: &Context<'_>, manager: &str, entry: Option<&Entry>) -> Verdict {
     let Subject { wanted: desired, asked, live, kept, repairs, .. } = subject;
     let of = context.model.schema(&desired.key().group_kind, desired.version());
-    let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
     let marks = context.owner.marks(desired.key());
+    if repairs.is_empty() && plainly(desired, live, &marks, manager, of, entry) {
+        let verdict = Verdict::of(Outcome::Synced);
+        return Verdict { strategy: Strategy::Ownership, predicted: Prediction::NoChange, ..verdict };
+    }
+    let Basis { strategy, mine, doubt } = basis(desired, live, context, manager, of);
     let mut walk = Walk::new(live, manager, &marks, mine, seen);
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, mut found, .. } = walk;
@@ -190,17 +195,37 @@ pub(crate) fn is_plainly_applied(
         return false;
     }
     let of = context.model.schema(&desired.key().group_kind, desired.version());
+    let (marks, entry) = (context.owner.marks(desired.key()), context.inventory.get(live.key()));
+    if plainly(desired, live, &marks, manager, of, entry) {
+        return true;
+    }
     let Basis { strategy: Strategy::Ownership, mine, doubt: None } = basis(desired, live, context, manager, of) else {
         return false;
     };
-    let marks = context.owner.marks(desired.key());
     let mut walk = Walk::new(live, manager, &marks, mine, Seen::of(desired, live, context.rules));
     walk.run(desired, of, mine.unwrap_or_default());
     let Walk { trail, found, .. } = walk;
-    let entry = context.inventory.get(live.key());
     trail.changes.is_empty()
         && found.doubts.is_empty()
         && !needs_memory(live, Strategy::Ownership, found.gives_up, entry, mine)
+}
+
+/// Whether it takes no more to see that an apply changes nothing. Most objects are like that.
+fn plainly(
+    desired: &Resource,
+    live: &Resource,
+    marks: &[Mark],
+    manager: &str,
+    of: TypeRef<'_>,
+    entry: Option<&Entry>,
+) -> bool {
+    let ours = applied(live, manager).filter(|_| are_entries(live));
+    ours.is_some_and(|ours| {
+        let mine = Owned::of(ours);
+        ours.get("apiVersion").and_then(ValueRef::as_str) == Some(desired.api_version())
+            && is_plain(desired, live, mine, marks, of)
+            && !needs_memory(live, Strategy::Ownership, false, entry, Some(mine))
+    })
 }
 
 /// Whether there may be fields that an apply alone leaves behind.

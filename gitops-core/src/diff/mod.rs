@@ -27,6 +27,7 @@ mod merged;
 mod orphan;
 mod owned;
 mod places;
+mod plain;
 mod recompare;
 mod render;
 mod repair;

@@ -39,6 +39,11 @@ pub(super) fn applied<'a>(live: &'a Resource, manager: &str) -> Option<ValueRef<
 
 /// Returns whether `metadata.managedFields` can be read: its form, and all of the entry of `manager`.
 pub(super) fn are_readable(live: &Resource, manager: &str) -> bool {
+    are_entries(live) && applied(live, manager).and_then(|entry| entry.get("fieldsV1")).is_none_or(is_field_set)
+}
+
+/// Returns whether `metadata.managedFields` is a list of entries, whatever fields they name.
+pub(super) fn are_entries(live: &Resource) -> bool {
     let Some(managed) = live.tree().dig(&["metadata", "managedFields"]).filter(|managed| !managed.is_null()) else {
         return true;
     };
@@ -52,7 +57,6 @@ pub(super) fn are_readable(live: &Resource, manager: &str) -> bool {
             && entry.get("fieldsV1").is_none_or(|fields| fields.as_map().is_some())
     };
     managed.as_list().is_some_and(|entries| entries.iter().all(is_entry))
-        && applied(live, manager).and_then(|entry| entry.get("fieldsV1")).is_none_or(is_field_set)
 }
 
 /// Whether a value is a FieldsV1 tree, as far as its form goes.
@@ -104,6 +108,10 @@ impl<'a> Owned<'a> {
     /// Reads an entry of `managedFields`. Nobody owns the whole object: an empty entry owns nothing.
     pub(super) fn of(entry: ValueRef<'a>) -> Self {
         Self(entry.get("fieldsV1").and_then(ValueRef::as_map).filter(|fields| !fields.is_empty()))
+    }
+
+    pub(super) fn as_map(self) -> Option<Map<'a>> {
+        self.0
     }
 
     /// Returns whether all that an inventory remembers is among these fields.
