@@ -6,27 +6,50 @@ use super::*;
 
 /// `NewVersion`, `NewConstraint` and `Check` of `github.com/Masterminds/semver/v3` v3.5.0, printed by a small program.
 const ANSWERS: &str = include_str!("answers.txt");
+/// The same of random ranges, then which of some random tags Argo CD takes.
+const RANDOM: &str = include_str!("random.txt");
 
 #[test]
 fn ranges_allow_what_they_allow_in_go() {
-    let mut lines = ANSWERS.lines().skip(1);
-    let versions = lines.next().unwrap().trim_start_matches("# ").split(' ');
-    let versions: Vec<Version> = versions.map(|version| Version::parse(version).unwrap()).collect();
-    let mut wrong = Vec::new();
-    for line in lines {
-        let (text, expected) = line.rsplit_once('\t').unwrap();
-        let text = text.replace("\\t", "\t");
-        let bit = |is_in: bool| if is_in { '1' } else { '0' };
-        let found = match (Version::parse(&text), Range::parse(&text)) {
-            (Some(_), _) => "version".to_owned(),
-            (None, None) => "none".to_owned(),
-            (None, Some(range)) => versions.iter().map(|version| bit(range.allows(version))).collect(),
+    for answers in [ANSWERS, RANDOM] {
+        let mut lines = answers.lines().skip(1);
+        let versions = lines.next().unwrap().trim_start_matches("# ").split(' ');
+        let versions: Vec<Version> = versions.map(|version| Version::parse(version).unwrap()).collect();
+        let wrong: Vec<String> = lines.filter_map(|line| differs(line, &versions)).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// Says how an answer differs from that of Go; those that pick a tag have a part more.
+fn differs(line: &str, versions: &[Version]) -> Option<String> {
+    let (text, expected) = line.split_once('\t').filter(|(_, expected)| !expected.contains('\t'))?;
+    let text = text.replace("\\t", "\t");
+    let bit = |is_in: bool| if is_in { '1' } else { '0' };
+    let found = match (Version::parse(&text), Range::parse(&text)) {
+        (Some(_), _) => "version".to_owned(),
+        (None, None) => "none".to_owned(),
+        (None, Some(range)) => versions.iter().map(|version| bit(range.allows(version))).collect(),
+    };
+    (found != expected).then(|| format!("{text:?}: {found} and not {expected}"))
+}
+
+#[test]
+fn of_random_tags_the_one_wins_that_argo_cd_takes() {
+    let (mut picked, mut wrong) = (0, Vec::new());
+    for line in RANDOM.lines().skip(2) {
+        let [text, tags, expected] = line.split('\t').collect::<Vec<_>>()[..] else { continue };
+        let found = Range::parse(text).map(|range| range.highest(tags.split(' ').map(|tag| (tag, tag))));
+        let found = match &found {
+            Some(Ok((tag, _))) => *tag,
+            Some(Err(_)) => "none",
+            None => "no range",
         };
+        picked += usize::from(found != "none");
         if found != expected {
-            wrong.push(format!("{text:?}: {found} and not {expected}"));
+            wrong.push(format!("{text:?} of {tags}: {found} and not {expected}"));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(picked > 200 && wrong.is_empty(), "{picked}\n{}", wrong.join("\n"));
 }
 
 #[test]
