@@ -20,6 +20,56 @@ struct Listed {
     files: Arc<Folder>,
 }
 
+/// Reads the wanted files of one commit after the other.
+pub(crate) struct Files<'r> {
+    repository: &'r Repository,
+    lister: Lister<'r>,
+    last: Option<Arc<Folder>>,
+    /// By tree: a commit is often looked at as the parent of others as well.
+    listed: BTreeMap<ObjectId, Arc<Folder>>,
+}
+
+/// Trees that are remembered.
+const LISTED: usize = 4096;
+
+impl<'r> Files<'r> {
+    pub(crate) fn new(repository: &'r Repository, limits: &'r GitLimits, paths: &'r Paths, rule: Rule<'r>) -> Self {
+        let lister = Lister::new(repository, limits, paths).with_rule(rule);
+        Self { repository, lister, last: None, listed: BTreeMap::new() }
+    }
+
+    fn of(&mut self, commit: ObjectId) -> Result<Arc<Folder>, SourceError> {
+        let tree = objects::commit(self.repository, commit)?.tree;
+        if let Some(files) = self.listed.get(&tree) {
+            return Ok(Arc::clone(files));
+        }
+        let files = list(&mut self.lister, tree, self.last.as_ref())?;
+        if self.listed.len() >= LISTED {
+            self.listed.clear();
+        }
+        self.listed.insert(tree, Arc::clone(&files));
+        self.last = Some(Arc::clone(&files));
+        Ok(files)
+    }
+
+    /// Returns whether two commits have the same.
+    pub(crate) fn are_same(&mut self, left: ObjectId, right: ObjectId) -> Result<bool, SourceError> {
+        Ok(same_files(&self.of(left)?, &self.of(right)?))
+    }
+
+    /// Returns whether a commit has what none of its parents had.
+    pub(crate) fn are_new(&mut self, commit: ObjectId) -> Result<bool, SourceError> {
+        let files = self.of(commit)?;
+        let parents = objects::commit(self.repository, commit)?.parents;
+        for parent in &parents {
+            if same_files(&self.of(*parent)?, &files) {
+                return Ok(false);
+            }
+        }
+        Ok(!parents.is_empty() || !files.entries.is_empty())
+    }
+}
+
 /// What to do where a shallow clone ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AtEnd {

@@ -47,6 +47,23 @@ pub(crate) fn relation(repository: &Repository, old: &RevisionId, new: &Revision
     })
 }
 
+/// Returns what is in the history of `new`, with itself, and not in that of `old`. Where clocks went wrong some of it may be
+/// in that as well: ask [`relation`] where it matters.
+pub(crate) fn since(repository: &Repository, old: ObjectId, new: ObjectId) -> Result<Vec<ObjectId>, SourceError> {
+    if old == new {
+        return Ok(Vec::new());
+    }
+    let painted = paint(repository, old, new)?;
+    let mut since: Vec<(i64, ObjectId)> = painted
+        .commits
+        .into_iter()
+        .filter(|(_, (paint, _))| *paint == NEW)
+        .map(|(id, (_, committed))| (committed, id))
+        .collect();
+    since.sort_unstable_by(|left, right| right.cmp(left));
+    Ok(since.into_iter().map(|(_, id)| id).collect())
+}
+
 /// Finds a common commit that no other one is built upon. Clocks go wrong, so that the newest need not be it.
 fn base(repository: &Repository, painted: &Painted) -> Result<Option<ObjectId>, SourceError> {
     let common = painted.commits.iter().filter(|(id, _)| painted.is_common(**id));

@@ -126,6 +126,91 @@ fn that_nothing_is_left_at_a_path_must_be_signed_as_well() {
     assert_eq!(snapshot(&source, "empty", &under("pay")).unwrap().files().len(), 0);
 }
 
+/// Makes a merge by hand: its parents, and the commit whose files it has.
+fn merge(keys: &Keys, repo: &Repo, by: Option<&str>, parents: [&str; 2], files: &str) -> String {
+    let signing = format!("user.signingkey={}", keys.file(by.unwrap_or("ann")).display());
+    let mut arguments = vec!["-c", "gpg.format=ssh", "-c", &signing, "commit-tree", "-m", "merge"];
+    arguments.extend(by.map(|_| "-S"));
+    let tree = format!("{files}^{{tree}}");
+    arguments.extend(["-p", parents[0], "-p", parents[1], &tree]);
+    repo.git(&arguments)
+}
+
+#[test]
+fn a_merge_cannot_bring_an_older_signed_state_back_unless_it_is_signed_itself() {
+    let (keys, repo) = (Keys::new(), Repo::new());
+    let old = keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "1"), ("shop/a.yaml", "1")]);
+    let newer = keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "2")]);
+    let docs = keys.commit(&repo, None, &[("docs/a.md", "1")]);
+    let source = repo.source().with_trust(keys.trust());
+    let at = |id: &str| snapshot(&source, id, &under("pay")).map(|found| found.files()[0].id.to_string());
+    let now = at(&docs).unwrap();
+
+    // Whoever may push, but not sign, merges what was there once, by whichever way.
+    repo.git(&["checkout", "-q", "-b", "side", &old]);
+    let side = keys.commit(&repo, None, &[("docs/b.md", "1")]);
+    for (parents, of) in
+        [([&*docs, &*old], &old), ([&old, &docs], &old), ([&docs, &side], &side), ([&side, &newer], &side)]
+    {
+        let unsigned = merge(&keys, &repo, None, parents, of);
+        let told = refusal(snapshot(&source, &unsigned, &under("pay")));
+        let expected = format!("`pay`, which is as in commit `{old}` and not as `{newer}` made it");
+        assert!(told.contains(&expected), "{told}");
+        // Nor is it enough to sign for another path, or to go on from there.
+        let by_bob = merge(&keys, &repo, Some("bob"), parents, of);
+        refusal(snapshot(&source, &by_bob, &under("pay")));
+        repo.git(&["checkout", "-q", "--detach", &unsigned]);
+        let on_top = keys.commit(&repo, None, &[("docs/c.md", "1")]);
+        refusal(snapshot(&source, &on_top, &under("pay")));
+        // Who signs for the path may choose, and what is built upon that may be anybody's.
+        let by_ann = merge(&keys, &repo, Some("ann"), parents, of);
+        assert_ne!(at(&by_ann).unwrap(), now);
+        let again = merge(&keys, &repo, None, [&by_ann, &docs], &by_ann);
+        assert_ne!(at(&again).unwrap(), now);
+        // But that choice is no licence to undo what comes later.
+        repo.git(&["checkout", "-q", "--detach", &by_ann]);
+        let third = keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "3")]);
+        refusal(snapshot(&source, &merge(&keys, &repo, None, [&third, &by_ann], &by_ann), &under("pay")));
+    }
+
+    // A merge that keeps what is newest needs no signature, whichever side that is on.
+    for parents in [[&*docs, &*side], [&side, &docs], [&side, &newer], [&newer, &old]] {
+        assert_eq!(at(&merge(&keys, &repo, None, parents, &newer)).unwrap(), now, "{parents:?}");
+    }
+    // The same change on both sides is no older state.
+    repo.git(&["checkout", "-q", "--detach", &side]);
+    let same = keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "2")]);
+    assert_eq!(at(&merge(&keys, &repo, None, [&same, &docs], &docs)).unwrap(), now);
+    // What nobody signed and a merge drops is told as well: only who signs for the path says that it does not count.
+    let unsigned = keys.commit(&repo, None, &[("pay/a.yaml", "evil")]);
+    let told = refusal(snapshot(&source, &merge(&keys, &repo, None, [&docs, &unsigned], &docs), &under("pay")));
+    assert!(told.contains(&format!("not as `{unsigned}` made it")), "{told}");
+    assert_eq!(at(&merge(&keys, &repo, Some("ann"), [&docs, &unsigned], &docs)).unwrap(), now);
+}
+
+#[test]
+fn clocks_that_went_wrong_make_nothing_look_newer() {
+    let (keys, repo) = (Keys::new(), Repo::new());
+    keys.commit(&repo, Some("ann"), &[("pay/a.yaml", "0")]);
+    // Committed long after all that is built upon it, as far as the clock told.
+    let dated = |clock: i64, text: &str| {
+        repo.write("pay/a.yaml", text).git(&["add", "-A"]);
+        let signing = format!("user.signingkey={}", keys.file("ann").display());
+        let sign = ["-c", "gpg.format=ssh", "-c", &signing, "commit", "-q", "-S", "-m", "x"];
+        succeed(git(repo.path(), clock, &sign).output().unwrap());
+        repo.id("HEAD")
+    };
+    let ahead = dated(START + 9_000_000, "1");
+    dated(START + 60, "2");
+    let behind = dated(START - 9_000_000, "3");
+    let source = repo.source().with_trust(keys.trust());
+    let side = merge(&keys, &repo, None, [&ahead, &behind], &behind);
+    let head = merge(&keys, &repo, None, [&side, &ahead], &behind);
+    assert_eq!(snapshot(&source, &head, &under("pay")).unwrap().files().len(), 1);
+    let back = merge(&keys, &repo, None, [&ahead, &side], &ahead);
+    refusal(snapshot(&source, &back, &under("pay")));
+}
+
 #[test]
 fn at_a_remote_as_much_history_is_fetched_as_that_takes() {
     let (keys, repo) = (Keys::new(), Repo::new());

@@ -9,10 +9,13 @@ use gix::{ObjectId, Repository};
 
 use super::{Trust, Verdict, untrusted};
 use crate::error::shown;
-use crate::history::{self, AtEnd};
+use crate::history::{self, AtEnd, Files};
+use crate::relation::{self, Relation};
 use crate::submodules::Rule;
 use crate::{GitLimits, objects};
 
+/// Commits that are looked for in another history, and merges that may say what counts.
+const ASKED: usize = 64;
 /// Resolved commits that are remembered.
 const RESOLVED: usize = 1024;
 
@@ -24,6 +27,11 @@ impl Trust {
     /// besides it those for paths within what is read. What is read through links, wherever it lies, and of submodules, by the
     /// commit that is named, is part of what must have been signed. Since the signature is by whoever changed these
     /// files last, commits to other parts of the repository need none, unless the demand says so.
+    ///
+    /// A merge of what was signed once with what came later could bring the old files back. So nothing in the history of the
+    /// revision may have made these files other than they are, unless that is in the history of the commit that counts: a
+    /// merge that drops such a change must be signed itself. A branch that is set back to an older commit is not seen by
+    /// this, since nothing is left of what came later.
     ///
     /// # Errors
     /// When the path is absolute, or has a `..`.
@@ -82,9 +90,20 @@ impl Trust {
         let Some(last) = log.first() else { return Ok(false) };
         let (id, _) = objects::pinned(repository, &last.id)?;
         match self.verdict(repository, Kind::Commit, id)? {
-            Verdict::Good { .. } => Ok(true),
-            verdict => Err(untrusted(format!("{}, last changed by commit `{id}` ({verdict}),", named(root)))),
+            Verdict::Good { .. } => {}
+            verdict => return Err(untrusted(format!("{}, last changed by commit `{id}` ({verdict}),", named(root)))),
         }
+        let (head, _) = objects::pinned(repository, revision)?;
+        let mut later = Later { repository, files: Files::new(repository, limits, paths, rule), head, asked: 0 };
+        let Some(dropped) = later.dropped(id)? else { return Ok(true) };
+        for merge in later.merges(id)? {
+            let is_signed = matches!(self.verdict(repository, Kind::Commit, merge)?, Verdict::Good { .. });
+            if is_signed && later.dropped(merge)?.is_none() {
+                return Ok(true);
+            }
+        }
+        let (root, why) = (named(root), "and no signed merge says so");
+        Err(untrusted(format!("{root}, which is as in commit `{id}` and not as `{dropped}` made it ({why}),")))
     }
 
     /// Fails unless the commit itself is signed, for there to be nothing: a merge with a history that never had anything
@@ -95,6 +114,46 @@ impl Trust {
             Verdict::Good { .. } => Ok(()),
             verdict => Err(untrusted(format!("{}, of which commit `{id}` ({verdict}) has nothing,", named(root)))),
         }
+    }
+}
+
+/// What is in the history of a revision, and not in that of the commit whose files it has.
+struct Later<'r> {
+    repository: &'r Repository,
+    files: Files<'r>,
+    head: ObjectId,
+    /// Commits that were looked for in another history.
+    asked: usize,
+}
+
+impl Later<'_> {
+    /// Returns a commit that came to other files than the revision has, without being known to `base`.
+    fn dropped(&mut self, base: ObjectId) -> Result<Option<ObjectId>, SourceError> {
+        for id in relation::since(self.repository, base, self.head)? {
+            if !self.files.are_same(id, self.head)? && self.files.are_new(id)? && !self.is_below(id, base)? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the merges among what came after `base` that have the files of the revision.
+    fn merges(&mut self, base: ObjectId) -> Result<Vec<ObjectId>, SourceError> {
+        let mut merges = Vec::new();
+        for id in relation::since(self.repository, base, self.head)? {
+            let is_merge = objects::commit(self.repository, id)?.parents.len() > 1;
+            if is_merge && merges.len() < ASKED && self.files.are_same(id, self.head)? {
+                merges.push(id);
+            }
+        }
+        Ok(merges)
+    }
+
+    /// Returns whether `base` was built upon a commit after all. Where clocks are that wrong, few are looked for.
+    fn is_below(&mut self, id: ObjectId, base: ObjectId) -> Result<bool, SourceError> {
+        self.asked += 1;
+        let named = |id: ObjectId| RevisionId::new(&id.to_string());
+        Ok(self.asked <= ASKED && relation::relation(self.repository, &named(id), &named(base))? == Relation::Forward)
     }
 }
 
