@@ -11,8 +11,8 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 use gitops_git::{
-    Asked, Credential, Credentials, Demand, Fetched, GitRemote, GitSource, GitStore, Progress, RemoteOptions,
-    RemoteUrl, Scheme, Secret, Submodules, Trust,
+    Asked, Credential, Credentials, Demand, Fetched, GitSource, GitStore, Progress, RemoteOptions, RemoteUrl, Scheme,
+    Secret, Submodules, Trust, Upstream,
 };
 
 use crate::Failure;
@@ -49,11 +49,13 @@ impl Repository {
     }
 }
 
-/// Opens a remote to push to.
-pub(crate) fn remote(address: &str) -> Result<GitRemote, SourceError> {
-    let url = RemoteUrl::parse(address)?;
-    NAMED.add(&url);
-    store().remote(&url)
+/// Opens what is pushed to.
+pub(crate) fn upstream(location: &str) -> Result<Upstream, SourceError> {
+    let upstream = store().upstream(location)?;
+    if let Upstream::Remote(remote) = &upstream {
+        NAMED.add(remote.url());
+    }
+    Ok(upstream)
 }
 
 /// Reads who is trusted; `None` if nobody asks for signatures.

@@ -6,6 +6,8 @@
 mod server;
 mod support;
 
+use std::fs;
+
 use support::{NAMESPACE, World, config};
 
 /// Three revisions, each synced; the last one is bad.
@@ -210,11 +212,25 @@ fn the_commit_of_a_revert_is_pushed_where_that_is_asked_for() {
     assert!(world.run(&["rollback", &second, "--push"]).refuses().contains("--revert"));
 
     world.git(&["remote", "add", "origin", &url]);
+    let hook = world.inner("hosted/shop.git/hooks/post-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\necho 'Open a pull request at https://git.example/new' >&2\n").unwrap();
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let told = world.run(&["rollback", &second, "--revert", "back", "--push"]).exits(0);
     assert!(told.contains(&format!("it was pushed to `{url}`: have it reviewed")), "{told}");
+    assert!(told.contains("\n  it says: Open a pull request at https://git.example/new\n"), "{told}");
     let pushed = world.git(&["ls-remote", &url, "refs/heads/back"]);
     assert!(pushed.starts_with(&world.git(&["rev-parse", "back"])), "{pushed}");
     assert_eq!(colour(&world), "green");
+
+    // A folder takes it without a server, but not past a hook.
+    let folder = world.inner("hosted/other.git").display().to_string();
+    world.git(&["clone", "-q", "--bare", &url, &folder]);
+    world.git(&["remote", "add", "beside", "../hosted/other.git"]);
+    world.gitops("rollback --resume").exits(0);
+    let told = world.run(&["rollback", &second, "--revert", "beside", "--push", "beside"]).exits(0);
+    assert!(told.contains("hosted/other.git`: have it reviewed"), "{told}");
+    assert_eq!(world.git(&["--git-dir", &folder, "rev-parse", "beside"]), world.git(&["rev-parse", "beside"]));
 
     // What cannot be pushed is rolled back all the same, and told.
     let first = world.git(&["rev-list", "--max-parents=0", "main"]);

@@ -50,6 +50,10 @@ pub(crate) fn is_boundary(error: &SourceError) -> bool {
 #[error("the history that is here ends")]
 struct Boundary;
 
+pub(crate) fn cannot_write(cause: gix::Error) -> SourceError {
+    because(SourceFailure::Denied { what: "writing to the repository".into() }, cause)
+}
+
 pub(crate) fn too_large(what: String) -> SourceError {
     SourceFailure::TooLarge { what: what.into() }.into()
 }
@@ -60,8 +64,13 @@ pub(crate) fn unknown(target: &str, similar: Vec<Arc<str>>) -> SourceError {
 
 /// A text of somebody else, fit for one line of an error: without control characters and not too long.
 pub(crate) fn shown(text: &str) -> Arc<str> {
-    let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
-    if text.chars().nth(SHOWN).is_some() {
+    shown_within(text, SHOWN)
+}
+
+/// The same, of so many characters at most.
+pub(crate) fn shown_within(text: &str, most: usize) -> Arc<str> {
+    let mut shown: String = text.chars().take(most).flat_map(visible).collect();
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown.into()

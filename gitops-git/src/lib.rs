@@ -59,6 +59,7 @@
 mod bases;
 mod batch;
 mod blame;
+mod branches;
 mod error;
 mod history;
 mod ignored;
@@ -89,7 +90,7 @@ pub use open::GitLimits;
 pub use relation::Relation;
 pub use remote::{
     Asked, Credential, CredentialHelper, Credentials, Fetched, GitRemote, GitStore, Progress, Push, Pushed,
-    RemoteOptions, RemoteUrl, Scheme, Secret, SshOptions, Trimmed,
+    RemoteOptions, RemoteUrl, Scheme, Secret, SshOptions, Trimmed, Upstream,
 };
 
 pub use restore::Restore;

@@ -130,13 +130,18 @@ impl GitSource {
         trust.verdict(&repository, gix::objs::Kind::Commit, id)
     }
 
-    /// Returns the address to push to that the configuration of this repository has for a remote, such as `origin`.
+    /// Returns the address to push to that the configuration of this repository has for a remote, such as `origin`. The path
+    /// of a folder is told from the root, since one that is relative is so to the repository.
     #[must_use]
     pub fn remote_address(&self, name: &str) -> Option<String> {
         let repository = self.local();
         let config = repository.config_snapshot();
         let of = |key: &str| config.string(&format!("remote.{name}.{key}"));
-        of("pushUrl").or_else(|| of("url")).map(|address| address.to_string())
+        let address = of("pushUrl").or_else(|| of("url"))?.to_string();
+        // "scp-like syntax is only recognized if there are no slashes before the first colon", git-push(1).
+        let is_folder = address.split('/').next().is_some_and(|first| !first.contains(':'));
+        let root = repository.workdir().unwrap_or_else(|| repository.git_dir());
+        Some(if is_folder { root.join(address).display().to_string() } else { address })
     }
 
     pub(crate) fn follows_submodules(&self) -> bool {

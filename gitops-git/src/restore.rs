@@ -13,7 +13,8 @@ use gix::refs::FullName;
 use gix::refs::transaction::{PreviousValue, RefEdit};
 use gix::{ObjectId, Repository};
 
-use crate::error::{because, shown, too_large, unsupported};
+use crate::branches::in_the_way;
+use crate::error::{cannot_write, shown, too_large, unsupported};
 use crate::{GitLimits, GitSource, objects};
 
 /// Folders within folders, as for reading.
@@ -95,6 +96,10 @@ impl GitSource {
         };
         if repository.try_find_reference(&branch).is_ok_and(|found| found.is_some()) {
             return Err(unsupported(format!("making the branch `{}`, which exists already,", shown(&restore.branch))));
+        }
+        if let Some(other) = in_the_way(&repository, &branch)? {
+            let (branch, other) = (shown(&restore.branch), shown(&other));
+            return Err(unsupported(format!("making the branch `{branch}` beside `{other}`")));
         }
         let person = signature(&restore.author, restore.time);
         let commit = Commit {
@@ -196,8 +201,7 @@ impl Weaver<'_> {
 }
 
 fn write(repository: &Repository, object: impl gix::objs::WriteTo) -> Result<ObjectId, SourceError> {
-    let denied = gitops_core::source::SourceFailure::Denied { what: "writing to the repository".into() };
-    repository.write_object(object).map(gix::Id::detach).map_err(|error| because(denied, error))
+    repository.write_object(object).map(gix::Id::detach).map_err(cannot_write)
 }
 
 /// Splits `Ann <ann@example.org>`.

@@ -104,10 +104,13 @@ fn files_are_taken_back_on_a_branch_of_their_own() {
     repo.git(&["fsck", "--strict"]);
     assert_eq!(repo.git(&["status", "--porcelain"]), "", "the work tree is left alone");
 
+    repo.git(&["pack-refs", "--all"]);
     for (restore, expected) in [
         (restore.clone(), "exists already"),
         (Restore::new(&old_id, &old_id, &under("shop"), "x"), "as they were"),
         (Restore::new(&new_id, &old_id, &under("shop"), "a..b"), "as the name of a branch"),
+        (Restore::new(&new_id, &old_id, &under("shop"), "main/back"), "beside `refs/heads/main`"),
+        (Restore::new(&new_id, &old_id, &under("shop"), "revert"), "beside `refs/heads/revert/shop`"),
     ] {
         let text = source.restore(&restore).unwrap_err().to_string();
         assert!(text.contains(expected), "{text}");

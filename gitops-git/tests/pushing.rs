@@ -1,6 +1,6 @@
 //! Putting a commit on a branch of a remote, with git as judge.
 
-#![allow(clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail")]
 
 mod support;
 
@@ -79,6 +79,19 @@ impl Story {
     }
 }
 
+/// Nothing was said to it.
+fn done() -> Pushed {
+    Pushed::Done { said: Vec::new() }
+}
+
+fn hook(repository: &Path, name: &str, text: &str) -> PathBuf {
+    let hook = repository.join("hooks").join(name);
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    hook
+}
+
 fn files(folder: &Path, at: &str) -> Vec<String> {
     let source = GitSource::open(folder).unwrap();
     support::listed(&source, at, &Paths::default())
@@ -88,7 +101,7 @@ fn files(folder: &Path, at: &str) -> Vec<String> {
 fn a_revert_arrives_whole_on_a_branch_of_its_own() {
     for local in [Repo::new(), Repo::init(&["--object-format=sha256"])] {
         let story = Story::of(local);
-        assert_eq!(story.push(&story.back()).unwrap(), Pushed::Done);
+        assert_eq!(story.push(&story.back()).unwrap(), done());
         story.remote_git(&["fsck", "--strict"]);
         assert_eq!(story.remote_git(&["rev-parse", "back"]), story.revert);
         let expected = ["apps/deep/er/x.yaml: x", "apps/web.yaml: a: one", "other.yaml: o"];
@@ -111,15 +124,15 @@ fn a_remote_that_moved_on_meanwhile_gets_what_it_lacks() {
         succeed(git(&work, START + 600, arguments).output().unwrap());
     }
     // Nothing here says what the remote has, so it gets everything; once it is known, what it lacks.
-    assert_eq!(story.push(&story.back()).unwrap(), Pushed::Done);
+    assert_eq!(story.push(&story.back()).unwrap(), done());
     story.remote_git(&["fsck", "--strict"]);
     story.local.git(&["fetch", "-q", &story.hosted().to_string_lossy(), "main"]);
-    assert_eq!(story.push(&Push::new(&revision(&story.revert), "again")).unwrap(), Pushed::Done);
+    assert_eq!(story.push(&Push::new(&revision(&story.revert), "again")).unwrap(), done());
     let (main, first) = (story.remote_git(&["rev-parse", "main"]), revision(&story.first));
     let onto_theirs =
         Restore::new(&revision(&main), &first, &under("apps"), "third").by("Ann <ann@x>", Timestamp::from_millis(0));
     let third = story.local.source().restore(&onto_theirs).unwrap();
-    assert_eq!(story.push(&Push::new(&third, "third")).unwrap(), Pushed::Done);
+    assert_eq!(story.push(&Push::new(&third, "third")).unwrap(), done());
     story.remote_git(&["fsck", "--strict"]);
     assert_eq!(files(&story.hosted(), "third"), files(&story.hosted(), "back"));
 }
@@ -143,20 +156,19 @@ fn a_branch_is_made_or_moved_forward_and_never_forced() {
         assert_eq!(story.branches(), before);
     }
     let forward = Push::new(&revision(&story.revert), "main").replacing(&revision(&main));
-    assert_eq!(story.push(&forward).unwrap(), Pushed::Done);
+    assert_eq!(story.push(&forward).unwrap(), done());
     assert_eq!(story.remote_git(&["rev-parse", "main"]), story.revert);
 }
 
 #[test]
 fn what_the_remote_refuses_is_told_in_its_words() {
     let story = Story::new();
-    let hook = story.hosted().join("hooks/pre-receive");
-    fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let hook = hook(&story.hosted(), "pre-receive", "echo 'Only by \\033[1mreview\\033[0m.' >&2; exit 1");
     let error = story.push(&story.back()).unwrap_err();
     assert!(matches!(error.failure, SourceFailure::Denied { .. }), "{error}");
-    assert!(error.to_string().contains("`refs/heads/back`") && error.to_string().contains("hook declined"), "{error}");
+    let told = error.to_string();
+    assert!(told.contains("`refs/heads/back` of"), "{told}");
+    assert!(told.contains(r"(it says: pre-receive hook declined; Only by \u{1b}[1mreview\u{1b}[0m.)"), "{told}");
     fs::remove_file(hook).unwrap();
 
     // Who may only read is told by the host.
@@ -164,6 +176,18 @@ fn what_the_remote_refuses_is_told_in_its_words() {
     let error = story.push(&story.back()).unwrap_err();
     assert!(matches!(error.failure, SourceFailure::Denied { .. }), "{error}");
     assert!(!story.branches().contains("back"));
+}
+
+#[test]
+fn what_a_host_says_to_a_push_is_told() {
+    let story = Story::new();
+    let address = format!("https://git.example/shop/-/merge_requests/new?source={}", "x".repeat(200));
+    let text = format!("printf '\\nTo open a pull request, visit:\\n  {address}\\n\\n' >&2; seq 1 50000 >&2");
+    hook(&story.hosted(), "post-receive", &text);
+    let Pushed::Done { said } = story.push(&story.back()).unwrap() else { panic!("nothing was done") };
+    assert_eq!((&*said[0], &*said[1], &*said[2]), ("To open a pull request, visit:", &*address, "1"));
+    assert_eq!(said.len(), 16);
+    assert_eq!(story.remote_git(&["rev-parse", "back"]), story.revert);
 }
 
 #[test]
@@ -201,6 +225,6 @@ fn credentials_are_sent_and_never_shown() {
         matches!(wrong.failure, SourceFailure::Denied { .. }) && !format!("{wrong:?}").contains("wr0ng"),
         "{wrong}"
     );
-    let done = story.push_with(&story.back(), Some(Credential::basic("ann", "s3cret"))).unwrap();
-    assert_eq!(done, Pushed::Done);
+    let pushed = story.push_with(&story.back(), Some(Credential::basic("ann", "s3cret"))).unwrap();
+    assert_eq!(pushed, done());
 }

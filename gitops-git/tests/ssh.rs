@@ -122,7 +122,10 @@ fn a_key_opens_a_repository_to_read_and_to_push() {
     let back = clone.source().restore(&restore.by("Ann <ann@x>", Timestamp::from_millis(0))).unwrap();
     let store = tempfile::tempdir().unwrap();
     let remote = GitStore::new(store.path()).with_options(sshd.options()).remote(&sshd.url(&repo)).unwrap();
-    assert_eq!(wait(remote.push(&clone.source(), &Push::new(&back, "back"))).unwrap(), Pushed::Done);
+    assert_eq!(
+        wait(remote.push(&clone.source(), &Push::new(&back, "back"))).unwrap(),
+        Pushed::Done { said: Vec::new() }
+    );
     assert_eq!(wait(remote.push(&clone.source(), &Push::new(&back, "back"))).unwrap(), Pushed::AlreadyThere);
     assert_eq!(repo.id("back"), back.as_str());
     repo.git(&["fsck", "--strict"]);

@@ -30,8 +30,8 @@ pub(crate) struct Rollback {
     )]
     pub(crate) revert: Option<String>,
     /// Push that commit besides, to a branch of the same name, which must not exist there: to the remote `origin` of the
-    /// repository, or the one that is named. GITOPS_GIT_TOKEN may hold a token that may push
-    #[arg(long, value_name = "REMOTE|URL", requires = "revert", num_args = 0..=1, default_missing_value = "origin")]
+    /// repository, or the one that is named, or a folder. GITOPS_GIT_TOKEN may hold a token that may push
+    #[arg(long, value_name = "REMOTE|URL|FOLDER", requires = "revert", num_args = 0..=1, default_missing_value = "origin")]
     pub(crate) push: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]

@@ -5,7 +5,7 @@ use gitops_core::resource::ResourceKey;
 use gitops_core::source::{RevisionId, Source, Target};
 use gitops_core::sync::{Hold, Ledger};
 use gitops_core::time::Timestamp;
-use gitops_git::{GitRemote, GitSource, Push, Restore};
+use gitops_git::{GitSource, Push, Pushed, Restore, Upstream};
 
 use super::sync::{carry_out, may_delete, told};
 use super::{look, plan};
@@ -25,7 +25,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     let source = world::open_source(of)?;
     // What cannot be written to is known before anything is done.
     let local = args.revert.as_ref().map(|_| writable(of)).transpose()?;
-    let onto = local.as_ref().zip(args.push.as_deref()).map(|(local, to)| remote(local, to)).transpose()?;
+    let onto = local.as_ref().zip(args.push.as_deref()).map(|(local, to)| upstream(local, to)).transpose()?;
     let head = finish(source.resolve(&app.target))??;
     let to = earlier(wanted, &ledger, &source)?;
     if to == head.id {
@@ -80,22 +80,28 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
     Ok(Answer { text, code })
 }
 
-/// Opens the remote that gets the commit of a revert.
-fn remote(local: &GitSource, to: &str) -> Result<GitRemote, Failure> {
-    let address = local.remote_address(to).unwrap_or_else(|| to.to_owned());
-    let hint = "`--push` takes the name of a remote of the repository, or an address";
-    Ok(repository::remote(&address).map_err(|error| format!("nothing was done: {error}; {hint}"))?)
+/// Opens the repository that gets the commit of a revert besides.
+fn upstream(local: &GitSource, to: &str) -> Result<Upstream, Failure> {
+    let location = local.remote_address(to).unwrap_or_else(|| to.to_owned());
+    let hint = "`--push` takes the name of a remote of the repository, an address, or a folder";
+    Ok(repository::upstream(&location).map_err(|error| format!("nothing was done: {error}; {hint}"))?)
 }
 
 /// Pushes the commit of a revert where that is asked for. Returns what to tell, and whether it is where it should be.
-fn handed_on(local: &GitSource, commit: &RevisionId, branch: &str, onto: Option<&GitRemote>) -> (String, bool) {
+fn handed_on(local: &GitSource, commit: &RevisionId, branch: &str, onto: Option<&Upstream>) -> (String, bool) {
     let made = format!("commit {} on branch `{branch}` takes the files back", commit.short());
-    let Some(remote) = onto else { return (format!("{made}; push it and have it reviewed\n"), true) };
-    let url = remote.url();
-    match finish(remote.push(local, &Push::new(commit, branch))) {
-        Ok(Ok(_)) => (format!("{made}; it was pushed to `{url}`: have it reviewed\n"), true),
-        Ok(Err(error)) => (format!("{made}; it was not pushed: {error}; push it with `git push`\n"), false),
-        Err(failure) => (format!("{made}; it was not pushed: {failure}; push it with `git push`\n"), false),
+    let Some(upstream) = onto else { return (format!("{made}; push it and have it reviewed\n"), true) };
+    let failed = |error: &dyn std::fmt::Display| {
+        (format!("{made}; it was not pushed: {error}; push it with `git push`\n"), false)
+    };
+    match finish(upstream.push(local, &Push::new(commit, branch))) {
+        Ok(Ok(pushed)) => {
+            let said = if let Pushed::Done { said } = pushed { said } else { Vec::new() };
+            let said: String = said.iter().map(|line| format!("  it says: {line}\n")).collect();
+            (format!("{made}; it was pushed to `{upstream}`: have it reviewed\n{said}"), true)
+        }
+        Ok(Err(error)) => failed(&error),
+        Err(failure) => failed(&failure),
     }
 }
 

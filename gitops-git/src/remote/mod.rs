@@ -13,6 +13,7 @@ mod progress;
 mod push;
 mod shared;
 mod store;
+mod upstream;
 mod url;
 mod wire;
 mod worker;
@@ -26,7 +27,6 @@ use std::time::Instant;
 use async_trait::async_trait;
 use gitops_core::source::{ContentId, History, Paths, Revision, RevisionId, Snapshot, Source, SourceError, Target};
 
-use crate::error::{shown, unsupported};
 use crate::history::{self, AtEnd};
 use crate::relation::{self, Relation};
 use crate::submodules::Rule;
@@ -39,6 +39,7 @@ pub use pipe::SshOptions;
 pub use progress::{Fetched, Progress};
 pub use push::{Push, Pushed};
 pub use store::Trimmed;
+pub use upstream::Upstream;
 pub(crate) use url::hidden;
 pub use url::{RemoteUrl, Scheme};
 
@@ -162,32 +163,6 @@ impl GitStore {
             trust: None,
         };
         Some(Followed::new(store, follow.clone()))
-    }
-
-    /// Opens what a person calls a repository: a folder, `file://` and a folder, or the address of a remote.
-    ///
-    /// A repository on this machine is read where it is.
-    ///
-    /// # Errors
-    /// When it is none of these.
-    pub fn source(&self, location: &str) -> Result<Arc<dyn Source>, SourceError> {
-        let folder = location.strip_prefix("file://").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
-        match folder.unwrap_or(location) {
-            // What stands before the path is a host, and might hold a password.
-            path if folder.is_some() && !path.starts_with('/') => {
-                let what = format!("`file://{}` is on another machine, which", shown(&hidden(path)));
-                Err(unsupported(what))
-            }
-            // A folder by that name is what is meant, even if it looks like an address.
-            path if Path::new(path).is_dir() || folder.is_some() && !path.ends_with(".bundle") => {
-                let source = GitSource::open(path)?.with_limits(self.options.limits.clone());
-                let source = source.with_submodules(self.submodules.clone());
-                #[cfg(feature = "signatures")]
-                let source = GitSource { trust: self.trust.clone(), ..source };
-                Ok(Arc::new(source))
-            }
-            _ => Ok(Arc::new(self.remote(&RemoteUrl::parse(location)?)?)),
-        }
     }
 
     /// Removes the remotes that were not used for the longest time, until at most `most` bytes are taken up. What a

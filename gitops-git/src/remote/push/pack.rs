@@ -5,13 +5,13 @@ use std::io::{self, Write};
 
 use gitops_core::source::SourceError;
 use gix::bstr::BString;
-use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
+use gix::objs::{Kind, Write as _};
 use gix::zlib::Compression;
 use gix::zlib::stream::deflate;
 use gix::{ObjectId, Repository};
 
-use crate::error::{beyond, damaged, too_large, unsupported};
+use crate::error::{beyond, cannot_write, damaged, too_large, unsupported};
 use crate::{GitLimits, objects};
 
 /// The most commits that are new to a remote, and the most bytes of their objects.
@@ -95,6 +95,16 @@ impl<'r> Lacking<'r> {
             return Err(too_large(format!("more than {BYTES} bytes are new to the remote; use `git push`")));
         }
         self.objects.push((kind, data));
+        Ok(())
+    }
+
+    /// Writes the objects into a repository: files first, commits last, so that a commit that is there is whole.
+    pub(super) fn write(&self, into: &Repository) -> Result<(), SourceError> {
+        for wanted in [Kind::Blob, Kind::Tree, Kind::Commit] {
+            for (_, data) in self.objects.iter().filter(|(kind, _)| *kind == wanted) {
+                into.write_buf(wanted, data).map_err(cannot_write)?;
+            }
+        }
         Ok(())
     }
 
