@@ -52,6 +52,7 @@ impl Followed {
         source: &GitSource,
         wanted: Wanted<'_>,
     ) -> Result<Snapshot, SourceError> {
+        self.opened.begin();
         for _ in 0..self.follow.depth.saturating_add(2) {
             let (snapshot, lacking) = self.list(source, &wanted);
             // A path that is not there may lie in what is lacking.

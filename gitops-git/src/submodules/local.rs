@@ -19,6 +19,7 @@ pub(crate) struct LocalModules {
 
 impl LocalModules {
     pub(crate) fn new(repository: &gix::Repository, follow: &Follow, opened: &Opened<GitSource>) -> Self {
+        opened.begin();
         Self { folder: repository.common_dir().join("modules"), budget: Budget::of(follow), opened: opened.clone() }
     }
 }

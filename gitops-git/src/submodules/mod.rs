@@ -20,8 +20,9 @@ pub use declared::{InvalidSubmodule, InvalidSubmodules, Submodule, SubmoduleList
 
 pub(crate) use local::LocalModules;
 
-/// Repositories of submodules that one source keeps open.
+/// Repositories of submodules that one source keeps open, and the listings after which one makes room that was in none.
 const OPEN: usize = 256;
+const LISTINGS: u64 = 64;
 
 /// What is done about submodules. Default: `Skip`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,7 +148,7 @@ pub(crate) enum NotFound {
 impl NotFound {
     /// States that no more repositories can be kept open.
     pub(crate) fn too_many() -> Self {
-        let what = format!("one source follows {OPEN} repositories of submodules at most; follow fewer");
+        let what = format!("one source follows {OPEN} repositories of submodules at a time at most; follow fewer");
         Self::Failed(too_large(what))
     }
 }
@@ -181,34 +182,55 @@ impl Budget {
 
 /// The repositories of submodules that were read, for their files to be read.
 #[derive(Clone)]
-pub(crate) struct Opened<T>(Arc<Mutex<BTreeMap<PathBuf, T>>>);
+pub(crate) struct Opened<T>(Arc<Mutex<Kept<T>>>);
+
+struct Kept<T> {
+    /// By place, with the listing in which each was found last.
+    all: BTreeMap<PathBuf, (u64, T)>,
+    listings: u64,
+}
 
 impl<T> Default for Opened<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Kept { all: BTreeMap::new(), listings: 0 })))
     }
 }
 
 impl<T: Clone> Opened<T> {
+    /// Begins a listing, which finds all submodules that it names.
+    pub(crate) fn begin(&self) {
+        let mut kept = self.lock();
+        kept.listings = kept.listings.saturating_add(1);
+    }
+
     pub(crate) fn all(&self) -> Vec<T> {
-        self.lock().values().cloned().collect()
+        self.lock().all.values().map(|(_, opened)| opened.clone()).collect()
     }
 
     pub(crate) fn get(&self, place: &PathBuf) -> Option<T> {
-        self.lock().get(place).cloned()
+        let mut kept = self.lock();
+        let now = kept.listings;
+        let (seen, opened) = kept.all.get_mut(place)?;
+        *seen = now;
+        Some(opened.clone())
     }
 
-    /// Keeps one, and returns whether there is room.
+    /// Keeps one, in the place of the one that no listing has found for longest if there are many. Returns whether there
+    /// is room.
     pub(crate) fn keep(&self, place: PathBuf, opened: T) -> bool {
-        let mut all = self.lock();
-        let has_room = all.len() < OPEN || all.contains_key(&place);
-        if has_room {
-            all.insert(place, opened);
+        let mut kept = self.lock();
+        let now = kept.listings;
+        if kept.all.len() >= OPEN && !kept.all.contains_key(&place) {
+            let oldest = kept.all.iter().min_by_key(|(_, (seen, _))| *seen);
+            let unused = oldest.filter(|(_, (seen, _))| now.saturating_sub(*seen) > LISTINGS);
+            let Some(unused) = unused.map(|(place, _)| place.clone()) else { return false };
+            kept.all.remove(&unused);
         }
-        has_room
+        kept.all.insert(place, (now, opened));
+        true
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, T>> {
+    fn lock(&self) -> MutexGuard<'_, Kept<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -216,5 +238,29 @@ impl<T: Clone> Opened<T> {
 impl<T> fmt::Debug for Opened<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Opened")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_listing_has_found_for_long_makes_room() {
+        let (opened, place) = (Opened::default(), |at: usize| PathBuf::from(at.to_string()));
+        opened.begin();
+        assert!((0..OPEN).all(|at| opened.keep(place(at), at)));
+        assert!(!opened.keep(place(OPEN), OPEN) && opened.keep(place(1), 1), "all were found just now");
+        for _ in 0..LISTINGS {
+            opened.begin();
+            assert_eq!(opened.get(&place(0)), Some(0));
+        }
+        assert!(!opened.keep(place(OPEN), OPEN), "what was read a while ago may be asked for its files");
+        opened.begin();
+        assert!(opened.keep(place(OPEN), OPEN));
+        assert_eq!((opened.get(&place(0)), opened.get(&place(OPEN)), opened.all().len()), (Some(0), Some(OPEN), OPEN));
+        // Those that are found stay, however many come.
+        (OPEN..3 * OPEN).for_each(|at| _ = opened.keep(place(at), at));
+        assert_eq!((opened.get(&place(0)), opened.get(&place(OPEN)), opened.all().len()), (Some(0), Some(OPEN), OPEN));
     }
 }
