@@ -17,7 +17,7 @@ use gitops_git::{Asked, Credential, Credentials, GitRemote, GitStore, RemoteOpti
 use tempfile::TempDir;
 
 use support::server::{Fault, Server};
-use support::{Repo, revision, wait};
+use support::{Repo, START, git, revision, wait};
 
 struct Scene {
     repo: Repo,
@@ -117,6 +117,57 @@ fn whichever_byte_is_damaged_what_is_kept_is_right() {
         assert_eq!(&*contents, b"one: 1\n", "{from_end}");
     }
     assert!(failed > 10, "{failed}");
+}
+
+/// What a server sends that gives these objects of a repository, and nothing else.
+fn sent(repo: &Repo, objects: &[&str]) -> Vec<u8> {
+    let names = repo.path().join(".git/sent");
+    fs::write(&names, objects.iter().map(|id| format!("{id}\n")).collect::<String>()).unwrap();
+    let mut packing = git(repo.path(), START, &["pack-objects", "-q", "--stdout"]);
+    let pack = packing.stdin(fs::File::open(names).unwrap()).output().unwrap().stdout;
+    let packet = |bytes: &[u8]| [format!("{:04x}", bytes.len() + 4).as_bytes(), bytes].concat();
+    [packet(b"packfile\n"), packet(&[&b"\x01"[..], &pack].concat()), b"0000".to_vec()].concat()
+}
+
+#[test]
+fn a_whole_pack_of_something_else_is_not_taken_for_what_was_asked_for() {
+    let scene = Scene::new();
+    let other = Repo::new();
+    let foreign = other.write("x.yaml", "x: 1\n").commit("Other");
+    let tree = |id: &str| scene.repo.id(&format!("{id}^{{tree}}"));
+    let second = scene.repo.write("a.yaml", "two: 2\n").commit("Two");
+    let deep = scene.repo.write("b/c/d.yaml", "three: 3\n").commit("Three");
+    let inner = scene.repo.id(&format!("{deep}:b"));
+    for (before, wanted, objects) in [
+        (None, &scene.id, vec![]),
+        (None, &scene.id, vec![&*foreign]),
+        (None, &scene.id, vec![&*scene.id]),
+        (None, &second, vec![&*second, &*tree(&second)]),
+        // Into a store that has what it was built upon.
+        (Some(&scene.id), &second, vec![&*second]),
+        (Some(&scene.id), &second, vec![&*second, &*tree(&second)]),
+        (Some(&second), &deep, vec![&*deep, &*tree(&deep), &*inner]),
+    ] {
+        let of = if objects.contains(&&*foreign) { &other } else { &scene.repo };
+        let body = sent(of, &objects);
+        let folder = tempfile::tempdir().unwrap();
+        let store = GitStore::new(folder.path()).with_options(options(1));
+        let remote = store.remote(scene.remote().url()).unwrap();
+        if let Some(before) = before {
+            scene.repo.git(&["update-ref", "refs/heads/main", before]);
+            assert_eq!(resolve(&remote, "main").unwrap(), *before);
+        }
+        scene.repo.git(&["update-ref", "refs/heads/main", wanted]);
+        let first = if before.is_some() { 1 } else { 2 };
+        scene.server.fail(&[vec![Fault::None; first], vec![Fault::Instead(body)]].concat());
+        let error = resolve(&remote, "main").unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("does not send the object"), "{error}");
+        // What is wrong is not kept, so that it comes whole the next time.
+        assert_eq!(resolve(&remote, "main").unwrap(), *wanted);
+        let files = wait(remote.snapshot(&revision(wanted), &Paths::default(), None)).unwrap().files();
+        let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
+        assert!(wait(remote.read(&ids)).unwrap().iter().all(Result::is_ok), "{objects:?}");
+    }
 }
 
 #[test]
@@ -291,7 +342,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 /// Runs `git` in a folder, whatever it says.
 fn run(folder: &Path, arguments: &[&str]) {
-    assert!(support::git(folder, support::START, arguments).status().unwrap().success(), "{arguments:?}");
+    assert!(git(folder, START, arguments).status().unwrap().success(), "{arguments:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use gix::ObjectId;
 use gix::protocol::handshake::Ref;
 
 use super::progress::Bounded;
-use super::wire::receive;
+use super::received::{Received, receive};
 use super::{RemoteOptions, RemoteUrl};
 use crate::GitSource;
 use crate::error::{shown, too_large, unsupported};
@@ -81,7 +81,7 @@ impl BundleFile {
         into: &GitSource,
         options: &RemoteOptions,
         cancelled: &AtomicBool,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Received, SourceError> {
         let repository = into.local();
         if let Some(missing) = self.needs.iter().find(|id| !repository.has_object(**id)) {
             let what = format!("the bundle `{}`, which builds on commit `{missing}` that is not here,", self.url);
@@ -93,7 +93,7 @@ impl BundleFile {
         let received = receive(&mut pack, into, cancelled);
         drop(pack);
         match received {
-            Ok(()) => Ok(()),
+            Ok(received) => Ok(received),
             Err(_) if passed.load(Ordering::Relaxed) => {
                 Err(too_large(format!("the bundle `{}` has more than {} bytes", self.url, options.pack_bytes)))
             }

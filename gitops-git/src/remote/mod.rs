@@ -11,6 +11,7 @@ mod options;
 mod pipe;
 mod progress;
 mod push;
+mod received;
 mod shared;
 mod store;
 mod upstream;

@@ -1,14 +1,12 @@
 //! One conversation with a remote: what it has, and what is wanted of it.
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gitops_core::source::{SourceError, SourceFailure};
 use gix::ObjectId;
 use gix::bstr::BString;
-use gix::odb::pack::{Bundle, bundle, data};
 use gix::progress::Discard;
 use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags, negotiate};
 use gix::protocol::transport::client::blocking_io::{Transport, TransportV2Ext};
@@ -18,13 +16,12 @@ use gix::protocol::{Command, Handshake};
 use super::listing::{Incoming, Listing};
 use super::pipe::Program;
 use super::progress::Bounded;
+use super::received::{Received, receive};
 use super::{RemoteOptions, RemoteUrl, bundle_file};
 use crate::GitSource;
 use crate::error::{shown, too_large, unsupported};
 
 pub(super) const AGENT: (&str, &str) = ("agent", concat!("gitops-git/", env!("CARGO_PKG_VERSION")));
-/// The most memory that one object may take while a pack is received.
-const OBJECT: usize = 1 << 30;
 
 /// How much history is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +109,7 @@ impl Session {
         depth: Depth,
         options: &RemoteOptions,
         cancelled: &Arc<AtomicBool>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Received, SourceError> {
         match self {
             Self::Bundle(file) => file.unpack(into, options, cancelled),
             Self::Wire(wire) => wire.fetch(into, wants, haves, depth, options, cancelled),
@@ -197,7 +194,7 @@ impl Wire {
         depth: Depth,
         options: &RemoteOptions,
         cancelled: &Arc<AtomicBool>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Received, SourceError> {
         let repository = into.local();
         let shallow = match depth {
             Depth::AsIs => Shallow::NoChange,
@@ -210,12 +207,13 @@ impl Wire {
         let shallow_file = repository
             .shallow_file()
             .map_err(|error| crate::error::damaged("the configuration of what was fetched".into(), error))?;
-        let (passed, url) = (AtomicBool::new(false), self.url.clone());
+        let (passed, url, mut received) = (AtomicBool::new(false), self.url.clone(), Received::default());
         let done = gix::protocol::fetch(
             &mut Request { wants, haves },
             |reader, _, stop| {
                 let mut reader = Bounded::new(reader, options.pack_bytes, &passed, &url, &options.progress);
-                receive(&mut reader, into, stop).map(|()| true)
+                received = receive(&mut reader, into, stop)?;
+                Ok(true)
             },
             Discard,
             cancelled,
@@ -228,7 +226,7 @@ impl Wire {
             Options { shallow_file, shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
         );
         match done {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(received),
             Err(_) if passed.load(Ordering::Relaxed) => {
                 let what = "there is more than the limit of";
                 Err(too_large(format!("`{}` sends too much: {what} {} bytes", self.url, options.pack_bytes)))
@@ -246,24 +244,6 @@ impl Wire {
             error,
         }
     }
-}
-
-/// Writes a pack that comes in, and completes it with what is here where it was made so.
-pub(super) fn receive(reader: &mut dyn BufRead, into: &GitSource, stop: &AtomicBool) -> Result<(), gix::Error> {
-    let repository = into.local();
-    let folder = repository.objects.store_ref().path().join("pack");
-    let options = bundle::write::Options {
-        iteration_mode: data::input::Mode::Verify,
-        alloc_limit_bytes: Some(OBJECT),
-        ..Default::default()
-    };
-    let bases = repository.objects.clone();
-    let hash = repository.object_hash();
-    let done = Bundle::write_to_directory(reader, Some(&folder), &mut Discard, stop, Some(bases), hash, options)?;
-    if let Some(keep) = done.keep_path {
-        std::fs::remove_file(keep).map_err(gix::Error::from_error)?;
-    }
-    Ok(())
 }
 
 /// Everything that is wanted and here, said at once: one request brings the pack.

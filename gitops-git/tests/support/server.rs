@@ -41,6 +41,8 @@ pub enum Fault {
     Close,
     /// Something that is not Git.
     Garbage,
+    /// Another body, of the right type.
+    Instead(Vec<u8>),
     /// This is done first.
     After(fn(&Path)),
 }
@@ -121,6 +123,9 @@ fn serve(state: &State, mut stream: &TcpStream) -> Option<()> {
             return None;
         }
         Fault::After(work) => work(&state.root),
+        Fault::Instead(body) => {
+            return answer(stream, 200, "Content-Type: application/x-git-upload-pack-result", &body);
+        }
         Fault::Garbage => return answer(stream, 200, "Content-Type: text/html", b"<html>Sign in</html>"),
         _ => {}
     }

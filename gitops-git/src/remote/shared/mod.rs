@@ -15,6 +15,7 @@ use gix::{ObjectId, Repository};
 use super::credentials::Credentials;
 use super::listing::{self, Listing, Meaning};
 use super::modules::Followed;
+use super::received::{self, Received};
 use super::store::{self, Store};
 use super::wire::{Depth, Session};
 use super::worker::Worker;
@@ -298,10 +299,7 @@ impl Shared {
             repository.object_hash() == hash && !store::is_scattered(&repository)
         });
         let (into, haves, is_new) = match current {
-            Some(source) => {
-                let haves = store::held(&source.local())?;
-                (source, haves, false)
-            }
+            Some(source) => (source.clone(), store::held(&source.local())?, false),
             None => (writing.begin(hash, &self.options.limits)?, Vec::new(), true),
         };
         let is_whole = !is_new && objects::boundary(&into.local())?.is_empty();
@@ -312,9 +310,11 @@ impl Shared {
             depth => depth,
         };
         let ids: Vec<ObjectId> = wanted.iter().map(|(_, id)| *id).collect();
-        session.fetch(&into, &ids, haves, depth, &self.options, cancelled)?;
+        let known = haves.clone();
+        let received = session.fetch(&into, &ids, haves, depth, &self.options, cancelled)?;
         // Opened again, to see what came.
         let repository = GitSource::open_store(into.local().git_dir())?.local();
+        self.check(&repository, &ids, &known, received)?;
         for (name, id) in wanted {
             if has(&repository, *id) {
                 store::hold(&repository, name, *id)?;
@@ -325,6 +325,25 @@ impl Shared {
         }
         let mut local = lock(&self.local);
         local.number = None;
+        Ok(())
+    }
+
+    /// Fails if something is lacking of what was asked for: else it would be taken to be here from then on.
+    fn check(
+        &self,
+        repository: &Repository,
+        wanted: &[ObjectId],
+        known: &[ObjectId],
+        received: Received,
+    ) -> Result<(), SourceError> {
+        for id in wanted {
+            let Some(lacking) = received::lacking(repository, &self.options.limits, *id, known)? else { continue };
+            let what = format!("`{}` (of `{id}` it does not send the object `{lacking}`)", self.url);
+            received.discard().map_err(|error| SourceFailure::Unavailable {
+                what: format!("{what}, and what it sent cannot be removed ({error}),").into(),
+            })?;
+            return Err(SourceFailure::Unavailable { what: what.into() }.into());
+        }
         Ok(())
     }
 
