@@ -1,5 +1,6 @@
 //! What the history of the source tells of an object: who wrote its fields, and who dropped them or all of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diff::Written;
@@ -16,6 +17,8 @@ use super::explain::{Dropped, Explanation};
 
 /// How many revisions are looked through: few first, since most answers are near, and then many.
 const DEPTHS: [usize; 2] = [50, 2_000];
+/// How many reasons are told why a revision could not be.
+const GAPS: usize = 8;
 
 /// Where an application comes from.
 pub(super) struct Past<'a> {
@@ -55,7 +58,7 @@ impl Past<'_> {
     pub(super) async fn tell_dropped(&self, key: &ResourceKey, explanation: &mut Explanation) {
         let Some(history) = self.source.history() else { return };
         let mut auditor = Auditor { app: self.app, source: self.source, history, model: self.model, listed: None };
-        let mut looked = 0;
+        let (mut looked, mut untold) = (0, BTreeSet::new());
         for depth in DEPTHS {
             let log = match history.log(self.revision, &self.app.paths, depth).await {
                 Ok(log) => log,
@@ -70,10 +73,12 @@ impl Past<'_> {
                     }
                     return;
                 }
+                untold.extend(told.gaps);
             }
             looked = count;
             if count < depth {
-                return;
+                // What could not be told may be what was looked for.
+                return explanation.gaps.extend(untold.into_iter().take(GAPS));
             }
         }
         explanation.gaps.push(format!("which revision dropped it: none of the last {looked} did").into());
@@ -134,10 +139,15 @@ impl File<'_> {
             }
             looked = count;
             if count < depth {
-                break;
+                // Where the history is cut off, that is an error, and not that no revision ever had it.
+                if let Some(first) = &after {
+                    history.parents(&first.id).await?;
+                }
+                return Ok(None);
             }
         }
-        Ok(None)
+        let what = format!("looking for who dropped a field further back than {looked} revisions");
+        Err(SourceFailure::Unsupported { what: what.into() }.into())
     }
 
     /// Whether a file declared the field of this object.
