@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::{MemorySource, ready};
-use crate::source::{Entry, Folder, History, Paths, RevisionId, Snapshot, Source, SourceFailure, Target};
+use crate::problem::Severity;
+use crate::source::{Entry, Folder, History, IgnoreFiles, Paths, RevisionId, Snapshot, Source, SourceFailure, Target};
 use crate::time::Timestamp;
 
 const ANN: &str = "Ann <ann@example.org>";
@@ -116,4 +117,19 @@ fn what_cannot_be_read_is_never_left_out_silently() {
     assert_eq!(&*ready(source.read(&ids)).unwrap().unwrap().remove(0).unwrap(), b"1");
     source.go_down(Some(SourceFailure::Unavailable { what: "the network".into() }));
     assert!(ready(source.resolve(&Target::new("HEAD"))).unwrap().is_err());
+}
+
+#[test]
+fn more_rules_than_are_heeded_block_since_too_much_would_be_wanted() {
+    let source = MemorySource::default();
+    let paths = Paths::default().with_ignore_files(IgnoreFiles::SourceIgnore);
+    let listed = |rules: &str| {
+        let id = commit(&source, "ruled", &[("a.yaml", Some("a: 1")), (".sourceignore", Some(rules))]);
+        ready(source.snapshot(&id, &paths, None)).unwrap().unwrap()
+    };
+    let blocked = listed(&"x\n".repeat(10_001));
+    let told: Vec<String> = blocked.problems.iter().map(ToString::to_string).collect();
+    assert!(told[0].contains(".sourceignore") && told[0].contains("has more rules than are heeded"), "{told:?}");
+    assert_eq!(blocked.problems[0].severity, Severity::Blocks);
+    assert!(listed("x\n").problems.is_empty());
 }
