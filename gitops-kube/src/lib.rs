@@ -36,6 +36,8 @@ mod write;
 
 #[cfg(feature = "control-plane")]
 pub mod control_plane;
+#[cfg(feature = "controller")]
+pub mod controller;
 #[cfg(feature = "server")]
 pub mod memory_server;
 

@@ -11,6 +11,7 @@
 
 mod adversity;
 mod contract;
+mod definitions;
 mod kinds;
 mod lists;
 mod manifests;
@@ -86,6 +87,7 @@ async fn run(server: &str, world: &World, wanted: &[String], is_for: impl Fn(&st
     // What stops the server comes last.
     let checks: Vec<Check> = [
         contract::CHECKS,
+        definitions::CHECKS,
         kinds::CHECKS,
         lists::CHECKS,
         refusals::CHECKS,
