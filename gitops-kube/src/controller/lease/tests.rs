@@ -191,9 +191,9 @@ fn a_lease_that_somebody_deleted_or_labelled_goes_to_one_replica_all_the_same() 
         .unwrap();
     // The one that waits sees first that it is gone, and the leader not at all for a while.
     town.away.push(0);
-    town.pass(9);
+    town.pass(7);
     assert_eq!(town.leaders(), [0]);
-    town.pass(11);
+    town.pass(13);
     assert_eq!(town.leaders(), [1]);
 }
 
