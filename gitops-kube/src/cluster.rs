@@ -70,6 +70,11 @@ impl KubeCluster {
     pub fn connection(&self) -> &Connection {
         self.0.talk.connection()
     }
+
+    #[cfg(feature = "controller")]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
 }
 
 #[async_trait]

@@ -14,6 +14,8 @@ use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::time::Timestamp;
 use gitops_core::value::{Draft, ValueRef};
 
+use super::MANAGER;
+
 /// An instant, by two clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "two clocks")]
@@ -94,8 +96,6 @@ struct Held {
 }
 
 const LEASE: (&str, &str, &str) = ("coordination.k8s.io", "v1", "Lease");
-/// As whom leases are written.
-const MANAGER: &str = "gitops-controller";
 
 impl Default for Terms {
     fn default() -> Self {

@@ -17,7 +17,7 @@ checks!(
 );
 
 /// The definitions, and a namespace, once they are served.
-async fn serve(world: &World, namespace: &str) {
+pub(crate) async fn serve(world: &World, namespace: &str) {
     world.namespace(namespace).await;
     for definition in definitions().unwrap() {
         let written = world.apply(&definition, "checks").await;
@@ -47,7 +47,7 @@ async fn serve(world: &World, namespace: &str) {
     }
 }
 
-fn of(kind: &str, namespace: &str, name: &str, spec: &Value) -> Resource {
+pub(crate) fn of(kind: &str, namespace: &str, name: &str, spec: &Value) -> Resource {
     let metadata = json!({"name": name, "namespace": namespace});
     let document =
         json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "spec": spec});

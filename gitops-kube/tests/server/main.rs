@@ -11,6 +11,7 @@
 
 mod adversity;
 mod contract;
+mod controller;
 mod definitions;
 mod kinds;
 mod lists;
@@ -88,6 +89,7 @@ async fn run(server: &str, world: &World, wanted: &[String], is_for: impl Fn(&st
     let checks: Vec<Check> = [
         contract::CHECKS,
         definitions::CHECKS,
+        controller::CHECKS,
         kinds::CHECKS,
         lists::CHECKS,
         refusals::CHECKS,

@@ -1,0 +1,207 @@
+//! From what is declared to what the engine looks after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use gitops_core::app::{self, AppSource, Catalog};
+use gitops_core::automation::Automation;
+use gitops_core::engine::{Application, Engine};
+use gitops_core::policy::window::Windows;
+use gitops_core::problem::Severity;
+use gitops_core::reconcile::App;
+use gitops_core::source::{Paths, Source, SourceError};
+use gitops_core::state::Owner;
+use gitops_core::time::Timestamp;
+use gitops_core::value::{Digest, Hasher, Purpose};
+use serde_json::json;
+
+use super::Settings;
+use super::declared::{Declared, Ending, ending, problems_of};
+
+/// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
+pub(super) const CLUSTER: &str = "in-cluster";
+
+/// Opens repositories: what stands between a controller and Git.
+pub trait Sources: fmt::Debug + Send + Sync {
+    /// Opens the repository at an address. It need not be reached yet; that it cannot be is told when it is read.
+    ///
+    /// # Errors
+    /// When the address cannot be one of a repository.
+    fn open(&self, address: &str) -> Result<Arc<dyn Source>, SourceError>;
+}
+
+/// What the engine looks after, and why not the rest.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// Those in the engine, by how they were put there.
+    placed: BTreeMap<Arc<str>, Digest>,
+    /// Those that are declared and cannot be looked after, and why.
+    pub(super) held_back: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those that are being deleted, and what for.
+    pub(super) endings: BTreeMap<Arc<str>, Ending>,
+    /// By address.
+    opened: BTreeMap<Arc<str>, Arc<dyn Source>>,
+    /// What an application has its objects from, by the name that the engine has for it.
+    pub(super) parts: BTreeMap<Arc<str>, Vec<AppSource>>,
+    /// Those that ended, of which the resource is not gone yet.
+    pub(super) ended: BTreeSet<Arc<str>>,
+}
+
+impl Members {
+    /// Puts into the engine what is declared, and takes out what no longer is. Returns the names of all about whom
+    /// something is new.
+    pub(super) fn settle(
+        &mut self,
+        declared: &Declared,
+        catalog: &Catalog,
+        sources: &dyn Sources,
+        engine: &mut Engine,
+        (settings, now): (&Settings, Timestamp),
+    ) -> BTreeSet<Arc<str>> {
+        let mut news = BTreeSet::new();
+        let held_back = std::mem::take(&mut self.held_back);
+        self.endings = endings(declared);
+        // Another one may have its name by now.
+        self.ended.retain(|name| declared.is_terminating(name));
+        self.parts.clear();
+        let mut wanted = BTreeSet::new();
+        for described in catalog.applications.values() {
+            let name = &described.name;
+            if self.is_left(declared, name) {
+                continue;
+            }
+            match self.describe(described, catalog, sources, settings) {
+                Ok((application, digest)) => {
+                    wanted.insert(Arc::clone(name));
+                    if self.placed.get(name) != Some(&digest) {
+                        engine.put(application, now);
+                        self.placed.insert(Arc::clone(name), digest);
+                        news.insert(Arc::clone(name));
+                    }
+                }
+                Err(why) => drop(self.held_back.insert(Arc::clone(name), why)),
+            }
+        }
+        for name in &catalog.held_back {
+            let blocked = problems_of(&catalog.problems, "Application", name);
+            let blocked = blocked.first().filter(|problem| problem.severity == Severity::Blocks);
+            let why = blocked.map_or_else(|| "its document cannot be used".into(), |problem| Arc::clone(&problem.text));
+            self.held_back.insert(Arc::clone(name), why);
+        }
+        for (name, why) in &self.held_back {
+            // The engine must know that it is there: it may declare anything (rule 28).
+            if held_back.get(name) != Some(why) {
+                engine.put_unknown(name, CLUSTER, &format!("is held back: {why}"), now);
+                news.insert(Arc::clone(name));
+            }
+        }
+        for name in self.placed.keys().chain(held_back.keys()) {
+            if !wanted.contains(name) && !self.held_back.contains_key(name) {
+                engine.remove(name, now);
+                news.insert(Arc::clone(name));
+            }
+        }
+        self.placed.retain(|name, _| wanted.contains(name));
+        self.close();
+        news
+    }
+
+    /// Whether nothing is done about an application that is still there: it is being deleted, and nobody asked that its
+    /// objects go as well, or they are gone.
+    fn is_left(&self, declared: &Declared, name: &Arc<str>) -> bool {
+        declared.is_terminating(name) && !self.endings.contains_key(name) || self.ended.contains(name)
+    }
+
+    fn describe(
+        &mut self,
+        described: &app::Application,
+        catalog: &Catalog,
+        sources: &dyn Sources,
+        settings: &Settings,
+    ) -> Result<(Application, Digest), Arc<str>> {
+        let (server, cluster) = described.spec.destination.cluster();
+        if cluster != CLUSTER {
+            let named = if cluster.is_empty() { server } else { cluster };
+            return Err(
+                format!("its cluster `{named}` is not the one that the controller runs in; use `{CLUSTER}`").into()
+            );
+        }
+        let parts: Vec<AppSource> = described.spec.read_sources().cloned().collect();
+        for url in parts.iter().map(|part| &part.repo_url) {
+            if !self.opened.contains_key(url) {
+                let shown = AppSource::new(url).shown_repository();
+                let opened = sources.open(url);
+                let opened = opened.map_err(|error| format!("its repository `{shown}` cannot be opened: {error}"))?;
+                self.opened.insert(Arc::clone(url), opened);
+            }
+        }
+        let source = match parts.as_slice() {
+            [one] => Arc::clone(&one.repo_url),
+            _ => joined(&described.name, &parts),
+        };
+        let ending = self.endings.get(&described.name);
+        let project = catalog.project_of(described);
+        let said = json!([described.spec, project, source, format!("{ending:?}")]).to_string();
+        let digest = Hasher::new(Purpose::Identity).text(&*said).finish();
+        let application = Application::described(described, catalog, &source, CLUSTER);
+        let mut application = application.map_err(|error| Arc::from(error.to_string()))?;
+        let owner = described.app(&settings.installation).map_err(|error| Arc::from(error.to_string()))?.owner;
+        application.app = owned(application.app, owner, settings);
+        if ending.is_some() {
+            // Nothing is made any more, and what is to go does not wait for a time to sync.
+            application.automation = Automation::default();
+            application.windows = Windows::default();
+        }
+        self.parts.insert(source, parts);
+        Ok((application, digest))
+    }
+
+    /// The sources that have something of the repository at an address.
+    pub(super) fn with(&self, address: &str) -> Vec<Arc<str>> {
+        let has = |parts: &[AppSource]| parts.iter().any(|part| *part.repo_url == *address);
+        self.parts.iter().filter(|(_, parts)| has(parts)).map(|(name, _)| Arc::clone(name)).collect()
+    }
+
+    /// What is followed: addresses of repositories, and which branch, tag or commit.
+    pub(super) fn followed(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
+        let parts = self.parts.values().flatten();
+        parts.map(|part| (Arc::clone(&part.repo_url), part.target().into())).collect()
+    }
+
+    /// Closes repositories that nobody needs any more.
+    fn close(&mut self) {
+        let needed: BTreeSet<&Arc<str>> = self.parts.values().flatten().map(|part| &part.repo_url).collect();
+        self.opened.retain(|url, _| needed.contains(url));
+    }
+
+    /// What a source is made of, by the name that the engine has for it.
+    pub(super) fn sources(&self, name: &str) -> Vec<(AppSource, Arc<dyn Source>)> {
+        let parts = self.parts.get(name).into_iter().flatten();
+        parts.filter_map(|part| Some((part.clone(), Arc::clone(self.opened.get(&part.repo_url)?)))).collect()
+    }
+}
+
+/// An application of this installation.
+fn owned(mut app: App, owner: Owner, settings: &Settings) -> App {
+    app.owner = owner;
+    app.ledger_namespace = Arc::clone(&settings.namespace);
+    app
+}
+
+/// The name of several sources as one: another one for others, since what is kept of a source goes by its name.
+fn joined(app: &str, parts: &[AppSource]) -> Arc<str> {
+    let said = json!(parts).to_string();
+    let digest = Hasher::new(Purpose::Identity).text(&*said).finish().short();
+    format!("the sources of {app} ({digest})").into()
+}
+
+/// Which files of a source are wanted; they were looked at when the application was described.
+pub(super) fn paths(part: &AppSource) -> Paths {
+    part.paths().unwrap_or_default()
+}
+
+fn endings(declared: &Declared) -> BTreeMap<Arc<str>, Ending> {
+    let all = declared.ours("Application");
+    all.filter_map(|resource| Some((Arc::clone(&resource.key().name), ending(resource)?))).collect()
+}
