@@ -14,7 +14,7 @@ use super::confirm::{self, Consent};
 use super::contents::{self, is_container};
 use super::depend::Graph;
 use super::node::{Fate, Node};
-use super::prune::{self, Extra, Removal};
+use super::prune::{Extra, Removal};
 use super::{HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, leftover, order};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
@@ -39,7 +39,7 @@ pub(super) fn plan(
     let (mut removals, mut skipped) = removals(entries, desired, policy, context, &request, &mut asking, &mut problems);
     skipped.append(&mut left.skipped);
     // Nobody is asked about a container that stays anyway, since it holds what stays.
-    prune::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), Intent::Delete, &mut problems);
+    contents::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), Intent::Delete, &mut problems);
     problems.extend(homes::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for (key, reason) in removals

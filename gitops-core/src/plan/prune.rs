@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::diff::{Compared, Comparison, Context, Outcome};
 use crate::policy::{Options, Permission, Phase, Prune, Role, SyncPolicy, WhenEmpty};
 use crate::problem::{Code, Problem, Severity};
-use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
+use crate::resource::{Propagation, Resource, ResourceKey};
 use crate::state::{Completeness, DesiredState, Trust};
 
 use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
-use super::contents::is_container;
-use super::depend::defines;
+use super::contents::{is_container, keep_containers};
 use super::node::Node;
 use super::{Action, Confirmed, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped};
 
@@ -308,48 +307,6 @@ fn why_kept(key: &ResourceKey, reason: SkipReason) -> Option<Problem> {
         _ => return None,
     };
     Some(Problem::note(Code::PruneGuard, text).hint(hint))
-}
-
-/// Keeps namespaces and CRDs that hold something that stays.
-pub(super) fn keep_containers(
-    removals: &mut Vec<Removal<'_>>,
-    skipped: &mut Vec<Skipped>,
-    desired: &DesiredState,
-    intent: Intent,
-    problems: &mut Vec<Problem>,
-) {
-    if !removals.iter().any(|removal| is_container(removal.key)) {
-        return;
-    }
-    // What is being deleted and not waited for is still there.
-    let staying: Vec<&ResourceKey> =
-        desired.declared.keys().chain(skipped.iter().map(|skipped| &skipped.key)).collect();
-    let namespaces: BTreeSet<&str> = staying.iter().filter_map(|key| key.namespace.as_deref()).collect();
-    let kinds: BTreeSet<&GroupKind> = staying.iter().map(|key| &*key.group_kind).collect();
-    let mut guarded = Vec::new();
-    removals.retain(|removal| {
-        if removal.is_under_way() {
-            return true;
-        }
-        let holds = if removal.key.is("", "Namespace") {
-            namespaces.contains(&*removal.key.name)
-        } else {
-            defines(removal.live).is_some_and(|kind| kinds.contains(&kind))
-        };
-        if holds {
-            let (does, hint) = match intent {
-                Intent::Sync | Intent::Adopt | Intent::Release => {
-                    ("is not pruned", "declare it again, or remove what is in it first")
-                }
-                Intent::Delete | Intent::Orphan => ("stays", "delete it by hand once nothing is in it"),
-            };
-            let text = format!("{does}: the {} holds objects that stay", removal.key.kind());
-            problems.push(Problem::note(Code::PruneGuard, text).of(removal.key).hint(hint));
-            guarded.push(Skipped::new(removal.key, SkipReason::Guarded));
-        }
-        !holds
-    });
-    skipped.append(&mut guarded);
 }
 
 /// Stops all deletions where they look like an accident. Rules 29 and 30 of the exact rules.
