@@ -1,6 +1,7 @@
 //! What an application is: its source, its destination, and how it is synced.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use crate::state::TrackingStyle;
 
 /// What an application is: `spec` of its document.
 ///
-/// The fields are those of Argo CD's `Application`, and mean the same, except for `policy`, `dependsOn`, `suspend` and
-/// `tracking`, which are ours.
+/// The fields are those of Argo CD's `Application`, and mean the same, except for `policy`, `dependsOn`, `suspend`,
+/// `tracking`, `hooksOnHeal` and `hookLimit`, which are ours.
 ///
 /// ```
 /// use gitops_core::app::AppSpec;
@@ -51,7 +52,7 @@ pub struct AppSpec {
     /// Most operations kept in the history. Default: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<u32>,
-    /// What people should know about it. It is kept, and shown nowhere.
+    /// What people should know about it. It is shown with its state, and has no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
     /// Names of applications that must be synced and healthy before this one is synced by itself.
@@ -63,6 +64,13 @@ pub struct AppSpec {
     /// By what its objects are marked as its own. Default: our own annotation, which names the installation as well.
     #[serde(skip_serializing_if = "is_default")]
     pub tracking: TrackingStyle,
+    /// Whether hooks run when changes on the cluster are undone. Default: no, since they ran for that revision.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hooks_on_heal: bool,
+    /// Most tries of a revision whose hooks fail, the first included. Default: as many as `syncPolicy.retry` allows, or 5
+    /// where that says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_limit: Option<NonZeroU32>,
 }
 
 /// A repository, and which of its files.
@@ -156,6 +164,8 @@ impl Default for AppSpec {
             depends_on: BTreeSet::new(),
             suspend: false,
             tracking: TrackingStyle::default(),
+            hooks_on_heal: false,
+            hook_limit: None,
         }
     }
 }

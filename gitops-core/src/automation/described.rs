@@ -26,7 +26,7 @@ impl Automation {
     #[must_use]
     pub fn of(spec: &AppSpec) -> Self {
         let automated = spec.automated();
-        let retry = spec.sync_policy.retry.as_ref().map_or_else(Retry::default, |retry| {
+        let mut retry = spec.sync_policy.retry.as_ref().map_or_else(Retry::default, |retry| {
             let limit = match retry.limit {
                 // There the first try does not count.
                 RetryLimit::Times(again) => Some(again.saturating_add(1)),
@@ -36,12 +36,13 @@ impl Automation {
             let backoff = Backoff::new(retry.backoff.duration, retry.backoff.factor.max(1), most);
             Retry { limit, backoff: Some(backoff), ..Retry::default() }
         });
+        retry.hook_limit = spec.hook_limit.map(u32::from);
         Self {
             sync: Switch::from(automated.is_some()),
             self_heal: Switch::from(automated.is_some_and(|automated| automated.self_heal)),
+            hooks_on_heal: Switch::from(spec.hooks_on_heal),
             retry,
             suspend: Switch::from(spec.suspend),
-            ..Self::default()
         }
     }
 }
@@ -66,7 +67,9 @@ mod tests {
             let read = read(json);
             let switches = (read.sync.is_on(), read.self_heal.is_on(), read.suspend.is_on());
             assert_eq!(switches, (sync, heal, suspended), "{json}");
+            assert!(!read.hooks_on_heal.is_on(), "{json}");
         }
+        assert!(read(r#"{"hooksOnHeal": true}"#).hooks_on_heal.is_on());
     }
 
     #[test]
@@ -79,5 +82,14 @@ mod tests {
         assert_eq!(pauses, [Some(10), Some(30), None]);
         let endless = read(r#"{"syncPolicy": {"retry": {"limit": -1}}}"#).retry;
         assert_eq!(endless.pause(Cause::Passing, 100), Some(Duration::from_secs(180)));
+        for (json, tries) in [
+            (r#"{"hookLimit": 2}"#, 2),
+            (r#"{"syncPolicy": {"retry": {"limit": 2}}}"#, 3),
+            (r#"{"syncPolicy": {"retry": {"limit": 9}}, "hookLimit": 1}"#, 1),
+        ] {
+            let retry = read(json).retry;
+            let pauses = (1..9).find(|tries| retry.pause(Cause::Hook, *tries).is_none());
+            assert_eq!(pauses, Some(tries), "{json}");
+        }
     }
 }

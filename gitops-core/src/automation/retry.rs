@@ -11,15 +11,16 @@ use crate::sync::Cause;
 /// Argo CD tries a failed revision five times and then never again, also where a webhook was down for ten minutes
 /// (its issue 18442). Here each cause has a pace of its own, and only hooks have a limit, since they have effects that
 /// nobody can take back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Retry {
     /// Most tries for one revision, the first included. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Most tries of a revision whose hooks fail. Default: 5.
-    pub hook_limit: u32,
+    /// Most tries of a revision whose hooks fail. Default: `limit`, or 5 where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_limit: Option<u32>,
     /// The pace for all causes, instead of one for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
@@ -43,20 +44,16 @@ pub struct Backoff {
 /// No pause is shorter, whatever is asked for.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-impl Default for Retry {
-    fn default() -> Self {
-        Self { limit: None, hook_limit: 5, backoff: None }
-    }
-}
+/// Most tries of a revision whose hooks fail, where nothing else is said.
+const HOOK_LIMIT: u32 = 5;
 
 impl Retry {
     /// Returns the pause before the next try, after `tries` that failed for this cause; `None` once it was enough.
     #[must_use]
     pub fn pause(&self, cause: Cause, tries: u32) -> Option<Duration> {
-        let limit = match (self.limit, cause) {
-            (Some(limit), _) => Some(limit),
-            (None, Cause::Hook) => Some(self.hook_limit),
-            (None, _) => None,
+        let limit = match cause {
+            Cause::Hook => self.hook_limit.or(self.limit).or(Some(HOOK_LIMIT)),
+            _ => self.limit,
         };
         if limit.is_some_and(|limit| tries >= limit.max(1)) {
             return None;
@@ -134,6 +131,22 @@ mod tests {
         for cause in [Cause::Passing, Cause::Refused, Cause::Unhealthy, Cause::Hook] {
             let pauses = [1, 2, 3, 4].map(|tries| retry.pause(cause, tries).map(|pause| pause.as_secs()));
             assert_eq!(pauses, [Some(1), Some(10), Some(100), None], "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn hooks_may_be_tried_less_often_than_the_rest_or_more_often_than_by_default() {
+        for (limit, hook_limit, expected) in [
+            (None, None, (true, 5)),
+            (None, Some(2), (true, 2)),
+            (None, Some(9), (true, 9)),
+            (Some(7), None, (false, 7)),
+            (Some(7), Some(2), (false, 2)),
+        ] {
+            let retry = Retry { limit, hook_limit, backoff: None };
+            let is_tried_for_ever = retry.pause(Cause::Refused, 1_000_000).is_some();
+            let tries = (1..).find(|tries| retry.pause(Cause::Hook, *tries).is_none());
+            assert_eq!((is_tried_for_ever, tries.unwrap()), expected, "{limit:?} {hook_limit:?}");
         }
     }
 }

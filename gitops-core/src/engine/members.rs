@@ -61,6 +61,7 @@ impl Engine {
                 {
                     known.ledger = None;
                 }
+                known.status.info = Arc::clone(&application.app.info);
                 known.application = Arc::new(application);
                 (known.level, known.load_after) = (Level::Desired, None);
                 known.edition = known.edition.saturating_add(1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::app::Info;
 use crate::automation::{Decision, Fight, Hold};
 use crate::health::HealthStatus;
 use crate::plan::Intent;
@@ -27,6 +28,9 @@ const WAITS: usize = 10;
 pub struct AppStatus {
     /// Name of the application.
     pub app: Arc<str>,
+    /// What people should know about it, as it is described.
+    #[serde(skip_serializing_if = "<[Info]>::is_empty")]
+    pub info: Arc<[Info]>,
     /// Whether Git and cluster agree.
     pub sync: SyncStatus,
     /// The worst health of its objects.
@@ -154,9 +158,10 @@ pub struct Decided {
 
 impl AppStatus {
     /// Begins with an application of which nothing is known.
-    pub(super) fn unknown(app: &Arc<str>) -> Self {
+    pub(super) fn unknown(app: &Arc<str>, info: &Arc<[Info]>) -> Self {
         Self {
             app: Arc::clone(app),
+            info: Arc::clone(info),
             sync: SyncStatus::Unknown,
             health: HealthStatus::Unknown,
             head: None,

@@ -211,7 +211,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn new(application: Application) -> Self {
-        let status = AppStatus::unknown(application.name());
+        let status = AppStatus::unknown(application.name(), &application.app.info);
         Self {
             application: Arc::new(application),
             head: None,

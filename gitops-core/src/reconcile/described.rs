@@ -56,6 +56,7 @@ impl AppSpec {
         let mut app = App::new(owner, target.as_str()).with_paths(paths).with_policy(self.sync_policy());
         app.rules = self.ignore_differences.rules().clone();
         app.namespace = Some(&self.destination.namespace).filter(|namespace| !namespace.is_empty()).cloned();
+        app.info = self.info.as_slice().into();
         app.history = self.history_limit();
         Ok(app)
     }

@@ -25,6 +25,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::app::Info;
 use crate::cluster::{Cluster, ClusterError, Interest};
 use crate::diff::Context;
 use crate::health::Checks;
@@ -80,6 +81,8 @@ pub struct App {
     pub limits: Limits,
     /// Namespace in which the ledger lies. Default: `gitops-system`.
     pub ledger_namespace: Arc<str>,
+    /// What people should know about it; it has no effect.
+    pub info: Arc<[Info]>,
     /// Most operations kept in the history; at least 2, at most 100. Default: 10.
     pub history: usize,
     /// Who or what starts operations, for the history.
@@ -133,6 +136,7 @@ impl App {
             dialect: Dialect::default(),
             limits: Limits::default(),
             ledger_namespace: "gitops-system".into(),
+            info: Arc::from([]),
             history: HISTORY,
             initiator: "unknown".into(),
             request: Request::default(),

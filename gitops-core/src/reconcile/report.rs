@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::app::Info;
 use crate::diff::{Change, Compared, Evidence, Forecast, Ignored, IgnoredBy, Outcome, RuleAudit, Strategy, Why};
 use crate::health::{self, AppHealth, Clues, Health, HealthStatus, Part, SETTLE_REPORTING};
 use crate::path::FieldPath;
@@ -37,6 +38,9 @@ pub enum SyncStatus {
 pub struct Report {
     /// Name of the application.
     pub app: Arc<str>,
+    /// What people should know about it.
+    #[serde(skip_serializing_if = "<[Info]>::is_empty")]
+    pub info: Arc<[Info]>,
     /// The revisions compared, one per source.
     pub revisions: Vec<Revision>,
     /// Whether Git and cluster agree.
@@ -153,6 +157,7 @@ impl Report {
         let totals = Totals::of(&resources);
         Self {
             app: Arc::clone(&app.owner.app),
+            info: Arc::clone(&app.info),
             revisions: looked.desired.revisions.clone(),
             sync: totals.status(looked.desired.completeness),
             health: health.status,

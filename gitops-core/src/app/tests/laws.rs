@@ -107,10 +107,11 @@ fn spec() -> impl Strategy<Value = AppSpec> {
     let info = vec((text(), text()).prop_map(|(name, value)| Info { name, value }), 0..2);
     let sources = (option::of(source()), vec(source(), 0..3));
     let tracking = select(vec![TrackingStyle::Own, TrackingStyle::ArgoCd, TrackingStyle::ArgoCdAndLabel]);
-    let ours = (policy(), differences(), btree_set(text(), 0..3), any::<bool>(), tracking);
+    let hooks = (any::<bool>(), option::of(any::<std::num::NonZeroU32>()));
+    let ours = (policy(), differences(), btree_set(text(), 0..3), any::<bool>(), tracking, hooks);
     (text(), sources, destination, settings(), option::of(any::<u32>()), info, ours).prop_map(
         |(project, (source, sources), destination, sync_policy, revision_history_limit, info, ours)| {
-            let (policy, ignore_differences, depends_on, suspend, tracking) = ours;
+            let (policy, ignore_differences, depends_on, suspend, tracking, (hooks_on_heal, hook_limit)) = ours;
             AppSpec {
                 project,
                 source,
@@ -124,6 +125,8 @@ fn spec() -> impl Strategy<Value = AppSpec> {
                 depends_on,
                 suspend,
                 tracking,
+                hooks_on_heal,
+                hook_limit,
             }
         },
     )

@@ -79,6 +79,9 @@ spec:
   source: {repoURL: https://example.org/shop.git}
   dependsOn: [db, cache, db]
   suspend: true
+  hooksOnHeal: true
+  hookLimit: 2
+  info: [{name: docs, value: https://example.org/shop}]
   policy: {prune: owned, waveTimeoutSeconds: 60, createNamespace: {managed: {labels: {team: shop}}}, rolloutBudget: 25%}
   ignoreDifferences: [{kind: Deployment, paths: [spec.replicas]}]
 ";
@@ -88,6 +91,8 @@ spec:
     assert_eq!(app.policy.wave_timeout, Duration::from_secs(60));
     assert!(matches!(app.policy.create_namespace, CreateNamespace::Managed(_)));
     assert!(application.spec.suspend && application.spec.depends_on.len() == 2);
+    assert_eq!((application.spec.hooks_on_heal, application.spec.hook_limit.map(u32::from)), (true, Some(2)));
+    assert_eq!(app.info.iter().map(|info| &*info.name).collect::<Vec<_>>(), ["docs"]);
     assert_eq!(application.spec.destination.cluster(), ("https://kubernetes.default.svc", "in-cluster"));
 }
 
@@ -126,6 +131,14 @@ fn what_is_wrong_is_said_with_line_and_field() {
         (
             "ignoreDifferences: {}",
             "a.yaml:7:3: argoproj.io/Application shop: `spec.ignoreDifferences`: rule 1: a list of rules is expected, not a map",
+        ),
+        (
+            "hookLimit: 0",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.hookLimit`: invalid value: integer `0`, expected a nonzero u32",
+        ),
+        (
+            "hooksOnHeal: often",
+            "a.yaml:7:3: argoproj.io/Application shop: `spec.hooksOnHeal`: a text is written, and a boolean is expected",
         ),
         ("info:\n- name: a", "a.yaml:8:5: argoproj.io/Application shop: `spec.info[0]`: `value` is missing"),
         (
