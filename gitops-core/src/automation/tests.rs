@@ -44,6 +44,12 @@ fn was_synced(seen: &mut Situation<'_>) {
     seen.attempt = went_well(10);
 }
 
+/// What is wanted was made true, and another application gave away an object of it since.
+fn takes_over(seen: &mut Situation<'_>) {
+    was_synced(seen);
+    seen.takes_over = true;
+}
+
 /// What was synced left a deletion undone that somebody approves now.
 fn was_approved(seen: &mut Situation<'_>) {
     was_synced(seen);
@@ -122,6 +128,58 @@ fn every_row_of_the_table_decides_as_it_says() {
                 seen.rests_until = Some(at(1060));
             },
             "rest: fought, until 1060",
+        ),
+    ];
+    for (about, automation, change, expected) in rows {
+        assert_eq!(decided(automation, change), expected, "{about}");
+    }
+}
+
+/// Rules 28 and 32 of the exact rules: what one application gave away another one takes, without waiting for a new
+/// revision of its own. Argo CD deletes it with the first, and the second makes it anew (2573, 12810).
+#[test]
+fn what_another_application_gave_away_is_taken_over_where_anything_may_be_done() {
+    type Change = fn(&mut Situation<'_>);
+    let (healing, syncing, off) = (Automation::healing(), Automation::syncing(), Automation::default());
+    let rows: [(&str, Automation, Change, &str); 5] = [
+        (
+            "another application gave an object away",
+            syncing,
+            takes_over,
+            "start: another application gave away what is declared here",
+        ),
+        (
+            "another application gave an object away, and nothing is synced automatically",
+            off,
+            takes_over,
+            "rest: manual",
+        ),
+        (
+            "another application gave an object away, and a window denies it",
+            healing,
+            |seen| {
+                takes_over(seen);
+                seen.permission = denied();
+            },
+            "rest: window, until 5000",
+        ),
+        (
+            "another application gave an object away, and taking it failed a moment ago",
+            healing,
+            |seen| {
+                takes_over(seen);
+                seen.attempt = failed(Cause::Refused, 1, 999);
+            },
+            "rest: pause, until 1059",
+        ),
+        (
+            "another application gave an object away that is fought over",
+            healing,
+            |seen| {
+                takes_over(seen);
+                seen.rests_until = Some(at(1060));
+            },
+            "start: another application gave away what is declared here",
         ),
     ];
     for (about, automation, change, expected) in rows {
@@ -227,6 +285,26 @@ fn what_was_changed_on_the_cluster_is_a_change_also_where_something_is_held_back
             seen.attempt = went_well(900).map(|attempt| Attempt { incomplete: true, ..attempt });
             (seen.only_drift, seen.rests_until) = (true, rests_until);
         });
+        assert_eq!(decision, expected);
+    }
+}
+
+/// Argo CD 11494 and 17254: retries of a revision that fails keep the newer one waiting that mends it.
+#[test]
+fn a_newer_revision_does_not_wait_for_retries_of_an_older_one() {
+    let failed = history(&[(Some(Cause::Refused), 7, AUTOMATIC)]);
+    let (old, newer) = ([RevisionId::new("new")], [RevisionId::new("newer")]);
+    assert_eq!(Attempt::last(&failed, &old).map(|attempt| attempt.tries), Some(7));
+    assert_eq!(Attempt::last(&failed, &newer), None);
+    let decision = decided(Automation::syncing(), |seen| seen.attempt = Attempt::last(&failed, &newer));
+    assert_eq!(decision, "start: a new revision");
+}
+
+/// Argo CD: what could not be read makes an application `Unknown`, which is never synced, nor taken for in sync.
+#[test]
+fn what_cannot_be_read_starts_nothing_but_what_somebody_asks_for() {
+    for (asked, expected) in [(None, "rest: outOfReach"), (Some("Ann".into()), "start: asked for by Ann")] {
+        let decision = decided(Automation::healing(), |seen| (seen.drift, seen.asked) = (Drift::OutOfReach, asked));
         assert_eq!(decision, expected);
     }
 }
