@@ -169,8 +169,8 @@ impl Masks {
 
     fn step(&mut self, write: &Write, step: &PatchStep) -> String {
         match step {
-            PatchStep::Set(path, value) if write.key.is("", "Secret") && !path.to_string().starts_with("metadata") => {
-                format!("set {path} to {}", self.value(value))
+            PatchStep::Set(path, value) if write.key.is("", "Secret") => {
+                format!("set {path} to {}", self.value(path, value))
             }
             PatchStep::Set(path, value) => format!("set {path} to {}", value.to_json()),
             PatchStep::Remove(path) => format!("remove {path}"),

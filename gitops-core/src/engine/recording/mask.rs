@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::diff::{is_plain, is_plain_metadata};
 use crate::manifest::{Dialect, Limits, ParsedFile, parse};
+use crate::path::{FieldPath, Segment};
 use crate::problem::{Code, Severity};
 use crate::resource::Resource;
 use crate::value::{Draft, Value, ValueRef};
@@ -68,17 +69,29 @@ impl Masks {
         draft.freeze()
     }
 
-    /// Returns the value of one field of a Secret.
-    pub(super) fn value(&mut self, value: &Value) -> String {
+    /// Returns what is written to a field of a Secret, as JSON: as it would be written where the Secret is masked already.
+    pub(super) fn value<'p>(&mut self, path: &'p FieldPath, value: &Value) -> String {
         if self.is_off {
             return value.to_json();
         }
-        let encoded = value.root().as_str().and_then(|text| STANDARD.decode(text).ok());
-        match (encoded, value.root().as_str()) {
-            (Some(bytes), _) => STANDARD.encode(self.name(&bytes)),
-            (None, Some(text)) => self.name(text.as_bytes()),
-            (None, None) => self.name(value.to_json().as_bytes()),
+        let field = |segment: &'p Segment| match segment {
+            Segment::Field(name) => Some(&**name),
+            _ => None,
+        };
+        let names: Vec<&str> = path.segments().iter().map_while(field).collect();
+        if names.len() < path.segments().len() {
+            // No value of a Secret lies in an item of a list.
+            let may_hold_values = FIELDS.iter().any(|(field, _)| names.first() == Some(field));
+            return if may_hold_values { self.name(value.to_json().as_bytes()) } else { value.to_json() };
         }
+        let mut object = names.iter().rev().fold(value.root().to_draft(), |below, name| {
+            let mut map = Draft::map();
+            map.set(name, below);
+            map
+        });
+        self.secret(&mut object);
+        let masked = names.iter().try_fold(&object, |at, name| at.get(name));
+        masked.map_or_else(|| self.name(value.to_json().as_bytes()), |masked| masked.freeze().to_json())
     }
 
     fn text(&mut self, text: &str, is_encoded: bool) -> String {
@@ -253,6 +266,41 @@ mod tests {
             let text = String::from_utf8(Masks::default().file(file.as_bytes())).unwrap();
             assert!(!text.contains("hunter") && text.contains("masked"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_to_a_secret_is_recorded_as_a_replay_writes_it() {
+        let json = |text: &str| Value::from_json(text.as_bytes()).unwrap();
+        let applied = r#"{"kubectl.kubernetes.io/last-applied-configuration":"{\"kind\":\"Secret\",\"data\":{\"word\":\"aHVudGVyMg==\"}}"}"#;
+        for (path, value) in [
+            (&["data", "word"][..], r#""aHVudGVyMg==""#),
+            (&["data"], r#"{"word":"aHVudGVyMg==","none":null,"empty":""}"#),
+            (&["data", "word"], r#""no base64 hunter2""#),
+            (&["stringData", "word"], r#""hunter2""#),
+            (&["stringData", "word"], r#"["hunter2"]"#),
+            (&["stringData"], r#""hunter2""#),
+            (&["type"], r#""Opaque""#),
+            (&["metadata", "labels"], r#"{"a":"b"}"#),
+            (&["metadata", "annotations"], applied),
+        ] {
+            let (path, value) = (FieldPath::fields(path), json(value));
+            let mut masks = Masks::default();
+            let recorded = masks.value(&path, &value);
+            assert!(!recorded.contains("hunter") && !recorded.contains("aHVudGVy"), "{path}: {recorded}");
+            // What a replay reads is masked, and what it writes of it is written out as it is.
+            let replayed = Masks::off().value(&path, &json(&recorded));
+            assert_eq!(recorded, replayed, "{path}");
+            let is_secret = value.to_json().contains("hunter") || value.to_json().contains("aHVudGVy");
+            assert_eq!(recorded == value.to_json(), !is_secret, "{path}");
+            assert_eq!(recorded, masks.value(&path, &value), "equal values have equal names");
+        }
+        let object = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"key"},"data":{"word":"aHVudGVyMg=="}}"#;
+        let object = Resource::new(json(object)).unwrap();
+        let mut masks = Masks::default();
+        let whole = json(&masks.json(&object));
+        let part = masks.value(&FieldPath::fields(&["data", "word"]), &json(r#""aHVudGVyMg==""#));
+        let read = whole.root().dig(&["data", "word"]).and_then(|word| word.as_str()).map(|word| format!("\"{word}\""));
+        assert_eq!(Some(part), read, "it is known by the name that it was read under");
     }
 
     #[test]
