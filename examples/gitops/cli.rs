@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use asked::{Asked, Confirm, Prune, Select, Validating, Validation};
+pub(crate) use asked::{Asked, Confirm, Prune, Select, Validation};
 #[cfg(feature = "kube")]
 pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
@@ -25,7 +25,7 @@ pub(crate) use rollback::Rollback;
 pub(crate) use signed::Signed;
 pub(crate) use source::{AppName, Source};
 pub(crate) use submodules::SubmoduleArgs;
-pub(crate) use watch::{Replay, Watch};
+pub(crate) use watch::{Replay, RepoAt, Watch};
 
 /// Keeps a cluster as Git says.
 ///

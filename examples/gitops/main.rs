@@ -5,15 +5,19 @@
 
 mod cli;
 mod clock;
+mod document;
 mod field;
+mod joined;
 mod kinds;
 mod live;
 #[cfg(feature = "kube")]
 mod real;
 mod render;
 mod repository;
+mod rule_files;
 mod site;
 mod state_file;
+mod subject;
 mod verbs;
 mod whole_file;
 mod world;

@@ -24,6 +24,10 @@ use crate::state_file::cache_directory;
 pub(crate) struct Repository(Arc<dyn Source>);
 
 impl Repository {
+    pub(crate) fn of(source: impl Source + 'static) -> Self {
+        Self(Arc::new(source))
+    }
+
     /// Opens what is named: a folder if there is one, else the address of a remote.
     /// With trust, nothing is resolved but what is signed as it demands.
     pub(crate) fn open(location: &str, trust: Option<&Trust>, submodules: &Submodules) -> Result<Self, SourceError> {

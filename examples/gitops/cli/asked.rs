@@ -29,8 +29,9 @@ pub(crate) struct Prune {
     #[arg(long)]
     pub(crate) prune: bool,
     /// Most of what was applied that may be deleted at once, in percent; up to 5 objects always may, unless it is 0
-    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub(crate) prune_budget: u8,
+    /// (default: 30, or what the file of the application says)
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) prune_budget: Option<u8>,
 }
 
 /// What of an application is meant.

@@ -145,6 +145,11 @@ pub(crate) fn hold(hold: Option<&Hold>, paint: Paint) -> String {
     paint.paint(&line, Style::Waiting)
 }
 
+/// Lists what people should know about an application.
+pub(crate) fn info(report: &Report) -> String {
+    report.info.iter().map(|info| format!("{}: {}\n", clean(&info.name), clean(&info.value))).collect()
+}
+
 /// Says in one line how an application is, and of which revision that is said.
 pub(crate) fn summary(report: &Report, paint: Paint) -> String {
     let sync = paint.paint(&report.sync.to_string(), sync_style(report.sync));

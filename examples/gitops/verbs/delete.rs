@@ -12,14 +12,15 @@ use super::{look, plan};
 use crate::cli::{self, Cascade, Output};
 use crate::render::{self, Paint};
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    let source = world::open_source(of)?;
-    let mut app = world::app(of, None)?;
+    let subject = Subject::of(of)?;
+    let (source, mut app) = (subject.source()?, subject.app(None)?);
     let request = if args.orphan { Request::to_orphan() } else { Request::to_delete() };
     app.request = world::confirmed(request, &args.confirm, &world)?;
     if !args.orphan {
@@ -44,6 +45,7 @@ pub(super) fn delete(args: &cli::Delete, paint: Paint) -> Result<Answer, Failure
         let answer = plan::planned(&looked, &report, on.output, paint)?;
         return Ok(Answer { code: if stopped { ERROR } else { 1 }, ..answer });
     }
+    subject.may_be_written(world.now())?;
     if !args.yes && !is_wanted(&looked.plan, &app.owner.app)? {
         return Err("nothing was done: the deletion was not confirmed; say `--yes` where nobody can be asked".into());
     }

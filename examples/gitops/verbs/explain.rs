@@ -10,16 +10,17 @@ use gitops_core::resource::ResourceKey;
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, Style};
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure, kinds};
 
 pub(super) fn explain(args: &cli::Explain, paint: Paint) -> Result<Answer, Failure> {
     let field = args.field.as_deref().map(field).transpose()?;
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source)?;
-    let app = world::app(&args.look.source, None)?;
+    let subject = Subject::of(&args.look.source)?;
+    let (source, app) = (subject.source()?, subject.app(None)?);
     let looked = world::look(&app, &source, &world)?;
-    let key = object(&args.what, args.look.source.namespace.as_deref(), &looked)?;
+    let key = object(&args.what, app.namespace.as_deref(), &looked)?;
     let explanation = world.finish(looked.explain(&app, &source, &key, field.as_ref()))??;
     let text = match args.look.world.output {
         Output::Text => painted(&explanation.to_string(), paint),

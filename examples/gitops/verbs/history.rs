@@ -5,12 +5,13 @@ use gitops_core::reconcile::App;
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::site::Site;
+use crate::subject;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn history(args: &cli::History, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let app = App::new(world::owner(&args.app)?, "HEAD");
+    let app = App::new(subject::owner(&args.app)?, "HEAD");
     let (ledger, damage) = world::ledger_or_damage(&app, &world)?;
     if ledger.history.is_empty() && damage.is_none() {
         return Err(world::never_synced(&app));

@@ -10,14 +10,15 @@ use gitops_core::source::Source;
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::site::Site;
-use crate::world::{self, Access};
+use crate::subject::Subject;
+use crate::world::Access;
 use crate::{Answer, Failure, kinds};
 
 pub(super) fn log(args: &cli::Log, paint: Paint) -> Result<Answer, Failure> {
     // Of the cluster only its kinds matter, which say by what the items of lists are known.
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source)?;
-    let app = world::app(&args.look.source, None)?;
+    let subject = Subject::of(&args.look.source)?;
+    let (source, app) = (subject.source()?, subject.app(None)?);
     let revision = world.finish(source.resolve(&app.target))??;
     // What cannot be read now may have been read then.
     let desired = world.finish(reconcile::read_desired(&app, &source, world.cluster()))?.unwrap_or_default();

@@ -9,6 +9,7 @@ use gitops_core::value::Value;
 use crate::cli::{self, Format, Output};
 use crate::render::{self, Family, Paint};
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, Failure, say};
 
@@ -53,8 +54,8 @@ pub(super) fn status(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> 
 /// Looks at what is followed: where a rollback holds, what it went to.
 fn followed(args: &cli::Look) -> Result<(Site, Report), Failure> {
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source)?;
-    let mut app = world::app(&args.source, None)?;
+    let subject = Subject::of(&args.source)?;
+    let (source, mut app) = (subject.source()?, subject.app(None)?);
     let mut looked = world::look(&app, &source, &world)?;
     let holds = |hold: &&Hold| looked.desired.revisions.iter().any(|revision| hold.holds(&revision.id));
     if let Some(hold) = looked.ledger.hold.as_ref().filter(holds) {
@@ -67,8 +68,8 @@ fn followed(args: &cli::Look) -> Result<(Site, Report), Failure> {
 
 fn report(args: &cli::Look) -> Result<(Site, Looked, Report), Failure> {
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source)?;
-    let app = world::app(&args.source, None)?;
+    let subject = Subject::of(&args.source)?;
+    let (source, app) = (subject.source()?, subject.app(None)?);
     let looked = world::look(&app, &source, &world)?;
     let report = Report::new(&app, &looked, world.now());
     Ok((world, looked, report))
@@ -80,6 +81,7 @@ pub(super) fn tree_and_summary(report: &Report, world: &Site, paint: Paint) -> R
     let parts = [
         render::tree(report, &family, paint),
         render::problems(&report.problems, paint),
+        render::info(report),
         render::summary(report, paint),
     ];
     Ok(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n"))

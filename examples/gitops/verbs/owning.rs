@@ -12,6 +12,7 @@ use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::repository::Repository;
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure};
 
@@ -61,7 +62,11 @@ pub(super) fn release(args: &cli::Release, paint: Paint) -> Result<Answer, Failu
 fn open(args: &cli::Change) -> Result<(Site, Repository, App), Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    Ok((world, world::open_source(of)?, world::app(of, None)?))
+    let subject = Subject::of(of)?;
+    if !args.dry_run {
+        subject.may_be_written(world.now())?;
+    }
+    Ok((world, subject.source()?, subject.app(None)?))
 }
 
 fn some(args: &cli::Some, world: &Site) -> Result<Selection, Failure> {

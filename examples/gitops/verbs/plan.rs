@@ -13,13 +13,14 @@ use crate::cli::{self, Output, PlanOutput};
 use crate::render::{self, Paint};
 use crate::repository::Repository;
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, ERROR, Failure, whole_file};
 
 pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.cluster, Access::Read)?;
-    let source = world::open_source(&args.source)?;
-    let mut app = world::app(&args.source, Some(&args.prune))?;
+    let subject = Subject::of(&args.source)?;
+    let (source, mut app) = (subject.source()?, subject.app(Some(&args.prune))?);
     world::ask(&mut app, &args.select, &world)?;
     let looked = world::look(&app, &source, &world)?;
     let report = Report::new(&app, &looked, world.now());

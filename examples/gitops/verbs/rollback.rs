@@ -13,18 +13,20 @@ use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::repository::{self, Repository};
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access, finish};
 use crate::{Answer, Failure};
 
 pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    let mut app = world::app(of, Some(&args.prune))?;
+    let subject = Subject::of(of)?;
+    let mut app = subject.app(Some(&args.prune))?;
     let ledger = world::ledger(&app, &world)?;
     let Some(wanted) = &args.to else { return resume(&app, ledger, &world) };
-    let source = world::open_source(of)?;
+    let source = subject.source()?;
     // What cannot be written to is known before anything is done.
-    let local = args.revert.as_ref().map(|_| writable(of)).transpose()?;
+    let local = args.revert.as_ref().map(|_| writable(of, &subject)).transpose()?;
     let onto = local.as_ref().zip(args.push.as_deref()).map(|(local, to)| upstream(local, to)).transpose()?;
     let head = finish(source.resolve(&app.target))??;
     let to = earlier(wanted, &ledger, &source)?;
@@ -42,6 +44,7 @@ pub(super) fn rollback(args: &cli::Rollback, paint: Paint) -> Result<Answer, Fai
         let report = Report::new(&app, &looked, world.now());
         return plan::planned(&looked, &report, on.output, paint);
     }
+    subject.may_be_written(world.now())?;
     if !args.yes && !may_delete(&looked.plan)? {
         return Err(
             "nothing was done: the deletions were not confirmed; leave out `--prune` to keep these objects".into()
@@ -106,9 +109,9 @@ fn handed_on(local: &GitSource, commit: &RevisionId, branch: &str, onto: Option<
 }
 
 /// Opens the repository that gets the commit of a revert.
-fn writable(of: &cli::Source) -> Result<GitSource, Failure> {
+fn writable(of: &cli::Source, subject: &Subject<'_>) -> Result<GitSource, Failure> {
     let hint = "`--revert` makes a commit in a local repository; clone it, and give its folder to `--repo`";
-    let source = GitSource::open(&of.app.repo).map_err(|error| format!("{error}; {hint}"))?;
+    let source = GitSource::open(subject.folder()?).map_err(|error| format!("{error}; {hint}"))?;
     Ok(source.with_submodules(of.submodules.policy()?))
 }
 

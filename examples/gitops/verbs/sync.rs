@@ -11,14 +11,15 @@ use super::{look, plan, rollback};
 use crate::cli::{self, Output};
 use crate::render::{self, Paint};
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access};
 use crate::{Answer, Failure};
 
 pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
     let cli::Look { source: of, world: on } = &args.look;
     let world = Site::open(&on.cluster, if args.dry_run { Access::Read } else { Access::Write })?;
-    let source = world::open_source(of)?;
-    let mut app = world::app(of, Some(&args.asked.prune))?;
+    let subject = Subject::of(of)?;
+    let (source, mut app) = (subject.source()?, subject.app(Some(&args.asked.prune))?);
     world::ask(&mut app, &args.asked.select, &world)?;
     let mut looked = match &args.asked.plan {
         Some(file) => plan::follow(file, &mut app, &source, world.cluster(), &world)?,
@@ -29,6 +30,7 @@ pub(super) fn sync(args: &cli::Sync, paint: Paint) -> Result<Answer, Failure> {
         let report = Report::new(&app, &looked, world.now());
         return plan::planned(&looked, &report, on.output, paint);
     }
+    subject.may_be_written(world.now())?;
     if !args.yes && !may_delete(&looked.plan)? {
         let text = "nothing was done: the deletions were not confirmed; sync without `--prune` to keep these objects";
         return Err(text.into());

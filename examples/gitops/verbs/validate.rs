@@ -7,14 +7,15 @@ use gitops_core::state::DesiredState;
 use crate::cli::{self, Output};
 use crate::render::{self, Paint, counted};
 use crate::site::Site;
-use crate::world::{self, Access};
+use crate::subject::Subject;
+use crate::world::Access;
 use crate::{Answer, ERROR, Failure};
 
 pub(super) fn validate(args: &cli::Look, paint: Paint) -> Result<Answer, Failure> {
     // Of the cluster only its kinds matter: those of CRDs that were synced before are known.
     let world = Site::open(&args.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.source)?;
-    let app = world::app(&args.source, None)?;
+    let subject = Subject::of(&args.source)?;
+    let (source, app) = (subject.source()?, subject.app(None)?);
     let desired = world.finish(reconcile::read_desired(&app, &source, world.cluster()))??;
     let text = match args.world.output {
         Output::Text => render::problems(&desired.problems, paint) + &summary(&desired),

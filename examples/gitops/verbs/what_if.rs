@@ -10,6 +10,7 @@ use crate::render::{self, Paint, Style};
 #[cfg(feature = "kube")]
 use crate::repository::Repository;
 use crate::site::Site;
+use crate::subject::Subject;
 use crate::world::{self, Access, finish};
 use crate::{Answer, ERROR, Failure, kinds};
 use gitops_core::cluster::Failure as Meaning;
@@ -37,8 +38,8 @@ const SEED: u64 = 1;
 
 pub(super) fn run(args: &cli::WhatIf, paint: Paint) -> Result<Answer, Failure> {
     let world = Site::open(&args.look.world.cluster, Access::Read)?;
-    let source = world::open_source(&args.look.source)?;
-    let mut app = world::app(&args.look.source, Some(&args.asked.prune))?;
+    let subject = Subject::of(&args.look.source)?;
+    let (source, mut app) = (subject.source()?, subject.app(Some(&args.asked.prune))?);
     world::ask(&mut app, &args.asked.select, &world)?;
     let server = match (&args.snapshot, &world) {
         (Some(file), _) => snapshot(file)?,

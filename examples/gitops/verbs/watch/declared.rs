@@ -1,24 +1,21 @@
 //! The applications of some files, and their repositories.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gitops_core::app::{self, AppSource, Catalog};
 use gitops_core::engine::Application;
 use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
-use gitops_core::source::{Part, Several, Target};
+use gitops_core::source::{Several, Target};
 
 use super::once::{Asked, Counted};
 use super::webhooks::Followed;
 use crate::Failure;
 use crate::cli;
+use crate::document::{self, Wrong};
+use crate::joined;
 use crate::repository::{self, Repository};
-
-/// The only cluster there is, by the name that Argo CD gives the cluster that it runs in.
-pub(super) const CLUSTER: &str = "in-cluster";
 
 const HELD_BACK: &str = "is held back by a problem of its document or project";
 
@@ -39,7 +36,7 @@ pub(super) struct Declared {
 impl Declared {
     /// Reads the files. An application that cannot be used is a problem, and the others are looked after all the same.
     pub(super) fn read(args: &cli::Watch) -> Result<Self, Failure> {
-        let catalog = catalog(&args.files)?;
+        let catalog = document::catalog(&args.files)?;
         let mut declared = Self {
             applications: Vec::new(),
             unknown: catalog.held_back.iter().map(|name| (Arc::clone(name), HELD_BACK)).collect(),
@@ -67,12 +64,7 @@ impl Declared {
 
     /// Several sources as one, by the name that an application has for them.
     pub(super) fn joined(&self) -> Vec<(&str, Several<'_>)> {
-        let part = |source: &AppSource| {
-            // Both were seen to be right when the application was described.
-            let paths = source.paths().unwrap_or_default();
-            let opened = self.sources.get(&source.repo_url)?;
-            Some(Part::new(source.short_name(), opened, source.target()).with_paths(paths))
-        };
+        let part = |source: &AppSource| Some(joined::part(source, self.sources.get(&source.repo_url)?));
         let joined = self.joined.iter();
         joined.map(|(name, sources)| (&**name, Several::new(sources.iter().filter_map(part)))).collect()
     }
@@ -104,13 +96,8 @@ impl Declared {
         described: &app::Application,
         catalog: &Catalog,
         args: &cli::Watch,
-    ) -> Result<Application, (String, &'static str)> {
-        let (server, name) = described.spec.destination.cluster();
-        if name != CLUSTER {
-            let named = if name.is_empty() { server } else { name };
-            let text = format!("its cluster `{named}` is not known here");
-            return Err((text, "use `in-cluster`, the embedded cluster; other clusters cannot be reached yet"));
-        }
+    ) -> Result<Application, Wrong> {
+        let application = document::application(described, catalog, document::source_of(described))?;
         let sources: Vec<AppSource> = described.spec.read_sources().cloned().collect();
         for url in sources.iter().map(|source| &source.repo_url) {
             if !self.sources.contains_key(url) {
@@ -118,56 +105,16 @@ impl Declared {
                 self.sources.insert(Arc::clone(url), Counted::new(opened, &self.asked));
             }
         }
-        let name = source_of(described).ok_or_else(|| ("it has no source".to_owned(), "set `source`"))?;
-        let application = Application::described(described, catalog, &name, CLUSTER);
-        let application = application.map_err(|error| (error.to_string(), "see the field that is named"))?;
-        if sources.len() > 1 {
+        if let Some(name) = document::source_of(described).filter(|_| sources.len() > 1) {
             self.joined.insert(name, sources);
         }
         Ok(application)
     }
 }
 
-/// Reads applications and projects.
-pub(super) fn catalog(paths: &[PathBuf]) -> Result<Catalog, Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        let name = path.to_string_lossy().into_owned();
-        let bytes = fs::read(path)
-            .map_err(|error| format!("`{name}` cannot be read: {error}; give a file with applications"))?;
-        files.push((name, bytes));
-    }
-    Ok(Catalog::of(files.iter().map(|(name, bytes)| (&**name, &**bytes))))
-}
-
-/// The name that an application has for its source, or for all of them.
-pub(super) fn source_of(described: &app::Application) -> Option<Arc<str>> {
-    let sources: Vec<&AppSource> = described.spec.read_sources().collect();
-    match sources.as_slice() {
-        [] => None,
-        [source] => Some(Arc::clone(&source.repo_url)),
-        _ => Some(format!("the sources of {}", described.name).into()),
-    }
-}
-
-fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, (String, &'static str)> {
-    const HINT: &str = "say where it is with `--repo URL=FOLDER`, or give an address that can be reached";
-    let shown = AppSource::new(url).shown_repository();
-    let beside = |path: &str| Path::new(file).parent().unwrap_or(Path::new("")).join(path);
-    let folder = match args.repos.iter().rev().find(|repo| repo.url == url) {
-        Some(repo) => Some(repo.folder.clone()),
-        None => {
-            url.strip_prefix("file://").map(PathBuf::from).or_else(|| Some(beside(url)).filter(|path| path.exists()))
-        }
-    };
-    let is_remote = url.contains("://") || url.contains('@');
-    let location = match folder {
-        None if is_remote => url.to_owned(),
-        None => beside(url).display().to_string(),
-        Some(folder) => folder.display().to_string(),
-    };
+fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, Wrong> {
     let trust = repository::trust(&args.signed).map_err(|error| (error.to_string(), "mend what `--signers` names"))?;
     let submodules = args.submodules.policy().map_err(|error| (error.to_string(), "mend `--submodule-repo`"))?;
-    let opened = Repository::open(&location, trust.as_ref(), &submodules);
-    opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
+    let location = document::locate(url, file, &args.repos);
+    document::open(url, &location, trust.as_ref(), &submodules)
 }

@@ -20,7 +20,7 @@ use gitops_core::cluster::Cluster;
 use gitops_core::engine::{Engine, Ports, Settings, run, run_recorded};
 use gitops_core::time::Timer;
 
-use declared::{CLUSTER, Declared};
+use declared::Declared;
 use once::Patient;
 use tell::Teller;
 use webhooks::Pushes;
@@ -30,6 +30,7 @@ pub(super) use record::replay;
 use super::stop::Stop;
 use crate::cli;
 use crate::clock::wait_for;
+use crate::document::CLUSTER;
 use crate::live::LiveCluster;
 use crate::render::{self, Paint};
 #[cfg(feature = "kube")]

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gitops_core::engine::{Application, Log, Recorder, Replay};
 
-use super::declared::{self, CLUSTER};
 use super::tell;
+use crate::document::{self, CLUSTER};
 use crate::render::Paint;
 use crate::{Answer, Failure, cli};
 
@@ -46,10 +46,10 @@ pub(in super::super) fn replay(args: &cli::Replay, paint: Paint) -> Result<Answe
     let text = fs::read_to_string(&args.recording)
         .map_err(|error| format!("`{path}` cannot be read: {error}; name a file that `watch --record` wrote"))?;
     let recording = Replay::read(&text).map_err(|error| format!("`{path}`: {error}"))?;
-    let catalog = declared::catalog(&args.files)?;
+    let catalog = document::catalog(&args.files)?;
     let describe = |name: &str| {
         let described = catalog.applications.values().find(|described| &*described.name == name)?;
-        let source = declared::source_of(described)?;
+        let source = document::source_of(described)?;
         Application::described(described, &catalog, &source, CLUSTER).ok()
     };
     let replayed = recording.run(describe);

@@ -81,7 +81,7 @@ impl Masks {
         let names: Vec<&str> = path.segments().iter().map_while(field).collect();
         if names.len() < path.segments().len() {
             // No value of a Secret lies in an item of a list.
-            let may_hold_values = FIELDS.iter().any(|(field, _)| names.first() == Some(field));
+            let may_hold_values = names.first() != Some(&"metadata");
             return if may_hold_values { self.name(value.to_json().as_bytes()) } else { value.to_json() };
         }
         let mut object = names.iter().rev().fold(value.root().to_draft(), |below, name| {
@@ -116,7 +116,9 @@ impl Masks {
         for (field, value) in fields.iter_mut() {
             match value {
                 Draft::Map(metadata) if &**field == "metadata" => {
-                    let hidden = metadata.iter_mut().filter(|(name, _)| !is_plain_metadata(name));
+                    // Managed fields name the fields of a Secret, and none of its values.
+                    let is_kept = |name: &str| is_plain_metadata(name) || name == "managedFields";
+                    let hidden = metadata.iter_mut().filter(|(name, _)| !is_kept(name));
                     hidden.for_each(|(_, value)| self.mask(value, false));
                 }
                 value if is_plain(field, value.freeze().root()) => {}
