@@ -47,8 +47,8 @@ pub(super) fn stop_at_shared(nodes: &mut [Node<'_>], policy: &SyncPolicy) -> boo
 }
 
 /// Returns why an object is not written: it is another application's, also if it was not when it was compared.
-pub(crate) fn belongs_to_another(key: &ResourceKey, claim: &Claim, owner: &Owner) -> Option<String> {
-    let problem = hinted(build::foreign(key, claim, owner)?, None, owner);
+pub(crate) fn belongs_to_another(live: &Resource, claim: &Claim, owner: &Owner) -> Option<String> {
+    let problem = hinted(build::foreign(live.key(), claim, owner)?, Some(live), owner);
     Some(format!("{}; {}", problem.text, problem.hint.as_deref().unwrap_or_default()))
 }
 

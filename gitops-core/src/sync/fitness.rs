@@ -27,7 +27,7 @@ impl Machine {
             // The other one gives it away.
             return None;
         }
-        plan::belongs_to_another(live.key(), &self.claims(live), &self.setup.owner)
+        plan::belongs_to_another(live, &self.claims(live), &self.setup.owner)
     }
 
     /// Returns why an object is not overwritten, of which an approved plan is carried out: somebody has changed it since,

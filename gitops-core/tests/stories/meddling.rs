@@ -6,7 +6,7 @@ use gitops_core::plan::{Confirmation, Request};
 use gitops_core::policy::Adopt;
 use gitops_core::reconcile::{Looked, follow, look, perform, read_desired, run};
 use gitops_core::resource::{Propagation, Resource, ResourceKey};
-use gitops_core::state::Owner;
+use gitops_core::state::{Owner, TrackingStyle};
 use gitops_core::sync::{Effect, Event, Machine, Phase, Receipt, StepOutcome};
 use gitops_core::time::Timer;
 use gitops_core::value::{Draft, Value};
@@ -53,11 +53,12 @@ fn delete(shop: &Shop, key: &ResourceKey) {
 }
 
 /// What another application makes in its place.
-fn of_another() -> Resource {
+fn of_another(style: TrackingStyle) -> Resource {
     let json =
         r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"data":{"key":"9"}}"#;
     let object = Resource::new(Value::from_json(json.as_bytes()).unwrap()).unwrap();
-    object.annotated(&[(TRACKING, &Owner::new("", "other").unwrap().tracking_id(&key()))])
+    let other = Owner::new("", "other").unwrap().with_style(style);
+    object.annotated(&[(other.annotation(), &other.tracking_id(&key()))])
 }
 
 #[test]
@@ -65,7 +66,9 @@ fn an_object_that_another_application_made_in_the_place_of_ours_is_not_replaced(
     let shop = shop(REPLACE);
     let looked = looked(&shop);
     delete(&shop, &key());
-    ready(shop.cluster.inner.write(&Write::apply(&of_another(), "gitops:other", Force::No))).unwrap().unwrap();
+    ready(shop.cluster.inner.write(&Write::apply(&of_another(TrackingStyle::Own), "gitops:other", Force::No)))
+        .unwrap()
+        .unwrap();
     let receipt = carry_out(&shop, &looked);
     assert_eq!(receipt.phase, Phase::Failed);
     assert!(receipt.message.contains("is no longer the object that was compared"), "{}", receipt.message);
@@ -74,17 +77,22 @@ fn an_object_that_another_application_made_in_the_place_of_ours_is_not_replaced(
 
 #[test]
 fn an_object_that_another_application_took_after_it_was_compared_is_not_replaced() {
-    let shop = shop(REPLACE);
-    let looked = looked(&shop);
-    let (live, of) = (shop.get("ConfigMap", "a").unwrap(), of_another());
-    shop.edit(&live, |draft| {
-        draft.entry("metadata").entry("annotations").set(TRACKING, of.annotation(TRACKING).unwrap());
-        draft.entry("data").set("key", "9");
-    });
-    let receipt = carry_out(&shop, &looked);
-    assert_eq!(receipt.phase, Phase::Failed);
-    assert!(receipt.message.contains("belongs to application `other`"), "{}", receipt.message);
-    assert_eq!(value(&shop), "9");
+    for style in [TrackingStyle::Own, TrackingStyle::ArgoCd] {
+        let shop = shop(REPLACE);
+        let looked = looked(&shop);
+        shop.edit(&shop.get("ConfigMap", "a").unwrap(), |draft| {
+            draft.entry("metadata").entry("annotations").remove(TRACKING);
+        });
+        ready(shop.cluster.inner.write(&Write::apply(&of_another(style), "gitops:other", Force::Yes)))
+            .unwrap()
+            .unwrap();
+        let receipt = carry_out(&shop, &looked);
+        assert_eq!(receipt.phase, Phase::Failed);
+        let told = "belongs to application `other`; remove it from one of the two applications, or take it over from the \
+                    other one (`gitops transfer --from other`)";
+        assert!(receipt.message.contains(told), "{}", receipt.message);
+        assert_eq!(value(&shop), "9");
+    }
 }
 
 #[test]
