@@ -66,7 +66,8 @@ pub struct Changes {
 /// 4. One `write` has at most one effect. A lost answer is [`Failure::InDoubt`]; nothing is retried inside the adapter.
 /// 5. Every future may be dropped at any point; a dropped `write` is in doubt.
 /// 6. Partial failure is coverage: `observe` fails only if nothing could be read.
-/// 7. Objects under `Interest::keys` are read past every cache.
+/// 7. Objects under `Interest::keys` are read past every cache, and in the version of `Interest::versions` where it is
+///    served.
 #[async_trait]
 pub trait Cluster: fmt::Debug + Send + Sync {
     /// Returns what the cluster serves, with schemas at least of `kinds`.

@@ -1,6 +1,6 @@
 //! What every cluster must keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, Failure, Force, Interest, Observed, Write, Written
 use crate::model::KindFacts;
 use crate::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use crate::state::{Live, Namespaces};
-use crate::value::Draft;
+use crate::value::{Draft, Value};
 
 use super::{BrokenPromises, Check, Verdict, begun, expect, run, writes};
 
@@ -21,7 +21,8 @@ pub trait ClusterFixture: fmt::Debug + Send + Sync {
     fn namespace(&self) -> &str;
 }
 
-/// Runs all checks of a cluster. They write ConfigMaps named `contract-*`.
+/// Runs all checks of a cluster. They write ConfigMaps named `contract-*`, and an autoscaler where it is served in several
+/// versions.
 ///
 /// # Errors
 /// With every promise that is broken.
@@ -35,6 +36,7 @@ pub async fn cluster(fixture: &dyn ClusterFixture) -> Result<(), BrokenPromises>
         ("partial failure is coverage", Box::pin(partial(w))),
         ("an observation shows every write that answered before it", Box::pin(read_your_writes(w))),
         ("a list shows what a look at the object shows", Box::pin(lists(w))),
+        ("an object is read in the version that is asked for", Box::pin(versions(w))),
         ("changes after a cursor are told, also deletions, with the uid", Box::pin(changes(w))),
         ("a cursor that means nothing is told from no change", Box::pin(bad_cursor(w))),
         ("a guard that does not match changes nothing", Box::pin(writes::guards(w))),
@@ -190,6 +192,38 @@ async fn lists(w: &World<'_>) -> Verdict {
     };
     expect("one content", (listed, w.live(map.key()).await?), |(listed, looked_up)| listed == looked_up)?;
     w.delete(map.key()).await
+}
+
+/// Where autoscalers are served in two versions, as every Kubernetes does.
+async fn versions(w: &World<'_>) -> Verdict {
+    let kind = GroupKind::new("autoscaling", "HorizontalPodAutoscaler");
+    let model = w.port.model(&BTreeSet::from([kind.clone()])).await.map_err(|error| error.to_string())?;
+    let serves = |version: &str| match model.kind(&kind) {
+        KindFacts::Served(served) => served.versions.iter().any(|known| **known == *version),
+        _ => false,
+    };
+    if !(serves("v1") && serves("v2")) {
+        return Ok(());
+    }
+    let json = format!(
+        r#"{{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler",
+        "metadata":{{"name":"contract-versions","namespace":"{}"}},"spec":{{"maxReplicas":2,
+        "scaleTargetRef":{{"apiVersion":"apps/v1","kind":"Deployment","name":"contract-none"}}}}}}"#,
+        w.namespace
+    );
+    let scaler = Value::from_json(json.as_bytes()).map_err(|error| error.to_string())?;
+    let scaler = Resource::new(scaler).map_err(|error| error.to_string())?;
+    w.apply(&scaler).await?;
+    for version in ["v1", "v2"] {
+        let asked = Interest::in_versions(BTreeMap::from([(scaler.key().clone(), Arc::from(version))]));
+        let seen = w.observe(&asked).await?;
+        let found = match seen.live.get(scaler.key()) {
+            Live::Present(live) => live.version().to_owned(),
+            other => format!("{other:?}"),
+        };
+        expect("the version", (found, version), |(found, version)| found == version)?;
+    }
+    w.delete(scaler.key()).await
 }
 
 async fn changes(w: &World<'_>) -> Verdict {

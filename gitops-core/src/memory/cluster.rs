@@ -155,14 +155,25 @@ impl Shared {
         for key in &interest.keys {
             match (self.server.model().kind(&key.group_kind), self.faults.unreadable.get(&*key.group_kind)) {
                 (_, Some(why)) => live.unreadable(key, why.clone()),
-                (KindFacts::Served(_), None) => match self.server.get(key) {
-                    Some(object) => live.insert(object.clone()),
+                (KindFacts::Served(kind), None) => match self.server.get(key) {
+                    Some(object) => {
+                        let version = interest.versions.get(key).filter(|version| kind.versions.contains(version));
+                        live.insert(version.map_or_else(|| object.clone(), |version| self.at_version(object, version)));
+                    }
                     None => live.absent(key),
                 },
                 _ => live.not_served(&key.group_kind),
             }
         }
         Observed::new(live, Cursor::new(&self.server.version().to_string()))
+    }
+
+    /// An object in another version of its kind.
+    fn at_version(&self, object: &Resource, version: &str) -> Resource {
+        let group = object.key().group();
+        let version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let converted = self.server.model().at_version(&object.key().group_kind, object.tree(), &version);
+        Resource::new(converted).unwrap_or_else(|_| object.clone())
     }
 
     fn list(&self, kind: &GroupKind, namespaces: &Namespaces, live: &mut LiveState) {

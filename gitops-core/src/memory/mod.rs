@@ -11,6 +11,7 @@ mod authorize;
 mod autoscalers;
 mod bind;
 mod blame;
+mod budgets;
 mod clock;
 mod cluster;
 mod collect;

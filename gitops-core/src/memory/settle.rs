@@ -59,12 +59,14 @@ impl ApiServer {
     fn control(&mut self, object: &Resource, now: Timestamp) {
         match (object.key().group(), object.key().kind()) {
             ("apps", "Deployment") => self.control_deployment(object, now),
-            ("apps", "ReplicaSet") => self.control_replica_set(object, now),
+            ("apps", "ReplicaSet") | ("", "ReplicationController") => self.control_replica_set(object, now),
             ("apps", "StatefulSet") => self.control_stateful_set(object, now),
             ("apps", "DaemonSet") => self.control_daemon_set(object, now),
             ("batch", "Job") => self.control_job(object, now),
             ("", "Namespace") => self.furnish_namespace(object, now),
             ("", "Pod") => self.control_pod(object, now),
+            ("", "PersistentVolume") => self.offer_volume(object, now),
+            ("policy", "PodDisruptionBudget") => self.watch_budget(object, now),
             ("", "PersistentVolumeClaim") => self.bind_claim(object, now),
             ("", "Service") => self.balance_service(object, now),
             ("networking.k8s.io", "Ingress") => self.balance_ingress(object, now),

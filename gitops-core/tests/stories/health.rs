@@ -10,7 +10,7 @@ use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
 use gitops_core::value::Value;
 
-use crate::world::{NAMESPACE, Shop, config, deployment};
+use crate::world::{NAMESPACE, Shop, config, deployment, job};
 
 #[test]
 fn a_claim_that_waits_for_its_first_consumer_does_not_hold_up_the_wave_with_the_consumer() {
@@ -247,4 +247,51 @@ fn a_wave_is_waited_for_as_long_as_somebody_said() {
         let waited = shop.time.now().since(began).as_secs();
         assert!((expected..expected + 10).contains(&waited), "{policy:?}: {waited} s: {}", receipt.message);
     }
+}
+
+#[test]
+fn what_makes_no_pods_of_its_own_gets_well_and_lets_later_hooks_run() {
+    let shop = Shop::new();
+    let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec: {minAvailable: 1, selector: \
+                  {matchLabels: {app: web}}}\n";
+    let controller = "apiVersion: v1\nkind: ReplicationController\nmetadata: {name: old}\nspec: {replicas: 2, selector: {a: b}, \
+                      template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}\n";
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: disk}\nspec: {capacity: {storage: 1Gi}, accessModes: \
+                  [ReadWriteOnce], hostPath: {path: /disk}}\n";
+    let hook = job("after", &[("argocd.argoproj.io/hook", "PostSync")]);
+    shop.commit(
+        "first",
+        &[
+            ("n.yaml", Some(NAMESPACE)),
+            ("budget.yaml", Some(budget)),
+            ("old.yaml", Some(controller)),
+            ("disk.yaml", Some(volume)),
+            ("hook.yaml", Some(&hook)),
+        ],
+    );
+    let report = shop.sync();
+    assert_eq!((report.sync, report.health), (SyncStatus::Synced, HealthStatus::Healthy), "{report:?}");
+    assert!(shop.get("Job", "after").is_some());
+}
+
+#[test]
+fn an_autoscaler_in_the_old_version_is_in_sync_once_it_was_synced() {
+    let shop = Shop::new();
+    let scaler = |cpu: &str| {
+        format!(
+            "apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {{name: web}}\nspec: {{maxReplicas: 3, \
+             scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}{cpu}}}\n"
+        )
+    };
+    shop.commit(
+        "first",
+        &[("n.yaml", Some(NAMESPACE)), ("s.yaml", Some(&scaler(", targetCPUUtilizationPercentage: 50")))],
+    );
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    shop.written();
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    assert_eq!(shop.written(), Vec::<String>::new());
+    shop.commit("second", &[("s.yaml", Some(&scaler("")))]);
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{report:?}");
 }
