@@ -195,6 +195,8 @@ fn a_file_that_is_not_the_reviewed_plan_is_refused_with_one_clear_error() {
     assert!(world.gitops("sync --plan none.json").refuses().contains("the plan `none.json` cannot be read"));
     assert!(world.gitops("sync --plan ../plan.json --prune").refuses().contains("cannot be used with"));
     assert!(world.gitops("plan -o plan.txt").refuses().contains("a file whose name ends in `.json`"));
+    fs::write(world.inner("notes.json"), "{}").unwrap();
+    assert!(world.gitops("plan -o ../notes.json").refuses().contains("is there, and is no plan"));
     assert!(world.gitops("plan -o nowhere/plan.json").refuses().contains("`nowhere/plan.json` cannot be written"));
     assert_eq!(world.state(), before, "nothing was touched");
 }

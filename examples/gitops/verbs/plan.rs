@@ -1,7 +1,7 @@
 //! `plan`: what a sync would do; printed, or stored for review; and plans that were stored.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use gitops_core::cluster::Cluster;
@@ -27,6 +27,7 @@ pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
     match &args.output {
         PlanOutput::Print(output) => planned(&looked, &report, *output, paint),
         PlanOutput::File(file) => {
+            may_hold_plan(file)?;
             let text = render::json(&StoredPlan::new(&looked.plan, &looked.forecasts))?;
             let written = whole_file::target(file)
                 .and_then(|file| whole_file::replace(&file, |to| to.write_all(text.as_bytes())));
@@ -37,6 +38,22 @@ pub(super) fn plan(args: &cli::Plan, paint: Paint) -> Result<Answer, Failure> {
             Ok(answer)
         }
     }
+}
+
+/// Refuses to write a plan over anything but an older plan, or a file without content.
+fn may_hold_plan(file: &Path) -> Result<(), Failure> {
+    const FORMAT: &str = "gitops.rs/plan/";
+    let Ok(found) = File::open(file) else { return Ok(()) };
+    let mut start = Vec::new();
+    // What cannot be read is told when it is written.
+    if found.take(4096).read_to_end(&mut start).is_ok()
+        && !start.is_empty()
+        && !String::from_utf8_lossy(&start).contains(FORMAT)
+    {
+        let name = render::clean(&file.to_string_lossy());
+        return Err(format!("`{name}` is there, and is no plan; remove it, or name another file").into());
+    }
+    Ok(())
 }
 
 /// Shows a plan that is not carried out.
@@ -67,7 +84,12 @@ pub(super) fn follow(
     world: &Site,
 ) -> Result<Looked, Failure> {
     let name = render::clean(&file.to_string_lossy());
-    let bytes = fs::read(file).map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
+    let read = || {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(Plan::LARGEST_FILE).unwrap_or(u64::MAX);
+        File::open(file)?.take(most.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = read().map_err(|error| format!("the plan `{name}` cannot be read: {error}"))?;
     let plan = Plan::from_file(&bytes).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {}", causes(cause))).unwrap_or_default();
         format!("`{name}` {error}{cause}")

@@ -10,8 +10,6 @@ use crate::value::{Digest, Hasher, Purpose, Value};
 
 use super::{Format, Plan};
 
-/// Larger files are refused unread: 100,000 steps take less than a third of this.
-const LARGEST: usize = 256 << 20;
 const CHECKSUM: &str = "checksum";
 const DIGEST: &str = "digest";
 const FORECASTS: &str = "forecasts";
@@ -34,7 +32,7 @@ pub enum PlanFileError {
     #[error("holds no plan: {0}; write one with `gitops plan -o FILE.json`")]
     NotAPlan(String),
     /// It is too large for a plan.
-    #[error("is larger than any plan ({LARGEST} bytes)")]
+    #[error("is larger than any plan ({} bytes)", Plan::LARGEST_FILE)]
     TooLarge,
     /// It has a format that this program does not know.
     #[error("has the format `{0}`, which this program does not know; update the program, or write the plan anew")]
@@ -87,15 +85,18 @@ impl Serialize for StoredPlan<'_> {
 }
 
 impl Plan {
+    /// Bytes of the largest file that is read: 100,000 steps take less than a third of this.
+    pub const LARGEST_FILE: usize = 256 << 20;
+
     /// Reads a plan file. White space and the order of fields do not matter; anything else that was changed does.
     ///
     /// # Errors
     /// When the file holds no plan, one of an unknown format, or one that was changed.
     pub fn from_file(bytes: &[u8]) -> Result<Self, PlanFileError> {
-        if bytes.len() > LARGEST {
+        if bytes.len() > Self::LARGEST_FILE {
             return Err(PlanFileError::TooLarge);
         }
-        let file = Value::from_json(bytes).map_err(PlanFileError::Syntax)?;
+        let (file, repeated) = Value::from_json_counting(bytes).map_err(PlanFileError::Syntax)?;
         let text = |name: &str| file.root().get(name).and_then(|value| value.as_str());
         let Some(map) = file.root().as_map() else {
             return Err(PlanFileError::NotAPlan(format!("it is a {}", file.root().kind_name())));
@@ -106,6 +107,9 @@ impl Plan {
             let format: String = format.chars().take(60).filter(|char| !char.is_control()).collect();
             let other = PlanFileError::NotAPlan(format!("its format is `{format}`"));
             return Err(if known { PlanFileError::UnknownFormat(format) } else { other });
+        }
+        if repeated > 0 {
+            return Err(PlanFileError::Malformed(format!("it gives {repeated} of its fields twice")));
         }
         let mut draft = file.root().to_draft();
         let stated = |name: &str| text(name).and_then(|text| text.parse::<Digest>().ok());

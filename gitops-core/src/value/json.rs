@@ -30,13 +30,19 @@ impl Value {
     /// # Errors
     /// When the bytes are not exactly one JSON value, or nest deeper than 128 levels.
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
+        Self::from_json_counting(bytes).map(|(value, _)| value)
+    }
+
+    /// Reads JSON, and returns how many keys were given again, of which the last one counts.
+    pub(crate) fn from_json_counting(bytes: &[u8]) -> Result<(Self, usize), JsonError> {
         let mut builder = Builder::with_capacity(bytes.len());
         let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         if read(&text, &mut builder).is_none() {
             builder.clear();
             feed(&text, &mut builder).map_err(JsonError::Syntax)?;
         }
-        builder.finish().map_err(JsonError::Build)
+        let repeated = builder.duplicates();
+        Ok((builder.finish().map_err(JsonError::Build)?, repeated))
     }
 
     /// Reads any serialisable value, such as a typed Kubernetes object.

@@ -69,6 +69,7 @@ fn what_is_no_plan_is_refused_with_the_reason() {
         (String::new(), "is not JSON, or not all of it"),
         ("format: gitops.rs/plan/v2".to_owned(), "is not JSON"),
         ("[]".to_owned(), "holds no plan: it is a list"),
+        (file.replacen('{', r#"{"checksum":"x","#, 1), "it gives 1 of its fields twice"),
         ("{}".to_owned(), "holds no plan: it has no `format`"),
         (r#"{"format":"v1"}"#.to_owned(), "holds no plan: its format is `v1`"),
         (
