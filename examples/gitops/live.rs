@@ -35,6 +35,8 @@ struct Shared {
     clock: WallClock,
     /// The file as it was read or written last.
     seen: Option<Stamp>,
+    /// Whether what is in memory was not stored, and counts for nobody.
+    is_unstored: bool,
     /// The version of the cluster that was stored last.
     stored: u64,
     /// Counts how often somebody else changed the file: what was known before is of no use then.
@@ -59,7 +61,7 @@ impl LiveCluster {
         let stored = state.server.version();
         let inner = MemoryCluster::over(state.server, clock.clone());
         let looked = clock.now();
-        let shared = Shared { file, clock: clock.clone(), seen, stored, generation: 0, looked };
+        let shared = Shared { file, clock: clock.clone(), seen, is_unstored: false, stored, generation: 0, looked };
         let shared = Some(Mutex::new(shared));
         Ok((Self { inner, shared }, clock))
     }
@@ -106,14 +108,14 @@ impl LiveCluster {
 impl Shared {
     fn refresh(&mut self, inner: &MemoryCluster) -> Result<(), ClusterError> {
         let stamp = self.file.stamp();
-        if stamp == self.seen {
+        if stamp == self.seen && !self.is_unstored {
             return Ok(());
         }
         let state = self.file.load().map_err(unavailable)?;
         self.clock.advance_to(state.time);
         self.stored = state.server.version();
         inner.with_server(|server| *server = state.server);
-        self.seen = stamp;
+        (self.seen, self.is_unstored) = (stamp, false);
         self.generation = self.generation.saturating_add(1);
         Ok(())
     }
@@ -129,10 +131,8 @@ impl Shared {
             Ok(()) => {
                 let result = work(inner);
                 let stored = self.store(inner);
-                if stored.is_err() {
-                    // What was done here never happened for anybody else.
-                    self.seen = None;
-                }
+                // What was done here never happened for anybody else.
+                self.is_unstored |= stored.is_err();
                 result.and_then(|value| stored.map(|()| value))
             }
             // A file that cannot be read is not written either.

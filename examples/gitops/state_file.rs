@@ -74,7 +74,7 @@ pub(crate) enum StateFileError {
     NoFile(PathBuf),
     #[error("the cluster file `{0}` cannot be read; check its permissions, or name another in `--cluster memory:FILE`")]
     Read(PathBuf, #[source] io::Error),
-    #[error("the cluster file `{0}` cannot be written; check the permissions of its folder")]
+    #[error("the cluster file `{0}` cannot be written; check its folder: the space that is left, and the permissions")]
     Write(PathBuf, #[source] io::Error),
     #[error(
         "`{0}` is no file of an embedded cluster: its first line does not say so; \
