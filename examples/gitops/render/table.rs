@@ -23,12 +23,15 @@ impl Cell {
     }
 }
 
+/// The widest that a column gets. What is wider pushes its own line aside.
+const WIDEST: usize = 160;
+
 /// Prints rows, each column as wide as its widest cell but for the last one.
 pub(crate) fn table(rows: &[Vec<Cell>], paint: Paint) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         for (at, cell) in row.iter().enumerate().take(row.len().saturating_sub(1)) {
-            let width = cell.text.chars().count();
+            let width = cell.text.chars().count().min(WIDEST);
             match widths.get_mut(at) {
                 Some(widest) => *widest = width.max(*widest),
                 None => widths.push(width),

@@ -201,7 +201,7 @@ pub enum Impact {
 }
 
 impl Action {
-    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `recreate`, `delete`, `orphan` or `run`.
+    /// Returns the word for it: `create`, `apply`, `own`, `replace`, `recreate`, `delete`, `orphan`, `await` or `run`.
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match self {

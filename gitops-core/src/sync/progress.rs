@@ -57,7 +57,7 @@ pub enum News {
         step: StepId,
         /// Its object; a hook under the name it runs with.
         key: ResourceKey,
-        /// `create`, `apply`, `replace`, `delete` or `run`.
+        /// As [`crate::plan::Action::verb`] says.
         verb: &'static str,
         /// Its phase.
         phase: policy::Phase,
@@ -201,7 +201,7 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.news {
             News::Started { operation, steps, attempt: 1, .. } => {
-                write!(f, "operation {operation} started: {steps} steps")
+                write!(f, "operation {operation} started: {steps} {}", if *steps == 1 { "step" } else { "steps" })
             }
             News::Started { operation, attempt, .. } => write!(f, "operation {operation} goes on, attempt {attempt}"),
             News::Validates { steps: 1 } => f.write_str("validates 1 object"),
