@@ -224,13 +224,15 @@ fn the_commit_of_a_revert_is_pushed_where_that_is_asked_for() {
     assert_eq!(colour(&world), "green");
 
     // A folder takes it without a server, but not past a hook.
-    let folder = world.inner("hosted/other.git").display().to_string();
+    let folder = world.inner("other.git").display().to_string();
     world.git(&["clone", "-q", "--bare", &url, &folder]);
-    world.git(&["remote", "add", "beside", "../hosted/other.git"]);
+    world.git(&["remote", "add", "beside", "../other.git"]);
     world.gitops("rollback --resume").exits(0);
     let told = world.run(&["rollback", &second, "--revert", "beside", "--push", "beside"]).exits(0);
-    assert!(told.contains("hosted/other.git`: have it reviewed"), "{told}");
+    assert!(told.contains("other.git`: have it reviewed"), "{told}");
     assert_eq!(world.git(&["--git-dir", &folder, "rev-parse", "beside"]), world.git(&["rev-parse", "beside"]));
+    let told = world.gitops("log --repo ../other.git --revision beside").exits(0);
+    assert!(told.contains("Revert "), "{told}");
 
     // What cannot be pushed is rolled back all the same, and told.
     let first = world.git(&["rev-list", "--max-parents=0", "main"]);

@@ -58,6 +58,8 @@ impl GitSource {
             Some(parent) if path.ends_with(".git") && path.is_file() => parent,
             _ => path,
         };
+        // Of a relative one gix takes `../.git` for `../shop.git` if that is beside a folder around the current one.
+        let folder = &folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         match gix::ThreadSafeRepository::discover_opts(folder, discovery, trust) {
             Ok(repository) => {
                 check_format(path, &repository.to_thread_local())?;
