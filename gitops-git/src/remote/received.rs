@@ -46,48 +46,67 @@ pub(super) fn receive(reader: &mut dyn BufRead, into: &GitSource, stop: &AtomicB
     Ok(Received(done.index_path.into_iter().chain(done.data_path).collect()))
 }
 
-/// Returns an object that is lacking of the files of `wanted`, as Git makes sure of after each fetch. What one of `known` has
-/// in the same place is here.
+/// Returns what is lacking of the files of those that are `wanted`, as Git makes sure of after each fetch: one of them, and an
+/// object. What one of `known` has in the same place is here.
 pub(super) fn lacking(
     repository: &Repository,
     limits: &GitLimits,
-    wanted: ObjectId,
+    wanted: &[ObjectId],
     known: &[ObjectId],
-) -> Result<Option<ObjectId>, SourceError> {
-    let commit = match objects::peel(repository, "", wanted) {
-        Ok(id) => objects::commit(repository, id)?,
-        // A tag may be of anything; nobody reads that.
-        Err(SourceError { failure: SourceFailure::Unsupported { .. }, .. }) => return Ok(None),
-        Err(_) => return Ok(Some(wanted)),
-    };
-    let near = commit.parents.iter().filter(|parent| known.contains(parent)).chain(known);
-    let base = near.filter_map(|id| objects::commit(repository, objects::peel(repository, "", *id).ok()?).ok()).next();
-    let (mut seen, mut left) = (BTreeSet::new(), limits.entries);
-    let mut waiting = vec![(commit.tree, base.map(|base| base.tree))];
-    while let Some((tree, before)) = waiting.pop() {
-        if before == Some(tree) || !seen.insert(tree) {
-            continue;
-        }
-        if !repository.has_object(tree) {
-            return Ok(Some(tree));
-        }
-        let before = before.and_then(|before| objects::tree(repository, limits, before).ok()).unwrap_or_default();
-        let before: BTreeMap<_, _> = before.into_iter().map(|entry| (entry.name, entry.id)).collect();
-        for entry in objects::tree(repository, limits, tree)? {
-            let old = before.get(&entry.name).copied();
-            match entry.kind {
-                EntryKind::Tree => waiting.push((entry.id, old)),
-                // It is in another repository.
-                EntryKind::Commit => {}
-                _ if old == Some(entry.id) || repository.has_object(entry.id) => {}
-                _ => return Ok(Some(entry.id)),
-            }
-            // Nobody reads more than this of a commit.
-            left = left.saturating_sub(1);
-            if left == 0 {
-                return Ok(None);
-            }
+) -> Result<Option<(ObjectId, ObjectId)>, SourceError> {
+    // Nobody reads more than this of a commit, and of many most is the same.
+    let mut walk = Walk { repository, limits, seen: BTreeSet::new(), left: limits.entries };
+    for id in wanted {
+        let commit = match objects::peel(repository, "", *id) {
+            Ok(commit) => objects::commit(repository, commit)?,
+            // A tag may be of anything; nobody reads that.
+            Err(SourceError { failure: SourceFailure::Unsupported { .. }, .. }) => continue,
+            Err(_) => return Ok(Some((*id, *id))),
+        };
+        let near = commit.parents.iter().filter(|parent| known.contains(parent)).chain(known);
+        let of = |id: &ObjectId| objects::commit(repository, objects::peel(repository, "", *id).ok()?).ok();
+        let before = near.filter_map(of).next().map(|base| base.tree);
+        if let Some(object) = walk.lacks(commit.tree, before) {
+            return Ok(Some((*id, object)));
         }
     }
     Ok(None)
+}
+
+struct Walk<'r> {
+    repository: &'r Repository,
+    limits: &'r GitLimits,
+    seen: BTreeSet<ObjectId>,
+    left: usize,
+}
+
+impl Walk<'_> {
+    fn lacks(&mut self, tree: ObjectId, before: Option<ObjectId>) -> Option<ObjectId> {
+        let mut waiting = vec![(tree, before)];
+        while let Some((tree, before)) = waiting.pop().filter(|_| self.left > 0) {
+            if before == Some(tree) || !self.seen.insert(tree) {
+                continue;
+            }
+            if !self.repository.has_object(tree) {
+                return Some(tree);
+            }
+            let before = before.and_then(|before| objects::tree(self.repository, self.limits, before).ok());
+            let before: BTreeMap<_, _> =
+                before.into_iter().flatten().map(|entry| (entry.name, (entry.kind, entry.id))).collect();
+            // One that cannot be read is told where somebody wants what is in it.
+            let Ok(entries) = objects::tree(self.repository, self.limits, tree) else { continue };
+            for entry in entries {
+                let old = before.get(&entry.name).filter(|(kind, _)| *kind == entry.kind).map(|(_, id)| *id);
+                match entry.kind {
+                    EntryKind::Tree => waiting.push((entry.id, old)),
+                    // It is in another repository.
+                    EntryKind::Commit => {}
+                    _ if old == Some(entry.id) || self.repository.has_object(entry.id) => {}
+                    _ => return Some(entry.id),
+                }
+                self.left = self.left.saturating_sub(1);
+            }
+        }
+        None
+    }
 }

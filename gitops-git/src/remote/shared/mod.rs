@@ -336,15 +336,14 @@ impl Shared {
         known: &[ObjectId],
         received: Received,
     ) -> Result<(), SourceError> {
-        for id in wanted {
-            let Some(lacking) = received::lacking(repository, &self.options.limits, *id, known)? else { continue };
-            let what = format!("`{}` (of `{id}` it does not send the object `{lacking}`)", self.url);
-            received.discard().map_err(|error| SourceFailure::Unavailable {
-                what: format!("{what}, and what it sent cannot be removed ({error}),").into(),
-            })?;
-            return Err(SourceFailure::Unavailable { what: what.into() }.into());
-        }
-        Ok(())
+        let Some((id, object)) = received::lacking(repository, &self.options.limits, wanted, known)? else {
+            return Ok(());
+        };
+        let what = format!("`{}` (of `{id}` it does not send the object `{object}`)", self.url);
+        received.discard().map_err(|error| SourceFailure::Unavailable {
+            what: format!("{what}, and what it sent cannot be removed ({error}),").into(),
+        })?;
+        Err(SourceFailure::Unavailable { what: what.into() }.into())
     }
 
     fn has(&self, id: ObjectId) -> Result<bool, SourceError> {
