@@ -116,3 +116,6 @@ pub mod what_if;
 pub mod arbitrary;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+
+#[cfg(test)]
+mod faults;

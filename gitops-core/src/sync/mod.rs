@@ -6,6 +6,8 @@
 #![doc = ""]
 #![doc = include_str!("refusals.md")]
 
+#[cfg(test)]
+mod aim;
 mod answers;
 mod cause;
 mod conflict;
@@ -53,6 +55,8 @@ use crate::state::LiveState;
 use crate::time::Timestamp;
 use crate::value::{Digest, Hasher, Purpose};
 
+#[cfg(test)]
+pub(crate) use aim::Aim;
 pub use cause::Cause;
 pub use fight::{Fight, Fights};
 pub use history::{AUTOMATIC, HEALING, HistoryEntry};

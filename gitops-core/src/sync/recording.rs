@@ -61,6 +61,10 @@ impl Machine {
             Err(error) => error,
         };
         match &error.failure {
+            // With its namespace it is gone as well.
+            Failure::NamespaceMissing { .. } if self.stage == Stage::Ending && self.forgets() => {
+                self.record_stored(&hooks, now);
+            }
             Failure::NamespaceMissing { namespace } if self.record_tries < self.setup.policy.retries => {
                 self.record_tries = self.record_tries.saturating_add(1);
                 self.unrecorded.extend(hooks);
