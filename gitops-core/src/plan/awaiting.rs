@@ -8,7 +8,7 @@ use crate::policy::Phase;
 use super::build::as_seen;
 use super::depend::{Graph, NeedKind};
 use super::node::{Fate, Node, Work};
-use super::{Action, Impact, Intent, Reason, Request, refs};
+use super::{Action, Impact, Intent, Reason, Request, SkipReason, backends};
 
 /// Gives a step to each object in place that was found unwell and that something of this plan comes after by its wave:
 /// an operation that is tried again, or follows one that was interrupted, must not begin a wave that the first one held
@@ -29,7 +29,7 @@ pub(super) fn add(nodes: &mut [Node<'_>], comparison: &Comparison, prunes: bool,
     let last = working().filter_map(places).max();
     let in_sync = |node: &&Node<'_>| node.phases().any(|phase| phase == Phase::Sync);
     let last_wave = working().filter(in_sync).map(|node| node.wave).max();
-    for node in nodes.iter_mut().filter(|node| is_unwell(node, request)) {
+    for node in nodes.iter_mut().filter(|node| rests(node) && is_unwell(node, request)) {
         let is_asked = !request.scope.is_partial() || request.chooses(node.key, Some(&node.declared.resource));
         // Somebody said that it may be unwell: it gates what a revision does at first, and what is tried again.
         let deletions_wait = prunes && (makes_true || !node.declared.options.ignore_health);
@@ -71,7 +71,7 @@ pub(super) fn add_needed(
     }
     for at in needed {
         let Some(node) = nodes.get_mut(at) else { continue };
-        if is_unwell(node, request) {
+        if (rests(node) || is_left_out(node)) && is_unwell(node, request) {
             wait_for(node, comparison);
         } else if node.work().is_some_and(|work| work.action == Action::Await) {
             // Others than deletions wait for it, and when its own turn is.
@@ -83,22 +83,30 @@ pub(super) fn add_needed(
 /// The workloads behind what the API server is told to call, as far as they do not come in a later wave.
 fn called(nodes: &[Node<'_>]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    let calls = |node: &&Node<'_>| node.work().is_some() && refs::calls(&node.key.group_kind);
+    let calls = |node: &&Node<'_>| node.work().is_some() && backends::calls(&node.key.group_kind);
     if !nodes.iter().any(|node| calls(&node)) {
         return found;
     }
-    let mut graph = Graph::default();
-    refs::backends(nodes, |at| nodes.get(at).filter(|node| node.is_resource()).map(|_| ()), &mut graph);
-    for (at, caller) in nodes.iter().enumerate().filter(|(_, node)| calls(node)) {
-        let groups = graph.needs(at).iter().filter(|need| need.kind == NeedKind::Backend);
-        let behind = groups.flat_map(|group| graph.needs(group.on)).map(|need| need.on);
-        found.extend(behind.filter(|on| nodes.get(*on).is_some_and(|node| node.declared.options.wave <= caller.wave)));
+    for (at, behind) in backends::of_each(nodes) {
+        let Some(caller) = nodes.get(at).filter(calls) else { continue };
+        let is_awaited = |node: &Node<'_>| !node.key.is("", "Service") && node.declared.options.wave <= caller.wave;
+        found.extend(behind.into_iter().filter(|on| nodes.get(*on).is_some_and(is_awaited)));
     }
     found
 }
 
 fn is_unwell(node: &Node<'_>, request: &Request) -> bool {
-    matches!(node.fate, Fate::InPlace) && node.is_resource() && request.unwell.contains(node.key)
+    node.is_resource() && request.unwell.contains(node.key)
+}
+
+/// Whether an object is as it is to be: as declared, or created once and for all.
+fn rests(node: &Node<'_>) -> bool {
+    matches!(node.fate, Fate::InPlace | Fate::Skip(SkipReason::CreateOnly))
+}
+
+/// Whether this operation leaves an object out that is there: it waits for nothing, but what needs it does.
+fn is_left_out(node: &Node<'_>) -> bool {
+    matches!(node.fate, Fate::Skip(SkipReason::NotSelected | SkipReason::Fought))
 }
 
 fn wait_for(node: &mut Node<'_>, comparison: &Comparison) {

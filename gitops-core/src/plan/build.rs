@@ -70,11 +70,11 @@ pub fn plan(
     let (graph, loose) = depend::connect(&nodes, Verb::Upsert);
     depend::report(&mut nodes, loose, &mut problems);
     let providers_first = depend::sort(&graph, &mut nodes, &mut problems);
-    select::hold(&graph, &mut nodes, &providers_first, absent);
+    select::hold(&graph, &mut nodes, &providers_first, absent.clone());
     held::hold(&graph, &mut nodes, &providers_first);
     budget::ration(&mut nodes, policy, comparison, &graph, &providers_first);
     held::hold(&graph, &mut nodes, &providers_first);
-    while held::hold_after_hooks(&mut nodes) {
+    while held::hold_unanswered(&mut nodes, &absent) || held::hold_after_hooks(&mut nodes) {
         held::hold(&graph, &mut nodes, &providers_first);
     }
     let stops = stops || held::stopped_by_hook(&nodes);

@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Interest;
 use crate::model::{ApiModel, Scope, ServedKind};
 use crate::policy::SyncPolicy;
-use crate::problem::{Code, Problem};
 use crate::resource::{GroupKind, Resource, ResourceKey};
-use crate::state::{DesiredState, LiveState, Namespaces};
+use crate::state::{LiveState, Namespaces};
 use crate::value::ValueRef;
 
 use super::depend::defines;
 use super::prune::Removal;
-use super::{Action, Impact, Intent, Leftover, Plan, Precondition, Request, SkipReason, Skipped, Step};
+use super::{Action, Impact, Leftover, Plan, Precondition, Request, Step};
 
 /// Most names that a text shows.
 const SHOWN: usize = 3;
@@ -99,48 +98,6 @@ pub(super) fn contents(
         Some(Contents { of: container.clone(), dies: dies.cloned().collect() })
     });
     known.collect()
-}
-
-/// Keeps namespaces and CRDs that hold something that stays.
-pub(super) fn keep_containers(
-    removals: &mut Vec<Removal<'_>>,
-    skipped: &mut Vec<Skipped>,
-    desired: &DesiredState,
-    intent: Intent,
-    problems: &mut Vec<Problem>,
-) {
-    if !removals.iter().any(|removal| is_container(removal.key)) {
-        return;
-    }
-    // What is being deleted and not waited for is still there.
-    let staying: Vec<&ResourceKey> =
-        desired.declared.keys().chain(skipped.iter().map(|skipped| &skipped.key)).collect();
-    let namespaces: BTreeSet<&str> = staying.iter().filter_map(|key| key.namespace.as_deref()).collect();
-    let kinds: BTreeSet<&GroupKind> = staying.iter().map(|key| &*key.group_kind).collect();
-    let mut guarded = Vec::new();
-    removals.retain(|removal| {
-        if removal.is_under_way() {
-            return true;
-        }
-        let holds = if removal.key.is("", "Namespace") {
-            namespaces.contains(&*removal.key.name)
-        } else {
-            defines(removal.live).is_some_and(|kind| kinds.contains(&kind))
-        };
-        if holds {
-            let (does, hint) = match intent {
-                Intent::Sync | Intent::Adopt | Intent::Release => {
-                    ("is not pruned", "declare it again, or remove what is in it first")
-                }
-                Intent::Delete | Intent::Orphan => ("stays", "delete it by hand once nothing is in it"),
-            };
-            let text = format!("{does}: the {} holds objects that stay", removal.key.kind());
-            problems.push(Problem::note(Code::PruneGuard, text).of(removal.key).hint(hint));
-            guarded.push(Skipped::new(removal.key, SkipReason::Guarded));
-        }
-        !holds
-    });
-    skipped.append(&mut guarded);
 }
 
 /// Whether what stands where a hook runs is deleted first.

@@ -15,7 +15,7 @@ use super::contents::{self, is_container};
 use super::depend::Graph;
 use super::node::{Fate, Node};
 use super::prune::{Extra, Removal};
-use super::{HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, leftover, order};
+use super::{HookRun, Intent, Plan, Reason, Request, SkipReason, Skipped, homes, hooks, kept, leftover, order};
 
 /// Plans the deletion of a whole application. Where anything that it must know or be told is missing, nothing is done.
 pub(super) fn plan(
@@ -38,8 +38,9 @@ pub(super) fn plan(
     let entries = entries.into_iter().collect();
     let (mut removals, mut skipped) = removals(entries, desired, policy, context, &request, &mut asking, &mut problems);
     skipped.append(&mut left.skipped);
-    // Nobody is asked about a container that stays anyway, since it holds what stays.
-    contents::keep_containers(&mut removals, &mut skipped, &DesiredState::default(), Intent::Delete, &mut problems);
+    // Nobody is asked about what stays anyway, since something that stays lies in it or needs it.
+    let nothing = DesiredState::default();
+    kept::keep(&mut removals, &mut skipped, (comparison, &nothing, policy), Intent::Delete, &mut problems);
     problems.extend(homes::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for (key, reason) in removals

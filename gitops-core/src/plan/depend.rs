@@ -13,7 +13,7 @@ use crate::value::ValueRef;
 use super::SkipReason;
 use super::kinds::{OfKind, by_kind};
 use super::node::{Fate, Node};
-use super::{cycle, refs};
+use super::{backends, cycle};
 
 /// Where kapp's own groups live. Rule: kapp's default `changeGroupBindings`.
 const KAPP_GROUPS: &str = "change-groups.kapp.k14s.io/";
@@ -38,7 +38,7 @@ pub(super) fn asks(options: &Options) -> bool {
 /// Returns whether an object may have to wait until another one is healthy, or others for it, whatever the waves.
 pub(crate) fn may_await(declared: &Declared) -> bool {
     let kind = &declared.resource.key().group_kind;
-    asks(&declared.options) || refs::calls(kind) || is_definition(kind)
+    asks(&declared.options) || backends::calls(kind) || is_definition(kind)
 }
 
 /// Who needs whom. Objects come first, by their index; behind them groups, so that the number of edges stays small

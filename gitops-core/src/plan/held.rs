@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::policy::Phase;
 
 use super::SkipReason;
+use super::backends;
 use super::depend::{Graph, NeedKind};
 use super::node::{Fate, Node};
 
@@ -81,6 +82,40 @@ pub(super) fn hold_after_hooks(nodes: &mut [Node<'_>]) -> bool {
         holds |= node.work().is_none();
     }
     holds
+}
+
+/// Holds back what the API server would call in vain: of which the service, or a workload behind it that does not come in a
+/// later wave, is held back, or is `absent` and not asked for. Returns whether it held back anything. Rule 35 of the exact
+/// rules.
+pub(super) fn hold_unanswered(nodes: &mut [Node<'_>], absent: &BTreeSet<usize>) -> bool {
+    let calls = |node: &Node<'_>| node.work().is_some() && backends::calls(&node.key.group_kind);
+    if !nodes.iter().any(calls) || (absent.is_empty() && !nodes.iter().any(is_blocked)) {
+        return false;
+    }
+    let mut unanswered = Vec::new();
+    for (at, called) in backends::of_each(nodes) {
+        let Some(caller) = nodes.get(at).filter(|node| calls(node)) else { continue };
+        let called = || called.iter().filter_map(|on| Some((on, nodes.get(*on)?)));
+        let services: Vec<&Node<'_>> =
+            called().map(|(_, node)| node).filter(|node| node.key.is("", "Service")).collect();
+        // Without the service nothing tells which workloads are behind it.
+        let answers = |node: &Node<'_>| {
+            let serves = |service: &&Node<'_>| backends::serves(&service.declared.resource, &node.declared.resource);
+            node.key.is("", "Service") || services.iter().any(serves)
+        };
+        let in_time = called().filter(|(_, node)| node.wave <= caller.wave && answers(node));
+        let why = in_time.filter_map(|(on, node)| match absent.contains(on) {
+            true => Some(SkipReason::FollowsNotSelected),
+            false => is_blocked(node).then_some(SkipReason::FollowsHeld),
+        });
+        unanswered.extend(why.max().map(|why| (at, why)));
+    }
+    for (at, why) in &unanswered {
+        if let Some(node) = nodes.get_mut(*at) {
+            node.fate = Fate::Skip(*why);
+        }
+    }
+    !unanswered.is_empty()
 }
 
 /// Holds back the hooks after the sync where anything is held back: after a sync means after all of it.

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod awaiting;
+mod backends;
 mod budget;
 mod build;
 mod confirm;
@@ -16,6 +17,7 @@ mod held;
 mod homes;
 mod hooks;
 mod impact;
+mod kept;
 mod kinds;
 mod leftover;
 mod node;

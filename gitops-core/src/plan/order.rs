@@ -17,7 +17,9 @@ use super::node::{Node, Work};
 use super::places::{Place, Places, places};
 use super::prune::Removal;
 use super::undo::Undo;
-use super::{Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, cycle, recreate, refs};
+use super::{
+    Action, After, Gate, GateId, Impact, Intent, Precondition, Reason, Step, StepId, backends, cycle, recreate, refs,
+};
 
 /// A step that is not numbered yet.
 #[derive(Clone, Copy)]
@@ -92,7 +94,7 @@ fn look_inside(nodes: &[Node<'_>], graph: &mut Graph, places: &Places, order: Ve
     let place = |at: usize| places.first(at);
     let before = graph.edges();
     refs::connect(nodes, place, graph);
-    refs::backends(nodes, place, graph);
+    backends::connect(nodes, place, graph);
     if graph.edges() == before {
         return order;
     }

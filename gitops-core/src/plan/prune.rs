@@ -10,7 +10,8 @@ use crate::state::{Completeness, DesiredState, Trust};
 
 use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
-use super::contents::{is_container, keep_containers};
+use super::contents::is_container;
+use super::kept;
 use super::node::Node;
 use super::{Action, Confirmed, Intent, Plan, Precondition, Reason, Request, SkipReason, Skipped};
 
@@ -92,7 +93,7 @@ pub(super) fn removals<'a>(
             None => {}
         }
     }
-    keep_containers(&mut removals, &mut skipped, desired, Intent::Sync, problems);
+    kept::keep(&mut removals, &mut skipped, (comparison, desired, policy), Intent::Sync, problems);
     let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
     // Where the source gave nothing at all, that is said already.
     let said = desired.problems.iter().any(|problem| problem.code == Code::IncompleteSource);

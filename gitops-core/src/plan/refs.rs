@@ -1,5 +1,4 @@
-//! What the content of an object names: the configuration that a pod mounts, the role that a binding gives, the service
-//! that the API server calls.
+//! What the content of an object names: the configuration that a pod mounts, the role that a binding gives.
 //!
 //! Nobody asked for these edges by name, so they give way: to waves, and to what would make a circle of them. They are
 //! there since a pod that starts before its configuration changes keeps the old one.
@@ -7,18 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::resource::{GroupKind, ResourceKey};
-use crate::value::{Map, Tag, ValueRef};
+use crate::resource::GroupKind;
+use crate::value::{Tag, ValueRef};
 
 use super::depend::{Graph, Group, Need, NeedKind, Subject};
 use super::kinds::{OfKind, by_kind};
 
-/// Called services of one namespace that are matched with workloads one by one.
-const MATCHED_SERVICES: usize = 64;
 /// The field that tells what makes pods.
 const PODS: &str = "containers";
-/// Workloads of one service that are waited for one by one.
-const MATCHED_WORKLOADS: usize = 16;
 
 /// What can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,110 +270,10 @@ fn named<'a>((thing, at): (Thing, At), value: ValueRef<'a>, found: &mut impl FnM
     name.into_iter().for_each(|name| found(thing, name));
 }
 
-/// Adds what the API server calls: webhook configurations and API services need their service, and the workloads behind
-/// it, healthy. Rule 35 of the exact rules.
-///
-/// Where nothing tells which workloads these are, they are all of the service's namespace.
-pub(super) fn backends<S: Subject, P: Copy + Ord>(
-    subjects: &[S],
-    turn: impl Fn(usize) -> Option<P>,
-    graph: &mut Graph,
-) {
-    let mut callers: BTreeMap<(P, &str, &str), Vec<usize>> = BTreeMap::new();
-    let calling = by_kind(subjects).into_iter().filter(|of| calls(of.kind)).flat_map(|of| of.range);
-    for at in calling {
-        let Some((subject, turn)) = subjects.get(at).zip(turn(at)) else { continue };
-        let tree = subject.resource().tree();
-        let hooks = items(tree.get("webhooks")).filter_map(|hook| hook.dig(&["clientConfig", "service"]));
-        for service in hooks.chain(tree.dig(&["spec", "service"])) {
-            if let (Some(namespace), Some(name)) = (text(service, "namespace"), text(service, "name")) {
-                callers.entry((turn, namespace, name)).or_default().push(at);
-            }
-        }
-    }
-    if callers.is_empty() {
-        return;
-    }
-    graph.grow(subjects.len());
-    let mut workloads: BTreeMap<&str, Vec<(usize, Option<Map<'_>>)>> =
-        callers.keys().map(|(_, namespace, _)| (*namespace, Vec::new())).collect();
-    for (at, subject) in subjects.iter().enumerate() {
-        let namespace = subject.key().namespace.as_deref();
-        if let Some(list) = namespace.and_then(|namespace| workloads.get_mut(namespace))
-            && let Some(labels) = pod_labels(subject)
-        {
-            list.push((at, labels.as_map()));
-        }
-    }
-    let mut called: BTreeMap<&str, usize> = BTreeMap::new();
-    callers.keys().for_each(|(_, namespace, _)| *called.entry(namespace).or_default() += 1);
-    let mut whole: BTreeMap<(P, &str), usize> = BTreeMap::new();
-    for ((at_turn, namespace, name), mut callers) in callers {
-        let service = subjects.binary_search_by_key(&&ResourceKey::new("", "Service", namespace, name), |s| s.key());
-        let service = service.ok();
-        let all = workloads.get(namespace).map_or(&[][..], Vec::as_slice);
-        let may_match = called.get(namespace).is_none_or(|called| *called <= MATCHED_SERVICES);
-        let selector = service.filter(|_| may_match).and_then(|at| selector(subjects.get(at)?));
-        let matching: Option<Vec<usize>> = selector
-            .map(|selector| all.iter().filter(|(_, labels)| selects(selector, *labels)).map(|(at, _)| *at).collect());
-        let matching = matching.filter(|found| !found.is_empty() && found.len() <= MATCHED_WORKLOADS);
-        let is_now = |at: &usize| turn(*at) == Some(at_turn);
-        let need = |on| Need { on, kind: NeedKind::Backend };
-        let mut fill = |members: &mut dyn Iterator<Item = usize>| {
-            let group = graph.group(Group::Found);
-            members.for_each(|on| graph.add(group, need(on)));
-            group
-        };
-        let group = match matching {
-            Some(found) => fill(&mut found.into_iter().filter(is_now)),
-            None => *whole
-                .entry((at_turn, namespace))
-                .or_insert_with(|| fill(&mut all.iter().map(|(at, _)| *at).filter(is_now))),
-        };
-        callers.dedup();
-        for at in callers {
-            graph.add(at, need(group));
-            if let Some(on) = service.filter(is_now) {
-                graph.add(at, Need { on, kind: NeedKind::Reference });
-            }
-        }
-    }
-}
-
-/// Whether the API server calls a service for objects of this kind.
-pub(super) fn calls(kind: &GroupKind) -> bool {
-    matches!(
-        (&*kind.group, &*kind.kind),
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration")
-            | ("apiregistration.k8s.io", "APIService")
-    )
-}
-
-/// The labels of the pods that an object makes; `None` when it makes none.
-fn pod_labels<S: Subject>(subject: &S) -> Option<ValueRef<'_>> {
-    let tree = subject.resource().tree();
-    let key = subject.key();
-    match (key.group(), key.kind()) {
-        ("", "Pod") => tree.dig(&["metadata", "labels"]),
-        ("", "ReplicationController") | ("apps", _) => tree.dig(&["spec", "template", "metadata", "labels"]),
-        // Such as a Rollout; a Job or CronJob serves nothing.
-        ("batch", _) => None,
-        _ => tree.dig(&["spec", "template", "metadata", "labels"]),
-    }
-}
-
-fn selector<S: Subject>(service: &S) -> Option<Map<'_>> {
-    service.resource().tree().dig(&["spec", "selector"])?.as_map().filter(|selector| selector.iter().next().is_some())
-}
-
-fn selects(selector: Map<'_>, labels: Option<Map<'_>>) -> bool {
-    labels.is_some_and(|labels| selector.iter().all(|(name, value)| labels.get(name) == Some(value)))
-}
-
-fn text<'a>(of: ValueRef<'a>, field: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(of: ValueRef<'a>, field: &str) -> Option<&'a str> {
     of.get(field)?.as_str()
 }
 
-fn items(list: Option<ValueRef<'_>>) -> impl Iterator<Item = ValueRef<'_>> {
+pub(super) fn items(list: Option<ValueRef<'_>>) -> impl Iterator<Item = ValueRef<'_>> {
     list.and_then(ValueRef::as_list).into_iter().flatten()
 }

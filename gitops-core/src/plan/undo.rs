@@ -10,7 +10,7 @@ use super::contents::is_container;
 use super::depend::{self, Graph, NeedKind, Subject};
 use super::kinds::{is_deleted_early, rank};
 use super::prune::Removal;
-use super::{After, GateId, StepId, cycle, refs};
+use super::{After, GateId, StepId, backends, cycle, refs};
 
 /// When an object is deleted. Turns are barriers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +68,7 @@ pub(super) struct Undo {
 impl Undo {
     pub(super) fn of(removals: &[Removal<'_>], problems: &mut Vec<Problem>) -> Self {
         let (mut graph, _) = depend::connect(removals, Verb::Delete);
-        refs::backends(removals, |_| Some(()), &mut graph);
+        backends::connect(removals, |_| Some(()), &mut graph);
         let order = untangled(removals, &mut graph, problems);
         let mut turns: Vec<Turn> = removals.iter().map(turn).collect();
         delay(&graph, &order, &mut turns);

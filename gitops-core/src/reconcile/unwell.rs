@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 use super::{App, Looked};
 
 impl Looked {
-    /// Returns the objects in place that are not healthy, where an operation may have to wait for them.
+    /// Returns the objects that are there, are not written whatever they are like, and are not healthy, where an operation
+    /// may have to wait for them.
     ///
     /// An object with `ignore-healthcheck` is kept out of the health of its application, and gates waves all the same, at
     /// the first try of a revision and at later ones. Rule: Argo CD's `setApplicationHealth` reads it, its sync does not.
@@ -24,9 +25,16 @@ impl Looked {
         let (manager, now) = (app.owner.manager(), app.now.unwrap_or(Timestamp::EPOCH));
         let clues = Clues::new(&self.model, now).checking(&app.checks).applied_by(&manager);
         let reporting = health::reporting(self.live.objects());
+        let rests = |key: &ResourceKey, options: &Options| {
+            options.create_only || app.request.resting.contains(key) || app.request.scope.is_partial()
+        };
         let in_place = self.comparison.entries.iter().filter(|(key, compared)| {
-            let declared = self.desired.get(key).map(|declared| &declared.options);
-            compared.outcome == Outcome::Synced && declared.is_some_and(Options::is_resource)
+            let options = self.desired.get(key).map(|declared| &declared.options).filter(|of| of.is_resource());
+            options.is_some_and(|options| match compared.outcome {
+                Outcome::Synced => true,
+                Outcome::OutOfSync(_) => rests(key, options),
+                _ => false,
+            })
         });
         let unwell = in_place.filter(|(key, compared)| {
             let settle = if reporting.contains(&*key.group_kind) { SETTLE_REPORTING } else { clues.settle };

@@ -9,7 +9,7 @@ use crate::policy::{self, Order, Permission, Phase, Prune, SyncPolicy, Verb};
 use crate::problem::Problem;
 use crate::state::{Completeness, DesiredState, Standing};
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "v1 Namespace {name} {opts}",
     "apiextensions.k8s.io/v1 CustomResourceDefinition {name} defines=example.org/W{name} {opts}",
     "example.org/v1 W{name} n0/w {opts}",
@@ -19,6 +19,7 @@ const KINDS: [&str; 9] = [
     "example.com/v1 Thing {ns}/{name} {opts}",
     "admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration {name} {opts}",
     "batch/v1 Job {ns}/{name} {opts}",
+    "v1 Service {ns}/{name} {opts}",
 ];
 const STATES: [&str; 15] = [
     "missing",
@@ -50,6 +51,8 @@ fn line() -> impl Strategy<Value = String> {
                 options += &format!(" hook={}", HOOKS[odd]);
                 state = "hook";
             }
+            0..20 if kind == 7 => options += &format!(" calls=n{ns}/n{needs}"),
+            0..20 if kind == 9 => options += " selects=x",
             5..9 => options += &format!(" needs=/namespaces/n{ns}/ConfigMap/n{needs}"),
             9 => options += " needs=apps/namespaces/n0/Deployment/n0",
             10 => options += " options=Prune=false",
@@ -60,10 +63,14 @@ fn line() -> impl Strategy<Value = String> {
             16 => options += &format!(" rule=delete_before_deleting_g{}", needs % 3),
             17..20 if kind == 5 => options += &format!(" mounts=n{needs}"),
             20 if kind == 7 => options += &format!(" calls=n{ns}/none"),
-            21 if kind == 5 => options += " labels=x",
+            20..29 if kind == 5 => options += " labels=x",
             22 => options += " options=Prune=confirm",
             23 => options += " options=Delete=confirm",
             24 => options += " options=Delete=false",
+            25 => options += " ssa=IfNotPresent",
+            26 => options += " ssa=Ignore",
+            27 => options += &format!(" needs=/namespaces/n{ns}/ConfigMap/n{needs} options=Prune=false"),
+            28 => options += &format!(" needs=example.com/namespaces/n{ns}/Thing/n{needs} options=Delete=false"),
             _ => {}
         }
         let object = KINDS[kind]
@@ -79,7 +86,7 @@ fn may_go(standing: &Standing) -> bool {
     matches!(standing, Standing::Created | Standing::Rebuilt)
 }
 
-fn lines() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn lines() -> impl Strategy<Value = Vec<String>> {
     // One line per object: the later of two would win otherwise, and the order of lines would matter.
     prop::collection::vec(line(), 0..40).prop_map(|lines| {
         let keyed = lines.into_iter().map(|line| {
@@ -90,21 +97,21 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-fn raised() -> SyncPolicy {
+pub(super) fn raised() -> SyncPolicy {
     SyncPolicy { prune_budget_percent: 100, ..pruning() }
 }
 
 /// A yes to everything that asks.
-fn yes(request: Request) -> Request {
+pub(super) fn yes(request: Request) -> Request {
     request.confirmed(Confirmation::of_all("ann", crate::time::Timestamp::EPOCH))
 }
 
-fn is_delete(step: &Step) -> bool {
+pub(super) fn is_delete(step: &Step) -> bool {
     matches!(step.action, Action::Delete { .. })
 }
 
 /// Done when it is done: there is nothing to be healthy.
-fn is_own(step: &Step) -> bool {
+pub(super) fn is_own(step: &Step) -> bool {
     matches!(step.action, Action::Own { .. })
 }
 
@@ -120,7 +127,7 @@ fn gates_of(after: &[After]) -> impl Iterator<Item = u32> {
 }
 
 /// For each step, the steps that are certainly over when it starts, and whether their health was awaited.
-fn finished_before(plan: &Plan) -> Vec<BTreeMap<u32, bool>> {
+pub(super) fn finished_before(plan: &Plan) -> Vec<BTreeMap<u32, bool>> {
     let mut all: Vec<BTreeMap<u32, bool>> = Vec::new();
     for step in &plan.steps {
         let mut before = BTreeMap::new();

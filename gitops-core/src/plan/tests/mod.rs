@@ -8,6 +8,7 @@ mod file;
 mod held;
 mod laws;
 mod order;
+mod providers;
 mod prune;
 mod select;
 mod validity;
@@ -37,7 +38,7 @@ use crate::value::{Digest, Draft, Purpose};
 /// Keys: `wave`, `hook`, `options` (Argo CD's sync options), `needs` (depends-on), `group` and `rule` (of kapp, with `_`
 /// for blanks), `defines` (kind of a CRD), `uid`; and in the content `mounts` (a ConfigMap), `sa` (a service account),
 /// `labels` (of pods), `selects` (of a service), `calls` (a service, from a webhook), `role` and `for` (of a binding);
-/// `label` (the value of the label `app`), `approved` (when a person approved the deletion).
+/// `label` (the value of the label `app`), `approved` (when a person approved the deletion), `ssa` (Flux's option).
 /// States: `missing`, `synced`, `differs`, `mend` (and who owns what is put right first), `template` (the pod template differs), `stamp` (only our mark is missing),
 /// `held`, `unreadable`, `unknown-kind`, `terminating`, `hook`; and for what is not declared any more `extra`.
 /// Claims: `created`, `adopted`, `rebuilt`, `tracked` (no field manager, no inventory), `applied` (no inventory), `nobody`,
@@ -174,6 +175,7 @@ fn object_of(text: &str) -> Resource {
             "hook" => "argocd.argoproj.io/hook",
             "prune" => "gitops.rs/prune",
             "approved" => "argocd.argoproj.io/deletion-approved",
+            "ssa" => "kustomize.toolkit.fluxcd.io/ssa",
             "options" => "argocd.argoproj.io/sync-options",
             "needs" => "config.kubernetes.io/depends-on",
             "group" => "kapp.k14s.io/change-group",
