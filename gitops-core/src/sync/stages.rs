@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::plan::{Action, Intent, StepId};
+use crate::plan::{Action, Intent, SkipReason, Skipped, StepId};
 use crate::policy::Phase as SyncPhase;
 use crate::state::HookResult;
 use crate::time::Timestamp;
@@ -276,10 +276,13 @@ impl Machine {
         };
         let parts: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {}", word(outcome))).collect();
         let done = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-        match self.held_back() {
-            0 => done,
-            held => format!("{done}; {held} held back"),
-        }
+        let is_dying = |skipped: &&Skipped| skipped.reason == SkipReason::Terminating;
+        let left = [
+            (self.held_back(), "held back"),
+            (self.plan.skipped.iter().filter(is_dying).count(), "still being deleted"),
+        ];
+        let left = left.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        [done].into_iter().chain(left).collect::<Vec<_>>().join("; ")
     }
 
     /// How much of what is declared the plan leaves to a later one.
