@@ -101,13 +101,14 @@ fn refused(applied: &Resource, error: ApplyError) -> Status {
         ApplyError::Conflict(conflicts) => conflict(&conflicts),
         ApplyError::ManagedFieldsGiven => refuse::bad_request("metadata.managedFields must be nil"),
         ApplyError::Invalid(errors) => {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            let errors: Vec<String> = errors.iter().map(ssa::fault_text).collect();
+            // The server gives each a line of its own, which no terminal is shown.
             let errors = errors.join("; ");
-            let (version, kind) = (applied.api_version(), applied.key().kind());
+            let (group, version, kind) = (applied.key().group(), applied.version(), applied.key().kind());
             let namespace = applied.key().namespace.as_deref().unwrap_or_default();
             // The server gives no reason here.
             refuse::internal(format!(
-                "failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {errors}"
+                "failed to create typed patch object ({namespace}/{name}; {group}/{version}, Kind={kind}): {errors}"
             ))
         }
         error => refuse::internal(error.to_string()),

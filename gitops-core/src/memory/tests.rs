@@ -111,12 +111,18 @@ fn what_can_be_stored_can_be_read_again_however_deep_it_nests() {
 }
 
 #[test]
-fn an_apply_with_several_faults_is_refused_in_one_line() {
+fn an_apply_with_several_faults_is_refused_in_the_words_of_the_server() {
     let mut server = ApiServer::new(1);
     let wrong = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"default"},"x":1,"y":2}"#;
     let answer = server.apply(&object(wrong), "me", now());
     let message = &answer.refusal().unwrap().message;
-    assert!(message.ends_with("`x` is not declared in the schema; `y` is not declared in the schema"), "{message}");
+    let expected = ".x: field not declared in schema; .y: field not declared in schema";
+    assert!(message.ends_with(expected), "{message}");
+    let twice = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"a","namespace":"default"},"spec":{"ports":[
+        {"port":80,"protocol":"TCP"},{"port":80,"protocol":"TCP"}]}}"#;
+    let answer = server.apply(&object(twice), "me", now());
+    let expected = r#".spec.ports: duplicate entries for key [port=80,protocol="TCP"]"#;
+    assert!(answer.refusal().unwrap().message.ends_with(expected), "{answer:?}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub use managed::{ManagedEntry, ManagedFields, ManagedFieldsError, ManagedFields
 pub use order::{compare_segments, compare_values, equal_values};
 pub use set::FieldSet;
 pub(crate) use set::{Entry, Level, MAX_DEPTH};
+pub(crate) use text::fault_text;
 pub use text::path_text;
 pub use tracked::ANCIENT_CHANGES;
 pub use typed::{Comparison, Duplicates, Emptied, Typed, TypedError, TypedProblem};

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use crate::path::{FieldPath, Segment};
 use crate::value::{ValueRef, View};
 
+use super::{TypedError, TypedProblem};
+
 /// Returns a path as the API server prints it, such as `.spec.containers[name="web"].image`.
 #[must_use]
 pub fn path_text(path: &FieldPath) -> String {
@@ -13,6 +15,21 @@ pub fn path_text(path: &FieldPath) -> String {
         write_segment(segment, &mut out);
     }
     out
+}
+
+/// Returns what is wrong with a value, in the words of the API server where they need no value.
+/// Rule: the errors of structured-merge-diff, `typed.ValidationError`.
+pub(crate) fn fault_text(fault: &TypedError) -> String {
+    let what = match &fault.problem {
+        TypedProblem::Undeclared => "field not declared in schema".to_owned(),
+        TypedProblem::Duplicate(segment) => {
+            let mut what = "duplicate entries for key ".to_owned();
+            write_segment(segment, &mut what);
+            what
+        }
+        other => other.to_string(),
+    };
+    format!("{}: {what}", path_text(&fault.field))
 }
 
 fn write_segment(segment: &Segment, out: &mut String) {
