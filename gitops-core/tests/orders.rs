@@ -6,15 +6,31 @@ use std::collections::BTreeMap;
 
 use gitops_core::memory::{MemoryCluster, MemorySource, VirtualTime, ready};
 use gitops_core::policy::{Prune, SyncPolicy};
-use gitops_core::reconcile::{App, SyncStatus, World, look, perform, read_desired, sync};
+use gitops_core::reconcile::{App, Report, SyncStatus, World, look, perform, preview, read_desired, sync};
 use gitops_core::state::Owner;
 use gitops_core::sync::{Effect, EffectId, Event, Phase};
 use gitops_core::time::Timer;
 use proptest::prelude::*;
 
-/// One ConfigMap: its wave, whom it names as a dependency, and whether the second revision has it.
+/// What is declared under one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Config,
+    /// A ConfigMap that is deleted and created again where it changes.
+    Fixed,
+    Hook(&'static str),
+    /// A namespace of its own, and a ConfigMap in it.
+    Inside,
+    /// A definition, and an object of its kind.
+    Custom,
+    /// A webhook configuration, the service it calls, and the workload behind that.
+    Called,
+}
+
+/// Its wave, whom it names as a dependency, and whether the second revision has it.
 #[derive(Clone, Debug)]
 struct Declared {
+    sort: Sort,
     wave: i32,
     needs: Vec<usize>,
     stays: bool,
@@ -22,31 +38,77 @@ struct Declared {
 }
 
 fn declared() -> impl Strategy<Value = Vec<Declared>> {
-    let one = (0..3_i32, prop::collection::vec(0..8_usize, 0..3), any::<bool>(), any::<bool>());
-    let one = one.prop_map(|(wave, needs, stays, changes)| Declared { wave, needs, stays, changes });
+    let hook = prop::sample::select(vec!["PreSync", "Sync", "PostSync"]).prop_map(Sort::Hook);
+    let sort = prop_oneof![
+        4 => Just(Sort::Config),
+        2 => Just(Sort::Fixed),
+        2 => hook,
+        1 => Just(Sort::Inside),
+        1 => Just(Sort::Custom),
+        1 => Just(Sort::Called),
+    ];
+    let one = (sort, 0..3_i32, prop::collection::vec(0..8_usize, 0..3), any::<bool>(), any::<bool>());
+    let one = one.prop_map(|(sort, wave, needs, stays, changes)| Declared { sort, wave, needs, stays, changes });
     prop::collection::vec(one, 2..9)
+}
+
+impl Declared {
+    fn is_config(&self) -> bool {
+        matches!(self.sort, Sort::Config | Sort::Fixed)
+    }
+
+    /// The manifest of number `at`; `more` are further annotations, each after a comma.
+    fn manifest(&self, at: usize, more: &str, value: bool) -> String {
+        let wave = format!("gitops.rs/sync-wave: \"{}\"{more}", self.wave);
+        let goes = format!("{wave}, gitops.rs/prune: enabled");
+        match self.sort {
+            Sort::Config => format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{at}, annotations: {{{wave}}}}}, data: {{v: \"{value}\"}}}}"
+            ),
+            Sort::Fixed => format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{at}, annotations: {{{wave}, gitops.rs/sync-options: \
+                 Force=true}}}}, immutable: true, data: {{v: \"{value}\"}}}}"
+            ),
+            Sort::Hook(phase) => format!(
+                "{{apiVersion: batch/v1, kind: Job, metadata: {{name: c{at}, annotations: {{{wave}, gitops.rs/hook: {phase}}}}}, \
+                 spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: run, image: \"{value}\"}}]}}}}}}}}"
+            ),
+            Sort::Inside => format!(
+                "{{apiVersion: v1, kind: Namespace, metadata: {{name: n{at}, annotations: {{{goes}}}}}}}\n---\n\
+                 {{apiVersion: v1, kind: ConfigMap, metadata: {{name: in, namespace: n{at}, annotations: {{{wave}}}}}, data: {{v: \"{value}\"}}}}"
+            ),
+            Sort::Custom => format!(
+                "{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {{name: w{at}s.example.org, \
+                 annotations: {{{goes}}}}}, spec: {{group: example.org, scope: Namespaced, names: {{kind: W{at}, plural: w{at}s, \
+                 singular: w{at}, listKind: W{at}List}}, versions: [{{name: v1, served: true, storage: true, schema: \
+                 {{openAPIV3Schema: {{type: object, properties: {{v: {{type: string}}}}}}}}}}]}}}}\n---\n\
+                 {{apiVersion: example.org/v1, kind: W{at}, metadata: {{name: c{at}, annotations: {{{wave}}}}}, v: \"{value}\"}}"
+            ),
+            Sort::Called => format!(
+                "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: c{at}, annotations: {{{wave}, \
+                 memory.gitops.rs/after-seconds: \"7\"}}}}, spec: {{selector: {{matchLabels: {{app: c{at}}}}}, template: {{metadata: \
+                 {{labels: {{app: c{at}}}}}, spec: {{containers: [{{name: c, image: \"{value}\"}}]}}}}}}}}\n---\n\
+                 {{apiVersion: v1, kind: Service, metadata: {{name: c{at}, annotations: {{{wave}}}}}, spec: {{clusterIP: None, \
+                 selector: {{app: c{at}}}, ports: [{{port: 443}}]}}}}\n---\n\
+                 {{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {{name: c{at}, \
+                 annotations: {{{wave}}}}}, webhooks: [{{name: c{at}.example.org, clientConfig: {{service: {{namespace: shop, name: \
+                 c{at}}}}}, sideEffects: None, admissionReviewVersions: [v1]}}]}}"
+            ),
+        }
+    }
 }
 
 /// The files of a revision. Everything needs only what stands before it, and is there as long as what it needs.
 fn files(all: &[Declared], second: bool) -> Vec<(String, Option<String>)> {
     let is_there = |at: usize| !second || all.get(at).is_some_and(|of| of.stays);
+    let is_config = |at: usize| all.get(at).is_some_and(Declared::is_config);
     let file = |(at, of): (usize, &Declared)| {
-        let needs: Vec<String> = of
-            .needs
-            .iter()
-            .filter(|on| **on < at && is_there(**on))
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .map(|on| format!("/namespaces/shop/ConfigMap/c{on}"))
-            .collect();
-        let needs =
+        let needs = of.needs.iter().filter(|on| **on < at && is_there(**on) && is_config(**on));
+        let needs: std::collections::BTreeSet<_> = needs.filter(|_| !matches!(of.sort, Sort::Hook(_))).collect();
+        let needs: Vec<String> = needs.into_iter().map(|on| format!("/namespaces/shop/ConfigMap/c{on}")).collect();
+        let more =
             if needs.is_empty() { String::new() } else { format!(", gitops.rs/depends-on: \"{}\"", needs.join(",")) };
-        let text = format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{at}, annotations: {{gitops.rs/sync-wave: \"{}\"{needs}}}}}, data: {{v: \"{}\"}}}}",
-            of.wave,
-            second && of.changes,
-        );
-        (format!("c{at}.yaml"), is_there(at).then_some(text))
+        (format!("c{at}.yaml"), is_there(at).then(|| of.manifest(at, &more, second && of.changes)))
     };
     let mut files: Vec<_> = all.iter().enumerate().map(file).collect();
     files.push(("namespace.yaml".into(), Some("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}".into())));
@@ -105,21 +167,33 @@ impl Shop {
         }
     }
 
+    fn preview(&self) -> Report {
+        ready(preview(&self.app, World::new(&self.source, &self.cluster, &self.time))).unwrap().unwrap()
+    }
+
     fn sync(&self) -> SyncStatus {
         ready(sync(&self.app, World::new(&self.source, &self.cluster, &self.time))).unwrap().unwrap().sync
     }
 
-    /// What each object of the application holds.
+    /// What is there, and what each object holds.
     fn end(&self) -> BTreeMap<String, String> {
+        let made_by_controllers = ["Event", "Pod", "ReplicaSet", "Lease", "EndpointSlice", "ControllerRevision"];
         self.cluster.with_server(|server| {
-            let ours = server.objects().filter(|object| object.key().kind() == "ConfigMap");
-            let ours = ours.filter(|object| object.key().name.starts_with('c'));
+            let ours = server.objects().filter(|object| {
+                let recorded = object.key().namespace.as_deref() == Some("gitops-system");
+                !recorded && !made_by_controllers.contains(&object.key().kind())
+            });
             let text = |object: &gitops_core::resource::Resource| {
                 let tree = object.tree();
-                let parts = [tree.get("data"), tree.dig(&["metadata", "annotations"])];
-                parts.map(|part| part.map(|part| part.to_value().to_json()).unwrap_or_default()).concat()
+                // A hook has labels of its own uid.
+                let is_job = object.key().is("batch", "Job");
+                let parts = ["data", "spec", "v", "webhooks"].into_iter().filter(|_| !is_job);
+                let parts: Vec<String> =
+                    parts.filter_map(|part| tree.get(part)).map(|part| part.to_value().to_json()).collect();
+                let marks = ["gitops.rs/tracking-id", "gitops.rs/depends-on", "gitops.rs/sync-wave"];
+                format!("{parts:?} {:?}", marks.map(|mark| object.annotation(mark)))
             };
-            ours.map(|object| (object.key().name.to_string(), text(object))).collect()
+            ours.map(|object| (object.key().to_string(), text(object))).collect()
         })
     }
 }
@@ -142,7 +216,8 @@ proptest! {
             prop_assert_eq!(shuffled.sync_shuffled(&moves), Phase::Succeeded);
             prop_assert_eq!(straight.end(), shuffled.end());
             // Nothing is left to do.
-            prop_assert_eq!(shuffled.sync(), SyncStatus::Synced);
+            let report = shuffled.preview();
+            prop_assert!(report.plan.is_empty() && report.sync == SyncStatus::Synced, "{}", report.plan);
         }
     }
 }
