@@ -128,13 +128,10 @@ impl Trace {
             // What comes after a trial is the step itself, whatever it begins with.
             Some((next, _)) if of == Aim::Try && next != of => "done",
             // The look at the record, and its namespace, are for the record itself.
-            Some((Aim::Record, then)) if matches!(of, Aim::LookAtRecord | Aim::RecordNamespace) => {
-                if then > *at {
-                    "again"
-                } else {
-                    "done"
-                }
+            Some((Aim::Record, then)) if matches!(of, Aim::LookAtRecord | Aim::RecordNamespace) && then > *at => {
+                "again"
             }
+            Some((Aim::Record, _)) if matches!(of, Aim::LookAtRecord | Aim::RecordNamespace) => "done",
             Some((Aim::Apply, _)) if of == Aim::OwnAfterApply => "applies",
             // Of a forced apply nothing is left when it is classed again.
             Some((next, then)) if next == of || (of, next) == (Aim::Forced, Aim::Apply) => match then > *at {

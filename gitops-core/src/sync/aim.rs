@@ -156,7 +156,7 @@ impl Machine {
         };
         let ledger = || self.setup.ledger_key.clone();
         let one = |key, aim| BTreeMap::from([(key, aim)]);
-        match &self.flying[id] {
+        match self.flying.get(*id).unwrap() {
             Flight::Record(..) => one(ledger(), if deletes { Aim::Forget } else { Aim::Record }),
             Flight::Namespace => one(ledger(), Aim::RecordNamespace),
             Flight::Ledger(..) => one(ledger(), Aim::LookAtRecord),
