@@ -40,7 +40,7 @@ pub(super) struct ClusterState {
     pub(super) undeclared: BTreeSet<Arc<str>>,
     /// By their repositories, those of which it is not known what they declare now.
     pub(super) behind: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// Those that prune nothing until more is known of others.
+    /// Those that prune less until more is known of others, or these have left a namespace or a kind.
     pub(super) held: BTreeSet<Arc<str>>,
     /// Those whose ledger must be read.
     pub(super) bare: BTreeSet<Arc<str>>,

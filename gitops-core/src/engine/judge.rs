@@ -69,7 +69,7 @@ impl Engine {
             subject.unasked.clone_from(&app.request.unasked);
         }
         self.await_all(name, awaited);
-        if app.request.unasked.is_some()
+        if (app.request.unasked.is_some() || !app.request.lived_in.is_empty())
             && let Some(cluster) = self.clusters.get_mut(&application.cluster)
         {
             cluster.held.insert(Arc::clone(name));
@@ -93,7 +93,7 @@ impl Engine {
     fn compared(&self, subject: &Subject) -> Option<(App, Looked, BTreeSet<Arc<str>>)> {
         let cache = self.clusters.get(&subject.application.cluster)?.cache.as_ref()?;
         let (_, desired) = subject.desired.as_ref()?;
-        let app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now).as_of(self.now);
+        let app = subject.app(self.elsewhere(subject), self.now).as_of(self.now);
         let desired = self.contest(subject, desired);
         let model = cache.model.with_crds(desired.declared.values().map(|declared| &declared.resource));
         let (mut ledger, damage) = subject.ledger.clone()?;
@@ -254,7 +254,7 @@ impl Engine {
     fn narrow(&self, name: &Arc<str>, looked: &mut Looked, trigger: &Trigger) {
         let Some(subject) = self.subjects.get(name) else { return };
         let automation = &subject.application.automation;
-        let mut app = subject.app(self.elsewhere(subject), self.unasked(subject), self.now).as_of(self.now);
+        let mut app = subject.app(self.elsewhere(subject), self.now).as_of(self.now);
         match trigger {
             Trigger::Approved if !automation.self_heal.is_on() => {
                 let approved = looked.plan.approved();

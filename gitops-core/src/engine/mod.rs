@@ -28,6 +28,7 @@ mod clock;
 mod clusters;
 mod described;
 mod drift;
+mod elsewhere;
 mod events;
 mod flight;
 mod handover;

@@ -54,32 +54,14 @@ impl Engine {
         let places = keys.iter().map(|key| key.namespace.clone()).collect();
         reindex(&mut cluster.concerned, name, &subject.concerns, &keys, |_| {});
         reindex(&mut cluster.places, name, &subject.places, &places, |_| {});
-        (subject.kinds, subject.concerns, subject.places) = (subject.kinds(), keys, places);
-    }
-
-    /// What an application does not declare any more, or does not declare yet, and others do.
-    pub(super) fn elsewhere(&self, subject: &Subject) -> BTreeMap<ResourceKey, Arc<str>> {
-        let name = subject.application.name();
-        let Some(cluster) = self.clusters.get(&subject.application.cluster) else { return BTreeMap::new() };
-        let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
-        let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        let others = claimed.chain(recorded).filter_map(|key| {
-            let other = cluster.declared.get(key)?.iter().find(|other| *other != name && !self.is_leaving(other))?;
-            Some((key.clone(), Arc::clone(other)))
-        });
-        others.collect()
-    }
-
-    /// Why it is not known what other applications of the cluster declare, if it is not.
-    pub(super) fn unasked(&self, subject: &Subject) -> Option<Arc<str>> {
-        let name = subject.application.name();
-        let cluster = self.clusters.get(&subject.application.cluster)?;
-        let claimed = cluster.cache.iter().flat_map(|cache| cache.claimed(name));
-        let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        if !subject.wants_nothing() && claimed.chain(recorded).all(|key| subject.declares.contains(key)) {
-            return None;
+        let kinds = subject.kinds();
+        let has_left = !subject.places.is_subset(&places) || !subject.kinds.is_subset(&kinds);
+        (subject.kinds, subject.concerns, subject.places) = (kinds, keys, places);
+        if has_left {
+            // Others may have kept a namespace or a CRD for it.
+            let cluster = Arc::clone(&subject.application.cluster);
+            self.ease(&cluster);
         }
-        self.who_may_declare(subject, cluster)
     }
 
     /// Whether every application of a cluster was tried to be read once, so that what two declare is known.

@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 
 use super::WorkId;
 use super::cache::Cache;
+use super::elsewhere::Elsewhere;
 use super::read::Heard;
 use super::status::AppStatus;
 use super::tally::Tally;
@@ -311,12 +312,7 @@ impl Subject {
     }
 
     /// Returns the application with what is asked of its next plan.
-    pub(super) fn app(
-        &self,
-        elsewhere: BTreeMap<ResourceKey, Arc<str>>,
-        unasked: Option<Arc<str>>,
-        now: Timestamp,
-    ) -> App {
+    pub(super) fn app(&self, elsewhere: Elsewhere, now: Timestamp) -> App {
         let mut app = self.application.app.clone();
         if let Some(asked) = &self.asked {
             app.request = asked.request.clone();
@@ -329,8 +325,9 @@ impl Subject {
         if self.asked.is_none() && self.goes_on() {
             app.request.resting = self.fights.resting(now);
         }
-        app.request.declared_elsewhere = elsewhere;
-        app.request.unasked = unasked;
+        app.request.declared_elsewhere = elsewhere.declared;
+        app.request.lived_in = elsewhere.lived_in;
+        app.request.unasked = elsewhere.unasked;
         app
     }
 

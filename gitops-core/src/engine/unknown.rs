@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::plan::is_container;
 use crate::problem::Severity;
 use crate::resource::ResourceKey;
 use crate::source::Target;
@@ -70,7 +71,7 @@ impl Engine {
     }
 
     /// Has those look again that prune nothing for want of what may be known by now.
-    fn ease(&mut self, cluster: &str) {
+    pub(super) fn ease(&mut self, cluster: &str) {
         let Some(cluster) = self.clusters.get_mut(cluster) else { return };
         let at = self.now + self.settings.gather;
         for other in std::mem::take(&mut cluster.held) {
@@ -135,10 +136,10 @@ impl Engine {
 }
 
 impl Subject {
-    /// Whether its project lets it have one of these objects at all.
+    /// Whether its project lets it have one of these objects at all, or what may lie in one of them.
     fn may_have_any(&self, keys: &BTreeSet<&ResourceKey>, cluster: &ClusterState) -> bool {
         let (Some(restriction), Some(cache)) = (&self.application.app.restriction, &cluster.cache) else { return true };
-        keys.iter().any(|key| restriction.permits(key, &cache.model))
+        keys.iter().any(|key| is_container(key) || restriction.permits(key, &cache.model))
     }
 
     /// Why one of these objects may be among what it declares, if that is so.

@@ -40,7 +40,7 @@ pub(super) fn plan(
     skipped.append(&mut left.skipped);
     // Nobody is asked about what stays anyway, since something that stays lies in it or needs it.
     let nothing = DesiredState::default();
-    kept::keep(&mut removals, &mut skipped, (comparison, &nothing, policy), Intent::Delete, &mut problems);
+    kept::keep(&mut removals, &mut skipped, (comparison, &nothing, policy, &request), Intent::Delete, &mut problems);
     problems.extend(homes::homeless(&nodes, &removals, comparison));
     let going: BTreeSet<&ResourceKey> = removals.iter().map(|removal| removal.key).collect();
     for (key, reason) in removals

@@ -285,7 +285,7 @@ fn kapp_groups<S: Subject>(subject: &S) -> impl Iterator<Item = String> {
 }
 
 /// Returns the kind that a CRD defines.
-pub(super) fn defines(resource: &Resource) -> Option<GroupKind> {
+pub(crate) fn defines(resource: &Resource) -> Option<GroupKind> {
     if !is_definition(&resource.key().group_kind) {
         return None;
     }

@@ -201,6 +201,10 @@ impl Asker<'_> {
             let hint = "remove the option, or give the hook `generateName`";
             return Err(Refusal { reason: SkipReason::DeleteForbidden, text, hint });
         }
+        if let Some(tenant) = self.request.lived_in.get(object.key()) {
+            let text = format!("application `{tenant}` has objects in it");
+            return Err(Refusal { reason: SkipReason::Guarded, text, hint: "rename the hook, or move them first" });
+        }
         // What was rebuilt never comes this far.
         match self.request.consent(object, options, &permissions, self.policy, &Claim::default()) {
             Consent::NotAsked => Ok(None),

@@ -15,18 +15,21 @@ use crate::state::DesiredState;
 use super::contents::is_container;
 use super::depend::defines;
 use super::prune::Removal;
-use super::{Intent, SkipReason, Skipped, backends};
+use super::{Intent, Request, SkipReason, Skipped, backends};
+
+/// What a plan is made from.
+type Of<'a> = (&'a Comparison, &'a DesiredState, &'a SyncPolicy, &'a Request);
 
 /// Takes out the deletions of what objects that stay need.
 pub(super) fn keep(
     removals: &mut Vec<Removal<'_>>,
     skipped: &mut Vec<Skipped>,
-    of: (&Comparison, &DesiredState, &SyncPolicy),
+    of: Of<'_>,
     intent: Intent,
     problems: &mut Vec<Problem>,
 ) {
     keep_needed(removals, skipped, of, intent, problems);
-    keep_containers(removals, skipped, of.1, intent, problems);
+    keep_containers(removals, skipped, of, intent, problems);
 }
 
 /// What objects that stay need, and who needs it first.
@@ -70,7 +73,7 @@ impl Needed {
 fn keep_needed(
     removals: &mut Vec<Removal<'_>>,
     skipped: &mut Vec<Skipped>,
-    (comparison, desired, policy): (&Comparison, &DesiredState, &SyncPolicy),
+    (comparison, desired, policy, _): Of<'_>,
     intent: Intent,
     problems: &mut Vec<Problem>,
 ) {
@@ -155,11 +158,12 @@ fn stays(intent: Intent) -> &'static str {
     }
 }
 
-/// Keeps namespaces and CRDs that hold something that stays.
+/// Keeps namespaces and CRDs that hold something that stays, of this application or of another one. No consent counts
+/// against that: whoever gave it cannot have known of what is wanted there.
 fn keep_containers(
     removals: &mut Vec<Removal<'_>>,
     skipped: &mut Vec<Skipped>,
-    desired: &DesiredState,
+    (_, desired, _, request): Of<'_>,
     intent: Intent,
     problems: &mut Vec<Problem>,
 ) {
@@ -181,12 +185,18 @@ fn keep_containers(
         } else {
             defines(removal.live).is_some_and(|kind| kinds.contains(&kind))
         };
+        let tenant = request.lived_in.get(removal.key);
+        let holds = holds || tenant.is_some();
         if holds {
             let hint = match intent {
                 Intent::Sync | Intent::Adopt | Intent::Release => "declare it again, or remove what is in it first",
                 Intent::Delete | Intent::Orphan => "delete it by hand once nothing is in it",
             };
-            let text = format!("{}: the {} holds objects that stay", stays(intent), removal.key.kind());
+            let (does, kind) = (stays(intent), removal.key.kind());
+            let text = match tenant {
+                Some(tenant) => format!("{does}: the {kind} holds objects of application `{tenant}`"),
+                None => format!("{does}: the {kind} holds objects that stay"),
+            };
             problems.push(Problem::note(Code::PruneGuard, text).of(removal.key).hint(hint));
             guarded.push(Skipped::new(removal.key, SkipReason::Guarded));
         }

@@ -53,7 +53,7 @@ pub(crate) use confirm::asks;
 pub use confirm::{Confirmation, Confirmed};
 pub use contents::Contents;
 pub(crate) use contents::{contents_of, found_in, is_container};
-pub(crate) use depend::may_await;
+pub(crate) use depend::{defines, may_await};
 pub use file::{PlanFileError, StoredPlan};
 pub use hooks::HookObjects;
 pub(crate) use hooks::{came_from_hook, mark_of, was_created};

@@ -93,7 +93,7 @@ pub(super) fn removals<'a>(
             None => {}
         }
     }
-    kept::keep(&mut removals, &mut skipped, (comparison, desired, policy), Intent::Sync, problems);
+    kept::keep(&mut removals, &mut skipped, (comparison, desired, policy, request), Intent::Sync, problems);
     let unread = skipped.iter().any(|skipped| skipped.reason == SkipReason::SourceIncomplete);
     // Where the source gave nothing at all, that is said already.
     let said = desired.problems.iter().any(|problem| problem.code == Code::IncompleteSource);

@@ -38,6 +38,9 @@ pub struct Request {
     pub newer: Option<RevisionId>,
     /// What is not declared here and another application declares: it is handed over, never pruned (rule 28).
     pub declared_elsewhere: BTreeMap<ResourceKey, Arc<str>>,
+    /// The namespaces and CRDs in which, or of whose kind, another application has objects, and which one: they stay
+    /// (rules 28 and 31).
+    pub lived_in: BTreeMap<ResourceKey, Arc<str>>,
     /// What is not declared and must not be touched: its project does not permit it, and why. The drivers set it.
     pub not_permitted: BTreeMap<ResourceKey, Arc<str>>,
     /// Why it is not known yet what other applications declare; nothing is pruned until it is (rule 28).

@@ -11,6 +11,7 @@ mod measured;
 mod recording;
 mod revisions;
 mod taken_back;
+mod tenants;
 mod unknown;
 mod windows;
 
