@@ -7,7 +7,7 @@ use crate::diff::{Compared, Comparison, Context, Outcome, Why};
 use crate::policy::{self, Hook, Options, Permission, Phase, Role, SyncPolicy};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Completeness, Declared, DesiredState, Trust};
+use crate::state::{Completeness, Declared, DesiredState, Trust, is_ledger};
 
 use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
@@ -171,6 +171,9 @@ impl Asker<'_> {
         };
         let (options, wrong) = self.policy.options_of(live);
         let unreadable = wrong.iter().any(|problem| problem.severity == Severity::Blocks);
+        if is_ledger(live) {
+            return Some(Err(SkipReason::NotOurs));
+        }
         if let Err(reason) = self.may_go(key, compared, &options, declared, unreadable) {
             return Some(Err(reason));
         }

@@ -6,7 +6,7 @@ use crate::diff::{Compared, Comparison, Context, Outcome};
 use crate::policy::{Options, Permission, Phase, Prune, Role, SyncPolicy, WhenEmpty};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Propagation, Resource, ResourceKey};
-use crate::state::{Completeness, DesiredState, Trust};
+use crate::state::{Completeness, DesiredState, Trust, is_ledger};
 
 use super::build::{as_seen, foreign};
 use super::confirm::{self, Consent};
@@ -203,6 +203,7 @@ impl Asker<'_> {
             // Rule 28: what is declared may be this very object, under a key that is not canonical.
             (self.desired.unplaced_kinds().contains(&*key.group_kind), SkipReason::Unknown),
             (foreign(key, claim, self.context.owner).is_some(), SkipReason::NotOurs),
+            (is_ledger(live), SkipReason::NotOurs),
             (live.uid().is_some_and(|uid| self.declared_uids.contains(uid)), SkipReason::SameObject),
             (self.unseen.contains(&name_of(key)), SkipReason::SameObject),
             (claim.owned, SkipReason::OwnedByAnother),

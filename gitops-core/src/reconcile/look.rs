@@ -16,7 +16,7 @@ use crate::sync::{self, HistoryEntry, Ledger, Machine, OperationId, Phase, Recor
 use crate::time::Timestamp;
 use crate::value::Digest;
 
-use super::{App, SyncError, World, gone_kinds, hooks, read_desired};
+use super::{App, SyncError, World, gone_kinds, hooks, ledgers, read_desired};
 
 /// Everything known of one application at one moment.
 #[derive(Clone, Debug)]
@@ -135,6 +135,7 @@ impl Looked {
         } else {
             Arc::new(desired.as_ref().clone().inheriting(&app.policy.sync_options))
         };
+        let desired = ledgers::held_back(desired, &app.ledger_key(), &live);
         let mut looked = Self {
             desired,
             live,

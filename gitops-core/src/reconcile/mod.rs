@@ -11,6 +11,7 @@ mod explain;
 mod follow;
 mod gone_kinds;
 mod hooks;
+mod ledgers;
 mod look;
 mod overtaken;
 mod past;

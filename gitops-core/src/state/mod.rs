@@ -24,7 +24,7 @@ pub use hook::HookResult;
 pub use inventory::{Entry, Inventory, Leaving, Standing, Trust};
 pub(crate) use live::KeptLive;
 pub use live::{Live, LiveState, Namespaces, Unreadable};
-pub(crate) use owner::{ANNOTATIONS, ARGO_INSTALLATION_ANNOTATION};
+pub(crate) use owner::{ANNOTATIONS, ARGO_INSTALLATION_ANNOTATION, LEDGER_MANAGER, is_ledger};
 pub use owner::{InvalidName, Mark, OPERATION_ANNOTATION, Owner, TRACKING_ANNOTATION, Tracking, TrackingStyle};
 pub(crate) use placeholder::placeholders;
 pub use prepare::prepare;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
+use crate::ssa::ManagedFields;
 use crate::value::{Hasher, Purpose, ValueRef};
 
 /// Names the application, and its object, on every object it applies.
@@ -15,9 +16,18 @@ pub const TRACKING_ANNOTATION: &str = "gitops.rs/tracking-id";
 pub const OPERATION_ANNOTATION: &str = "gitops.rs/operation";
 pub(super) const ARGO_TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
 pub(crate) const ARGO_INSTALLATION_ANNOTATION: &str = "argocd.argoproj.io/installation-id";
+/// Who writes ledgers.
+pub(crate) const LEDGER_MANAGER: &str = "gitops-ledger";
 const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 pub(crate) const ANNOTATIONS: &str = "annotations";
 const LABELS: &str = "labels";
+
+/// Returns whether a live object is the ledger of an application, of whichever one: it is nobody's to declare or to prune.
+pub(crate) fn is_ledger(live: &Resource) -> bool {
+    let managed = || ManagedFields::read(live).ok();
+    live.key().is("", "ConfigMap")
+        && managed().is_some_and(|managed| managed.entries().iter().any(|entry| &*entry.manager == LEDGER_MANAGER))
+}
 
 /// An application of one installation of the engine; the identity behind field manager and tracking ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

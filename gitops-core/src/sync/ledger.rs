@@ -11,7 +11,7 @@ use crate::plan::Intent;
 use crate::problem::{Code, Problem};
 use crate::resource::{InvalidResource, Propagation, Resource, ResourceKey};
 use crate::source::RevisionId;
-use crate::state::{HookResult, Inventory, Live, Owner, Trust};
+use crate::state::{HookResult, Inventory, LEDGER_MANAGER, Live, Owner, Trust};
 use crate::value::{Draft, Hasher, Purpose, ValueRef};
 
 use super::packed::{pack, unpack};
@@ -57,7 +57,7 @@ const LONG: usize = 128 << 10;
 pub const HISTORY: usize = 10;
 /// Most that are kept in any case.
 const MOST_HISTORY: usize = 100;
-pub(super) const MANAGER: &str = "gitops-ledger";
+pub(super) const MANAGER: &str = LEDGER_MANAGER;
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const OURS: &str = "gitops.rs";
 const FIELD: &str = "ledger";

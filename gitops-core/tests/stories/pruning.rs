@@ -152,6 +152,50 @@ fn a_lost_inventory_prunes_nothing_in_that_run() {
 }
 
 #[test]
+fn a_ledger_is_nobodys_to_declare_or_to_prune_whoever_wrote_it() {
+    let shop = shop().pruning();
+    let place = |namespace: &str, name: &str| ResourceKey::new("", "ConfigMap", namespace, name);
+    let ledger = |key: &ResourceKey| shop.cluster.inner.with_server(|server| server.get(key).cloned());
+    // One of an application that keeps its own elsewhere.
+    let theirs = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"gitops.other","namespace":"shop"},"data":{"ledger":"{}"}}"#;
+    shop.create(theirs, "gitops-ledger");
+    let declared = |namespace: &str, name: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\ndata: {{ledger: evil}}\n"
+        )
+    };
+    let own = shop.app.ledger_key();
+    let namespace = own.namespace.clone().unwrap();
+    let files = [
+        ("own.yaml", declared(&namespace, &own.name)),
+        ("to-come.yaml", declared(&namespace, "gitops.to-come")),
+        ("theirs.yaml", declared("shop", "gitops.other")),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(text.as_str()))).collect();
+    shop.commit("evil", &files);
+    let report = shop.sync();
+    let refused = report.problems.iter().filter(|problem| problem.code == Code::NotOurs);
+    let places: Vec<String> = refused.filter_map(|problem| Some(problem.origin.as_ref()?.to_string())).collect();
+    assert_eq!(places.len(), 3, "{:?}", report.problems);
+    assert!(ledger(&place(&namespace, "gitops.to-come")).is_none());
+    let text =
+        |key: &ResourceKey| ledger(key).unwrap().tree().dig(&["data", "ledger"]).unwrap().as_str().unwrap().to_owned();
+    assert_eq!(text(&place("shop", "gitops.other")), "{}");
+    assert!(text(&own).starts_with("{"), "{}", text(&own));
+    // Also one that bears our marks stays.
+    let marked = theirs.replace(
+        "gitops.other\"",
+        "gitops.marked\",\"annotations\":{\"gitops.rs/tracking-id\":\"shop:/ConfigMap:shop/gitops.marked\"}",
+    );
+    shop.create(&marked, "gitops-ledger");
+    shop.apply(&marked, "gitops:shop");
+    let report = shop.sync();
+    assert!(ledger(&place("shop", "gitops.marked")).is_some(), "{}", report.plan);
+    let kept = report.plan.skipped.iter().find(|skipped| &*skipped.key.name == "gitops.marked");
+    assert_eq!(kept.map(|skipped| skipped.reason), Some(SkipReason::NotOurs), "{}", report.plan);
+}
+
+#[test]
 fn an_object_whose_namespace_got_lost_in_git_is_held_back_and_not_pruned() {
     let mut shop = shop().pruning();
     shop.app.namespace = None;
