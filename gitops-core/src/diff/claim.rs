@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::resource::Resource;
-use crate::state::{Entry, Leaving, OPERATION_ANNOTATION, Standing, Tracking};
+use crate::state::{Entry, Inventory, Leaving, OPERATION_ANNOTATION, Standing, Tracking};
 use crate::value::ValueRef;
 
 use super::owned::applied;
@@ -56,13 +56,18 @@ impl Claim {
 /// own Apply entry holds that annotation. It is written only where an object is created, and a create never touches what
 /// is there (rule 27 of the exact rules); whoever copies the object copies the annotation, but not our entry.
 pub(crate) fn created_by<'l>(live: &'l Resource, context: &Context<'_>) -> Option<&'l str> {
+    created_as(live, &context.owner.manager(), context.inventory)
+}
+
+/// The same, of an application that applies as `manager`, or did so by what it recorded.
+pub(crate) fn created_as<'l>(live: &'l Resource, manager: &str, inventory: &Inventory) -> Option<&'l str> {
     let operation = live.annotation(OPERATION_ANNOTATION)?;
     let field = format!("f:{OPERATION_ANNOTATION}");
     let holds = |manager: &str| {
         let entry = applied(live, manager);
         entry.and_then(|entry| entry.dig(&["fieldsV1", "f:metadata", "f:annotations", &field])).is_some()
     };
-    (holds(&context.owner.manager()) || context.inventory.managers.iter().any(|used| holds(used))).then_some(operation)
+    (holds(manager) || inventory.managers.iter().any(|used| holds(used))).then_some(operation)
 }
 
 /// Whether an inventory entry speaks of this very object and not of a namesake.

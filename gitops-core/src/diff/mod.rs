@@ -65,7 +65,7 @@ pub use answers::{Answers, Question, Receipt, questions, settled};
 pub use audit::RuleAudit;
 pub use between::{FieldEdit, edits};
 pub use claim::claim;
-pub(crate) use claim::{claim_as, created_by};
+pub(crate) use claim::{claim_as, created_as, created_by};
 use compare::Kinds;
 pub(crate) use compare::stamp_with;
 pub use compare::{compare, compare_one, stamp};

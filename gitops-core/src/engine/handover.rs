@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::diff;
 use crate::plan::{Intent, SkipReason};
 use crate::reconcile::Looked;
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Completeness, Entry, Handover, Inventory, Live, Standing, Tracking, Trust};
+use crate::state::{Completeness, Entry, Handover, Inventory, Live, Owner, Standing, Tracking, Trust};
 use crate::sync::Record;
 
 use super::flight::Stored;
@@ -158,7 +159,7 @@ impl Subject {
             return None;
         }
         let entry = ledger.inventory.get(key).filter(|entry| entry.uid.is_some() && entry.uid.as_deref() == live.uid());
-        let entry = entry.cloned().unwrap_or_else(|| unrecorded(live, &ledger.inventory));
+        let entry = entry.cloned().unwrap_or_else(|| unrecorded(live, &self.application.app.owner, &ledger.inventory));
         Some(Handover::new(&self.application.app.owner, ledger.inventory.managers.iter().cloned(), entry))
     }
 
@@ -170,7 +171,8 @@ impl Subject {
 }
 
 /// What is said of an object that carries a tracking id, and that no inventory has: that it may have been there before.
-fn unrecorded(live: &Resource, inventory: &Inventory) -> Entry {
-    let standing = if inventory.trust == Trust::Lost { Standing::Rebuilt } else { Standing::Adopted };
+fn unrecorded(live: &Resource, owner: &Owner, inventory: &Inventory) -> Entry {
+    let created = diff::created_as(live, &owner.manager(), inventory).is_some();
+    let standing = if created && inventory.trust == Trust::Lost { Standing::Rebuilt } else { Standing::Adopted };
     Entry::held(standing, live.uid().unwrap_or_default(), live.version(), 0)
 }

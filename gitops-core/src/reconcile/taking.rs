@@ -9,7 +9,7 @@ use crate::diff::{self, Compared, Mending};
 use crate::plan::{Action, Intent, Request};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Resource, ResourceKey};
-use crate::state::{Entry, Handover, Live, Owner, Standing, Tool, Tracking, Trust};
+use crate::state::{Entry, Handover, Inventory, Live, Owner, Standing, Tool, Tracking, Trust};
 use crate::sync::{Ledger, Record};
 
 use super::{App, Looked, Report, SyncError, World, carry_out, look, read_desired};
@@ -102,7 +102,7 @@ pub async fn look_to_transfer(app: &App, from: &Owner, world: World<'_>) -> Resu
     });
     let given = held.map(|(key, live, from)| {
         let entry = ledger.inventory.get(key).filter(|entry| entry.uid.as_deref() == live.uid());
-        let entry = entry.cloned().unwrap_or_else(|| unrecorded(live, ledger.inventory.trust));
+        let entry = entry.cloned().unwrap_or_else(|| unrecorded(live, &from, &ledger.inventory));
         (key.clone(), Handover::new(&from, ledger.inventory.managers.iter().cloned(), entry))
     });
     let given = given.collect();
@@ -203,8 +203,9 @@ fn busy(owner: &Owner) -> Problem {
 }
 
 /// What is said of an object that carries a tracking id, and that no inventory has: that it may have been there before.
-fn unrecorded(live: &Resource, trust: Trust) -> Entry {
-    let standing = if trust == Trust::Lost { Standing::Rebuilt } else { Standing::Adopted };
+fn unrecorded(live: &Resource, owner: &Owner, inventory: &Inventory) -> Entry {
+    let created = diff::created_as(live, &owner.manager(), inventory).is_some();
+    let standing = if created && inventory.trust == Trust::Lost { Standing::Rebuilt } else { Standing::Adopted };
     Entry::held(standing, live.uid().unwrap_or_default(), live.version(), 0)
 }
 

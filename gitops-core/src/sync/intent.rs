@@ -11,7 +11,7 @@ use super::{Ledger, OperationId, Record};
 ///
 /// Objects about to be created are `Intended`; objects that exist and become ours, or are ours without an entry, are
 /// `Adopted`, unless `ledger` proves that an operation of ours created them, as a hook or otherwise; where there was no
-/// record at all, those that carry our tracking id are `Rebuilt`. Entries leave only when their object is confirmed gone.
+/// record at all, those that bear the mark of a create of ours are `Rebuilt`. Entries leave only when their object is confirmed gone.
 /// What is known of an object that has, or may have, the recorded uid is never lost. `context` holds the inventory
 /// before.
 #[must_use]
@@ -52,7 +52,14 @@ pub fn intend(
             Some(Entry { standing: Standing::Intended(_), .. }) if compared.claim.standing.is_some() => {
                 Standing::Created
             }
-            _ if compared.claim.tracked && previous.trust == Trust::Lost => Standing::Rebuilt,
+            // Without a record only the mark of a create tells ours from what somebody else put our tracking id on, or
+            // what we adopted.
+            _ if compared.claim.tracked
+                && previous.trust == Trust::Lost
+                && diff::created_by(object, context).is_some() =>
+            {
+                Standing::Rebuilt
+            }
             _ if compared.claim.tracked && !compared.claim.owned && ledger.has_created(object, context) => {
                 Standing::Created
             }

@@ -2,12 +2,13 @@
 
 use gitops_core::cluster::{Cluster, Force, Write};
 use gitops_core::memory::ready;
-use gitops_core::plan::{Request, Selection, SkipReason};
-use gitops_core::policy::Shared;
+use gitops_core::plan::{Confirmation, Request, Selection, SkipReason};
+use gitops_core::policy::{Prune, Shared, SyncPolicy};
 use gitops_core::problem::Code;
 use gitops_core::reconcile::{self, SyncStatus, look, read_desired};
 use gitops_core::resource::{GroupKind, Propagation, Resource, ResourceKey};
 use gitops_core::source::Target;
+use gitops_core::state::TrackingStyle;
 use gitops_core::sync::Phase;
 use gitops_core::time::Timer;
 use gitops_core::value::{Draft, Value};
@@ -149,6 +150,50 @@ fn a_lost_inventory_prunes_nothing_in_that_run() {
     ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
     shop.sync();
     assert!(shop.get("ConfigMap", "b").is_some());
+}
+
+/// An object that somebody made before us.
+fn before_us(name: &str, annotations: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","namespace":"shop","annotations":{{{annotations}}}}},"data":{{"key":"1"}}}}"#
+    )
+}
+
+#[test]
+fn what_existed_before_us_goes_by_its_name_only_also_without_a_record_and_with_our_tracking_id() {
+    let id = r#""gitops.rs/tracking-id":"shop:/ConfigMap:shop/before""#;
+    let argo = r#""argocd.argoproj.io/tracking-id":"shop:/ConfigMap:shop/before""#;
+    for (annotations, style, loses) in [
+        ("", TrackingStyle::Own, true),
+        (id, TrackingStyle::Own, false),
+        (id, TrackingStyle::Own, true),
+        (argo, TrackingStyle::ArgoCd, false),
+    ] {
+        let mut shop = Shop::new();
+        shop.app.owner = shop.app.owner.clone().with_style(style);
+        shop.app.policy = SyncPolicy::default().with_prune(Prune::Owned);
+        shop.create(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}"#, "ann");
+        shop.create(&before_us("before", annotations), "ann");
+        let before = config("before", "1");
+        shop.commit("first", &[("a.yaml", Some(&config("a", "1"))), ("b.yaml", Some(&config("b", "1")))]);
+        shop.sync();
+        shop.commit("declare", &[("before.yaml", Some(&before))]);
+        assert_eq!(shop.sync().sync, SyncStatus::Synced);
+        if loses {
+            let lose = Write::delete(&shop.app.ledger_key(), "v1", Propagation::Background);
+            ready(shop.cluster.inner.write(&lose)).unwrap().unwrap();
+        }
+        shop.commit("drop", &[("before.yaml", None), ("b.yaml", None)]);
+        shop.sync();
+        shop.app.request = Request::default().confirmed(Confirmation::of_all("ann", shop.time.now()));
+        let report = shop.sync();
+        assert!(shop.get("ConfigMap", "before").is_some(), "{annotations} {loses}: {}", report.plan);
+        assert!(shop.get("ConfigMap", "b").is_none(), "{annotations} {loses}: {}", report.plan);
+        let by_name = Confirmation::of("ann", shop.time.now(), ["ConfigMap/shop/before".parse().unwrap()]);
+        shop.app.request = Request::default().confirmed(by_name);
+        shop.sync();
+        assert!(shop.get("ConfigMap", "before").is_none(), "{annotations} {loses}");
+    }
 }
 
 #[test]
