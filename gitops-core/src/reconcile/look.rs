@@ -11,7 +11,7 @@ use crate::plan::{self, Action, HookRun, Plan, Request, SkipReason};
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{GroupKind, Resource, ResourceKey};
 use crate::source::RevisionId;
-use crate::state::{DesiredState, Handover, LiveState, Standing};
+use crate::state::{DesiredState, Handover, LiveState, Standing, Trust};
 use crate::sync::{self, HistoryEntry, Ledger, Machine, OperationId, Phase, Record, Setup};
 use crate::time::Timestamp;
 use crate::value::Digest;
@@ -257,7 +257,16 @@ impl Looked {
         let is_news = is_whole && self.ledger.stands_at() != Some(self.wanted());
         // A part of an application neither ends what was interrupted nor makes a revision true.
         let ends = self.ledger.running.is_some() || (is_news && !self.comparison.entries.is_empty());
-        !self.plan.is_empty() || (ends && !self.plan.is_partial())
+        !self.plan.is_empty() || ((ends || self.lacks_record()) && !self.plan.is_partial())
+    }
+
+    /// Whether no record, or a damaged one, says what of all this is ours: it is written anew, whatever else may be done,
+    /// or nothing could ever be pruned. Rule 30 of the exact rules.
+    fn lacks_record(&self) -> bool {
+        self.plan.scope.intent.is_sync()
+            && self.ledger.inventory.trust == Trust::Lost
+            && self.ledger.obstacle().is_none()
+            && self.comparison.entries.values().any(|compared| compared.claim.is_ours())
     }
 
     /// Whether nothing differs but what is meant to: objects that are created only once, and what Git no longer declares

@@ -195,7 +195,7 @@ impl Ledger {
     }
 
     /// Returns why no operation may start: it is not known what is stored.
-    pub(super) fn obstacle(&self) -> Option<String> {
+    pub(crate) fn obstacle(&self) -> Option<String> {
         self.obstacle.as_ref().map(|why| format!("the ledger {why}; nothing was written"))
     }
 

@@ -152,6 +152,32 @@ fn a_lost_inventory_prunes_nothing_in_that_run() {
     assert!(shop.get("ConfigMap", "b").is_some());
 }
 
+#[test]
+fn a_lost_or_damaged_ledger_is_written_anew_also_where_all_that_is_left_to_do_is_to_prune() {
+    for is_damaged in [false, true] {
+        let mut shop = shop().pruning();
+        shop.commit("drop b", &[("b.yaml", None)]);
+        let key = shop.app.ledger_key();
+        match is_damaged {
+            true => {
+                let live = shop.cluster.inner.with_server(|server| server.get(&key).cloned()).unwrap();
+                shop.edit(&live, |draft| draft.entry("data").set("ledger", ""));
+            }
+            false => {
+                let delete = Write::delete(&key, "v1", Propagation::Background);
+                ready(shop.cluster.inner.write(&delete)).unwrap().unwrap();
+            }
+        }
+        let report = shop.sync();
+        assert!(report.receipt.is_some(), "{:?}", report.problems);
+        let yes = Confirmation::of_all("ann", shop.time.now());
+        shop.app.request = Request::default().confirmed(yes);
+        let report = shop.sync();
+        assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.problems);
+        assert!(shop.get("ConfigMap", "b").is_none());
+    }
+}
+
 /// An object that somebody made before us.
 fn before_us(name: &str, annotations: &str) -> String {
     format!(
