@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::cluster::{ClusterError, Failure, Guard, WriteOutcome, Written};
 use crate::diff;
 use crate::plan::{Action, Step, StepId};
-use crate::policy::SyncPolicy;
 use crate::resource::Resource;
 use crate::state::{Entry, HookResult, Standing};
 use crate::time::Timestamp;
@@ -287,7 +286,8 @@ impl Machine {
         self.wake(id, at);
     }
 
-    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s. A deletion has a deadline of its own, from
+    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s, and after ten minutes ever more seldom. A
+    /// deletion has a deadline of its own, from
     /// when it is known to be under way, whatever the step that waits for it does next (rule 38 of the exact rules);
     /// where somebody creates the object again and again, that has an end as well.
     pub(super) fn wait(&mut self, id: u32, look: Look, what: &str, now: Timestamp) {
@@ -306,7 +306,8 @@ impl Machine {
         let delay = match run.polls {
             0 => 1,
             1 => 2,
-            _ => 5,
+            // What takes hours is not told apart by seconds.
+            _ => (now.since(run.since).as_secs() / 120).max(5),
         };
         run.polls = run.polls.saturating_add(1);
         let (until, is_news) = (run.deadline, run.waiting != what);
@@ -318,19 +319,6 @@ impl Machine {
             self.tell_of(id, |step, key| News::Waits { step, key, what: what.into(), until });
         }
         self.wake(id, (now + Duration::from_secs(delay)).min(until));
-    }
-
-    /// How long the object of a step is waited for, now that it was written. Rule 38 of the exact rules: what Git says of
-    /// the object counts beside what the policy says. What the server filled in, such as ten minutes for every Deployment,
-    /// only extends what nobody has set.
-    pub(super) fn patience(&self, step: &Step, live: Option<&Resource>) -> Duration {
-        let said = self.timeout(step).max(own_deadline(self.declared(step).as_ref()));
-        let policy = &self.setup.policy;
-        let is_set = match step.action {
-            Action::Hook { .. } => policy.hook_timeout != SyncPolicy::HOOK_TIMEOUT,
-            _ => policy.wave_timeout != SyncPolicy::WAVE_TIMEOUT,
-        };
-        if is_set { said } else { said.max(own_deadline(live)) }
     }
 
     pub(super) fn fail(&mut self, id: u32, message: &str) {
@@ -389,12 +377,4 @@ impl Machine {
 
 fn is_change(next: &Next) -> bool {
     matches!(next, Next::Apply(..) | Next::Replace(_))
-}
-
-/// The object's own deadline, and a minute more.
-fn own_deadline(object: Option<&Resource>) -> Duration {
-    let seconds = |field| object?.tree().dig(&["spec", field])?.as_i64();
-    let own = seconds("progressDeadlineSeconds").or_else(|| seconds("activeDeadlineSeconds"));
-    own.and_then(|own| u64::try_from(own).ok())
-        .map_or(Duration::ZERO, |own| Duration::from_secs(own.saturating_add(60)))
 }

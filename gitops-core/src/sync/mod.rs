@@ -28,6 +28,7 @@ mod looks;
 mod machine;
 mod packed;
 mod part;
+mod patience;
 mod progress;
 mod receipt;
 mod record;

@@ -232,3 +232,15 @@ fn looks_that_fail_until_the_deadline_end_what_is_waited_for_and_a_hook_counts_a
     assert!((1800..1900).contains(&waited), "{waited} s");
     assert!(known(&shop).iter().all(|hook| hook.running) && known(&shop).len() == 1, "{:?}", known(&shop));
 }
+
+#[test]
+fn a_hook_is_not_waited_for_longer_than_a_week_because_it_says_so_itself() {
+    for seconds in ["2000000", "9223372036854775807"] {
+        let limits = format!("spec:\n  suspend: true\n  activeDeadlineSeconds: {seconds}\n");
+        let shop = shop_with(&job("migrate", &[(HOOK, "PreSync")]).replacen("spec:\n", &limits, 1));
+        let (machine, began) = (machine(&shop), shop.time.now());
+        assert_eq!(end(&shop, machine).phase, Phase::Failed);
+        let waited = shop.time.now().since(began).as_secs() / 86_400;
+        assert_eq!(waited, 7, "{seconds}");
+    }
+}
