@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An instant: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in text and on the wire.
+/// An instant: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in text and on the wire, which has four digits for a
+/// year: an instant before the year 0, or after 9999, is the first or the last one that can be written.
 ///
 /// ```
 /// use gitops_core::time::Timestamp;
@@ -35,10 +36,14 @@ impl Timestamp {
     /// The first instant of 1970.
     pub const EPOCH: Self = Self(0);
 
+    /// The first and the last instant that can be written.
+    const FIRST: i64 = -62_167_219_200_000;
+    const LAST: i64 = 253_402_300_799_999;
+
     /// Returns the instant `millis` milliseconds after the epoch.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        Self(millis.clamp(Self::FIRST, Self::LAST))
     }
 
     /// Returns milliseconds since the epoch.
@@ -64,7 +69,7 @@ impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+        Self::from_millis(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -190,6 +195,19 @@ mod tests {
         ] {
             let at: Timestamp = text.parse().unwrap();
             assert_eq!((at.millis(), at.to_string().as_str()), (millis, canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_instant_that_could_not_be_written_is_the_last_or_the_first_that_can() {
+        let (last, first) = ("9999-12-31T23:59:59.999Z", "0000-01-01T00:00:00Z");
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let far = now + Duration::from_secs(290_000 * 365 * 86_400);
+        for (at, text) in
+            [(Timestamp::from_millis(i64::MAX), last), (Timestamp::from_millis(i64::MIN), first), (far, last)]
+        {
+            assert_eq!(at.to_string(), text);
+            assert_eq!(text.parse(), Ok(at));
         }
     }
 
