@@ -90,6 +90,10 @@ impl Machine {
             (Some(uid), false) if self.is_known(&step.key, uid) => {
                 self.fail(id, "is there, and could not be seen when the plan was made; sync again");
             }
+            // The ledger needed it first. Others may keep theirs in it as well, so it counts as one that was there before.
+            (Some(uid), false) if self.home.as_deref() == Some(uid) => {
+                self.apply_to(id, live, Force::No, Guard::exactly(live));
+            }
             _ => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
                 self.fail(id, "appeared after the plan was made and is not ours, so it is left alone; sync again to see what adopting it would change");

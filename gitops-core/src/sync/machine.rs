@@ -51,6 +51,8 @@ pub struct Machine {
     pub(super) record_flying: bool,
     pub(super) record_tries: u32,
     pub(super) record_at: Option<Timestamp>,
+    /// Uid of the namespace that was made for the ledger.
+    pub(super) home: Option<Arc<str>>,
     pub(super) cleanup: Vec<HookResult>,
     /// Whether the deletion of a hook object failed.
     pub(super) uncleaned: bool,
@@ -173,6 +175,7 @@ impl Machine {
             record_flying: false,
             record_tries: 0,
             record_at: None,
+            home: None,
             cleanup: Vec::new(),
             uncleaned: false,
             blind: false,

@@ -1,6 +1,7 @@
 //! Storing the ledger: the record that comes before every write, and what to do when it is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, Failure, Verb, Write, Written};
@@ -115,6 +116,9 @@ impl Machine {
     }
 
     pub(super) fn namespace_made(&mut self, result: Result<Written, ClusterError>, now: Timestamp) {
+        if let Ok(Written { object: Some(made), .. }) = &result {
+            self.home = made.uid().map(Arc::from);
+        }
         match result.map_err(|error| error.failure) {
             Ok(_) | Err(Failure::AlreadyExists) => {
                 let hooks = std::mem::take(&mut self.unrecorded);

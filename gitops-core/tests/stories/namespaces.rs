@@ -37,6 +37,20 @@ fn it_is_made_before_everything_that_lives_in_it_hooks_included() {
 }
 
 #[test]
+fn one_that_holds_the_ledger_may_be_declared_from_the_first_sync_on() {
+    let shop = Shop::new().pruning();
+    let place = "apiVersion: v1\nkind: Namespace\nmetadata: {name: gitops-system, labels: {team: ours}}\n";
+    shop.commit(
+        "first",
+        &[("namespace.yaml", Some(NAMESPACE)), ("place.yaml", Some(place)), ("c.yaml", Some(&config("c", "1")))],
+    );
+    let report = shop.sync();
+    assert_eq!(report.sync, SyncStatus::Synced, "{:?}", report.receipt);
+    assert_eq!(shop.get("Namespace", "gitops-system").unwrap().label("team"), Some("ours"));
+    assert!(shop.preview().plan.is_empty());
+}
+
+#[test]
 fn one_that_is_there_is_left_alone_unless_something_is_to_be_said_of_it() {
     let theirs =
         r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"team":"other","theirs":"1"}}}"#;
