@@ -153,6 +153,16 @@ impl Plan {
         self.contents.get(found).map(|contents| &contents.dies)
     }
 
+    /// Names what dies with a container and has no step of its own; `None` where nothing does, or nothing is said of it.
+    pub(crate) fn lost_with(&self, container: &ResourceKey) -> Option<String> {
+        let dies: Vec<&ResourceKey> = self.dies_with(container)?.iter().collect();
+        match dies.len() {
+            0 => None,
+            1 => Some(format!("1 object that was in it died with it: {}", named(&dies))),
+            many => Some(format!("{many} objects that were in it died with it: {}", named(&dies))),
+        }
+    }
+
     /// Returns whether this plan says what dies with a container.
     pub(crate) fn told_of(&self, container: &ResourceKey) -> bool {
         self.dies_with(container).is_some()

@@ -173,7 +173,8 @@ impl Machine {
         match step.action {
             Action::Delete { .. } => {
                 self.setup.ledger.inventory.entries.remove(&step.key);
-                self.finish(id, At::Ended(StepOutcome::Deleted, "".into()));
+                let lost = self.plan.lost_with(&step.key).unwrap_or_default();
+                self.finish(id, At::Ended(StepOutcome::Deleted, lost.into()));
             }
             Action::Hook { .. } => self.hook_gone(id, &step),
             _ if self.run(id).is_some_and(|run| run.recreates) => self.recreate(id, &step),

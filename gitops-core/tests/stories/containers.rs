@@ -59,6 +59,15 @@ fn sync_and(shop: &Shop, mut before: impl FnMut(&Effect)) -> Receipt {
 }
 
 #[test]
+fn what_died_with_it_is_told_afterwards() {
+    let shop = shop();
+    let receipt = sync_and(&shop, |_| ());
+    assert!(!stands(&shop));
+    let messages: Vec<_> = receipt.results.iter().map(|result| &*result.message).collect();
+    assert_eq!(messages, ["1 object that was in it died with it: `ConfigMap old/known`"]);
+}
+
+#[test]
 fn what_came_into_a_namespace_after_the_plan_keeps_it_and_is_named() {
     let shop = shop();
     let receipt = sync_and(&shop, |effect| {
