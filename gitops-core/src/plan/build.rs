@@ -209,7 +209,11 @@ impl Judge<'_> {
                 None => self.differs(key, declared, compared, changes, problems),
             },
             // We were about to create it again, or Git has changed its mind since: it goes first (rules 12 and 37).
-            Outcome::Terminating if self.deletes(key, compared) => missing(declared),
+            Outcome::Terminating if self.deletes(key, compared) => {
+                let text = "is being deleted; this is waited for, and then it is created again";
+                problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));
+                missing(declared)
+            }
             Outcome::Terminating => {
                 let text = "is being deleted; once it is gone, the next sync creates it again";
                 problems.push(at(declared, Problem::note(Code::Terminating, text).of(key)));

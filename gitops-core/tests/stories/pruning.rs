@@ -402,3 +402,21 @@ fn what_was_asked_for_and_pruned_is_not_called_unknown_afterwards() {
     let report = shop.sync();
     assert!(report.problems.iter().any(|problem| problem.code == Code::NotFound), "now it is unknown");
 }
+
+#[test]
+fn what_is_being_deleted_and_declared_again_is_not_called_missing_alone() {
+    let shop = shop().pruning();
+    let live = shop.get("ConfigMap", "b").unwrap();
+    shop.edit(&live, |draft| {
+        draft.entry("metadata").set("finalizers", vec![Draft::from("example.org/hold")]);
+    });
+    shop.commit("drop b", &[("b.yaml", None)]);
+    shop.sync();
+    assert!(shop.get("ConfigMap", "b").unwrap().is_terminating());
+    shop.commit("b again", &[("b.yaml", Some(&config("b", "1")))]);
+    let plan = shop.preview().plan.to_string();
+    assert!(
+        plan.contains("create  ConfigMap shop/b") && plan.contains("is being deleted; this is waited for"),
+        "{plan}"
+    );
+}
