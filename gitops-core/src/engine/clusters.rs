@@ -12,6 +12,7 @@ use crate::state::Live;
 use crate::time::Timestamp;
 
 use super::cache::{Cache, Told};
+use super::heat::{self, Heats};
 use super::status::ConditionKind;
 use super::subject::{Level, Stage, pause};
 use super::{Engine, WorkId};
@@ -63,6 +64,8 @@ pub(super) struct ClusterState {
     /// Until when it is not listed again only because something was missed.
     pub(super) calm_until: Option<Timestamp>,
     pub(super) relists: u32,
+    /// How often objects change.
+    pub(super) heats: Heats,
     /// Whom a change of an object concerns.
     pub(super) concerned: BTreeMap<ResourceKey, BTreeSet<Arc<str>>>,
     /// Who declares an object.
@@ -186,7 +189,10 @@ impl Engine {
         self.counters.watched = self.counters.watched.saturating_add(count);
         self.counters.noise = self.counters.noise.saturating_add(count.saturating_sub(told.len() as u64));
         for (key, told, before) in told {
-            self.touch(name, &key, told, before);
+            let is_hot = told >= Told::Change
+                && self.clusters.get_mut(name).is_some_and(|cluster| cluster.heats.count(&key, self.now));
+            let least = if is_hot { heat::GATHER } else { Duration::ZERO };
+            self.touch_after(name, &key, told, before, least);
         }
     }
 
@@ -219,6 +225,18 @@ impl Engine {
 
     /// Has those look that an object concerns.
     pub(super) fn touch(&mut self, cluster: &Arc<str>, key: &ResourceKey, told: Told, before: Option<Arc<str>>) {
+        self.touch_after(cluster, key, told, before, Duration::ZERO);
+    }
+
+    /// The same, after a while.
+    fn touch_after(
+        &mut self,
+        cluster: &Arc<str>,
+        key: &ResourceKey,
+        told: Told,
+        before: Option<Arc<str>>,
+        least: Duration,
+    ) {
         let Some(state) = self.clusters.get_mut(cluster) else { return };
         if key.is("apiextensions.k8s.io", "CustomResourceDefinition") && told >= Told::Change {
             state.has_other_kinds = true;
@@ -246,6 +264,10 @@ impl Engine {
             }
             _ => self.settings.gather,
         };
+        if !least.is_zero() {
+            self.counters.hot = self.counters.hot.saturating_add(1);
+        }
+        let after = after.max(least);
         for app in apps {
             if !self.saw_ledger(&app, cluster, key) {
                 self.stir(&app, Level::Live, after);

@@ -157,6 +157,7 @@ fn of_the_engine(page: &mut Page, engine: &Engine) {
         ("gitops_watched_objects_total", "Objects that a watch told of.", counters.watched),
         ("gitops_watched_objects_noise_total", "Of these, those without a change that matters.", counters.noise),
         ("gitops_watched_objects_status_total", "Of these, those whose status changed.", counters.statuses),
+        ("gitops_hot_changes_total", "Changes of objects that are changed several times a second.", counters.hot),
         ("gitops_heals_total", "Heals of single objects.", counters.heals),
     ] {
         page.family(name, "counter", help);

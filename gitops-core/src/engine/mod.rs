@@ -32,6 +32,7 @@ mod elsewhere;
 mod events;
 mod flight;
 mod handover;
+mod heat;
 mod judge;
 mod members;
 mod metrics;

@@ -147,6 +147,8 @@ pub struct Counters {
     pub noise: u64,
     /// Of these, those whose status changed.
     pub statuses: u64,
+    /// Changes of objects that were changed again and again: whom they concern was compared once a second for them.
+    pub hot: u64,
     /// Operations that ended, by how.
     pub operations: BTreeMap<&'static str, u64>,
     /// Heals of single objects.

@@ -121,6 +121,8 @@ pub enum ConditionKind {
     Fight,
     /// Something on the cluster was changed and is not undone.
     Drift,
+    /// Somebody changes an object several times a second.
+    HotObject,
 }
 
 /// The operation under way.

@@ -65,6 +65,7 @@ impl Engine {
             fights.settle(now);
             status.fights(fights.fought(), now);
         }
+        self.note_hot(name);
     }
 
     /// An object was healed: written as it was declared.

@@ -7,6 +7,7 @@ mod asked;
 mod halves;
 mod handover;
 mod held_back;
+mod hot;
 mod measured;
 mod recording;
 mod revisions;
