@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gitops_core::app::{self, AppSource, Catalog};
+use gitops_core::app::{self, Catalog};
 use gitops_core::engine::Application;
 use gitops_core::policy::Prune;
 use gitops_core::policy::window::Asked;
 use gitops_core::problem::{Problem, nearest};
 use gitops_core::reconcile::App;
 use gitops_core::time::Timestamp;
-use gitops_git::{Submodules, Trust};
 
 use crate::cli::{self, RepoAt};
 use crate::joined::Joined;
+use crate::part::{How, Part};
 use crate::render::{self, Paint};
 use crate::repository::Repository;
 use crate::{Failure, say};
@@ -29,7 +29,7 @@ pub(crate) type Wrong = (String, &'static str);
 #[derive(Debug)]
 pub(crate) struct Document {
     application: Application,
-    sources: Vec<AppSource>,
+    parts: Vec<Part>,
     file: Arc<str>,
     /// Whether it is pruned also where somebody syncs it by hand.
     prune: Prune,
@@ -60,10 +60,10 @@ impl Document {
     }
 
     fn read(described: &app::Application, catalog: &Catalog) -> Result<Self, Wrong> {
-        let (source, sources) = (source_of(described), described.spec.read_sources().cloned().collect());
-        let application = application(described, catalog, source)?;
+        let parts = Part::all(described, catalog);
+        let application = application(described, catalog)?;
         let (file, prune) = (Arc::clone(&described.origin.file), described.spec.policy.prune);
-        Ok(Self { application, sources, file, prune })
+        Ok(Self { application, parts, file, prune })
     }
 
     /// Describes it to a driver. What a person does prunes only where that is asked for, or the policy itself says so:
@@ -77,28 +77,20 @@ impl Document {
     }
 
     /// Opens its sources; several are one.
-    pub(crate) fn open(
-        &self,
-        repos: &[String],
-        trust: Option<&Trust>,
-        submodules: &Submodules,
-    ) -> Result<Repository, Failure> {
-        let repos = repos_at(repos)?;
-        let open = |source: &AppSource| {
-            let location = locate(&source.repo_url, &self.file, &repos);
-            open(&source.repo_url, &location, trust, submodules).map_err(|(text, hint)| format!("{text}; {hint}"))
-        };
-        let mut opened = self.sources.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn open(&self, of: &cli::Source) -> Result<Repository, Failure> {
+        let how = How { repos: &repos_at(&of.app.repos)?, signed: &of.signed, submodules: &of.submodules };
+        let open = |part: &Part| part.open(&self.file, &how).map_err(|(text, hint)| format!("{text}; {hint}"));
+        let mut opened = self.parts.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         match opened.len() {
             1 => opened.pop().ok_or_else(|| "it has no source".into()),
-            _ => Ok(Repository::of(Joined::new(self.sources.iter().cloned().zip(opened)))),
+            _ => Ok(Repository::of(Joined::new(self.parts.iter().map(|part| part.source.clone()).zip(opened)))),
         }
     }
 
     /// The folder of its repository.
     pub(crate) fn folder(&self, repos: &[String]) -> Result<PathBuf, Failure> {
-        match &*self.sources {
-            [source] => Ok(locate(&source.repo_url, &self.file, &repos_at(repos)?).into()),
+        match &*self.parts {
+            [part] => Ok(locate(&part.source.repo_url, &self.file, &repos_at(repos)?).into()),
             _ => {
                 Err("a commit is made in one repository, and the application has several; make it there by hand, and \
                       leave out `--revert`"
@@ -168,28 +160,23 @@ pub(crate) fn catalog(paths: &[PathBuf]) -> Result<Catalog, Failure> {
 }
 
 /// Describes an application that is written down.
-pub(crate) fn application(
-    described: &app::Application,
-    catalog: &Catalog,
-    source: Option<Arc<str>>,
-) -> Result<Application, Wrong> {
+pub(crate) fn application(described: &app::Application, catalog: &Catalog) -> Result<Application, Wrong> {
     let (server, name) = described.spec.destination.cluster();
     if name != CLUSTER {
         let named = if name.is_empty() { server } else { name };
         let text = format!("its cluster `{named}` is not known here");
         return Err((text, "use `in-cluster`, the embedded cluster; other clusters cannot be reached yet"));
     }
-    let source = source.ok_or_else(|| ("it has no source".to_owned(), "set `source`"))?;
+    let source = source_of(described, catalog).ok_or_else(|| ("it has no source".to_owned(), "set `source`"))?;
     let application = Application::described(described, catalog, &source, CLUSTER);
     application.map_err(|error| (error.to_string(), "see the field that is named"))
 }
 
 /// The name that an application has for its source, or for all of them.
-pub(crate) fn source_of(described: &app::Application) -> Option<Arc<str>> {
-    let sources: Vec<&AppSource> = described.spec.read_sources().collect();
-    match sources.as_slice() {
+pub(crate) fn source_of(described: &app::Application, catalog: &Catalog) -> Option<Arc<str>> {
+    match Part::all(described, catalog).as_slice() {
         [] => None,
-        [source] => Some(Arc::clone(&source.repo_url)),
+        [part] => Some(part.name()),
         _ => Some(format!("the sources of {}", described.name).into()),
     }
 }
@@ -215,17 +202,4 @@ pub(crate) fn locate(url: &str, file: &str, repos: &[RepoAt]) -> String {
         None => beside(url).display().to_string(),
         Some(folder) => folder.display().to_string(),
     }
-}
-
-/// Opens a repository where it lies.
-pub(crate) fn open(
-    url: &str,
-    location: &str,
-    trust: Option<&Trust>,
-    submodules: &Submodules,
-) -> Result<Repository, Wrong> {
-    const HINT: &str = "say where it is with `--repo URL=FOLDER`, or give an address that can be reached";
-    let shown = AppSource::new(url).shown_repository();
-    let opened = Repository::open(location, trust, submodules);
-    opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
 }

@@ -10,6 +10,7 @@ mod field;
 mod joined;
 mod kinds;
 mod live;
+mod part;
 #[cfg(feature = "kube")]
 mod real;
 mod render;

@@ -54,12 +54,12 @@ impl<'a> Subject<'a> {
 
     /// Opens what it is made from.
     pub(crate) fn source(&self) -> Result<Repository, Failure> {
+        if let Some(document) = &self.document {
+            return document.open(self.of);
+        }
         let trust = repository::trust(&self.of.signed)?;
         let submodules = self.of.submodules.policy()?;
-        match &self.document {
-            Some(document) => document.open(&self.of.app.repos, trust.as_ref(), &submodules),
-            None => Ok(Repository::open(self.of.app.repo()?, trust.as_ref(), &submodules)?),
-        }
+        Ok(Repository::open(self.of.app.repo()?, trust.as_ref(), &submodules)?)
     }
 
     /// The folder of the one repository that it is made from.

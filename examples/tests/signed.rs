@@ -112,3 +112,64 @@ fn what_lies_at_a_path_must_be_signed_by_those_who_are_listed_for_it() {
     assert!(refused.contains("no list of signers is for this path"), "{refused}");
     assert!(world.gitops("plan --path-signers shop").refuses().contains("write it as `PATH=FILE`"));
 }
+
+#[test]
+fn an_application_or_its_project_says_who_must_have_signed_it() {
+    let world = World::with(&[("namespace.yaml", NAMESPACE), ("web.yaml", &config("web", "a: one"))]);
+    let key = key(&world);
+    let public = fs::read_to_string(world.inner("ann.pub")).unwrap();
+    let signed = format!("signed: {{signers: 'ann@example.org {}'}}", public.trim());
+    let application = |source: &str| {
+        format!(
+            "apiVersion: gitops.rs/v1alpha1\nkind: Application\nmetadata: {{name: web}}\nspec:\n  source: {{repoURL: \
+             shop{source}}}\n  syncPolicy: {{automated: {{}}}}\n"
+        )
+    };
+    let project = |more: &str| {
+        format!(
+            "---\napiVersion: gitops.rs/v1alpha1\nkind: Project\nmetadata: {{name: default}}\nspec:\n  sourceRepos: ['*']\n  \
+             destinations: [{{server: '*', namespace: '*'}}]\n  clusterResourceWhitelist: [{{group: '*', kind: '*'}}]\n{more}"
+        )
+    };
+    let own = application(&format!(", {signed}"));
+    let by_project = application("") + &project(&format!("  {signed}\n"));
+    let by_path =
+        application(&format!(", path: ., signed: {{paths: {{web.yaml: {}}}}}", signed.replace("signed: ", "")));
+    for documents in [&own, &by_project, &by_path] {
+        fs::write(world.inner("app.yaml"), documents).unwrap();
+        for verb in ["watch ../app.yaml --once", "sync -f ../app.yaml"] {
+            let run = world.gitops(verb);
+            let told = format!("{}{}", run.out, run.err);
+            let is_refused = told.contains("is not trusted") || told.contains("no list of signers is for this path");
+            assert!(run.code == 2 && is_refused, "{verb}\n{documents}\n{told}");
+        }
+        assert!(!world.gitops("cluster get cm").out.contains("web"));
+    }
+    sign(&world, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "Sign"]);
+    for documents in [&own, &by_project] {
+        fs::write(world.inner("app.yaml"), documents).unwrap();
+        world.gitops("watch ../app.yaml --once").exits(0);
+        assert!(world.gitops("status -f ../app.yaml").exits(0).contains("[signed by `ann@example.org`"));
+        let revoked = world.gitops("status -f ../app.yaml --revoked-signers ../revoked").refuses();
+        assert!(revoked.contains("which is revoked"), "{revoked}");
+        let twice = world.gitops("status -f ../app.yaml --signers ../signers").refuses();
+        assert!(twice.contains("and so does `--signers`; leave one of them out"), "{twice}");
+    }
+    // What is said of one application means nothing for another of the same repository.
+    let plain =
+        application("").replace("name: web", "name: plain").replace("repoURL: shop", "repoURL: shop, path: none");
+    fs::write(world.inner("app.yaml"), format!("{own}---\n{plain}")).unwrap();
+    world.change("web.yaml", &config("web", "a: two"), "Not signed");
+    let told = world.gitops("watch ../app.yaml --once").out;
+    let about =
+        |app: &str| told.lines().any(|line| line.contains(&format!(" {app}: ")) && line.contains("is not trusted"));
+    assert!(about("web") && !about("plain"), "{told}");
+
+    let wrong = application(", signed: {signers: 'ann@example.org ssh-ed25519 AAAA'}");
+    fs::write(world.inner("app.yaml"), &wrong).unwrap();
+    let told = world.gitops("watch ../app.yaml --once").refuses();
+    assert!(
+        told.contains("../app.yaml:1: ") && told.contains("`signed.signers`: line 1 of the list of signers"),
+        "{told}"
+    );
+}

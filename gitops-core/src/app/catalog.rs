@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::read::Declared;
-use super::{Application, Documents, Project, read};
+use super::{AppSource, Application, Documents, Project, Signed, read};
 use crate::policy::window::{Placed, Windows};
 use crate::problem::{Code, Problem};
 use crate::resource::{Origin, ResourceKey};
@@ -96,6 +96,13 @@ impl Catalog {
         project.sync_windows.of(&Placed { application: &application.name, namespace, server, cluster })
     }
 
+    /// Returns who must have signed what an application is made from: as its project says, or else the source itself.
+    #[must_use]
+    pub fn signed<'a>(&'a self, application: &'a Application, source: &'a AppSource) -> Option<&'a Signed> {
+        let project = self.project_of(application).and_then(|project| project.signed.as_ref());
+        project.or(source.signed.as_ref())
+    }
+
     /// Names both places of two documents with the same name, and holds both back.
     fn find_equal_names(&mut self, documents: &Documents) {
         let applications = documents.applications.iter().map(|one| (Declared::Application, &one.name, &one.origin));
@@ -135,7 +142,13 @@ impl Catalog {
                 objection(format!("there is no project `{name}`"), &hint)
             };
         };
-        let sources = spec.sources().iter().map(|source| project.permits_source(&source.repo_url));
+        if project.signed.is_some() && spec.sources().iter().any(|source| source.signed.is_some()) {
+            let text = format!("project `{name}` says who must have signed what is read, and so does the application");
+            return objection(text, "take `signed` out of its sources");
+        }
+        let submodules = spec.sources().iter().flat_map(|source| &source.submodule_repos);
+        let sources = spec.sources().iter().map(|source| &source.repo_url).chain(submodules);
+        let sources = sources.map(|url| project.permits_source(url));
         let destination = project.permits_destination(&spec.destination);
         let refused = sources.chain([destination]).find(|answer| !answer.permitted)?;
         objection(

@@ -35,6 +35,7 @@ enum Empty {
 use Empty::{Counts, SaysNothing};
 use Fate::{Blocks, Note, Silent, Warning};
 
+const SIGNED: &str = "put the keys themselves into `signed` of a `Project` of `gitops.rs/v1alpha1`";
 const RENDER: &str = "render it into the repository, or leave it to what does";
 
 const APPLICATION: &[Row] = &[
@@ -101,16 +102,8 @@ const PROJECT: &[Row] = &[
         SaysNothing,
         Blocks("clusters do not belong to projects", "name them in `destinations`"),
     ),
-    (
-        &["spec", "signatureKeys"],
-        SaysNothing,
-        Blocks("signatures of commits are not checked", "check them before merging"),
-    ),
-    (
-        &["spec", "sourceIntegrity"],
-        SaysNothing,
-        Blocks("signatures of commits are not checked", "check them before merging"),
-    ),
+    (&["spec", "signatureKeys"], SaysNothing, Blocks("keys are not known by their ids here", SIGNED)),
+    (&["spec", "sourceIntegrity"], SaysNothing, Blocks("keys are not known by their ids here", SIGNED)),
 ];
 
 /// Takes out of Argo CD's `Application` what is not followed.

@@ -36,6 +36,7 @@ mod restrict;
 #[cfg(feature = "schema")]
 mod schema;
 mod settings;
+mod signed;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use project::{InvalidPattern, Kinds, NamedKinds, Pattern, Place, Project, Re
 pub use read::{Declared, Documents, read};
 pub use restrict::Answer;
 pub use settings::{Automated, Backoff, Retry, RetryLimit, SyncSettings};
+pub use signed::{Signed, SignedWhat, Signers, Submodules};
 pub use spec::{AppSource, AppSpec, Destination, Directory, Info};
 
 /// One application as it is written down.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Signed;
 use crate::policy::window::Windows;
 use crate::policy::{Glob, InvalidGlob};
 
@@ -54,6 +55,10 @@ pub struct Project {
     /// Kinds with a namespace that are forbidden, whatever permits them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub namespace_resource_blacklist: Vec<Kinds>,
+    /// Who must have signed what its applications are made from; then none of them says so itself. Argo CD names keys by
+    /// their ids (`signatureKeys`), and has them elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
     /// When its applications may be synced.
     #[serde(skip_serializing_if = "Windows::is_empty")]
     pub sync_windows: Windows,

@@ -8,9 +8,9 @@ use serde::de::IgnoredAny;
 use super::fields::{self, Fate, Found};
 use super::spec::shown;
 use super::tree::{Tree, Wrong};
-use super::{AppSpec, Application, Project};
+use super::{AppSpec, Application, Project, Signed, Submodules};
 use crate::manifest::{Dialect, Limits, locate, parse};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, Segment};
 use crate::policy::SyncOption;
 use crate::problem::{Code, Problem, Severity};
 use crate::resource::{Origin, Resource};
@@ -140,6 +140,11 @@ impl Reading<'_> {
 
     fn project(&self, form: Form, problems: &mut Vec<Problem>) -> Option<(Arc<str>, Project)> {
         let project: Project = self.spec(form, fields::of_project, problems)?;
+        if let Some((field, text)) = project.signed.as_ref().and_then(Signed::fault) {
+            let problem = Problem::blocks(Code::InvalidApplication, text);
+            problems.push(self.about(problem, &below(&FieldPath::fields(&["spec", "signed"]), &field)));
+            return None;
+        }
         for doubt in project.sync_windows.doubts() {
             let problem = Problem::warning(Code::InvalidApplication, doubt);
             problems.push(self.about(problem, &FieldPath::fields(&["spec", "syncWindows"])));
@@ -220,7 +225,28 @@ impl Reading<'_> {
                 format!("both a server ({}) and a name (`{}`) are given", shown(&destination.server), destination.name);
             blocks(&["spec", "destination"], text, "give one of them");
         }
+        self.check_signed(spec, problems);
         self.doubts(spec, problems);
+    }
+
+    /// Checks what sources say of who must have signed them, and of submodules.
+    fn check_signed(&self, spec: &AppSpec, problems: &mut Vec<Problem>) {
+        for (at, source) in (0..).zip(spec.sources()) {
+            let place = match spec.sources.is_empty() {
+                true => FieldPath::fields(&["spec", "source"]),
+                false => FieldPath::fields(&["spec", "sources"]).join(Segment::Index(at)),
+            };
+            let mut blocks = |field: FieldPath, text: String| {
+                problems.push(self.about(Problem::blocks(Code::InvalidApplication, text), &field));
+            };
+            if let Some((field, text)) = source.signed.as_ref().and_then(Signed::fault) {
+                blocks(below(&place.join(Segment::field("signed")), &field), text);
+            }
+            if !source.submodule_repos.is_empty() && source.submodules != Some(Submodules::Follow) {
+                let text = "no submodule is followed; set `submodules: follow`, or leave this out";
+                blocks(place.join(Segment::field("submoduleRepos")), text.to_owned());
+            }
+        }
     }
 
     /// Says what is probably not meant, or not followed.
@@ -279,4 +305,9 @@ impl Reading<'_> {
             None => problem,
         }
     }
+}
+
+/// A field of something that is itself a field.
+fn below(place: &FieldPath, field: &FieldPath) -> FieldPath {
+    field.segments().iter().cloned().fold(place.clone(), |place, segment| place.join(segment))
 }

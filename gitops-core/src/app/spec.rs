@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IgnoreDifferences, SyncSettings};
+use super::{IgnoreDifferences, Signed, Submodules, SyncSettings};
 use crate::policy::SyncPolicy;
 use crate::source::{Globs, IgnoreFiles, InvalidPaths, Paths, Recurse};
 use crate::state::TrackingStyle;
@@ -95,6 +95,15 @@ pub struct AppSource {
     /// Which files of the folder.
     #[serde(default, skip_serializing_if = "is_default")]
     pub directory: Directory,
+    /// Who must have signed what is read; Argo CD knows nothing of it. Default: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+    /// What is done about its submodules; Argo CD follows them. Default: what whoever opens the repository says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submodules: Option<Submodules>,
+    /// Addresses of submodules that are followed at other hosts than that of the repository.
+    #[serde(rename = "submoduleRepos", default, skip_serializing_if = "Vec::is_empty")]
+    pub submodule_repos: Vec<Arc<str>>,
 }
 
 /// Which files of a folder. In its globs `*` also stands for `/`. Rule: Argo CD user guide, "Directory".

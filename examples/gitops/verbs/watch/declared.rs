@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gitops_core::app::{self, AppSource, Catalog};
+use gitops_core::app::{self, Catalog};
 use gitops_core::engine::Application;
 use gitops_core::problem::{Code, Problem, Severity};
 use gitops_core::resource::ResourceKey;
@@ -15,7 +15,7 @@ use crate::Failure;
 use crate::cli;
 use crate::document::{self, Wrong};
 use crate::joined;
-use crate::repository::{self, Repository};
+use crate::part::{How, Part};
 
 const HELD_BACK: &str = "is held back by a problem of its document or project";
 
@@ -29,7 +29,9 @@ pub(super) struct Declared {
     /// How many of their answers are waited for.
     pub(super) asked: Asked,
     /// Several sources that are one for an application, by the name that it has for them.
-    joined: BTreeMap<Arc<str>, Vec<AppSource>>,
+    joined: BTreeMap<Arc<str>, Vec<Part>>,
+    /// The addresses of the repositories, by the names of the sources.
+    addresses: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -43,6 +45,7 @@ impl Declared {
             sources: BTreeMap::new(),
             asked: Asked::default(),
             joined: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             problems: catalog.problems.clone(),
         };
         if catalog.incomplete {
@@ -64,7 +67,7 @@ impl Declared {
 
     /// Several sources as one, by the name that an application has for them.
     pub(super) fn joined(&self) -> Vec<(&str, Several<'_>)> {
-        let part = |source: &AppSource| Some(joined::part(source, self.sources.get(&source.repo_url)?));
+        let part = |part: &Part| Some(joined::part(&part.source, self.sources.get(&part.name())?));
         let joined = self.joined.iter();
         joined.map(|(name, sources)| (&**name, Several::new(sources.iter().filter_map(part)))).collect()
     }
@@ -81,8 +84,11 @@ impl Declared {
             Followed { source, repository, target }
         };
         match self.joined.get(source) {
-            Some(parts) => parts.iter().map(|part| of(&part.repo_url, Target::new(part.target()))).collect(),
-            None => vec![of(source, application.app.target.clone())],
+            Some(parts) => {
+                let parts = parts.iter().map(|part| &part.source);
+                parts.map(|source| of(&source.repo_url, Target::new(source.target()))).collect()
+            }
+            None => vec![of(self.addresses.get(source).unwrap_or(source), application.app.target.clone())],
         }
     }
 
@@ -97,24 +103,20 @@ impl Declared {
         catalog: &Catalog,
         args: &cli::Watch,
     ) -> Result<Application, Wrong> {
-        let application = document::application(described, catalog, document::source_of(described))?;
-        let sources: Vec<AppSource> = described.spec.read_sources().cloned().collect();
-        for url in sources.iter().map(|source| &source.repo_url) {
-            if !self.sources.contains_key(url) {
-                let opened = open(url, &described.origin.file, args)?;
-                self.sources.insert(Arc::clone(url), Counted::new(opened, &self.asked));
+        let application = document::application(described, catalog)?;
+        let parts = Part::all(described, catalog);
+        let how = How { repos: &args.repos, signed: &args.signed, submodules: &args.submodules };
+        for part in &parts {
+            let name = part.name();
+            if !self.sources.contains_key(&name) {
+                let opened = part.open(&described.origin.file, &how)?;
+                self.sources.insert(Arc::clone(&name), Counted::new(opened, &self.asked));
+                self.addresses.insert(name, Arc::clone(&part.source.repo_url));
             }
         }
-        if let Some(name) = document::source_of(described).filter(|_| sources.len() > 1) {
-            self.joined.insert(name, sources);
+        if parts.len() > 1 {
+            self.joined.insert(Arc::clone(&application.source), parts);
         }
         Ok(application)
     }
-}
-
-fn open(url: &str, file: &str, args: &cli::Watch) -> Result<Repository, Wrong> {
-    let trust = repository::trust(&args.signed).map_err(|error| (error.to_string(), "mend what `--signers` names"))?;
-    let submodules = args.submodules.policy().map_err(|error| (error.to_string(), "mend `--submodule-repo`"))?;
-    let location = document::locate(url, file, &args.repos);
-    document::open(url, &location, trust.as_ref(), &submodules)
 }

@@ -49,7 +49,7 @@ pub(in super::super) fn replay(args: &cli::Replay, paint: Paint) -> Result<Answe
     let catalog = document::catalog(&args.files)?;
     let describe = |name: &str| {
         let described = catalog.applications.values().find(|described| &*described.name == name)?;
-        let source = document::source_of(described)?;
+        let source = document::source_of(described, &catalog)?;
         Application::described(described, &catalog, &source, CLUSTER).ok()
     };
     let replayed = recording.run(describe);

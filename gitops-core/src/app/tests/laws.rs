@@ -18,15 +18,33 @@ fn text() -> impl Strategy<Value = Arc<str>> {
 fn source() -> impl Strategy<Value = AppSource> {
     let directory = (any::<bool>(), text(), text(), any::<bool>())
         .prop_map(|(recurse, include, exclude, source_ignore)| Directory { recurse, include, exclude, source_ignore });
-    (text(), text(), prop_oneof![Just(Arc::from("HEAD")), text()], directory, text()).prop_map(
-        |(repo_url, path, target_revision, directory, reference)| AppSource {
+    let submodules = option::of(select(vec![Submodules::Refuse, Submodules::Skip, Submodules::Follow]));
+    let modules = (submodules, vec(text(), 0..2));
+    (text(), text(), prop_oneof![Just(Arc::from("HEAD")), text()], directory, text(), option::of(signed()), modules)
+        .prop_map(|(repo_url, path, target_revision, directory, reference, signed, modules)| AppSource {
             repo_url,
             path,
             target_revision,
             reference,
             directory,
-        },
-    )
+            signed,
+            submodules: modules.0,
+            submodule_repos: modules.1,
+        })
+}
+
+fn signed() -> impl Strategy<Value = Signed> {
+    let since = text().prop_map(SignedWhat::EveryCommitSince);
+    let what = prop_oneof![Just(SignedWhat::Head), Just(SignedWhat::Tag), Just(SignedWhat::TagAndHead), since];
+    let who = (text(), text()).prop_map(|(signers, keyring)| Signers { signers, keyring });
+    let paths = proptest::collection::btree_map(text(), who, 0..2);
+    (what, text(), text(), text(), paths).prop_map(|(what, signers, keyring, revoked, paths)| Signed {
+        what,
+        signers,
+        keyring,
+        revoked,
+        paths,
+    })
 }
 
 fn option() -> impl Strategy<Value = SyncOption> {
@@ -157,8 +175,8 @@ fn project() -> impl Strategy<Value = Project> {
         },
     );
     let lists = (vec(named(), 0..2), vec(named(), 0..2), option::of(vec(kinds(), 0..2)), vec(kinds(), 0..2));
-    (text(), vec(repository, 0..3), vec(place, 0..3), lists, vec(window, 0..3)).prop_map(
-        |(description, source_repos, destinations, lists, windows)| Project {
+    (text(), vec(repository, 0..3), vec(place, 0..3), lists, vec(window, 0..3), option::of(signed())).prop_map(
+        |(description, source_repos, destinations, lists, windows, signed)| Project {
             description,
             source_repos,
             destinations,
@@ -166,6 +184,7 @@ fn project() -> impl Strategy<Value = Project> {
             cluster_resource_blacklist: lists.1,
             namespace_resource_whitelist: lists.2,
             namespace_resource_blacklist: lists.3,
+            signed,
             sync_windows: Windows::new(windows),
         },
     )

@@ -2,6 +2,7 @@ mod catalog;
 mod laws;
 mod reading;
 mod restrictions;
+mod signed;
 
 use super::*;
 use crate::problem::Severity;
