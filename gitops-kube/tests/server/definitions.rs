@@ -2,18 +2,20 @@
 
 use gitops_core::app::{AppSpec, Project};
 use gitops_core::cluster::{Failure, WriteOutcome};
-use gitops_core::resource::{Resource, ResourceKey};
+use gitops_core::model::ApiModel;
+use gitops_core::resource::{GroupKind, Resource, ResourceKey};
 use gitops_core::state::Live;
 use gitops_core::value::ValueRef;
-use gitops_kube::controller::{GROUP, VERSION, definitions};
+use gitops_kube::controller::{GROUP, Installation, VERSION, definitions};
 use serde_json::{Value, json};
 
 use crate::checks;
-use crate::world::{World, object, until};
+use crate::world::{World, config_map, object, until};
 
 checks!(
     a_definition_of_ours_is_served_and_keeps_all_that_is_said,
     what_an_application_cannot_mean_is_refused_before_it_is_stored,
+    what_installs_a_controller_is_accepted_and_lets_it_do_its_work_and_no_more,
 );
 
 /// The definitions, and a namespace, once they are served.
@@ -127,5 +129,46 @@ async fn what_an_application_cannot_mean_is_refused_before_it_is_stored(world: W
             }
             (_, other) => panic!("{spec}: {other:?}"),
         }
+    }
+}
+
+async fn what_installs_a_controller_is_accepted_and_lets_it_do_its_work_and_no_more(world: World) {
+    let namespace = "installed";
+    let kinds = [GroupKind::new("", "Secret"), GroupKind::new("rbac.authorization.k8s.io", "ClusterRole")];
+    let installation = Installation::new("example.org/gitops:1").in_namespace(namespace).with_kinds(kinds);
+    let (manifests, unknown) = installation.manifests(&ApiModel::builtin()).unwrap();
+    assert_eq!(unknown, []);
+    for manifest in &manifests {
+        let written = world.apply(manifest, "checks").await;
+        assert_eq!(written.warnings, [], "{}", manifest.key());
+    }
+    for manifest in &manifests {
+        // Again: what is there already is not changed, whatever a controller of the server has added meanwhile.
+        let edition = |live: &Resource| {
+            let generation = live.tree().dig(&["metadata", "generation"]).and_then(ValueRef::as_i64);
+            generation.map_or_else(|| live.resource_version().unwrap().to_owned(), |generation| generation.to_string())
+        };
+        let before = edition(&world.live(manifest.key()).await.unwrap());
+        world.apply(manifest, "checks").await;
+        assert_eq!(edition(&world.live(manifest.key()).await.unwrap()), before, "{}", manifest.key());
+    }
+    serve(&world, namespace).await;
+    let account = world.user(&format!("system:serviceaccount:{namespace}:gitops-controller")).await;
+    let as_it = world.through(account);
+    let map = |namespace: &str| config_map(namespace, "ledger", "1");
+    let may = |object: Resource| {
+        let as_it = &as_it;
+        async move { as_it.try_apply(&object).await }
+    };
+    until("the roles are known", || async { may(map(namespace)).await.ok() }).await;
+    let secret = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","namespace":"default"}}"#;
+    may(object(secret)).await.unwrap();
+    for (object, why) in [
+        (map("default"), "ledgers lie in its own namespace"),
+        (object(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"other"}}"#), "no application has any"),
+        (of("Project", "default", "a", &json!({})), "a project of another namespace"),
+    ] {
+        let tried = may(object).await;
+        assert!(matches!(tried, Err(Failure::Denied { .. })), "{why}: {tried:?}");
     }
 }
