@@ -154,6 +154,15 @@ fn what_only_git_can_do_right_is_left_to_it() {
     let main = Push::new(&revision(&story.head), "main").replacing(&revision(&story.first));
     let told = story.push_to(&clone.display().to_string(), &main).unwrap_err().to_string();
     assert!(told.contains("`main` of") && told.contains("is checked out there"), "{told}");
+    let of_clone = |arguments: &[&str]| succeed(git(&clone, START, arguments).output().unwrap());
+    of_clone(&["config", "core.hooksPath", "own"]);
+    for place in ["own", ".git/own"] {
+        fs::create_dir_all(clone.join(place)).unwrap();
+        fs::copy(story.hosted().join("elsewhere/pre-receive"), clone.join(place).join("update")).unwrap();
+        let told = story.push_to(&clone.display().to_string(), &story.next()).unwrap_err().to_string();
+        assert!(told.contains(&format!("{place}/update` then")), "{told}");
+        fs::remove_dir_all(clone.join(place)).unwrap();
+    }
     assert_eq!(story.push_to(&clone.display().to_string(), &story.next()).unwrap(), done());
     assert_eq!(succeed(git(&clone, START, &["status", "--porcelain"]).output().unwrap()), "");
 

@@ -92,13 +92,15 @@ fn common(here: &Repository, theirs: &Repository) -> Result<BTreeSet<ObjectId>, 
 /// Returns a hook that Git would run.
 fn hook(here: &Repository) -> Option<PathBuf> {
     let configured = here.config_snapshot().string("core.hooksPath").map(|path| path.to_string());
-    let folder = match configured.as_deref() {
-        None => here.common_dir().join("hooks"),
+    let folders = match configured.as_deref() {
+        None => vec![here.common_dir().join("hooks")],
         // Where that leads is Git's to say.
         Some(path) if path.starts_with(['~', '%']) => return Some(PathBuf::from(path)),
-        Some(path) => here.workdir().unwrap_or_else(|| here.git_dir()).join(path),
+        // It is relative to where a hook is run, which is not the same for all.
+        Some(path) => [Some(here.git_dir()), here.workdir()].into_iter().flatten().map(|at| at.join(path)).collect(),
     };
-    HOOKS.iter().map(|name| folder.join(name)).find(|file| is_run(file))
+    let mut files = folders.iter().flat_map(|folder| HOOKS.map(|name| folder.join(name)));
+    files.find(|file| is_run(file))
 }
 
 #[cfg(unix)]
