@@ -146,14 +146,10 @@ fn write(fields: Map<'_>, text: &mut String, depth: usize) {
             text.push(',');
         }
         // Most are plain fields; what looks like something else keeps its letter.
-        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != ".");
-        let (mut has_colon, mut has_mark) = (false, false);
-        for byte in plain.unwrap_or(name).bytes() {
-            has_colon |= byte == b':';
-            has_mark |= matches!(byte, b'(' | b')' | b',' | b'\\');
-        }
-        let name = plain.filter(|_| !has_colon).unwrap_or(name);
-        if has_mark {
+        let has_colon = |name: &str| name.bytes().any(|byte| byte == b':');
+        let plain = name.strip_prefix(PLAIN).filter(|name| !name.is_empty() && *name != "." && !has_colon(name));
+        let name = plain.unwrap_or(name);
+        if name.bytes().any(|byte| matches!(byte, b'(' | b')' | b',' | b'\\')) {
             for letter in name.chars() {
                 text.extend(matches!(letter, '(' | ')' | ',' | '\\').then_some('\\'));
                 text.push(letter);
