@@ -171,10 +171,11 @@ impl Machine {
     }
 
     fn saw_health(&mut self, id: u32, live: Option<&Resource>, now: Timestamp) {
-        if let Some(kind) = live.filter(|live| health::reports(live)).map(|live| &live.key().group_kind)
-            && !self.setup.reporting.contains(&**kind)
+        if let Some(live) = live
+            && !self.setup.reporting.contains(&*live.key().group_kind)
+            && health::reports(live)
         {
-            self.setup.reporting.insert((**kind).clone());
+            self.setup.reporting.insert((*live.key().group_kind).clone());
         }
         let plan = Arc::clone(&self.plan);
         let Some((step, run)) = plan.step(StepId(id)).zip(self.run(id)) else { return };

@@ -383,9 +383,9 @@ impl Machine {
 
     fn looked(&mut self, steps: &[u32], result: Result<LiveState, ClusterError>, now: Timestamp) {
         for step in steps {
-            let Some(key) = self.run(*step).map(|run| run.key.clone()) else { continue };
+            let Some(run) = self.run(*step) else { continue };
             match &result {
-                Ok(live) => self.saw(*step, live.get(&key), now),
+                Ok(live) => self.saw(*step, live.get(&run.key), now),
                 Err(error) => self.look_failed(*step, error, now),
             }
         }
