@@ -109,8 +109,7 @@ impl Engine {
         if let Some(text) = self.missing_place(subject) {
             return Some(text);
         }
-        let mut lacking =
-            subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other, subject)?)));
+        let mut lacking = subject.application.depends_on.iter().filter_map(|other| Some((other, self.lacks(other)?)));
         lacking.next().map(|(other, why)| format!("application `{other}`, which {why}").into())
     }
 
@@ -129,20 +128,42 @@ impl Engine {
     }
 
     /// What an application lacks to be ready. The contract: it is compared at what its source names now, in sync,
-    /// healthy, and no operation is under way. What it has left over and gives to the one that waits holds nothing up: it
-    /// is there until that one takes it; neither does one that is to be deleted, once others have what they take from it.
-    fn lacks(&self, name: &str, asker: &Subject) -> Option<&'static str> {
+    /// healthy, and no operation is under way. What it has left over and gives to others holds nothing up: it is there until
+    /// they take it, and they may wait for the one that asks; neither does one that is to be deleted, once others have what
+    /// they take from it.
+    fn lacks(&self, name: &str) -> Option<&'static str> {
         let Some(subject) = self.subjects.get(name) else { return Some("is not known here") };
         let status = &subject.status;
         match () {
             // It waits itself until what it has was taken, and is never in sync again.
-            () if subject.leaves() && subject.has_for(asker) => None,
+            () if subject.leaves() && self.has_for_others(subject) => None,
             () if subject.is_running() => Some("is being synced"),
             () if !subject.is_judged() => Some("was not compared yet at its revision"),
-            () if status.sync != SyncStatus::Synced && !subject.only_gives_to(asker) => Some("is not in sync"),
+            () if status.sync != SyncStatus::Synced && !self.only_gives_away(subject) => Some("is not in sync"),
             () if status.health != HealthStatus::Healthy => Some("is not healthy"),
             () => None,
         }
+    }
+
+    /// Whether its record has objects that another application declares.
+    fn has_for_others(&self, subject: &Subject) -> bool {
+        let recorded = subject.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
+        recorded.into_iter().any(|key| self.is_declared_elsewhere(subject, key))
+    }
+
+    /// Whether all that keeps it from being in sync are objects that other applications declare by now.
+    fn only_gives_away(&self, subject: &Subject) -> bool {
+        let differs = subject.comparison.entries.iter().filter(|(_, compared)| compared.outcome != Outcome::Synced);
+        let mut differs = differs.peekable();
+        differs.peek().is_some()
+            && differs
+                .all(|(key, compared)| compared.outcome == Outcome::Extra && self.is_declared_elsewhere(subject, key))
+    }
+
+    fn is_declared_elsewhere(&self, subject: &Subject, key: &ResourceKey) -> bool {
+        let cluster = self.clusters.get(&subject.application.cluster);
+        let declarers = cluster.and_then(|cluster| cluster.declared.get(key));
+        declarers.is_some_and(|apps| apps.iter().any(|app| app != subject.application.name()))
     }
 
     /// The applications on the way from one back to itself.
@@ -177,27 +198,10 @@ impl Engine {
             let decision = self.subjects.get(&other).and_then(|subject| subject.status.decision.as_ref());
             let waits =
                 |decided: &Decided| matches!(decided.decision, Decision::Rest { why: Why::Dependency { .. }, .. });
-            let Some(asker) = self.subjects.get(&other).filter(|_| decision.is_some_and(waits)) else { continue };
-            if self.lacks(name, asker).is_none() {
+            if decision.is_some_and(waits) && self.lacks(name).is_none() {
                 self.stir(&other, Level::Live, std::time::Duration::ZERO);
             }
         }
-    }
-}
-
-impl Subject {
-    /// Whether its record has objects that another application declares.
-    fn has_for(&self, taker: &Self) -> bool {
-        let recorded = self.ledger.iter().flat_map(|(ledger, _)| ledger.inventory.entries.keys());
-        recorded.into_iter().any(|key| taker.declares.contains(key))
-    }
-
-    /// Whether all that keeps it from being in sync are objects that another application declares by now.
-    fn only_gives_to(&self, taker: &Self) -> bool {
-        let differs = self.comparison.entries.iter().filter(|(_, compared)| compared.outcome != Outcome::Synced);
-        let mut differs = differs.peekable();
-        differs.peek().is_some()
-            && differs.all(|(key, compared)| compared.outcome == Outcome::Extra && taker.declares.contains(key))
     }
 }
 

@@ -262,3 +262,29 @@ fn an_object_moves_to_an_application_that_depends_on_the_one_that_has_it() {
         }
     }
 }
+
+/// `a` gives an object to `c`, which waits for `b`, which waits for `a`: what `a` declares is there.
+#[test]
+fn an_application_that_only_gives_away_holds_up_nobody_that_the_taker_waits_for() {
+    let mut world = World::new(71);
+    let map = |name: &str, colour: &str| Some(text(name, &format!("colour: {colour}")));
+    let files = [("a/own-a.yaml", map("own-a", "blue")), ("a/moves.yaml", map("moves", "blue"))];
+    world.files(
+        &[files.as_slice(), &[("b/own-b.yaml", map("own-b", "blue")), ("c/own-c.yaml", map("own-c", "blue"))]].concat(),
+    );
+    world.0.put(of_folder("a"));
+    world.0.put(of_folder("b").after("a"));
+    world.0.put(of_folder("c").after("a").after("b"));
+    world.pass(10);
+    world.is_at_rest(&["a", "b", "c"]);
+    let uid = world.uid("moves");
+    world.files(&[
+        ("a/moves.yaml", None),
+        ("b/own-b.yaml", map("own-b", "red")),
+        ("c/moves.yaml", map("moves", "red")),
+    ]);
+    world.pass(10);
+    world.is_at_rest(&["a", "b", "c"]);
+    assert_eq!((world.uid("moves"), world.holder("moves")), (uid, "c".to_owned()));
+    assert_eq!(world.deletions(), 0);
+}
