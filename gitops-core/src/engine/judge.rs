@@ -67,6 +67,7 @@ impl Engine {
             subject.looked_at = now;
             subject.held_by_others = Self::held_by_others(&looked);
             subject.unasked.clone_from(&app.request.unasked);
+            subject.lived_in.clone_from(&app.request.lived_in);
         }
         self.await_all(name, awaited);
         if (app.request.unasked.is_some() || !app.request.lived_in.is_empty())

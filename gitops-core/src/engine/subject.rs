@@ -180,6 +180,8 @@ pub(super) struct Subject {
     pub(super) held_by_others: BTreeSet<ResourceKey>,
     /// Why it was not known then what others declare.
     pub(super) unasked: Option<Arc<str>>,
+    /// Who had objects then in what it may give up.
+    pub(super) lived_in: BTreeMap<ResourceKey, Arc<str>>,
     /// The revision that it was judged at last, and what it was like then.
     pub(super) judged: Option<(RevisionId, u64)>,
     /// When it was compared last.
@@ -232,6 +234,7 @@ impl Subject {
             comparison: Comparison::default(),
             held_by_others: BTreeSet::new(),
             unasked: None,
+            lived_in: BTreeMap::new(),
             judged: None,
             looked_at: Timestamp::EPOCH,
             level: Level::Desired,

@@ -47,11 +47,18 @@ impl Engine {
         let failed = failed.filter(|last| matches!(last.phase, Phase::Failed | Phase::Error) && !last.settled);
         let drifts = matches!(decision, Decision::Rest { why: Why::DriftReported, .. });
         let waits = looked.plan.skipped.iter().any(|skipped| skipped.reason == SkipReason::OthersUnknown);
-        let waits = subject.unasked.as_ref().filter(|_| waits && looked.plan.scope.intent.is_sync());
+        let is_sync = looked.plan.scope.intent.is_sync();
+        let waits =
+            subject.unasked.as_ref().filter(|_| waits && is_sync).map(|why| format!("nothing is pruned: {why}"));
+        let guarded = looked.plan.skipped.iter().filter(|skipped| skipped.reason == SkipReason::Guarded);
+        let lived_in = guarded.filter(|_| is_sync).find_map(|kept| subject.lived_in.get_key_value(&kept.key));
+        let waits = waits.or_else(|| {
+            lived_in.map(|(key, other)| format!("`{key}` is not pruned: application `{other}` has objects in it"))
+        });
         for (kind, message) in [
             (ConditionKind::Blocked, blocked),
             (ConditionKind::SharedResource, shared.map(ToString::to_string)),
-            (ConditionKind::PruneWaits, waits.map(|why| format!("nothing is pruned: {why}"))),
+            (ConditionKind::PruneWaits, waits),
             (ConditionKind::SyncFailed, failed.map(|last| last.message.to_string())),
             (ConditionKind::Drift, drifts.then(|| "the cluster was changed, and self-heal is off".to_owned())),
         ] {

@@ -252,7 +252,7 @@ fn a_ledger_is_nobodys_to_declare_or_to_prune_whoever_wrote_it() {
     let text =
         |key: &ResourceKey| ledger(key).unwrap().tree().dig(&["data", "ledger"]).unwrap().as_str().unwrap().to_owned();
     assert_eq!(text(&place("shop", "gitops.other")), "{}");
-    assert!(text(&own).starts_with("{"), "{}", text(&own));
+    assert!(text(&own).starts_with('{'), "{}", text(&own));
     // Also one that bears our marks stays.
     let marked = theirs.replace(
         "gitops.other\"",
