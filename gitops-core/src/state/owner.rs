@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::path::FieldPath;
 use crate::resource::{Resource, ResourceKey};
-use crate::ssa::ManagedFields;
 use crate::value::{Hasher, Purpose, ValueRef};
 
 /// Names the application, and its object, on every object it applies.
@@ -24,9 +23,10 @@ const LABELS: &str = "labels";
 
 /// Returns whether a live object is the ledger of an application, of whichever one: it is nobody's to declare or to prune.
 pub(crate) fn is_ledger(live: &Resource) -> bool {
-    let managed = || ManagedFields::read(live).ok();
-    live.key().is("", "ConfigMap")
-        && managed().is_some_and(|managed| managed.entries().iter().any(|entry| &*entry.manager == LEDGER_MANAGER))
+    let entries = || live.tree().dig(&["metadata", "managedFields"]).and_then(ValueRef::as_list);
+    let is_writer = |entry: ValueRef<'_>| entry.get("manager").and_then(ValueRef::as_str) == Some(LEDGER_MANAGER);
+    // Asked of every ConfigMap at each look, so that no set of fields is read.
+    live.key().is("", "ConfigMap") && entries().into_iter().flatten().any(is_writer)
 }
 
 /// An application of one installation of the engine; the identity behind field manager and tracking ids.
