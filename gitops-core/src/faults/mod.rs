@@ -122,16 +122,14 @@ impl Trace {
         // An object may have two steps: its ownership is put right before it is applied.
         let mut of_object = receipt.results.iter().filter(|result| keys.contains(&result.key));
         let has_failed = of_object.any(|result| result.outcome == StepOutcome::Failed);
+        let is_for_record = matches!(of, Aim::LookAtRecord | Aim::RecordNamespace);
         match self.next {
             _ if receipt.phase == Phase::Error => "stops",
             _ if has_failed => "fails",
             // What comes after a trial is the step itself, whatever it begins with.
             Some((next, _)) if of == Aim::Try && next != of => "done",
-            // The look at the record, and its namespace, are for the record itself.
-            Some((Aim::Record, then)) if matches!(of, Aim::LookAtRecord | Aim::RecordNamespace) && then > *at => {
-                "again"
-            }
-            Some((Aim::Record, _)) if matches!(of, Aim::LookAtRecord | Aim::RecordNamespace) => "done",
+            Some((Aim::Record, then)) if is_for_record && then > *at => "again",
+            Some((Aim::Record, _)) if is_for_record => "done",
             Some((Aim::Apply, _)) if of == Aim::OwnAfterApply => "applies",
             // Of a forced apply nothing is left when it is classed again.
             Some((next, then)) if next == of || (of, next) == (Aim::Forced, Aim::Apply) => match then > *at {
@@ -244,7 +242,7 @@ fn what_comes_of_each_failure_of_each_effect_is_what_the_table_says() {
 }
 
 #[test]
-fn every_purpose_and_every_action_is_met_in_some_world() {
+fn every_aim_and_every_action_is_met_in_some_world() {
     let counted: Vec<_> = worlds().iter().map(|world| world.attempt().count()).collect();
     let aims: BTreeSet<Aim> = counted.iter().flat_map(|(counts, _)| counts.keys().copied()).collect();
     let unmet: Vec<&Aim> = Aim::ALL.iter().filter(|aim| !aims.contains(aim)).collect();
@@ -255,7 +253,7 @@ fn every_purpose_and_every_action_is_met_in_some_world() {
 }
 
 #[test]
-fn the_table_has_every_meaning_of_an_error_for_every_purpose_once() {
+fn the_table_has_every_meaning_of_an_error_for_every_aim_once() {
     let table = table();
     let kind = |meaning: &Meaning| serde_json::to_value(&meaning.failure).unwrap()["kind"].as_str().unwrap().to_owned();
     let kinds: BTreeSet<String> = meanings().iter().map(kind).collect();

@@ -393,6 +393,19 @@ fn a_prune_that_is_tried_again_keeps_a_namespace_until_what_is_dying_in_it_is_go
 }
 
 #[test]
+fn a_sync_that_leaves_a_deletion_under_way_says_so() {
+    let shop = shop().pruning();
+    let held = "{apiVersion: v1, kind: ConfigMap, metadata: {name: held, finalizers: [example.org/hold]}}";
+    shop.commit("held", &[("held.yaml", Some(held))]);
+    shop.sync();
+    shop.commit("less", &[("held.yaml", None)]);
+    assert_eq!(shop.sync().receipt.unwrap().phase, Phase::Failed, "it is waited for by whoever deletes it");
+    shop.commit("more", &[("a.yaml", Some(&config("a", "2")))]);
+    let receipt = shop.sync().receipt.unwrap();
+    assert_eq!((receipt.phase, &*receipt.message), (Phase::Succeeded, "1 changed; 1 still being deleted"));
+}
+
+#[test]
 fn what_was_asked_for_and_pruned_is_not_called_unknown_afterwards() {
     let mut shop = shop().pruning();
     shop.commit("drop b", &[("b.yaml", None)]);
