@@ -71,7 +71,7 @@ async fn stand(mut this: Stand, mut retired: watch::Receiver<bool>) {
             break;
         }
         let step = this.election.next(this.clocks.moment());
-        this.tell(None);
+        this.tell();
         match step {
             Step::Wait(time) => {
                 // Not longer than the lease is held, so that its end is told at once.
@@ -85,7 +85,7 @@ async fn stand(mut this: Stand, mut retired: watch::Receiver<bool>) {
                 let lease = this.look(&key).await;
                 let trouble = lease.as_ref().err().map(|error| error.to_string().into());
                 this.election.looked(lease, this.clocks.moment());
-                this.tell(trouble);
+                this.answered(trouble);
             }
             Step::Write(write) => {
                 let result = this.in_time(this.cluster.write(&write)).await;
@@ -93,12 +93,12 @@ async fn stand(mut this: Stand, mut retired: watch::Receiver<bool>) {
                 let trouble = result.as_ref().err().filter(|error| error.failure != Failure::Stale);
                 let trouble = trouble.map(|error| error.to_string().into());
                 this.election.wrote(result, this.clocks.moment());
-                this.tell(trouble);
+                this.answered(trouble);
             }
         }
     }
     let write = this.election.release(this.clocks.moment());
-    this.tell(None);
+    this.tell();
     if let Some(write) = write {
         // Where it cannot be given back it ends by itself.
         this.cluster.write(&write).await.map(drop).unwrap_or_default();
@@ -107,15 +107,17 @@ async fn stand(mut this: Stand, mut retired: watch::Receiver<bool>) {
 
 impl Stand {
     /// Opens or closes the fence first, and says so then.
-    fn tell(&self, trouble: Option<Arc<str>>) {
-        let now = self.clocks.moment();
-        let leads = self.election.holds(now);
+    fn tell(&self) {
+        let trouble = self.told.borrow().trouble.clone();
+        self.answered(trouble);
+    }
+
+    /// The same, after an answer: with what is wrong now, if anything is.
+    fn answered(&self, trouble: Option<Arc<str>>) {
+        let leads = self.election.holds(self.clocks.moment());
         self.fence.set(self.election.until().filter(|_| leads));
-        let holder = self.election.holder().map(Arc::from);
+        let new = Standing { leads, holder: self.election.holder().map(Arc::from), trouble };
         self.told.send_if_modified(|told| {
-            // What went wrong is told until something went well.
-            let trouble = trouble.or_else(|| told.trouble.clone().filter(|_| !leads && told.holder == holder));
-            let new = Standing { leads, holder, trouble };
             let is_new = *told != new;
             *told = new;
             is_new
