@@ -117,7 +117,7 @@ fn a_sync_tells_what_happens_line_by_line_when_asked() {
     let world = changed();
     let run = world.gitops("sync --progress");
     for line in [
-        "started: 1 steps\n",
+        "started: 1 step\n",
         " apply ConfigMap shop/web\n",
         " ConfigMap shop/web: changed, done\n",
         " Succeeded: 1 changed\n",
