@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Action, Plan, Reason};
+use crate::plan::Plan;
 use crate::resource::ResourceKey;
 use crate::state::Completeness;
 
@@ -21,7 +21,7 @@ impl Looked {
             return None;
         }
         let why = match age(self, world.source).await {
-            Age::Older(newer) => format!("revision `{}` was synced since, and is newer than its own", newer.short()),
+            Age::Older(newer) => format!("revision `{}` was synced, and is newer than its own", newer.short()),
             Age::Unread(error) => format!("whether a newer revision was synced since cannot be told: {error}"),
             Age::NotOlder | Age::Untold(_) => return None,
         };
@@ -35,7 +35,7 @@ impl Looked {
 /// # Errors
 /// When source or cluster give no answer at all.
 pub(super) async fn wanted_again(app: &App, plan: &Plan, world: World<'_>) -> Result<Vec<Stale>, SyncError> {
-    let lost: Vec<&ResourceKey> = lost(plan).collect();
+    let lost: Vec<&ResourceKey> = plan.losses().collect();
     if lost.is_empty() {
         return Ok(Vec::new());
     }
@@ -49,16 +49,13 @@ pub(super) async fn wanted_again(app: &App, plan: &Plan, world: World<'_>) -> Re
         let why = format!("it deletes, and what `{short}` declares, which is followed by now, cannot be read whole");
         return Ok(vec![(String::new(), why.into())]);
     }
-    let is_wanted = |key: &ResourceKey| now.get(key).is_some() || now.unplaced_kinds().contains(&*key.group_kind);
+    let is_wanted = |key: &ResourceKey| {
+        // What makes room for a hook is wanted where it is declared, and is no hook.
+        let declared = now.get(key).is_some_and(|declared| declared.options.is_resource());
+        declared || now.unplaced_kinds().contains(&*key.group_kind)
+    };
     let wanted = lost.into_iter().filter(|key| is_wanted(key));
     Ok(wanted
         .map(|key| (key.to_string(), format!("is declared by `{short}`, which is followed by now").into()))
         .collect())
-}
-
-/// What a plan deletes for good.
-fn lost(plan: &Plan) -> impl Iterator<Item = &ResourceKey> {
-    let steps = plan.steps.iter().filter(|step| matches!(step.action, Action::Delete { .. }));
-    let left = plan.leftovers.iter().filter(|left| left.reason != Reason::Hook);
-    steps.map(|step| &step.key).chain(left.map(|left| &left.key))
 }

@@ -287,10 +287,10 @@ impl Machine {
         self.wake(id, at);
     }
 
-    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s, and after ten minutes ever more seldom. A
-    /// deletion has a deadline of its own, from
-    /// when it is known to be under way, whatever the step that waits for it does next (rule 38 of the exact rules);
-    /// where somebody creates the object again and again, that has an end as well.
+    /// Looks again in a moment, until the deadline: 1 s, 2 s, then every 5 s, and after ten minutes ever more seldom, up to
+    /// every 30 s: a hook that ended is kept for twice that. A deletion has a deadline of its own, from when it is known to
+    /// be under way, whatever the step that waits for it does next (rule 38 of the exact rules); where somebody creates the
+    /// object again and again, that has an end as well.
     pub(super) fn wait(&mut self, id: u32, look: Look, what: &str, now: Timestamp) {
         let deletion_timeout = self.setup.policy.deletion_timeout;
         let Some(run) = self.run_mut(id) else { return };
@@ -308,7 +308,7 @@ impl Machine {
             0 => 1,
             1 => 2,
             // What takes hours is not told apart by seconds.
-            _ => (now.since(run.since).as_secs() / 120).max(5),
+            _ => (now.since(run.since).as_secs() / 120).clamp(5, 30),
         };
         run.polls = run.polls.saturating_add(1);
         let (until, is_news) = (run.deadline, run.waiting != what);

@@ -41,7 +41,7 @@ pub(super) fn key(step: &Step, declared: &Resource, operation: &OperationId, rev
 }
 
 /// How long a hook that the cluster removes by itself is kept at least once it has ended, in seconds: it must be seen to
-/// have ended, and looks are seconds apart.
+/// have ended, and looks are up to 30 s apart.
 const KEPT: i64 = 60;
 
 /// Returns for how long, in seconds, the cluster keeps a hook that has ended; `None` if it does not remove it.

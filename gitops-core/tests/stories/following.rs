@@ -45,7 +45,7 @@ fn a_confirmed_plan_deletes_nothing_that_a_newer_synced_revision_declares() {
     shop.commit("third", &[("data.yaml", Some(&config("data", "2")))]);
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
     let why = why_not(&shop, &plan);
-    assert!(why.contains("shop/data: is declared by") && why.contains("was synced since"), "{why}");
+    assert!(why.contains("shop/data: is declared by") && why.contains("was synced, and is newer"), "{why}");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_older_plan_runs_no_hook_after_a_newer_revision_was_synced() {
     shop.commit("third", &[("new.yaml", None), ("hook.yaml", Some(&migrate("v3")))]);
     assert_eq!(shop.sync().sync, SyncStatus::Synced);
     let why = why_not(&shop, &plan);
-    assert!(why.contains("was synced since, and is newer than its own"), "{why}");
+    assert!(why.contains("was synced, and is newer than its own"), "{why}");
 }
 
 #[test]
@@ -98,5 +98,21 @@ fn a_plan_to_go_back_is_followed_as_long_as_nothing_newer_was_synced() {
     assert!(followed(&shop, &back).is_ok());
     shop.commit("third", &[("a.yaml", Some(&third))]);
     shop.sync();
-    assert!(why_not(&shop, &back).contains("was synced since"));
+    assert!(why_not(&shop, &back).contains("was synced, and is newer"));
+}
+
+#[test]
+fn a_plan_makes_no_room_for_a_hook_where_the_followed_revision_wants_the_object() {
+    let shop = Shop::new().pruning();
+    let plain = job("migrate", &[]);
+    let hook = job("migrate", &[("argocd.argoproj.io/hook", "PostSync")]);
+    shop.commit("first", &[("n.yaml", Some(NAMESPACE)), ("job.yaml", Some(&plain))]);
+    assert_eq!(shop.sync().sync, SyncStatus::Synced);
+    shop.commit("second", &[("job.yaml", Some(&hook)), ("a.yaml", Some(&config("a", "1")))]);
+    let plan = planned(&shop);
+    assert_eq!(plan.losses().count(), 1, "{plan}");
+    assert!(followed(&shop, &plan).is_ok());
+    shop.commit("third", &[("job.yaml", Some(&plain))]);
+    let why = why_not(&shop, &plan);
+    assert!(why.contains("shop/migrate: is declared by"), "{why}");
 }
