@@ -1,16 +1,17 @@
 //! From what is declared to what the engine looks after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use gitops_core::app::{self, AppSource, Catalog};
+use gitops_core::app::{self, AppSource, Catalog, Signed};
 use gitops_core::automation::Automation;
 use gitops_core::engine::{Application, Engine};
 use gitops_core::policy::window::Windows;
 use gitops_core::problem::Severity;
 use gitops_core::reconcile::App;
-use gitops_core::source::{Paths, Source, SourceError};
+use gitops_core::source::{Paths, Source};
 use gitops_core::state::Owner;
 use gitops_core::time::Timestamp;
 use gitops_core::value::{Digest, Hasher, Purpose};
@@ -24,11 +25,24 @@ pub(super) const CLUSTER: &str = "in-cluster";
 
 /// Opens repositories: what stands between a controller and Git.
 pub trait Sources: fmt::Debug + Send + Sync {
-    /// Opens the repository at an address. It need not be reached yet; that it cannot be is told when it is read.
+    /// Opens the repository of a source, as it says about submodules. Nothing may be resolved of it but what is signed by
+    /// whom `signed` names, which the project says, or else the source itself. It need not be reached yet; that it cannot
+    /// be is told when it is read.
     ///
     /// # Errors
-    /// When the address cannot be one of a repository.
-    fn open(&self, address: &str) -> Result<Arc<dyn Source>, SourceError>;
+    /// When the address cannot be one of a repository, or it cannot be read as it is wanted. The text stands in a status.
+    fn open(
+        &self,
+        source: &AppSource,
+        signed: Option<&Signed>,
+    ) -> Result<Arc<dyn Source>, Box<dyn Error + Send + Sync>>;
+}
+
+/// A source, and the name of the repository that is opened for it.
+#[derive(Clone, Debug)]
+struct Described {
+    source: AppSource,
+    name: Arc<str>,
 }
 
 /// What the engine looks after, and why not the rest.
@@ -40,10 +54,10 @@ pub(super) struct Members {
     pub(super) held_back: BTreeMap<Arc<str>, Arc<str>>,
     /// Those that are being deleted, and what for.
     pub(super) endings: BTreeMap<Arc<str>, Ending>,
-    /// By address.
+    /// By address, and how they are read.
     opened: BTreeMap<Arc<str>, Arc<dyn Source>>,
     /// What an application has its objects from, by the name that the engine has for it.
-    pub(super) parts: BTreeMap<Arc<str>, Vec<AppSource>>,
+    parts: BTreeMap<Arc<str>, Vec<Described>>,
     /// Those that ended, of which the resource is not gone yet.
     pub(super) ended: BTreeSet<Arc<str>>,
 }
@@ -127,17 +141,20 @@ impl Members {
                 format!("its cluster `{named}` is not the one that the controller runs in; use `{CLUSTER}`").into()
             );
         }
-        let parts: Vec<AppSource> = described.spec.read_sources().cloned().collect();
-        for url in parts.iter().map(|part| &part.repo_url) {
-            if !self.opened.contains_key(url) {
-                let shown = AppSource::new(url).shown_repository();
-                let opened = sources.open(url);
+        let mut parts = Vec::new();
+        for source in described.spec.read_sources() {
+            let signed = catalog.signed(described, source);
+            let name = name_of(source, signed);
+            if !self.opened.contains_key(&name) {
+                let shown = source.shown_repository();
+                let opened = sources.open(source, signed);
                 let opened = opened.map_err(|error| format!("its repository `{shown}` cannot be opened: {error}"))?;
-                self.opened.insert(Arc::clone(url), opened);
+                self.opened.insert(Arc::clone(&name), opened);
             }
+            parts.push(Described { source: source.clone(), name });
         }
         let source = match parts.as_slice() {
-            [one] => Arc::clone(&one.repo_url),
+            [one] => Arc::clone(&one.name),
             _ => joined(&described.name, &parts),
         };
         let ending = self.endings.get(&described.name);
@@ -159,26 +176,26 @@ impl Members {
 
     /// The sources that have something of the repository at an address.
     pub(super) fn with(&self, address: &str) -> Vec<Arc<str>> {
-        let has = |parts: &[AppSource]| parts.iter().any(|part| *part.repo_url == *address);
+        let has = |parts: &[Described]| parts.iter().any(|part| *part.source.repo_url == *address);
         self.parts.iter().filter(|(_, parts)| has(parts)).map(|(name, _)| Arc::clone(name)).collect()
     }
 
     /// What is followed: addresses of repositories, and which branch, tag or commit.
     pub(super) fn followed(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
-        let parts = self.parts.values().flatten();
+        let parts = self.parts.values().flatten().map(|part| &part.source);
         parts.map(|part| (Arc::clone(&part.repo_url), part.target().into())).collect()
     }
 
     /// Closes repositories that nobody needs any more.
     fn close(&mut self) {
-        let needed: BTreeSet<&Arc<str>> = self.parts.values().flatten().map(|part| &part.repo_url).collect();
-        self.opened.retain(|url, _| needed.contains(url));
+        let needed: BTreeSet<&Arc<str>> = self.parts.values().flatten().map(|part| &part.name).collect();
+        self.opened.retain(|name, _| needed.contains(name));
     }
 
     /// What a source is made of, by the name that the engine has for it.
     pub(super) fn sources(&self, name: &str) -> Vec<(AppSource, Arc<dyn Source>)> {
         let parts = self.parts.get(name).into_iter().flatten();
-        parts.filter_map(|part| Some((part.clone(), Arc::clone(self.opened.get(&part.repo_url)?)))).collect()
+        parts.filter_map(|part| Some((part.source.clone(), Arc::clone(self.opened.get(&part.name)?)))).collect()
     }
 }
 
@@ -189,9 +206,21 @@ fn owned(mut app: App, owner: Owner, settings: &Settings) -> App {
     app
 }
 
+/// The name of a repository that is read in a way: its address where nothing is said of that. No address is the name of
+/// another one, or else who writes an application could have one read as they say that is signed for somebody else.
+fn name_of(source: &AppSource, signed: Option<&Signed>) -> Arc<str> {
+    let AppSource { repo_url, submodules, submodule_repos, .. } = source;
+    if signed.is_none() && submodules.is_none() && !repo_url.contains('#') {
+        return Arc::clone(repo_url);
+    }
+    let said = json!([signed, submodules, submodule_repos]).to_string();
+    format!("{repo_url}#{}", Hasher::new(Purpose::Identity).text(&*said).finish().short()).into()
+}
+
 /// The name of several sources as one: another one for others, since what is kept of a source goes by its name.
-fn joined(app: &str, parts: &[AppSource]) -> Arc<str> {
-    let said = json!(parts).to_string();
+fn joined(app: &str, parts: &[Described]) -> Arc<str> {
+    let said: Vec<_> = parts.iter().map(|part| json!([part.source, part.name])).collect();
+    let said = json!(said).to_string();
     let digest = Hasher::new(Purpose::Identity).text(&*said).finish().short();
     format!("the sources of {app} ({digest})").into()
 }
@@ -204,4 +233,33 @@ pub(super) fn paths(part: &AppSource) -> Paths {
 fn endings(declared: &Declared) -> BTreeMap<Arc<str>, Ending> {
     let all = declared.ours("Application");
     all.filter_map(|resource| Some((Arc::clone(&resource.key().name), ending(resource)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_opened_once_for_each_way_in_which_it_is_read() {
+        const URL: &str = "git@example.org:shop.git";
+        let source =
+            |said: &str| -> AppSource { serde_json::from_str(&format!(r#"{{"repoURL":"{URL}"{said}}}"#)).unwrap() };
+        let plain = source("");
+        assert_eq!(&*name_of(&plain, None), URL);
+        let signed = source(r#","signed":{"signers":"ann@example.org ssh-ed25519 AAAA"}"#);
+        let other = source(r#","signed":{"signers":"ben@example.org ssh-ed25519 AAAA"}"#);
+        let follow = source(r#","submodules":"follow""#);
+        let names: BTreeSet<Arc<str>> = [
+            name_of(&plain, None),
+            name_of(&plain, signed.signed.as_ref()),
+            name_of(&plain, other.signed.as_ref()),
+            name_of(&follow, None),
+            name_of(&follow, signed.signed.as_ref()),
+        ]
+        .into();
+        assert_eq!(names.len(), 5, "{names:?}");
+        for name in names.iter().filter(|name| ***name != *URL) {
+            assert_ne!(name_of(&AppSource::new(name), None), *name, "an address that looks like a name is another one");
+        }
+    }
 }

@@ -1,14 +1,16 @@
 //! A controller that reads its applications from the cluster, and replicas of it.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use gitops_core::app::{AppSource, Signed};
 use gitops_core::cluster::{Cluster, Interest, PatchStep, Write};
 use gitops_core::memory::MemorySource;
 use gitops_core::path::FieldPath;
 use gitops_core::resource::{GroupKind, Resource, ResourceKey};
-use gitops_core::source::{Source, SourceError};
+use gitops_core::source::Source;
 use gitops_core::time::Timer;
 use gitops_core::value::{Value, ValueRef};
 use gitops_kube::controller::{ArgoCd, Controller, FINALIZER, GROUP, ON_DELETE, Settings, Sources, Terms};
@@ -33,7 +35,7 @@ const URL: &str = "https://example.org/shop.git";
 struct Repository(Arc<MemorySource>);
 
 impl Sources for Repository {
-    fn open(&self, _: &str) -> Result<Arc<dyn Source>, SourceError> {
+    fn open(&self, _: &AppSource, _: Option<&Signed>) -> Result<Arc<dyn Source>, Box<dyn Error + Send + Sync>> {
         Ok(Arc::clone(&self.0) as Arc<dyn Source>)
     }
 }
