@@ -2,6 +2,8 @@
 
 mod asked;
 mod cluster;
+#[cfg(feature = "kube")]
+mod controller;
 mod log;
 mod owning;
 mod rollback;
@@ -19,6 +21,8 @@ pub(crate) use asked::{Asked, Confirm, Prune, Select, Validation};
 #[cfg(feature = "kube")]
 pub(crate) use cluster::ClusterServe;
 pub(crate) use cluster::{ClusterApply, ClusterEdit, ClusterGet, ClusterSet, ClusterVerb};
+#[cfg(feature = "kube")]
+pub(crate) use controller::{ControllerManifests, ControllerRun, ControllerVerb, Theirs};
 pub(crate) use log::Log;
 pub(crate) use owning::{Adopt, Change, Release, Some, Transfer};
 pub(crate) use rollback::Rollback;
@@ -82,6 +86,12 @@ pub(crate) enum Verb {
     Cluster {
         #[command(subcommand)]
         verb: ClusterVerb,
+    },
+    /// Run as a controller on a cluster, which holds its applications as resources; or print what installs one
+    #[cfg(feature = "kube")]
+    Controller {
+        #[command(subcommand)]
+        verb: ControllerVerb,
     },
 }
 

@@ -36,11 +36,17 @@ impl Part {
             .collect()
     }
 
+    /// A source of which it is known who must have signed it.
+    #[cfg(feature = "kube")]
+    pub(crate) fn of(source: &AppSource, signed: Option<&Signed>) -> Self {
+        Self { source: source.clone(), signed: signed.cloned() }
+    }
+
     /// A name for it: those of one repository that are read in the same way share it.
     pub(crate) fn name(&self) -> Arc<str> {
         let url = &self.source.repo_url;
         let AppSource { submodules, submodule_repos, .. } = &self.source;
-        if self.signed.is_none() && submodules.is_none() {
+        if self.signed.is_none() && submodules.is_none() && !url.contains('#') {
             return Arc::clone(url);
         }
         let how = serde_json::to_string(&(&self.signed, submodules, submodule_repos)).unwrap_or_default();
@@ -56,7 +62,8 @@ impl Part {
         opened.map_err(|error| (format!("its repository `{shown}` cannot be opened: {error}"), HINT))
     }
 
-    fn trust(&self, given: &cli::Signed) -> Result<Option<Trust>, Wrong> {
+    /// Who must have signed it.
+    pub(crate) fn trust(&self, given: &cli::Signed) -> Result<Option<Trust>, Wrong> {
         let given_wrong = |error: crate::Failure| (error.to_string(), "mend what `--signers` names");
         let Some(signed) = &self.signed else { return repository::trust(given).map_err(given_wrong) };
         if !given.signers.is_empty() || !given.path_signers.is_empty() {
@@ -71,7 +78,8 @@ impl Part {
         trust.with_revoked(&keys).map(Some).map_err(|error| wrong(&error))
     }
 
-    fn submodules(&self, given: &cli::SubmoduleArgs) -> Result<Submodules, Wrong> {
+    /// What is done about its submodules.
+    pub(crate) fn submodules(&self, given: &cli::SubmoduleArgs) -> Result<Submodules, Wrong> {
         match self.source.submodules {
             None => given.policy().map_err(|error| (error.to_string(), "mend `--submodule-repo`")),
             Some(app::Submodules::Refuse) => Ok(Submodules::Refuse),

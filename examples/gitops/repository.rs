@@ -42,6 +42,16 @@ impl Repository {
         if let Ok(url) = RemoteUrl::parse(location) {
             NAMED.add(&url);
         }
+        Self::store(trust, submodules).source(location).map(Self)
+    }
+
+    /// Opens a remote that somebody else names, and no folder: it gets the token only if its host is [`named`] otherwise.
+    #[cfg(feature = "kube")]
+    pub(crate) fn remote(url: &RemoteUrl, trust: Option<&Trust>, submodules: &Submodules) -> Result<Self, SourceError> {
+        Ok(Self(Arc::new(Self::store(trust, submodules).remote(url)?)))
+    }
+
+    fn store(trust: Option<&Trust>, submodules: &Submodules) -> GitStore {
         let mut store = store().clone();
         if *submodules != Submodules::default() {
             store = store.with_submodules(submodules.clone());
@@ -49,7 +59,7 @@ impl Repository {
         if let Some(trust) = trust {
             store = store.with_trust(trust.clone());
         }
-        store.source(location).map(Self)
+        store
     }
 }
 
@@ -60,6 +70,13 @@ pub(crate) fn upstream(location: &str) -> Result<Upstream, SourceError> {
         NAMED.add(remote.url());
     }
     Ok(upstream)
+}
+
+/// Lets the host of an address have the token.
+#[cfg(feature = "kube")]
+pub(crate) fn named(address: &str) -> Result<(), SourceError> {
+    NAMED.add(&RemoteUrl::parse(address)?);
+    Ok(())
 }
 
 /// Reads who is trusted; `None` if nobody asks for signatures.

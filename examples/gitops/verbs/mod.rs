@@ -1,6 +1,8 @@
 //! What the program can do, one verb a file.
 
 mod cluster;
+#[cfg(feature = "kube")]
+mod controller;
 mod delete;
 mod explain;
 mod history;
@@ -40,5 +42,7 @@ pub(crate) fn run(verb: &Verb, paint: Paint) -> Result<Answer, Failure> {
         Verb::Log(args) => log::log(args, paint),
         Verb::Validate(args) => validate::validate(args, paint),
         Verb::Cluster { verb } => cluster::run(verb, paint),
+        #[cfg(feature = "kube")]
+        Verb::Controller { verb } => controller::run(verb),
     }
 }

@@ -1,6 +1,7 @@
 //! The applications of some files, and their repositories.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gitops_core::app::{self, Catalog};
@@ -21,24 +22,30 @@ const HELD_BACK: &str = "is held back by a problem of its document or project";
 
 /// What is to be looked after.
 #[derive(Debug)]
-pub(super) struct Declared {
-    pub(super) applications: Vec<Application>,
+pub(crate) struct Declared {
+    pub(crate) applications: Vec<Application>,
     /// Those that are declared and cannot be looked after, and why.
     pub(super) unknown: BTreeMap<Arc<str>, &'static str>,
-    pub(super) sources: BTreeMap<Arc<str>, Counted>,
+    pub(crate) sources: BTreeMap<Arc<str>, Counted>,
     /// How many of their answers are waited for.
     pub(super) asked: Asked,
     /// Several sources that are one for an application, by the name that it has for them.
     joined: BTreeMap<Arc<str>, Vec<Part>>,
     /// The addresses of the repositories, by the names of the sources.
     addresses: BTreeMap<Arc<str>, Arc<str>>,
-    pub(super) problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Declared {
     /// Reads the files. An application that cannot be used is a problem, and the others are looked after all the same.
     pub(super) fn read(args: &cli::Watch) -> Result<Self, Failure> {
-        let catalog = document::catalog(&args.files)?;
+        let how = How { repos: &args.repos, signed: &args.signed, submodules: &args.submodules };
+        Self::of(&args.files, &how)
+    }
+
+    /// Reads these files, with what the arguments say of repositories.
+    pub(crate) fn of(files: &[PathBuf], how: &How<'_>) -> Result<Self, Failure> {
+        let catalog = document::catalog(files)?;
         let mut declared = Self {
             applications: Vec::new(),
             unknown: catalog.held_back.iter().map(|name| (Arc::clone(name), HELD_BACK)).collect(),
@@ -52,7 +59,7 @@ impl Declared {
             declared.unknown.insert("?".into(), "may be in what cannot be read of the files of applications");
         }
         for described in catalog.applications.values() {
-            match declared.describe(described, &catalog, args) {
+            match declared.describe(described, &catalog, how) {
                 Ok(application) => declared.applications.push(application),
                 Err((text, hint)) => {
                     declared.unknown.insert(Arc::clone(&described.name), "cannot be looked after");
@@ -66,7 +73,7 @@ impl Declared {
     }
 
     /// Several sources as one, by the name that an application has for them.
-    pub(super) fn joined(&self) -> Vec<(&str, Several<'_>)> {
+    pub(crate) fn joined(&self) -> Vec<(&str, Several<'_>)> {
         let part = |part: &Part| Some(joined::part(&part.source, self.sources.get(&part.name())?));
         let joined = self.joined.iter();
         joined.map(|(name, sources)| (&**name, Several::new(sources.iter().filter_map(part)))).collect()
@@ -93,7 +100,7 @@ impl Declared {
     }
 
     /// Whether all that is declared can be looked after.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.problems.iter().all(|problem| problem.severity != Severity::Blocks)
     }
 
@@ -101,15 +108,14 @@ impl Declared {
         &mut self,
         described: &app::Application,
         catalog: &Catalog,
-        args: &cli::Watch,
+        how: &How<'_>,
     ) -> Result<Application, Wrong> {
         let application = document::application(described, catalog)?;
         let parts = Part::all(described, catalog);
-        let how = How { repos: &args.repos, signed: &args.signed, submodules: &args.submodules };
         for part in &parts {
             let name = part.name();
             if !self.sources.contains_key(&name) {
-                let opened = part.open(&described.origin.file, &how)?;
+                let opened = part.open(&described.origin.file, how)?;
                 self.sources.insert(Arc::clone(&name), Counted::new(opened, &self.asked));
                 self.addresses.insert(name, Arc::clone(&part.source.repo_url));
             }

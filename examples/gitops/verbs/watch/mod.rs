@@ -9,8 +9,6 @@ mod record;
 mod tell;
 mod webhooks;
 
-use std::env;
-use std::fs;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -20,12 +18,12 @@ use gitops_core::cluster::Cluster;
 use gitops_core::engine::{Engine, Ports, Settings, run, run_recorded};
 use gitops_core::time::Timer;
 
-use declared::Declared;
 use once::Patient;
 use tell::Teller;
-use webhooks::Pushes;
 
+pub(super) use declared::Declared;
 pub(super) use record::replay;
+pub(super) use webhooks::Pushes;
 
 use super::stop::Stop;
 use crate::cli;
@@ -74,23 +72,6 @@ fn now(watched: Watched<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Begins to hear webhooks, if that is wanted.
-fn pushes(args: &cli::Watch, declared: &Declared) -> Result<Option<Pushes>, Failure> {
-    const SET: &str = "name a file that has it with `--webhook-secret`, or set `GITOPS_WEBHOOK_SECRET`";
-    let Some(address) = args.webhooks else { return Ok(None) };
-    let secret = match &args.webhook_secret {
-        Some(file) => fs::read_to_string(file).map_err(|error| {
-            format!("the secret of webhooks in `{}` cannot be read: {error}; {SET}", file.display())
-        })?,
-        None => env::var("GITOPS_WEBHOOK_SECRET").unwrap_or_default(),
-    };
-    // Editors end a file with a line break.
-    match secret.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("webhooks need a secret, or anybody could send them; {SET}").into()),
-        secret => Pushes::serve(address, secret, declared.followed()).map(Some),
-    }
-}
-
 fn look_after(
     args: &cli::Watch,
     declared: &Declared,
@@ -115,7 +96,9 @@ fn look_after(
     declared.unknown.iter().for_each(|(name, why)| engine.put_unknown(name, CLUSTER, why, begin));
     declared.applications.iter().for_each(|application| engine.put(application.clone(), begin));
     let recorder = args.record.as_deref().map(record::recorder).transpose()?;
-    let mut teller = Teller::new(args, timer, paint)?.hearing(pushes(args, declared)?);
+    let followed = declared.followed();
+    let pushes = Pushes::wanted(args.webhooks, args.webhook_secret.as_deref(), move || followed.clone())?;
+    let mut teller = Teller::new(args, timer, paint)?.hearing(pushes);
     let stopped = poll_fn(|_| if stop.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
     wait(match &recorder {
         Some(recorder) => Box::pin(run_recorded(&mut engine, &ports, &mut teller, stopped, recorder)),

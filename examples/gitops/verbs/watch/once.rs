@@ -29,7 +29,7 @@ pub(super) struct Patient<'t> {
 
 /// A repository that is counted while it is asked.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     repository: Repository,
     asked: Asked,
 }

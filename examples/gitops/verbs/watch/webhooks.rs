@@ -1,8 +1,11 @@
 //! Webhooks of Git hosts, so that what is pushed is synced at once.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -27,7 +30,7 @@ const BODY: u64 = 8 << 20;
 
 /// What one application follows, and the source that it has it from.
 #[derive(Clone, Debug)]
-pub(super) struct Followed {
+pub(crate) struct Followed {
     pub(super) source: Arc<str>,
     pub(super) repository: Arc<str>,
     pub(super) target: Target,
@@ -35,19 +38,51 @@ pub(super) struct Followed {
 
 /// Sources of which somebody said that they changed. There are no more than there are sources.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pushes(Arc<Mutex<BTreeSet<Arc<str>>>>);
+pub(crate) struct Pushes(Arc<Mutex<BTreeSet<Arc<str>>>>);
 
-#[derive(Debug)]
 struct Listener {
     webhooks: Webhooks,
-    followed: Vec<Followed>,
+    /// What is followed at the time that it is asked.
+    followed: Box<dyn Fn() -> Vec<Followed> + Send + Sync>,
     pushes: Pushes,
     clients: AtomicUsize,
 }
 
+impl From<(Arc<str>, Arc<str>)> for Followed {
+    /// A repository that is a source by its own address, and what is followed of it.
+    fn from((repository, target): (Arc<str>, Arc<str>)) -> Self {
+        Self { source: Arc::clone(&repository), repository, target: Target::new(&target) }
+    }
+}
+
 impl Pushes {
+    /// Begins to hear webhooks, if an address is given. Without a file, the environment has the secret.
+    pub(crate) fn wanted(
+        address: Option<SocketAddr>,
+        secret: Option<&Path>,
+        followed: impl Fn() -> Vec<Followed> + Send + Sync + 'static,
+    ) -> Result<Option<Self>, Failure> {
+        const SET: &str = "name a file that has it with `--webhook-secret`, or set `GITOPS_WEBHOOK_SECRET`";
+        let Some(address) = address else { return Ok(None) };
+        let secret = match secret {
+            Some(file) => fs::read_to_string(file).map_err(|error| {
+                format!("the secret of webhooks in `{}` cannot be read: {error}; {SET}", file.display())
+            })?,
+            None => env::var("GITOPS_WEBHOOK_SECRET").unwrap_or_default(),
+        };
+        // Editors end a file with a line break.
+        match secret.trim_end_matches(['\r', '\n']) {
+            "" => Err(format!("webhooks need a secret, or anybody could send them; {SET}").into()),
+            secret => Self::serve(address, secret, Box::new(followed)).map(Some),
+        }
+    }
+
     /// Listens at an address for as long as the program runs. The secret is that of all hosts.
-    pub(super) fn serve(address: SocketAddr, secret: &str, followed: Vec<Followed>) -> Result<Self, Failure> {
+    fn serve(
+        address: SocketAddr,
+        secret: &str,
+        followed: Box<dyn Fn() -> Vec<Followed> + Send + Sync>,
+    ) -> Result<Self, Failure> {
         let failed = |error| format!("webhooks cannot be heard at `{address}`: {error}; name another address");
         let listener = TcpListener::bind(address).map_err(failed)?;
         let at = listener.local_addr().map_err(failed)?;
@@ -69,7 +104,7 @@ impl Pushes {
     }
 
     /// Takes the next source that changed.
-    pub(super) fn next(&self) -> Option<Arc<str>> {
+    pub(crate) fn next(&self) -> Option<Arc<str>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
     }
 
@@ -206,7 +241,8 @@ fn heed(listener: &Listener, head: &Head, body: &[u8]) -> (&'static str, String)
     let headers = head.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     match listener.webhooks.read(headers, body) {
         Ok(Event::Pushed(push)) => {
-            let concerned = listener.followed.iter().filter(|one| push.concerns(&one.repository, &one.target));
+            let followed = (listener.followed)();
+            let concerned = followed.iter().filter(|one| push.concerns(&one.repository, &one.target));
             let changed: BTreeSet<&Arc<str>> = concerned.map(|one| &one.source).collect();
             changed.iter().for_each(|source| listener.pushes.add(source));
             let text = match changed.is_empty() {
