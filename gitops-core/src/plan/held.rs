@@ -103,7 +103,9 @@ pub(super) fn hold_unanswered(nodes: &mut [Node<'_>], absent: &BTreeSet<usize>) 
             let serves = |service: &&Node<'_>| backends::serves(&service.declared.resource, &node.declared.resource);
             node.key.is("", "Service") || services.iter().any(serves)
         };
-        let in_time = called().filter(|(_, node)| node.wave <= caller.wave && answers(node));
+        // What is only waited for, before deletions, has the wave of these.
+        let wave = |node: &Node<'_>| node.wave.min(node.declared.options.wave);
+        let in_time = called().filter(|(_, node)| wave(node) <= caller.wave && answers(node));
         let why = in_time.filter_map(|(on, node)| match absent.contains(on) {
             true => Some(SkipReason::FollowsNotSelected),
             false => is_blocked(node).then_some(SkipReason::FollowsHeld),

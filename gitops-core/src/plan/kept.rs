@@ -28,8 +28,15 @@ pub(super) fn keep(
     intent: Intent,
     problems: &mut Vec<Problem>,
 ) {
-    keep_needed(removals, skipped, of, intent, problems);
-    keep_containers(removals, skipped, of, intent, problems);
+    loop {
+        keep_needed(removals, skipped, of, intent, problems);
+        let before = removals.len();
+        keep_containers(removals, skipped, of, intent, problems);
+        // A container that is kept keeps what it needs itself.
+        if removals.len() == before {
+            return;
+        }
+    }
 }
 
 /// What objects that stay need, and who needs it first.

@@ -314,3 +314,27 @@ fn what_is_unwell_is_waited_for_by_what_names_it_also_where_nothing_is_written_t
         assert_eq!(edges(&plan), ["bad <- ", "x <- bad healthy"], "{options}: {plan}");
     }
 }
+
+#[test]
+fn a_webhook_is_held_with_its_service_also_where_that_is_there_and_unwell() {
+    for pick in [8_617_525_712_669_290_752, 0, u64::MAX] {
+        let world = World::new(
+            "
+            admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration n0 wave=0 calls=n2/n1 | missing
+            v1 ConfigMap n0/n0 wave=0 | synced
+            v1 ConfigMap n0/n1 wave=0 | terminating
+            v1 ConfigMap n0/n2 wave=0 | synced
+            v1 ConfigMap n1/n0 wave=0 | synced
+            v1 ConfigMap n1/n1 wave=0 | synced
+            v1 ConfigMap n2/n0 wave=0 | terminating
+            v1 Namespace n0 wave=1 | differs
+            v1 Secret n0/n0 wave=0 | extra
+            v1 Service n2/n1 wave=0 needs=/namespaces/n2/ConfigMap/n1 options=Prune=false | synced
+            ",
+        );
+        let request = Request { unwell: world.unwell(pick).into_iter().collect(), ..Request::default() };
+        let plan = world.asked(&raised(), request);
+        let calls = |step: &Step| step.key.kind() == "ValidatingWebhookConfiguration";
+        assert!(!plan.steps.iter().any(calls), "{pick} {plan}");
+    }
+}
