@@ -12,7 +12,7 @@ use gitops_core::automation::Decision;
 use gitops_core::cluster::{Cluster, ClusterError, Failure, Guard, Interest, PatchStep, Write, Written};
 use gitops_core::engine::{AppStatus, Engine, Event, Wish};
 use gitops_core::path::FieldPath;
-use gitops_core::plan::{Confirmation, Request};
+use gitops_core::plan::{Confirmation, Intent, Request};
 use gitops_core::reconcile::App;
 use gitops_core::resource::{Resource, ResourceKey};
 use gitops_core::state::{Live, Owner};
@@ -45,6 +45,16 @@ struct End {
     was_stopped: bool,
     /// What it waits for, for people.
     waits: Arc<str>,
+}
+
+impl End {
+    /// Whether an operation that is under way may go on: a deletion that somebody takes back while it runs may not.
+    fn wants(&self, running: Intent) -> bool {
+        match &self.ending {
+            Ending::Unclear(_) => !running.ends_app(),
+            ending => running == request(ending).scope.intent,
+        }
+    }
 }
 
 impl Ends {
@@ -89,6 +99,11 @@ impl Ends {
     ) -> Vec<Pending<'r>> {
         let mut looks = Vec::new();
         for (name, end) in self.0.iter_mut().filter(|(name, _)| !members.ended.contains(*name)) {
+            let running =
+                engine.status(name).and_then(|status| status.operation.as_ref()).map(|running| running.intent);
+            if running.is_some_and(|intent| !end.wants(intent)) && !std::mem::replace(&mut end.was_stopped, true) {
+                engine.handle(Event::Wish { app: Arc::clone(name), wish: Wish::Terminate }, now);
+            }
             if let Ending::Unclear(why) = &end.ending {
                 end.waits = Arc::clone(why);
                 continue;
@@ -99,10 +114,7 @@ impl Ends {
             }
             let Some(status) = engine.status(name) else { continue };
             end.waits = waits(status);
-            if let Some(operation) = &status.operation {
-                if !operation.intent.ends_app() && !std::mem::replace(&mut end.was_stopped, true) {
-                    engine.handle(Event::Wish { app: Arc::clone(name), wish: Wish::Terminate }, now);
-                }
+            if running.is_some() {
                 continue;
             }
             if end.asked.is_none_or(|asked| asked + AGAIN <= now) {
