@@ -35,7 +35,7 @@ pub struct Fence {
 /// A cluster that is written to only while a fence is open. What is read passes.
 ///
 /// A write that is under way when the fence closes cannot be called back: a lease lasts longer than its holder takes it
-/// for its own by as long as that may take, and what an engine writes names the state that it has seen.
+/// for its own by as long as that may take, and what an engine writes names the object that it has seen.
 #[derive(Clone, Debug)]
 pub struct Fenced<C> {
     cluster: C,
