@@ -189,7 +189,7 @@ fn fields_of<'p, 'a>(path: &'p [Step<'a>]) -> &'p [Step<'a>] {
 }
 
 /// Whether values of this object are secret: it is a Secret, or was meant to be one.
-pub(super) fn is_secret(key: &ResourceKey) -> bool {
+pub(crate) fn is_secret(key: &ResourceKey) -> bool {
     key.group().is_empty() && key.kind().eq_ignore_ascii_case("Secret")
 }
 

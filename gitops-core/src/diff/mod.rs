@@ -79,7 +79,7 @@ pub(crate) use forecast::{refusal, refusal_of_fields};
 pub(crate) use forgotten::sent_fields;
 pub use forgotten::{applied_fields, takeover};
 pub(crate) use judge::is_plainly_applied;
-pub(crate) use mask::{is_plain, is_plain_metadata};
+pub(crate) use mask::{is_plain, is_plain_metadata, is_secret};
 pub use orphan::orphan;
 pub use recompare::recompare;
 pub use render::{Sides, Unified, table};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::diff::{is_plain, is_plain_metadata};
+use crate::diff::{is_plain, is_plain_metadata, is_secret};
 use crate::manifest::{Dialect, Limits, ParsedFile, parse};
 use crate::path::{FieldPath, Segment};
 use crate::problem::{Code, Severity};
@@ -61,7 +61,7 @@ impl Masks {
     }
 
     fn object(&mut self, object: &Resource) -> Value {
-        if self.is_off || !is_secret(object) {
+        if self.is_off || !is_secret(object.key()) {
             return object.value().clone();
         }
         let mut draft = object.tree().to_draft();
@@ -144,7 +144,7 @@ impl Masks {
         }
         let before = read(bytes);
         let is_broken = before.problems.iter().any(|problem| problem.severity == Severity::Blocks);
-        if !is_broken && !before.resources.iter().any(|(object, _)| is_secret(object)) {
+        if !is_broken && !before.resources.iter().any(|(object, _)| is_secret(object.key())) {
             return bytes.to_vec();
         }
         let mut masked: Vec<String> = before.resources.iter().map(|(object, _)| self.json(object)).collect();
@@ -169,7 +169,7 @@ impl Masks {
             return None;
         }
         let mut values: Vec<(String, String)> = Vec::new();
-        for (object, _) in before.resources.iter().filter(|(object, _)| is_secret(object)) {
+        for (object, _) in before.resources.iter().filter(|(object, _)| is_secret(object.key())) {
             let fields = object.tree().as_map()?.iter();
             for (field, map) in fields.filter(|(name, value)| *name != "metadata" && !is_plain(name, *value)) {
                 if map.is_null() {
@@ -199,11 +199,6 @@ impl Masks {
     }
 }
 
-/// Whether an object is a Secret, or was meant to be one.
-fn is_secret(object: &Resource) -> bool {
-    object.key().group().is_empty() && object.key().kind().eq_ignore_ascii_case("Secret")
-}
-
 /// Whether a file can be seen to hold no Secret: in UTF-16, or behind an escape or a tag, the word reads otherwise.
 fn has_no_secret(bytes: &[u8]) -> bool {
     let ways = ["secret", "\0", "\\", "!!", "!<", "%tag"];
@@ -215,7 +210,7 @@ fn has_no_secret(bytes: &[u8]) -> bool {
 
 /// The values of a Secret that can be told from other text, as JSON has them.
 fn texts(object: &Resource) -> Vec<String> {
-    let fields = object.tree().as_map().into_iter().flatten().filter(|_| is_secret(object));
+    let fields = object.tree().as_map().into_iter().flatten().filter(|_| is_secret(object.key()));
     let hidden = fields.filter(|(name, value)| *name != "metadata" && !is_plain(name, *value));
     let values = hidden.flat_map(|(_, values)| values.as_map().into_iter().flatten().map(|(_, value)| value));
     values.filter_map(ValueRef::as_str).filter(|value| value.len() >= SHORT).map(inner_json).collect()
